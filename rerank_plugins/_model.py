@@ -1,0 +1,195 @@
+"""A model reference -> a folder with a cross-encoder in it, or an error that says what to do."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins.errors import (
+    HubUnreachableError,
+    InvalidInputError,
+    ModelAccessError,
+    ModelNotFoundError,
+    NotACrossEncoderError,
+    UnsafeWeightsError,
+    UnsupportedOptionError,
+)
+
+EMBEDDED = "embedded"
+EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
+
+_SMALL_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
+_WITHOUT_NETWORK = (
+    "Without a network, use model='embedded' (the model that ships with this package) or a "
+    "local directory with a saved cross-encoder."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """All that decides which model is loaded and how; equal settings share one model."""
+
+    model: str
+    revision: str | None = None
+    device: str | None = None
+    backend: str = "auto"
+    precision: str = "fp32"
+    local_files_only: bool = False
+    token: str | Callable[[], str | None] | None = field(default=None, repr=False)
+    cache_folder: Path | None = None
+    trust_remote_code: bool = False
+
+
+def check_reference(model: Any) -> str:
+    """The reference as a string, if it can be a hub id, a directory or `"embedded"`."""
+    if not isinstance(model, (str, os.PathLike)) or not str(model).strip():
+        message = (
+            f"model must be a hub id, a local directory or 'embedded', but got {model!r}. "
+            "Pass for example 'cross-encoder/ms-marco-MiniLM-L4-v2'."
+        )
+        raise InvalidInputError(message)
+    return os.fspath(model)
+
+
+def locate(settings: ModelSettings) -> Path:
+    """The folder with the model's files, downloaded if need be, after a look into them.
+
+    Raises:
+        ModelNotFoundError: No such folder, hub id or revision.
+        ModelAccessError: The hub wants a token with access to the model.
+        HubUnreachableError: The hub does not answer and the cache does not have the model.
+        NotACrossEncoderError: The model has no head that scores pairs.
+        UnsafeWeightsError: The model has no safetensors weights.
+        UnsupportedOptionError: The model needs `trust_remote_code=True`.
+    """
+    if settings.model == EMBEDDED:
+        return EMBEDDED_FOLDER
+    folder = Path(settings.model).expanduser()
+    if folder.is_dir():
+        _inspect(folder, settings)
+        return folder
+    if folder.is_file():
+        message = f"{settings.model!r} is a file. Pass the directory that holds the model."
+        raise ModelNotFoundError(message)
+    if _looks_like_a_path(settings.model):
+        message = (
+            f"There is no directory {settings.model!r}. Check the path, or pass a hub id such as "
+            "'cross-encoder/ms-marco-MiniLM-L4-v2'."
+        )
+        raise ModelNotFoundError(message)
+    snapshot = _download(settings, _SMALL_FILES)
+    _inspect(snapshot, settings, weights_listed=False)
+    patterns = [*_SMALL_FILES, "*.safetensors", *(["*.py"] if settings.trust_remote_code else [])]
+    snapshot = _download(settings, patterns)
+    _inspect(snapshot, settings)
+    return snapshot
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file, `{}` where the file is absent or holds something else."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _looks_like_a_path(model: str) -> bool:
+    """Hub ids are `name` or `owner/name`; everything else can only be a path."""
+    return model.startswith((".", "/", "~", "\\")) or "\\" in model or model.count("/") > 1
+
+
+def _download(settings: ModelSettings, patterns: list[str]) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    model, revision = settings.model, settings.revision
+    try:
+        return Path(
+            snapshot_download(
+                model,
+                revision=revision,
+                cache_dir=settings.cache_folder,
+                local_files_only=settings.local_files_only,
+                token=settings.token() if callable(settings.token) else settings.token,
+                allow_patterns=patterns,
+            )
+        )
+    except GatedRepoError as error:
+        message = (
+            f"The hub model {model!r} is gated. Ask for access on its page, then pass token= or "
+            "type: hf auth login"
+        )
+        raise ModelAccessError(message) from error
+    except RepositoryNotFoundError as error:
+        message = (
+            f"The hub has no model {model!r} that you may read. Check the spelling (owner/name); "
+            "for a private model pass token= or type: hf auth login"
+        )
+        raise ModelNotFoundError(message) from error
+    except RevisionNotFoundError as error:
+        message = f"The hub model {model!r} has no revision {revision!r}."
+        raise ModelNotFoundError(message) from error
+    except HFValidationError as error:
+        message = f"{model!r} is neither a directory nor a hub id (owner/name)."
+        raise ModelNotFoundError(message) from error
+    except LocalEntryNotFoundError as error:
+        reason = (
+            "is not in the local cache, and local_files_only=True or the hub's offline mode "
+            "forbids asking the hub"
+            if settings.local_files_only or error.__cause__ is None
+            else "is not in the local cache, and the hub did not answer"
+        )
+        message = f"The hub model {model!r} {reason}. {_WITHOUT_NETWORK}"
+        raise HubUnreachableError(message) from error
+    except (HfHubHTTPError, OSError) as error:
+        message = f"The hub answered with an error for {model!r}: {error}. {_WITHOUT_NETWORK}"
+        raise HubUnreachableError(message) from error
+
+
+def _inspect(folder: Path, settings: ModelSettings, *, weights_listed: bool = True) -> None:
+    """Refuses what cannot be scored with before megabytes are read or random heads trusted."""
+    name = settings.model
+    config = read_json(folder / "config.json")
+    saved_as = read_json(folder / "config_sentence_transformers.json").get("model_type")
+    has_modules = (folder / "modules.json").is_file()
+    if not config and not has_modules:
+        message = f"{name!r} holds no model: it has no config.json. Save one with save_pretrained."
+        raise ModelNotFoundError(message)
+    if has_modules and saved_as != "CrossEncoder":
+        kind = saved_as or "SentenceTransformer"
+        message = (
+            f"{name!r} is a {kind}, not a cross-encoder: it embeds texts one by one. Use it as "
+            "first stage, and for reranking a model such as 'cross-encoder/ms-marco-MiniLM-L4-v2'."
+        )
+        raise NotACrossEncoderError(message)
+    architectures = config.get("architectures") or ["none"]
+    if not has_modules and not architectures[0].endswith("ForSequenceClassification"):
+        message = (
+            f"{name!r} is not a cross-encoder: its architecture is {architectures[0]}, which has "
+            "no trained head that scores a pair of texts. Use a model such as "
+            "'cross-encoder/ms-marco-MiniLM-L4-v2'."
+        )
+        raise NotACrossEncoderError(message)
+    if config.get("auto_map") and not settings.trust_remote_code:
+        message = (
+            f"{name!r} comes with code of its own. If you trust its author and have read the "
+            "code, pass trust_remote_code=True."
+        )
+        raise UnsupportedOptionError(message)
+    if weights_listed and not any(folder.rglob("*.safetensors")):
+        message = (
+            f"{name!r} has no safetensors weights. Pickled weights can run code when they are "
+            "opened, so they are not loaded. Convert the model once with safetensors, or choose "
+            "a revision that has them."
+        )
+        raise UnsafeWeightsError(message)

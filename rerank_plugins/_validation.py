@@ -1,0 +1,140 @@
+"""Checks of what callers pass in: each says what was given, what is allowed and what to do."""
+
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
+
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.results import ScoreScale
+
+
+def check_query(query: object) -> str:
+    """The query, if it is a string."""
+    if not isinstance(query, str):
+        message = f"query must be a string, but got {_shown(query)}. Pass the text of the query."
+        raise InvalidInputError(message)
+    return query
+
+
+def check_passages(passages: object) -> list[str]:
+    """The passages as a new list, if they are an iterable of strings."""
+    if isinstance(passages, (str, bytes)) or not isinstance(passages, Iterable):
+        message = (
+            f"passages must be a list of strings, but got {_shown(passages)}. "
+            "To score a single passage, pass a list with it: [passage]."
+        )
+        raise InvalidInputError(message)
+    checked = list(passages)
+    for position, passage in enumerate(checked):
+        if not isinstance(passage, str):
+            message = (
+                f"passages[{position}] must be a string, but got {_shown(passage)}. "
+                "Pass the text of each passage, and leave out passages that have none."
+            )
+            raise InvalidInputError(message)
+    return checked
+
+
+def check_pairs(pairs: object) -> list[tuple[str, str]]:
+    """The pairs as a new list of (query, passage) tuples."""
+    if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Iterable):
+        message = f"pairs must be a list of (query, passage) tuples, but got {_shown(pairs)}."
+        raise InvalidInputError(message)
+    checked = []
+    for position, pair in enumerate(pairs):
+        if (
+            isinstance(pair, str)
+            or not isinstance(pair, Sequence)
+            or len(pair) != 2
+            or not all(isinstance(text, str) for text in pair)
+        ):
+            message = (
+                f"pairs[{position}] must be a (query, passage) tuple of two strings, "
+                f"but got {_shown(pair)}."
+            )
+            raise InvalidInputError(message)
+        checked.append((pair[0], pair[1]))
+    return checked
+
+
+def check_top_k(top_k: Any, name: str = "top_k") -> int | None:
+    """`top_k` as an int of at least 1, or None for no limit."""
+    if top_k is None:
+        return None
+    return check_positive_int(top_k, name, hint="To keep every passage, pass None.")
+
+
+def check_positive_int(value: Any, name: str, hint: str = "") -> int:
+    """`value` as an int of at least 1; numpy integers are fine, booleans and floats are not."""
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < 1:
+        message = f"{name} must be > 0 and a whole number, but got {value!r}. {hint}".rstrip()
+        raise InvalidInputError(message)
+    return number
+
+
+def check_scale(scale: Any) -> ScoreScale:
+    """`scale`, if it is one of the two."""
+    allowed: tuple[ScoreScale, ...] = get_args(ScoreScale)
+    for known in allowed:
+        if isinstance(scale, str) and scale == known:
+            return known
+    message = f"scale must be 'probability' or 'logit', but got {scale!r}."
+    raise InvalidInputError(message)
+
+
+def check_threshold(threshold: Any, scale: ScoreScale) -> float | None:
+    """`threshold` as a float that can be reached on `scale`, or None."""
+    if threshold is None:
+        return None
+    try:
+        number = math.nan if isinstance(threshold, (bool, str)) else float(threshold)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number):
+        message = (
+            f"score_threshold must be a number, but got {threshold!r}. "
+            "To keep every passage, pass None."
+        )
+        raise InvalidInputError(message)
+    if scale == "probability" and not 0.0 <= number <= 1.0:
+        message = (
+            f"score_threshold must be between 0 and 1 on the probability scale, but got "
+            f"{threshold!r}. For a threshold on raw model outputs, set scale='logit'."
+        )
+        raise InvalidInputError(message)
+    return number
+
+
+def check_choice(value: Any, name: str, allowed: Sequence[str]) -> str:
+    """`value`, if it is one of the `allowed` strings."""
+    if not isinstance(value, str) or value not in allowed:
+        message = f"{name} must be one of {', '.join(map(repr, allowed))}, but got {value!r}."
+        raise InvalidInputError(message)
+    return value
+
+
+def check_text(value: Any, name: str) -> str:
+    """`value`, if it is a string."""
+    if not isinstance(value, str):
+        message = f"{name} must be a string, but got {_shown(value)}."
+        raise InvalidInputError(message)
+    return value
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """`value`, if it is True or False: a string such as "false" would count as true."""
+    if not isinstance(value, bool):
+        message = f"{name} must be True or False, but got {_shown(value)}."
+        raise InvalidInputError(message)
+    return value
+
+
+def _shown(value: object) -> str:
+    """A value for an error message: type and a short representation."""
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

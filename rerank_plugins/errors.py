@@ -1,0 +1,90 @@
+"""Every error this suite raises, under one base.
+
+RerankError
+├── InvalidInputError (ValueError)        a query, passage or option that is not allowed
+├── ModelError (RuntimeError)             the model could not be made ready
+│   ├── ModelNotFoundError (FileNotFoundError)   no such folder, hub id or revision
+│   ├── ModelAccessError (PermissionError)       private or gated: a token is needed
+│   ├── HubUnreachableError (ConnectionError)    the hub did not answer, nothing is cached
+│   ├── NotACrossEncoderError (ValueError)       a model, but without a ranking head
+│   ├── LabelRequiredError (ValueError)          a head with several columns, none chosen
+│   ├── UnsafeWeightsError (ValueError)          no safetensors weights
+│   └── UnsupportedOptionError (ValueError)      the model cannot run with the chosen options
+├── MissingExtraError (ImportError)       an optional dependency is not installed
+├── ScoringError (RuntimeError)           the model gave something that is not a score
+├── ScorerClosedError (RuntimeError)      used after close()
+└── ForkedProcessError (RuntimeError)     a model loaded before a fork was used after it
+"""
+
+__all__ = [
+    "ForkedProcessError",
+    "HubUnreachableError",
+    "InvalidInputError",
+    "LabelRequiredError",
+    "MissingExtraError",
+    "ModelAccessError",
+    "ModelError",
+    "ModelNotFoundError",
+    "NotACrossEncoderError",
+    "RerankError",
+    "ScorerClosedError",
+    "ScoringError",
+    "UnsafeWeightsError",
+    "UnsupportedOptionError",
+]
+
+
+class RerankError(Exception):
+    """Base of all errors of this suite: catch it to catch them all."""
+
+
+class InvalidInputError(RerankError, ValueError):
+    """A query, passage, number or option was given that is not allowed; nothing was scored."""
+
+
+class ModelError(RerankError, RuntimeError):
+    """The model could not be made ready: catch it around `warm_up()`."""
+
+
+class ModelNotFoundError(ModelError, FileNotFoundError):
+    """The folder, hub id or revision does not exist."""
+
+
+class ModelAccessError(ModelError, PermissionError):
+    """The hub refused: the model is private or gated and needs a token with access to it."""
+
+
+class HubUnreachableError(ModelError, ConnectionError):
+    """The hub did not answer (or may not be asked) and the model is not in the cache."""
+
+
+class NotACrossEncoderError(ModelError, ValueError):
+    """The model loads, but has no trained head that scores a pair of texts."""
+
+
+class LabelRequiredError(ModelError, ValueError):
+    """The head has several columns and the `label` option does not choose one of them."""
+
+
+class UnsafeWeightsError(ModelError, ValueError):
+    """The model has no safetensors weights; pickled weights can run code and are not loaded."""
+
+
+class UnsupportedOptionError(ModelError, ValueError):
+    """This model cannot run with the chosen backend, precision, device or remote-code option."""
+
+
+class MissingExtraError(RerankError, ImportError):
+    """An optional dependency is needed and not installed; the message has the pip command."""
+
+
+class ScoringError(RerankError, RuntimeError):
+    """The model answered with NaN or infinity instead of a score; no ranking was made from it."""
+
+
+class ScorerClosedError(RerankError, RuntimeError):
+    """The scorer was used after `close()`."""
+
+
+class ForkedProcessError(RerankError, RuntimeError):
+    """The model was loaded before the process forked; load it in the child instead."""

@@ -1,0 +1,41 @@
+"""Small frozen values that leave the core: plain Python numbers, nothing to mutate."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+ScoreScale: TypeAlias = Literal["probability", "logit"]
+"""`"logit"`: the model's raw output, any real number. `"probability"`: its sigmoid, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One passage in a ranking.
+
+    Attributes:
+        index: Position of the passage in the list that was given, from 0.
+        score: Relevance on `scale`, higher is better.
+        scale: `"probability"` or `"logit"`.
+        truncated: Whether the model read the pair only in part, because it is longer than
+            `max_length` tokens. `None` where the scorer cannot tell.
+    """
+
+    index: int
+    score: float
+    scale: ScoreScale
+    truncated: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairScores:
+    """What a scorer gives for n pairs, in their order.
+
+    Attributes:
+        logits: float32, shape `(n,)`.
+        truncated: bool, shape `(n,)`: the pair was cut at `max_length`. `None` if not known.
+    """
+
+    logits: NDArray[np.float32]
+    truncated: NDArray[np.bool_] | None = None

@@ -1,0 +1,112 @@
+"""Tiny real models built in memory, saved as real checkpoints: no download, seconds to make."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    PreTrainedTokenizerFast,
+)
+
+Activation = Literal["sigmoid", "identity", "none"]
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WORDS = (
+    "the a an of in on and or not is was are how why what when where who does do can red green "
+    "blue fox dog cat bird fish tree river sea sun moon star stone water fire wind rain snow "
+    "house door window book page word fast slow big small old new good bad left right up down"
+).split()
+
+
+def tiny_tokenizer(max_length: int = 64) -> PreTrainedTokenizerFast:
+    """A word-level BERT-style tokenizer over about 60 words."""
+    vocabulary = {token: index for index, token in enumerate([*SPECIAL, *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=max_length,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
+
+
+def tiny_config(columns: int = 1, **overrides: object) -> BertConfig:
+    """Two layers, 32 wide."""
+    return BertConfig(
+        vocab_size=len(SPECIAL) + len(WORDS),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        num_labels=columns,
+        **overrides,
+    )
+
+
+def save_tiny_cross_encoder(
+    folder: Path,
+    *,
+    columns: int = 1,
+    activation: Activation = "none",
+    names: dict[int, str] | None = None,
+    spread: float = 1.0,
+) -> Path:
+    """A checkpoint as people publish them, with the activation saved in one of three ways."""
+    with fixed_seed():
+        model = BertForSequenceClassification(tiny_config(columns))
+        with torch.no_grad():  # scores that differ visibly between pairs
+            for parameter in model.parameters():
+                if parameter.dim() > 1:
+                    parameter.normal_(std=0.2 * spread)
+    if names is not None:
+        model.config.id2label = names
+        model.config.label2id = {name: index for index, name in names.items()}
+    if activation != "none":
+        module = {"sigmoid": "Sigmoid", "identity": "Identity"}[activation]
+        path = f"torch.nn.modules.{'activation' if activation == 'sigmoid' else 'linear'}.{module}"
+        model.config.sentence_transformers = {"activation_fn": path, "version": "6.2.0"}
+    model.save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def save_tiny_encoder(folder: Path) -> Path:
+    """A BERT without a ranking head."""
+    with fixed_seed():
+        BertModel(tiny_config()).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def edit_json(file: Path, **changes: object) -> None:
+    """Changes keys of a JSON file."""
+    content = json.loads(file.read_text())
+    content.update(changes)
+    file.write_text(json.dumps(content))
+
+
+@contextmanager
+def fixed_seed() -> Iterator[None]:
+    """Seeds torch inside the block and leaves the caller's random state alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        yield
