@@ -54,7 +54,7 @@ class Reranker:
             )
             raise InvalidInputError(message)
         self.scorer = scorer
-        self._cut = Cut.checked(top_k=top_k, score_threshold=score_threshold, scale=scale)
+        self._cut = _Cut.checked(top_k=top_k, score_threshold=score_threshold, scale=scale)
 
     def rank(
         self,
@@ -165,7 +165,7 @@ class Reranker:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class _Cut:
     """Checked options of a ranking: which passages stay, and on which scale they are scored."""
 
     top_k: int | None
@@ -174,7 +174,7 @@ class Cut:
     scale: ScoreScale
 
     @classmethod
-    def checked(cls, *, top_k: object, score_threshold: object, scale: object) -> "Cut":
+    def checked(cls, *, top_k: object, score_threshold: object, scale: object) -> "_Cut":
         """The options, or `InvalidInputError`."""
         checked_scale = check_scale(scale)
         return cls(
@@ -184,7 +184,7 @@ class Cut:
             scale=checked_scale,
         )
 
-    def changed(self, *, top_k: object, score_threshold: object, scale: object) -> "Cut":
+    def changed(self, *, top_k: object, score_threshold: object, scale: object) -> "_Cut":
         """These options with every argument that is not None in place.
 
         A threshold is on the scale that was set together with it: asking one call for logits
@@ -192,7 +192,7 @@ class Cut:
         """
         new_scale = self.scale if scale is None else check_scale(scale)
         own_threshold = score_threshold is None
-        return Cut(
+        return _Cut(
             top_k=self.top_k if top_k is None else check_top_k(top_k),
             score_threshold=(
                 self.score_threshold
@@ -220,7 +220,7 @@ class _Batch:
             batch.sizes.append(len(checked_passages))
         return batch
 
-    def rankings(self, scores: PairScores, cut: Cut) -> list[list[Ranked]]:
+    def rankings(self, scores: PairScores, cut: _Cut) -> list[list[Ranked]]:
         if scores.logits.shape != (len(self.pairs),):
             message = (
                 f"The scorer gave logits of shape {scores.logits.shape} for {len(self.pairs)} "
@@ -243,7 +243,7 @@ class _Batch:
         return rankings
 
 
-def _ranking(scores: PairScores, part: slice, cut: Cut) -> list[Ranked]:
+def _ranking(scores: PairScores, part: slice, cut: _Cut) -> list[Ranked]:
     """One query's ranking. The only line where numpy numbers become Python's is in here."""
     logits = scores.logits[part].astype(np.float64)
     on_scale = {"logit": logits, "probability": _sigmoid(logits)}

@@ -1,6 +1,7 @@
 """The torch backend: sentence-transformers' `CrossEncoder`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from rerank_plugins._pairs import Tokens
 from rerank_plugins.backends import Backend, PairOptions
 from rerank_plugins.backends._encoder import EncoderBackend
 from rerank_plugins.backends._progress import progress_bar
-from rerank_plugins.errors import NotACrossEncoderError, UnsupportedOptionError
+from rerank_plugins.errors import ModelError, NotACrossEncoderError, UnsupportedOptionError
 from rerank_plugins.results import PairScores
 
 if TYPE_CHECKING:
@@ -39,15 +40,18 @@ def load_torch(settings: ModelSettings) -> Backend:
         extra="sentence-transformers",
         purpose=f"Running {settings.model!r} in torch",
     )
+    from safetensors import SafetensorError
+
     folder = locate(settings)
     try:
-        model: CrossEncoder = library.CrossEncoder(
-            str(folder),
-            device=settings.device,
-            local_files_only=True,
-            trust_remote_code=settings.trust_remote_code,
-            model_kwargs={"dtype": _DTYPES[settings.precision], "use_safetensors": True},
-        )
+        with _no_loading_bar():
+            model: CrossEncoder = library.CrossEncoder(
+                str(folder),
+                device=settings.device,
+                local_files_only=True,
+                trust_remote_code=settings.trust_remote_code,
+                model_kwargs={"dtype": _DTYPES[settings.precision], "use_safetensors": True},
+            )
     except (RuntimeError, AssertionError) as error:
         if settings.device in (None, "cpu"):
             raise
@@ -59,6 +63,12 @@ def load_torch(settings: ModelSettings) -> Backend:
     except ValueError as error:
         message = f"{settings.model!r} could not be loaded as a cross-encoder: {error}"
         raise NotACrossEncoderError(message) from error
+    except (OSError, SafetensorError) as error:
+        message = (
+            f"The files of {settings.model!r} are damaged or incomplete: {error}. Save the model "
+            "again; for a hub model, delete it from the cache (hf cache rm) and load it again."
+        )
+        raise ModelError(message) from error
     model.eval()
     on_cpu = model.device.type == "cpu"
     budget = _CPU_BATCH_TOKENS if on_cpu else _ACCELERATOR_BATCH_TOKENS
@@ -75,6 +85,21 @@ def load_torch(settings: ModelSettings) -> Backend:
         max_batch_tokens=budget,
         default_prompt=_default_prompt(model),
     )
+
+
+@contextmanager
+def _no_loading_bar() -> Iterator[None]:
+    """Keeps transformers from drawing a bar for a load that takes a moment."""
+    from transformers.utils import logging as untyped
+
+    logging: Any = untyped
+    was_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            logging.enable_progress_bar()
 
 
 class _Forward:

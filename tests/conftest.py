@@ -1,0 +1,26 @@
+"""Tiny real checkpoints, made once per run."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A one-column cross-encoder without a saved activation."""
+    return save_tiny_cross_encoder(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def three_column_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cross-encoder with three named columns."""
+    names = {0: "irrelevant", 1: "related", 2: "exact"}
+    return save_tiny_cross_encoder(tmp_path_factory.mktemp("three"), columns=3, names=names)
+
+
+@pytest.fixture(scope="session")
+def headless_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT without a ranking head."""
+    return save_tiny_encoder(tmp_path_factory.mktemp("headless"))

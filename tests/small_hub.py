@@ -1,0 +1,87 @@
+"""A model hub on the loopback interface: enough of its protocol to download a model from."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+COMMIT = "c" * 40
+TOKEN = "hf_let_me_in"
+
+
+@contextmanager
+def small_hub(models: dict[str, Path], *, gated: str) -> Iterator[tuple[str, list[str]]]:
+    """Serves folders as hub models; gives the endpoint and the list of files handed out."""
+    served: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.answer(body=False)
+
+        def do_GET(self) -> None:
+            self.answer(body=True)
+
+        def answer(self, *, body: bool) -> None:
+            path = unquote(urlsplit(self.path).path).strip("/")
+            api = path.startswith("api/models/")
+            parts = path.removeprefix("api/models/").split("/")
+            model, action, revision = "/".join(parts[:2]), parts[2], parts[3]
+            if model == gated and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                self.refuse(403, "GatedRepo")
+            elif model not in models:
+                self.refuse(401, "RepoNotFound")
+            elif revision not in ("main", COMMIT):
+                self.refuse(404, "RevisionNotFound")
+            elif api and action == "revision":
+                self.send_json({"id": model, "sha": COMMIT})
+            elif api:
+                self.send_json(
+                    [
+                        {"type": "file", "path": file.name, "size": file.stat().st_size, "oid": "0"}
+                        for file in sorted(models[model].iterdir())
+                    ]
+                )
+            else:
+                self.send_file(models[model] / parts[4], body=body)
+
+        def refuse(self, status: int, code: str) -> None:
+            self.send_response(status)
+            self.send_header("X-Error-Code", code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def send_json(self, content: object) -> None:
+            payload = json.dumps(content).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
+
+        def send_file(self, file: Path, *, body: bool) -> None:
+            content = file.read_bytes()
+            self.send_response(200)
+            self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if body:
+                served.append(file.name)
+                self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Keeps requests out of the test output."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", served
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

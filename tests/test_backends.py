@@ -1,0 +1,210 @@
+"""The ONNX graph beside the weights, which backend runs, and models that predict for themselves."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers import CrossEncoder
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
+
+from rerank_plugins import (
+    CrossEncoderScorer,
+    InvalidInputError,
+    NotACrossEncoderError,
+    Reranker,
+    UnsupportedOptionError,
+)
+from rerank_plugins._batches import token_budget_batches
+from rerank_plugins._model import ModelSettings
+from rerank_plugins._pairs import PairTokenizer
+from rerank_plugins.backends import chosen_backend
+from rerank_plugins.backends.onnx import OnnxForward
+from rerank_plugins.training.onnx_graph import write_onnx_graph
+from tests.tiny_models import SPECIAL, WORDS, fixed_seed, save_tiny_cross_encoder, tiny_tokenizer
+
+PAIRS = [
+    ("what is a red fox", "the red fox is a small dog"),
+    ("sea", "a river is not the sea " * 9),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("columns", [1, 3])
+def test_the_onnx_graph_gives_the_logits_of_the_torch_model(
+    tmp_path: Path, dtype: torch.dtype, columns: int
+) -> None:
+    save_tiny_cross_encoder(tmp_path, columns=columns)
+    weights = load_file(tmp_path / "model.safetensors")
+    halved = {name: tensor.to(dtype) for name, tensor in weights.items()}
+    save_file(halved, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    graph = write_onnx_graph(tmp_path)
+    tokenizer = tiny_tokenizer().backend_tokenizer.to_str()
+    pairs = PairTokenizer(tokenizer, max_length=64, pad_id=0)
+    logits = OnnxForward(graph)(pairs.pad(pairs.encode(PAIRS)))
+    model = CrossEncoder(str(tmp_path), device="cpu", model_kwargs={"dtype": torch.float32})
+    wanted = model.predict(PAIRS, activation_fn=torch.nn.Identity())
+    np.testing.assert_allclose(logits, wanted.reshape(len(PAIRS), columns), atol=1e-5)
+
+
+def test_the_graph_file_holds_no_weights(tmp_path: Path) -> None:
+    graph = write_onnx_graph(save_tiny_cross_encoder(tmp_path))
+    weights = (tmp_path / "model.safetensors").stat().st_size
+    assert graph.stat().st_size < weights / 2
+
+
+def test_a_graph_is_refused_for_another_architecture(headless_model: Path) -> None:
+    with pytest.raises(InvalidInputError, match="Run other models with backend='torch'"):
+        write_onnx_graph(headless_model)
+
+
+@pytest.mark.parametrize(
+    ("settings", "backend"),
+    [
+        (ModelSettings("embedded"), "onnx"),
+        (ModelSettings("embedded", device="cpu"), "onnx"),
+        (ModelSettings("embedded", backend="torch"), "torch"),
+        (ModelSettings("embedded", device="cuda"), "torch"),
+        (ModelSettings("embedded", precision="bf16"), "torch"),
+        (ModelSettings("some/model"), "torch"),
+    ],
+)
+def test_auto_runs_the_embedded_model_in_onnx_on_a_cpu_and_all_else_in_torch(
+    settings: ModelSettings, backend: str
+) -> None:
+    assert chosen_backend(settings) == backend
+
+
+@pytest.mark.parametrize(
+    "options", [{"model": "some/model"}, {"device": "cuda"}, {"precision": "bf16"}]
+)
+def test_onnx_refuses_what_it_cannot_run(options: dict[str, str]) -> None:
+    with (
+        CrossEncoderScorer(**{"model": "embedded", "backend": "onnx", **options}) as scorer,
+        pytest.raises(UnsupportedOptionError, match="Use backend='torch'"),
+    ):
+        scorer.warm_up()
+
+
+def test_a_roberta_reads_two_positions_less_than_it_has(tmp_path: Path) -> None:
+    config = RobertaConfig(
+        vocab_size=len(SPECIAL) + len(WORDS),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=34,
+        type_vocab_size=1,
+        num_labels=1,
+        pad_token_id=1,
+    )
+    with fixed_seed():
+        RobertaForSequenceClassification(config).save_pretrained(tmp_path)
+    vocabulary = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *WORDS]
+    tokenizer = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="<unk>")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        model_max_length=512,
+        model_input_names=["input_ids", "attention_mask"],
+    ).save_pretrained(tmp_path)
+    pairs = [("red fox", "dog " * words) for words in (1, 30, 90)]
+    model = CrossEncoder(str(tmp_path), device="cpu", max_length=32)
+    wanted = model.predict(pairs, activation_fn=torch.nn.Identity(), batch_size=1)
+    with CrossEncoderScorer(tmp_path) as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(pairs), wanted, atol=1e-5)
+        cut = [r.truncated for r in Reranker(scorer).rank("red", ["dog " * 31, "dog " * 32])]
+    assert sorted(map(bool, cut)) == [False, True]
+
+
+@pytest.fixture(scope="module")
+def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A chat model that answers yes or no, saved as a CrossEncoder."""
+    folder = tmp_path_factory.mktemp("chat")
+    vocabulary = ["<pad>", "<unk>", "yes", "no", "query", "document", *WORDS]
+    tokenizer = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="<unk>")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        padding_side="left",
+        model_max_length=128,
+    )
+    fast.chat_template = (
+        "{% for message in messages %}{{ message.role }} {{ message.content }} {% endfor %}"
+    )
+    fast.save_pretrained(folder)
+    with fixed_seed():
+        config = Qwen2Config(
+            vocab_size=len(vocabulary),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=128,
+            pad_token_id=0,
+        )
+        Qwen2ForCausalLM(config).save_pretrained(folder)
+    saved = tmp_path_factory.mktemp("chat-cross-encoder")
+    CrossEncoder(str(folder), device="cpu").save_pretrained(str(saved))
+    return saved
+
+
+def test_a_chat_model_saved_as_a_cross_encoder_scores_as_predict_does(chat_model: Path) -> None:
+    pairs = [("what is a fox", "the red fox"), ("sea", "a river is not the sea " * 3)]
+    model = CrossEncoder(str(chat_model), device="cpu")
+    wanted = model.predict(pairs, activation_fn=torch.nn.Identity(), batch_size=1)
+    with CrossEncoderScorer(chat_model) as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(pairs), wanted, atol=1e-5)
+        assert Reranker(scorer).rank("sea", ["the sea"])[0].truncated is None
+    prompted = model.predict(pairs, prompt="how", activation_fn=torch.nn.Identity(), batch_size=1)
+    with CrossEncoderScorer(chat_model, prompt="how", max_batch_tokens=1) as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(pairs), prompted, atol=1e-5)
+
+
+def test_a_chat_model_checks_its_options_too(chat_model: Path) -> None:
+    with (
+        CrossEncoderScorer(chat_model, max_length=4096) as scorer,
+        pytest.raises(UnsupportedOptionError, match="at most 128"),
+    ):
+        scorer.warm_up()
+
+
+def test_a_plain_language_model_is_not_a_cross_encoder(tmp_path: Path) -> None:
+    config = Qwen2Config(vocab_size=20, hidden_size=32, num_hidden_layers=1, num_attention_heads=4)
+    Qwen2ForCausalLM(config).save_pretrained(tmp_path)
+    with (
+        CrossEncoderScorer(tmp_path) as scorer,
+        pytest.raises(NotACrossEncoderError, match="Qwen2ForCausalLM"),
+    ):
+        scorer.warm_up()
+
+
+def test_batches_hold_every_index_once_within_the_budget() -> None:
+    lengths = np.random.default_rng(3).integers(3, 300, 500).tolist()
+    batches = list(token_budget_batches(lengths, 1000))
+    assert sorted(index for batch in batches for index in batch) == list(range(500))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= 1000
+
+
+def test_a_pair_longer_than_the_budget_is_a_batch_of_its_own() -> None:
+    assert list(token_budget_batches([5, 50, 6], 10)) == [[1], [2], [0]]
+    assert list(token_budget_batches([], 10)) == []

@@ -1,0 +1,234 @@
+"""Model references: what is found, what is refused, and what the refusal says to do."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rerank_plugins import (
+    CrossEncoderScorer,
+    HubUnreachableError,
+    MissingExtraError,
+    ModelError,
+    ModelNotFoundError,
+    NotACrossEncoderError,
+    UnsafeWeightsError,
+    UnsupportedOptionError,
+)
+from tests.small_hub import COMMIT, TOKEN, small_hub
+from tests.tiny_models import edit_json, save_tiny_cross_encoder, save_tiny_encoder
+
+
+def load_error(model: str | Path, **options: object) -> Exception:
+    """The error that loading a model ends in."""
+    with CrossEncoderScorer(model, **options) as scorer:
+        try:
+            scorer.warm_up()
+        except Exception as error:
+            return error
+    message = f"{model} loaded"
+    raise AssertionError(message)
+
+
+@pytest.mark.parametrize("path", ["./nowhere", "/no/where", "~/no-such-model", "a/b/c", "a\\b"])
+def test_a_missing_folder_is_an_error_that_names_it(path: str) -> None:
+    error = load_error(path)
+    assert isinstance(error, ModelNotFoundError)
+    assert isinstance(error, FileNotFoundError)
+    assert repr(path) in str(error)
+
+
+def test_a_file_is_not_a_model(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.touch()
+    error = load_error(file)
+    assert isinstance(error, ModelNotFoundError)
+    assert "Pass the directory" in str(error)
+
+
+def test_an_empty_folder_is_not_a_model(tmp_path: Path) -> None:
+    error = load_error(tmp_path)
+    assert isinstance(error, ModelNotFoundError)
+    assert "config.json" in str(error)
+
+
+def test_a_name_that_can_be_no_hub_id_is_not_found() -> None:
+    error = load_error("no spaces/in hub ids")
+    assert isinstance(error, ModelNotFoundError)
+    assert "neither a directory nor a hub id" in str(error)
+
+
+def test_a_model_without_a_ranking_head_is_refused(headless_model: Path) -> None:
+    error = load_error(headless_model)
+    assert isinstance(error, NotACrossEncoderError)
+    assert "BertModel" in str(error)
+
+
+def test_an_embedding_model_is_refused_as_what_it_is(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    save_tiny_encoder(tmp_path / "bert")
+    SentenceTransformer(str(tmp_path / "bert"), device="cpu").save_pretrained(str(tmp_path / "st"))
+    error = load_error(tmp_path / "st")
+    assert isinstance(error, NotACrossEncoderError)
+    assert "SentenceTransformer" in str(error)
+
+
+def test_a_cross_encoder_saved_by_sentence_transformers_loads(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    from sentence_transformers import CrossEncoder
+
+    CrossEncoder(str(tiny_model), device="cpu").save_pretrained(str(tmp_path))
+    with CrossEncoderScorer(tmp_path) as saved, CrossEncoderScorer(tiny_model) as original:
+        assert saved.score("red fox", ["the fox"]) == original.score("red fox", ["the fox"])
+
+
+def test_pickled_weights_are_refused(tmp_path: Path) -> None:
+    save_tiny_cross_encoder(tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
+    error = load_error(tmp_path)
+    assert isinstance(error, UnsafeWeightsError)
+    assert "safetensors" in str(error)
+
+
+def test_code_that_comes_with_a_model_needs_trust(tmp_path: Path) -> None:
+    save_tiny_cross_encoder(tmp_path)
+    edit_json(tmp_path / "config.json", auto_map={"AutoModel": "modeling_own.OwnModel"})
+    error = load_error(tmp_path)
+    assert isinstance(error, UnsupportedOptionError)
+    assert "trust_remote_code=True" in str(error)
+
+
+def test_broken_weights_are_an_error_of_the_model(tmp_path: Path) -> None:
+    save_tiny_cross_encoder(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"not weights")
+    error = load_error(tmp_path)
+    assert isinstance(error, ModelError)
+    assert "damaged or incomplete" in str(error)
+
+
+def test_without_network_or_cache_the_hub_is_unreachable_and_embedded_is_offered(
+    tmp_path: Path,
+) -> None:
+    error = load_error("someone/some-model", local_files_only=True, cache_folder=tmp_path)
+    assert isinstance(error, HubUnreachableError)
+    assert "model='embedded'" in str(error)
+    assert "local_files_only=True" in str(error)
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['sentence_transformers'] = None\n"
+        "from rerank_plugins import CrossEncoderScorer\n"
+        "CrossEncoderScorer('someone/some-model').warm_up()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert MissingExtraError.__name__ in done.stderr
+    assert 'pip install "rerank-plugins[sentence-transformers]"' in done.stderr
+
+
+HUB_SESSION = """
+import json, sys
+from rerank_plugins import CrossEncoderScorer, RerankError
+
+def outcome(model, **options):
+    try:
+        with CrossEncoderScorer(model, cache_folder=CACHE, **options) as scorer:
+            return float(scorer.score("red fox", ["the fox"])[0])
+    except RerankError as error:
+        return type(error).__name__ + ": " + str(error)
+
+CACHE, TOKEN, COMMIT = sys.argv[1:4]
+print(json.dumps({
+    "missing": outcome("tiny/none"),
+    "bad revision": outcome("tiny/ranker", revision="v9"),
+    "gated": outcome("tiny/gated"),
+    "embedder": outcome("tiny/embedder"),
+    "not cached": outcome("tiny/ranker", local_files_only=True),
+    "downloaded": outcome("tiny/ranker"),
+    "cached": outcome("tiny/ranker", local_files_only=True),
+    "pinned": outcome("tiny/ranker", revision=COMMIT, local_files_only=True),
+    "token": outcome("tiny/gated", token=lambda: TOKEN),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def hub(
+    tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, headless_model: Path
+) -> tuple[dict[str, object], list[str]]:
+    """Outcomes of a process that talks to a hub, and the files that the hub handed out."""
+    pickled = tmp_path_factory.mktemp("pickled")
+    for file in tiny_model.iterdir():
+        (pickled / file.name).write_bytes(file.read_bytes())
+    (pickled / "pytorch_model.bin").write_bytes(b"a pickle that nobody should fetch")
+    models = {"tiny/ranker": pickled, "tiny/gated": tiny_model, "tiny/embedder": headless_model}
+    with small_hub(models, gated="tiny/gated") as (endpoint, served):
+        arguments = [str(tmp_path_factory.mktemp("cache")), TOKEN, COMMIT]
+        done = subprocess.run(
+            [sys.executable, "-c", HUB_SESSION, *arguments],
+            env={**os.environ, "HF_ENDPOINT": endpoint, "HF_TOKEN": ""},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return json.loads(done.stdout), served
+
+
+def test_a_hub_model_is_downloaded_once_and_scores_as_the_local_one(
+    hub: tuple[dict[str, object], list[str]], tiny_model: Path
+) -> None:
+    outcomes, served = hub
+    with CrossEncoderScorer(tiny_model) as scorer:
+        wanted = pytest.approx(float(scorer.score("red fox", ["the fox"])[0]), abs=1e-6)
+    for case in ("downloaded", "cached", "pinned", "token"):
+        assert outcomes[case] == wanted, case
+    assert served.count("model.safetensors") == 2  # once for each model that was allowed
+
+
+def test_weights_are_not_fetched_for_what_is_refused(
+    hub: tuple[dict[str, object], list[str]],
+) -> None:
+    outcomes, served = hub
+    assert str(outcomes["embedder"]).startswith("NotACrossEncoderError")
+    assert "pytorch_model.bin" not in served
+
+
+@pytest.mark.parametrize(
+    ("case", "error", "hint"),
+    [
+        ("missing", "ModelNotFoundError", "Check the spelling"),
+        ("bad revision", "ModelNotFoundError", "no revision 'v9'"),
+        ("gated", "ModelAccessError", "hf auth login"),
+        ("not cached", "HubUnreachableError", "model='embedded'"),
+    ],
+)
+def test_what_the_hub_refuses_says_what_to_do(
+    hub: tuple[dict[str, object], list[str]], case: str, error: str, hint: str
+) -> None:
+    assert str(hub[0][case]).startswith(error)
+    assert hint in str(hub[0][case])
+
+
+def test_a_hub_that_does_not_answer_is_unreachable(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from rerank_plugins import CrossEncoderScorer\n"
+        "CrossEncoderScorer('tiny/ranker', cache_folder=sys.argv[1]).warm_up()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "HubUnreachableError" in done.stderr
+    assert "the hub did not answer" in done.stderr
+    assert "model='embedded'" in done.stderr

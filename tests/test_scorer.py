@@ -1,0 +1,367 @@
+"""The scorer on real tiny cross-encoders: same scores as CrossEncoder, whatever was saved."""
+
+import asyncio
+import copy
+import gc
+import multiprocessing
+import pickle
+import subprocess
+import sys
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import CrossEncoder
+
+from rerank_plugins import (
+    CrossEncoderScorer,
+    InvalidInputError,
+    LabelRequiredError,
+    Reranker,
+    ScorerClosedError,
+    UnsupportedOptionError,
+    _registry,
+)
+from rerank_plugins._model import ModelSettings
+from tests.tiny_models import WORDS, save_tiny_cross_encoder
+
+PAIRS = [
+    ("what is a red fox", "the red fox is a small dog"),
+    ("where is the sea", "a river is not the sea"),
+    ("", "an empty query"),
+    ("an empty passage", ""),
+    ("", ""),
+    ("fox " * 100, "a query longer than the model"),
+    ("a passage longer than the model", "sea " * 300),
+    ("both", "star " * 200),
+    ("unknown words", "zyzzyva 東京 🦊"),
+]
+
+
+def reference(folder: Path, pairs: list[tuple[str, str]]) -> np.ndarray:
+    """What sentence-transformers gives, one pair at a time, without an activation."""
+    model = CrossEncoder(str(folder), device="cpu")
+    return model.predict(pairs, activation_fn=torch.nn.Identity(), batch_size=1)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "identity", "none"])
+def test_scores_are_logits_whatever_activation_was_saved(activation: str, tmp_path: Path) -> None:
+    folder = save_tiny_cross_encoder(tmp_path, activation=activation)
+    with CrossEncoderScorer(folder) as scorer:
+        scores = scorer.score_pairs(PAIRS)
+        ranked = Reranker(scorer).rank(*[PAIRS[0][0], [PAIRS[0][1]]])[0]
+    assert scores.dtype == np.float32
+    assert scores.shape == (len(PAIRS),)
+    np.testing.assert_allclose(scores, reference(folder, PAIRS), atol=1e-5)
+    sigmoid = torch.sigmoid(torch.tensor(scores[0], dtype=torch.float64)).item()
+    assert ranked.score == pytest.approx(sigmoid, abs=1e-6)
+
+
+def test_score_and_score_pairs_and_their_async_forms_agree(tiny_model: Path) -> None:
+    passages = [passage for _, passage in PAIRS]
+    with CrossEncoderScorer(tiny_model) as scorer:
+        wanted = scorer.score_pairs([("red fox", passage) for passage in passages])
+        np.testing.assert_array_equal(scorer.score("red fox", passages), wanted)
+
+        async def both() -> tuple[np.ndarray, np.ndarray]:
+            await scorer.awarm_up()
+            pairs = [("red fox", passage) for passage in passages]
+            return await scorer.ascore("red fox", passages), await scorer.ascore_pairs(pairs)
+
+        for scores in asyncio.run(both()):
+            np.testing.assert_array_equal(scores, wanted)
+
+
+def test_no_passages_give_an_empty_array(tiny_model: Path) -> None:
+    with CrossEncoderScorer(tiny_model) as scorer:
+        scores = scorer.score("q", [])
+    assert scores.shape == (0,)
+    assert scores.dtype == np.float32
+
+
+def test_a_score_does_not_depend_on_the_batch_it_fell_in(tiny_model: Path) -> None:
+    generator = np.random.default_rng(5)
+    pairs = [
+        (" ".join(generator.choice(WORDS, 5)), " ".join(generator.choice(WORDS, size)))
+        for size in generator.integers(1, 50, 60)
+    ]
+    wanted = reference(tiny_model, pairs)
+    for max_batch_tokens in (1, 64, 500, None):
+        with CrossEncoderScorer(tiny_model, max_batch_tokens=max_batch_tokens) as scorer:
+            order = generator.permutation(len(pairs))
+            scores = scorer.score_pairs([pairs[index] for index in order])
+        np.testing.assert_allclose(scores, wanted[order], atol=1e-5)
+
+
+def test_a_pair_is_reported_cut_exactly_when_it_is_longer_than_max_length(
+    tiny_model: Path,
+) -> None:
+    # three special tokens and a query of two words leave five of ten for the passage
+    with CrossEncoderScorer(tiny_model, max_length=10) as scorer:
+        ranking = Reranker(scorer).rank("red fox", ["sea " * words for words in (1, 5, 6, 60)])
+    cut = {ranked.index: ranked.truncated for ranked in ranking}
+    assert cut == {0: False, 1: False, 2: True, 3: True}
+
+
+def test_max_length_cuts_as_cross_encoder_does(tiny_model: Path) -> None:
+    model = CrossEncoder(str(tiny_model), device="cpu", max_length=12)
+    wanted = model.predict(PAIRS, activation_fn=torch.nn.Identity(), batch_size=1)
+    with CrossEncoderScorer(tiny_model, max_length=12) as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+
+
+def test_prompt_and_prefixes_are_put_before_the_texts(tiny_model: Path) -> None:
+    with (
+        CrossEncoderScorer(tiny_model) as plain,
+        CrossEncoderScorer(
+            tiny_model, prompt="how ", query_prefix="big ", passage_prefix="old "
+        ) as prefixed,
+    ):
+        wanted = plain.score("how big red fox", ["old dog", "old sea"])
+        np.testing.assert_array_equal(prefixed.score("red fox", ["dog", "sea"]), wanted)
+
+
+def test_a_prompt_saved_with_the_model_is_used_unless_another_is_given(tmp_path: Path) -> None:
+    folder = save_tiny_cross_encoder(tmp_path)
+    model = CrossEncoder(str(folder), device="cpu", prompts={"q": "how "}, default_prompt_name="q")
+    model.save_pretrained(str(folder))
+    with CrossEncoderScorer(folder) as scorer, CrossEncoderScorer(folder, prompt="") as plain:
+        np.testing.assert_array_equal(scorer.score("red", ["a"]), plain.score("how red", ["a"]))
+        assert scorer.score("red", ["a"]) != plain.score("red", ["a"])
+
+
+@pytest.mark.parametrize("label", [2, "exact"])
+def test_a_chosen_column_scores_by_its_softmax(three_column_model: Path, label: object) -> None:
+    model = CrossEncoder(str(three_column_model), device="cpu")
+    softmax = model.predict(PAIRS[:2], apply_softmax=True)[:, 2]
+    with CrossEncoderScorer(three_column_model, label=label) as scorer:
+        scores = [Reranker(scorer).rank(query, [text])[0].score for query, text in PAIRS[:2]]
+    np.testing.assert_allclose(scores, softmax, atol=1e-6)
+
+
+@pytest.mark.parametrize("label", [None, 3, "best"])
+def test_several_columns_without_a_right_label_are_an_error_that_lists_them(
+    three_column_model: Path, label: object
+) -> None:
+    with (
+        CrossEncoderScorer(three_column_model, label=label) as scorer,
+        pytest.raises(LabelRequiredError, match="'related'.*Pass label="),
+    ):
+        scorer.warm_up()
+
+
+def test_a_label_for_a_single_column_is_checked_too(tiny_model: Path) -> None:
+    with CrossEncoderScorer(tiny_model, label=0) as scorer:
+        assert scorer.score("q", ["a"]).shape == (1,)
+    with CrossEncoderScorer(tiny_model, label=1) as scorer, pytest.raises(LabelRequiredError):
+        scorer.score("q", ["a"])
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_lower_precision_is_near_fp32_and_still_float32_outside(
+    tiny_model: Path, precision: str
+) -> None:
+    with CrossEncoderScorer(tiny_model, precision=precision) as scorer:
+        scores = scorer.score_pairs(PAIRS)
+    assert scores.dtype == np.float32
+    assert np.abs(scores - reference(tiny_model, PAIRS)).max() < 0.1
+
+
+def test_text_with_broken_unicode_is_scored(tiny_model: Path) -> None:
+    with CrossEncoderScorer(tiny_model) as scorer:
+        scores = scorer.score("fox \ud800", ["the \udfff fox", "the fox"])
+    assert np.isfinite(scores).all()
+
+
+def test_a_model_is_loaded_once_under_concurrent_first_use(tiny_model: Path) -> None:
+    scorers = [CrossEncoderScorer(tiny_model, max_batch_tokens=333) for _ in range(8)]
+    start = threading.Barrier(8)
+
+    def first_use(scorer: CrossEncoderScorer) -> tuple[float, int]:
+        start.wait()
+        score = float(scorer.score(*["red fox", ["the fox"]])[0])
+        return score, id(scorer._shared._backend)
+
+    with ThreadPoolExecutor(8) as pool:
+        results = set(pool.map(first_use, scorers))
+    assert len(results) == 1
+    for scorer in scorers:
+        scorer.close()
+
+
+def test_scorers_with_other_settings_do_not_share_a_model(tiny_model: Path) -> None:
+    with (
+        CrossEncoderScorer(tiny_model) as one,
+        CrossEncoderScorer(tiny_model, max_length=9) as same_model,
+        CrossEncoderScorer(tiny_model, precision="bf16") as other,
+    ):
+        assert one._shared is same_model._shared
+        assert one._shared is not other._shared
+
+
+def test_the_last_close_releases_model_and_thread(tiny_model: Path) -> None:
+    first, second = CrossEncoderScorer(tiny_model), CrossEncoderScorer(tiny_model)
+    first.warm_up()
+    backend = weakref.ref(first._shared._backend.forward)
+    first.close()
+    assert second.score("q", ["a"]).shape == (1,)
+    second.close()
+    gc.collect()
+    assert backend() is None
+    assert not [t for t in threading.enumerate() if t.name.startswith("rerank-model")]
+    assert ModelSettings(model=str(tiny_model)) not in _registry._models
+
+
+def test_a_scorer_that_is_forgotten_releases_its_model(tiny_model: Path) -> None:
+    settings = CrossEncoderScorer(tiny_model, revision="forgotten")._settings
+    gc.collect()
+    assert settings not in _registry._models
+
+
+def test_a_closed_scorer_says_so_and_can_be_closed_again(tiny_model: Path) -> None:
+    scorer = CrossEncoderScorer(tiny_model)
+    scorer.close()
+    scorer.close()
+    for use in (lambda: scorer.score("q", ["a"]), scorer.warm_up):
+        with pytest.raises(ScorerClosedError, match="Create a new CrossEncoderScorer"):
+            use()
+
+
+def test_a_scorer_survives_pickle_and_deepcopy_without_leaking_its_token(
+    tiny_model: Path,
+) -> None:
+    scorer = CrossEncoderScorer(tiny_model, token="hf_secret", max_length=20, label=0)
+    assert b"hf_secret" not in pickle.dumps(scorer)
+    assert "hf_secret" not in repr(scorer) + repr(scorer._settings)
+    loaded = pickle.loads(pickle.dumps(scorer))
+    assert loaded._arguments() == {**scorer._arguments(), "token": None}
+    assert copy.deepcopy(scorer)._arguments() == scorer._arguments()
+
+
+def test_many_threads_get_the_scores_that_one_gets(tiny_model: Path) -> None:
+    with CrossEncoderScorer(tiny_model) as scorer, ThreadPoolExecutor(8) as pool:
+        wanted = scorer.score_pairs(PAIRS)
+        for scores in pool.map(lambda _: scorer.score_pairs(PAIRS), range(40)):
+            np.testing.assert_allclose(scores, wanted, atol=1e-6)
+
+
+def _child_score(scorer: CrossEncoderScorer, answer: "multiprocessing.Queue[object]") -> None:
+    try:
+        answer.put(float(scorer.score("red fox", ["the fox"])[0]))
+    except Exception as error:
+        answer.put(type(error).__name__)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
+@pytest.mark.parametrize("loaded", [True, False])
+def test_after_a_fork_a_model_works_or_says_why_not(tiny_model: Path, *, loaded: bool) -> None:
+    code = (
+        "import multiprocessing, sys\n"
+        "from rerank_plugins import CrossEncoderScorer\n"
+        "from tests.test_scorer import _child_score\n"
+        "context = multiprocessing.get_context('fork')\n"
+        f"scorer = CrossEncoderScorer({str(tiny_model)!r})\n"
+        f"{'scorer.warm_up()' if loaded else ''}\n"
+        "answer = context.Queue()\n"
+        "child = context.Process(target=_child_score, args=(scorer, answer))\n"
+        "child.start()\n"
+        "print(answer.get(timeout=120))\n"
+        "child.join()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    answer = done.stdout.split()[-1]
+    if loaded:
+        assert answer == "ForkedProcessError"
+    else:
+        assert np.isfinite(float(answer))
+
+
+def test_loading_and_scoring_print_nothing(tiny_model: Path) -> None:
+    code = (
+        "from rerank_plugins import CrossEncoderScorer\n"
+        f"CrossEncoderScorer({str(tiny_model)!r}).score('q', ['a', 'b'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert done.stderr == ""
+
+
+def test_a_progress_bar_is_shown_if_asked_for(
+    tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with CrossEncoderScorer(tiny_model, progress_bar=True) as scorer:
+        scorer.score("q", ["a", "b"])
+    assert "2/2" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": ""}, "model must be a hub id"),
+        ({"model": None}, "model must be a hub id"),
+        ({"revision": 3}, "revision must be a string"),
+        ({"device": 0}, "device must be a string"),
+        ({"backend": "tensorflow"}, "backend must be one of 'auto', 'torch', 'onnx'"),
+        ({"precision": "int4"}, "precision must be one of 'fp32', 'bf16', 'fp16'"),
+        ({"max_length": 0}, "max_length must be > 0"),
+        ({"max_length": 5}, "max_length must be at least 8"),
+        ({"max_batch_tokens": -1}, "max_batch_tokens must be > 0"),
+        ({"prompt": 3}, "prompt must be a string"),
+        ({"query_prefix": None}, "query_prefix must be a string"),
+        ({"passage_prefix": 1}, "passage_prefix must be a string"),
+        ({"label": -1}, "label must be the index"),
+        ({"label": True}, "label must be the index"),
+        ({"label": 1.0}, "label must be the index"),
+        ({"token": 7}, "token must be a string"),
+        ({"local_files_only": "no"}, "local_files_only must be True or False"),
+        ({"trust_remote_code": "false"}, "trust_remote_code must be True or False"),
+        ({"progress_bar": 1}, "progress_bar must be True or False"),
+    ],
+)
+def test_bad_options_are_refused_by_the_constructor(
+    options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        CrossEncoderScorer(**options)
+
+
+@pytest.mark.parametrize("pairs", ["ab", None, 3])
+def test_pairs_that_are_not_a_list_are_refused(tiny_model: Path, pairs: object) -> None:
+    scorer = CrossEncoderScorer(tiny_model)
+    with pytest.raises(InvalidInputError, match="pairs must be a list"):
+        scorer.score_pairs(pairs)
+
+
+@pytest.mark.parametrize("pair", ["ab", ("a",), ("a", None), ("a", "b", "c"), None])
+def test_a_pair_that_is_not_two_strings_is_named_by_position(
+    tiny_model: Path, pair: object
+) -> None:
+    scorer = CrossEncoderScorer(tiny_model)
+    with pytest.raises(InvalidInputError, match=r"pairs\[1\] must be a \(query, passage\)"):
+        scorer.score_pairs([("a", "b"), pair])
+
+
+def test_a_max_length_beyond_the_model_is_an_error_that_names_its_limit(
+    tiny_model: Path,
+) -> None:
+    with (
+        CrossEncoderScorer(tiny_model, max_length=65) as scorer,
+        pytest.raises(UnsupportedOptionError, match="at most 64"),
+    ):
+        scorer.warm_up()
+
+
+def test_a_device_that_is_not_there_is_an_error_that_says_what_to_do(tiny_model: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with (
+        CrossEncoderScorer(tiny_model, device="cuda:7") as scorer,
+        pytest.raises(UnsupportedOptionError, match="Pass device='cpu'"),
+    ):
+        scorer.warm_up()
