@@ -1,0 +1,86 @@
+"""The development figure: how well held-out questions find their passage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
+
+from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
+from rerank_plugins.training.questions import Question
+from rerank_plugins.training.student import first_token_logits
+
+
+@dataclass(frozen=True)
+class DevelopmentFigures:
+    """Mean reciprocal rank of the labelled passage among the mined ones, over held-out questions.
+
+    Attributes:
+        student: By the model in training.
+        cosine: By the bi-encoder it is taught by.
+        lexical: By BM25.
+        questions: How many questions the means are over.
+    """
+
+    student: float
+    cosine: float
+    lexical: float
+    questions: int
+
+
+def measure(
+    student: BertForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    questions: Sequence[Question],
+    max_length: int,
+    chunk_tokens: int,
+) -> DevelopmentFigures:
+    """Returns the figures over ``questions``."""
+    pairs = [
+        (question.mined.query, passage)
+        for question in questions
+        for passage in question.mined.passages
+    ]
+    scores = score_pairs(student, tokenizer, pairs, max_length, chunk_tokens)
+    ranks: dict[str, list[float]] = {"student": [], "cosine": [], "lexical": []}
+    start = 0
+    for question in questions:
+        end = start + len(question.mined.passages)
+        ranks["student"].append(_reciprocal_rank(scores[start:end]))
+        ranks["cosine"].append(
+            _reciprocal_rank(np.asarray(question.mined.cosines, dtype=np.float32))
+        )
+        ranks["lexical"].append(
+            _reciprocal_rank(np.asarray(question.mined.lexical, dtype=np.float32))
+        )
+        start = end
+    means = {name: float(np.mean(values)) if values else 0.0 for name, values in ranks.items()}
+    return DevelopmentFigures(**means, questions=len(questions))
+
+
+@torch.inference_mode()
+def score_pairs(
+    student: BertForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[tuple[str, str]],
+    max_length: int,
+    chunk_tokens: int,
+) -> NDArray[np.float32]:
+    """Returns the logit of each pair, in the order given."""
+    scores = np.zeros(len(pairs), dtype=np.float32)
+    if not pairs:
+        return scores
+    for positions, inputs in sorted_chunks(
+        tokenizer, tokenize_pairs(tokenizer, pairs, max_length), chunk_tokens
+    ):
+        scores[positions] = first_token_logits(student, inputs).numpy()
+    return scores
+
+
+def _reciprocal_rank(scores: NDArray[np.float32]) -> float:
+    """Returns the labelled (first) passage's reciprocal rank, a tie counted against it."""
+    return 1.0 / (1 + int((scores[1:] >= scores[0]).sum()))

