@@ -31,7 +31,7 @@ def load_onnx(settings: ModelSettings) -> Backend:
 
 
 class OnnxForward:
-    """Token ids -> logits, float32 `(b, columns)`."""
+    """Token ids -> logits, by a graph that `write_onnx_graph` wrote."""
 
     def __init__(self, graph: Path) -> None:
         import onnxruntime
@@ -43,6 +43,7 @@ class OnnxForward:
         )
 
     def __call__(self, tokens: Tokens) -> NDArray[np.float32]:
+        """Logits, float32 `(b, columns)`."""
         inputs = {
             "input_ids": tokens.input_ids,
             "attention_mask": tokens.attention_mask,

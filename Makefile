@@ -1,0 +1,43 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+INTEGRATIONS := haystack llama_index langchain
+
+.PHONY: demo test check bench wheels clean
+
+demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
+	$(BIN)/rerank demo
+
+test: $(VENV)/.dev  ## every test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## lint, format, types, and the public names
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	for name in $(INTEGRATIONS); do \
+	    (cd integrations/$$name && $(CURDIR)/$(BIN)/mypy) || exit 1; \
+	done
+	$(BIN)/python -m pytest -q tests/test_exports.py
+
+bench: $(VENV)/.dev  ## measure this machine; writes docs/benchmarks.md
+	$(BIN)/python -m benchmarks.core
+
+wheels: $(VENV)/.dev  ## the four distributions, in dist/
+	$(PIP) wheel --no-deps --wheel-dir dist . $(INTEGRATIONS:%=./integrations/%)
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}. Type: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet -c constraints.txt -e ".[cli]"
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt requirements-dev.txt $(wildcard integrations/*/pyproject.toml) | $(BIN)/python
+	$(PIP) install --quiet -c constraints.txt -e ".[train]" $(INTEGRATIONS:%=-e ./integrations/%) -r requirements-dev.txt
+	touch $@ $(VENV)/.demo

@@ -1,0 +1,77 @@
+"""Every Python block in README and docs runs, and prints what the page says it prints."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("README.md", "docs/*.md", "integrations/*/README.md")
+    for path in ROOT.glob(pattern)
+)
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"-?\d+\.\d+")
+TOLERANCE = 0.02  # processors round differently; a page shows two or three decimals
+
+RUNNER = """
+import contextlib, io, json, sys
+namespace, printed = {"__name__": "__main__"}, []
+for code in json.load(sys.stdin):
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        exec(compile(code, "page", "exec"), namespace)
+    printed.append(output.getvalue())
+json.dump(printed, sys.stdout)
+"""
+
+
+def python_blocks(page: Path) -> list[tuple[str, str | None]]:
+    """Code blocks to run, each with the output block that follows it, if one does."""
+    blocks = FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
+    pairs = zip(blocks, [*blocks[1:], ("", "")], strict=True)
+    return [
+        (code, following if tag == "text" else None)
+        for (kind, code), (tag, following) in pairs
+        if kind == "python"
+    ]
+
+
+def with_code() -> list[Path]:
+    return [page for page in PAGES if python_blocks(page)]
+
+
+@pytest.mark.parametrize("page", with_code(), ids=str)
+def test_the_code_on_a_page_runs_and_prints_what_the_page_says(page: Path) -> None:
+    blocks = python_blocks(page)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RUNNER],
+        input=json.dumps([code for code, _ in blocks]),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    for (code, wanted), printed in zip(blocks, json.loads(done.stdout), strict=True):
+        if wanted is None:
+            continue
+        assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", wanted).split(), code
+        numbers = [[float(n) for n in NUMBER.findall(text)] for text in (printed, wanted)]
+        assert numbers[0] == pytest.approx(numbers[1], abs=TOLERANCE), code
+
+
+def test_the_readme_has_an_example_for_each_framework() -> None:
+    code = "".join(code for code, _ in python_blocks(Path("README.md")))
+    for package in ("haystack_integrations", "llama_index.postprocessor", "langchain_rerank"):
+        assert package in code
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (ROOT / page.parent / target).exists(), target

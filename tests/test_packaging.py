@@ -1,0 +1,85 @@
+"""What the four wheels contain, and that none of them hides another package's namespace."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DISTRIBUTIONS = {
+    "rerank_plugins": ROOT,
+    "rerank_plugins_haystack": ROOT / "integrations" / "haystack",
+    "llama_index_postprocessor_rerank_plugins": ROOT / "integrations" / "llama_index",
+    "langchain_rerank_plugins": ROOT / "integrations" / "langchain",
+}
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The file names in each wheel."""
+    folder = tmp_path_factory.mktemp("wheels")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    command += ["--no-build-isolation", "--disable-pip-version-check", "--wheel-dir", str(folder)]
+    subprocess.run([*command, *map(str, DISTRIBUTIONS.values())], check=True)
+    return {
+        path.name.partition("-")[0]: zipfile.ZipFile(path).namelist()
+        for path in folder.glob("*.whl")
+    }
+
+
+def test_each_distribution_builds_a_wheel(wheels: dict[str, list[str]]) -> None:
+    assert set(wheels) == set(DISTRIBUTIONS)
+
+
+def test_wheels_hold_their_package_a_licence_and_nothing_else(
+    wheels: dict[str, list[str]],
+) -> None:
+    tops = {
+        "rerank_plugins": "rerank_plugins/",
+        "rerank_plugins_haystack": "haystack_integrations/components/rankers/",
+        "llama_index_postprocessor_rerank_plugins": "llama_index/postprocessor/rerank_plugins/",
+        "langchain_rerank_plugins": "langchain_rerank_plugins/",
+    }
+    for name, files in wheels.items():
+        rest = [file for file in files if not file.startswith(tops[name])]
+        assert all(".dist-info/" in file for file in rest), rest
+        assert any(file.endswith("licenses/LICENSE") for file in rest)
+        assert any(file.endswith("py.typed") for file in files)
+
+
+def test_no_wheel_hides_a_namespace_it_shares(wheels: dict[str, list[str]]) -> None:
+    shared = (
+        "haystack_integrations/__init__.py",
+        "haystack_integrations/components/__init__.py",
+        "haystack_integrations/components/rankers/__init__.py",
+        "llama_index/__init__.py",
+        "llama_index/postprocessor/__init__.py",
+    )
+    for files in wheels.values():
+        assert not set(shared) & set(files)
+
+
+def test_the_core_wheel_ships_the_embedded_model_once(wheels: dict[str, list[str]]) -> None:
+    files = [file for file in wheels["rerank_plugins"] if "/embedded/" in file]
+    names = {Path(file).name for file in files}
+    assert {"model.safetensors", "model.onnx", "config.json", "tokenizer.json"} <= names
+    assert "README.md" in names  # the model card
+    assert len([name for name in names if name.endswith((".safetensors", ".bin"))]) == 1
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "llama_index.core",
+        "llama_index.vector_stores.chroma",
+        "llama_index.postprocessor.rerank_plugins",
+        "haystack_integrations.components.rankers.sentence_transformers",
+        "haystack_integrations.document_stores.qdrant",
+        "haystack_integrations.components.rankers.rerank_plugins",
+        "langchain_rerank_plugins",
+    ],
+)
+def test_neighbours_in_shared_namespaces_still_import(module: str) -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", f"import {module}"], check=True)
