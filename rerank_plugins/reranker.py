@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from inspect import signature
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from rerank_plugins._validation import (
 )
 from rerank_plugins.errors import InvalidInputError, ScoringError
 from rerank_plugins.results import PairScores, Ranked, ScoreScale
-from rerank_plugins.scorer import Scorer
+from rerank_plugins.scorer import CrossEncoderScorer, Scorer
 
 
 class Reranker:
@@ -55,6 +56,43 @@ class Reranker:
             raise InvalidInputError(message)
         self.scorer = scorer
         self._cut = _Cut.checked(top_k=top_k, score_threshold=score_threshold, scale=scale)
+
+    @classmethod
+    def from_options(
+        cls,
+        *,
+        scorer: Scorer | None = None,
+        top_k: int | None = None,
+        score_threshold: float | None = None,
+        scale: ScoreScale = "probability",
+        **model_options: Any,
+    ) -> Self:
+        """A reranker from flat options, as the framework wrappers take them.
+
+        Args:
+            scorer: A ready scorer; `None` makes a `CrossEncoderScorer` of `model_options`.
+            top_k: As in the constructor.
+            score_threshold: As in the constructor.
+            scale: As in the constructor.
+            **model_options: `model` and the other arguments of `CrossEncoderScorer`.
+
+        Raises:
+            InvalidInputError: An option is not allowed, or a scorer is given together with a
+                model option that it would silently ignore.
+        """
+        if scorer is None:
+            scorer = CrossEncoderScorer(**model_options)
+        else:
+            defaults = signature(CrossEncoderScorer).parameters
+            ignored = [n for n, value in model_options.items() if value != defaults[n].default]
+            if ignored:
+                message = (
+                    f"scorer= and {', '.join(f'{name}=' for name in ignored)} exclude each other: "
+                    "a ready scorer has its model and options already. Give these to the "
+                    "CrossEncoderScorer that you pass, or leave scorer= out."
+                )
+                raise InvalidInputError(message)
+        return cls(scorer, top_k=top_k, score_threshold=score_threshold, scale=scale)
 
     def rank(
         self,

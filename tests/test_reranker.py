@@ -204,6 +204,20 @@ def test_something_else_than_a_scorer_is_refused() -> None:
         Reranker("cross-encoder/ms-marco-MiniLM-L4-v2")
 
 
+def test_flat_options_make_a_cross_encoder_scorer_or_use_the_one_given() -> None:
+    made = Reranker.from_options(model="embedded", max_length=20, top_k=3)
+    assert made.scorer.name == "embedded"
+    given = DeterministicScorer()
+    reranker = Reranker.from_options(scorer=given, max_length=None, top_k=1)
+    assert reranker.scorer is given
+    assert len(reranker.rank("q", ["a", "b"])) == 1
+
+
+def test_a_scorer_together_with_model_options_is_refused_by_name() -> None:
+    with pytest.raises(InvalidInputError, match="scorer= and model=, max_length= exclude"):
+        Reranker.from_options(scorer=DeterministicScorer(), model="embedded", max_length=20)
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_model_that_gives_no_number_is_an_error_not_a_ranking(bad: float) -> None:
     with pytest.raises(ScoringError, match="not finite"):
