@@ -1,0 +1,1 @@
+"""Benchmarks: same weights, same pairs, interleaved in one run. Type: make bench."""
