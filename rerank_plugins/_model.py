@@ -64,10 +64,14 @@ def locate(settings: ModelSettings) -> Path:
         UnsafeWeightsError: The model has no safetensors weights.
         UnsupportedOptionError: The model needs `trust_remote_code=True`.
     """
-    if settings.model == EMBEDDED:
-        return EMBEDDED_FOLDER
-    folder = Path(settings.model).expanduser()
+    folder = EMBEDDED_FOLDER if settings.model == EMBEDDED else Path(settings.model).expanduser()
     if folder.is_dir():
+        if settings.revision is not None:
+            message = (
+                f"revision={settings.revision!r} is for hub models, and {settings.model!r} is on "
+                "this disk. Leave revision= out."
+            )
+            raise UnsupportedOptionError(message)
         _inspect(folder, settings)
         return folder
     if folder.is_file():

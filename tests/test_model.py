@@ -103,6 +103,13 @@ def test_code_that_comes_with_a_model_needs_trust(tmp_path: Path) -> None:
     assert "trust_remote_code=True" in str(error)
 
 
+def test_a_revision_of_a_model_on_disk_is_refused_and_not_ignored(tiny_model: Path) -> None:
+    for model in (tiny_model, "embedded"):
+        error = load_error(model, revision="v2")
+        assert isinstance(error, UnsupportedOptionError)
+        assert "Leave revision= out" in str(error)
+
+
 def test_broken_weights_are_an_error_of_the_model(tmp_path: Path) -> None:
     save_tiny_cross_encoder(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
