@@ -77,10 +77,22 @@ def build_student(base: Path, layers: Sequence[int], seed: int) -> BertForSequen
 
 
 def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
-    """Returns the base's tokenizer without the padding and truncation saved in it."""
+    """Returns the base's tokenizer without the padding and truncation saved in it.
+
+    A bi-encoder's folder names its own short length, which would cut the student's pairs.
+    """
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
+    for setting in (
+        "max_length",
+        "stride",
+        "truncation_strategy",
+        "pad_to_multiple_of",
+        "is_local",
+        "local_files_only",
+    ):
+        tokenizer.init_kwargs.pop(setting, None)
     return tokenizer
 
 
@@ -146,6 +158,7 @@ def save_student(
     weights = {name: values.half().contiguous() for name, values in student.state_dict().items()}
     save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
     folder.mkdir(exist_ok=True)
+    (partial / "model.safetensors").chmod(0o644)
     for path in partial.iterdir():
         path.replace(folder / path.name)
     partial.rmdir()

@@ -1,0 +1,114 @@
+"""Collections with judgements, in BEIR's layout."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins.errors import InvalidInputError
+
+_LAYOUT = (
+    "a collection is a folder with corpus.jsonl, queries.jsonl (each may end in .gz) and qrels.tsv"
+)
+
+
+@dataclass(frozen=True)
+class JudgedCollection:
+    """Passages, questions, and which passages answer which question.
+
+    Attributes:
+        name: The folder's name.
+        passages: Passage id to text, the title in front of the body.
+        queries: Query id to text; only queries with at least one relevant passage.
+        judgements: Query id to passage id to relevance.
+    """
+
+    name: str
+    passages: Mapping[str, str]
+    queries: Mapping[str, str]
+    judgements: Mapping[str, Mapping[str, int]]
+
+    def sample(self, count: int, seed: int) -> JudgedCollection:
+        """Returns the collection with ``count`` of its queries, the same ones for the same seed."""
+        if count >= len(self.queries):
+            return self
+        kept = sorted(random.Random(seed).sample(sorted(self.queries), count))
+        return replace(self, queries={query_id: self.queries[query_id] for query_id in kept})
+
+
+def read_collection(folder: Path) -> JudgedCollection:
+    """Returns the collection in a folder.
+
+    Raises:
+        InvalidInputError: A file is missing or broken, or no query has a relevant passage.
+    """
+    passages = {
+        str(row["_id"]): f"{row.get('title') or ''} {row['text']}".strip()
+        for row in _rows(folder, "corpus.jsonl", ("_id", "text"))
+    }
+    texts = {
+        str(row["_id"]): row["text"] for row in _rows(folder, "queries.jsonl", ("_id", "text"))
+    }
+    judgements = _judgements(folder)
+    queries = {
+        query_id: text
+        for query_id, text in texts.items()
+        if any(relevance > 0 for relevance in judgements.get(query_id, {}).values())
+    }
+    if not queries:
+        message = (
+            f"no query of {folder} has a relevant passage in qrels.tsv; check that the ids match"
+        )
+        raise InvalidInputError(message)
+    return JudgedCollection(folder.name, passages, queries, judgements)
+
+
+def _rows(folder: Path, name: str, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    path = next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+    if path is None:
+        message = f"{folder} has no {name}; {_LAYOUT}"
+        raise InvalidInputError(message)
+    with (
+        gzip.open(path, "rt", encoding="utf-8")
+        if path.suffix == ".gz"
+        else path.open(encoding="utf-8") as lines
+    ):
+        for number, line in enumerate(lines, start=1):
+            try:
+                row = json.loads(line)
+                missing = [field for field in fields if field not in row]
+            except (ValueError, TypeError) as error:
+                message = f"{path}, line {number} is not a JSON object: {error}"
+                raise InvalidInputError(message) from error
+            if missing:
+                message = f"{path}, line {number} lacks {', '.join(missing)}"
+                raise InvalidInputError(message)
+            yield row
+
+
+def _judgements(folder: Path) -> dict[str, dict[str, int]]:
+    path = folder / "qrels.tsv"
+    if not path.is_file():
+        message = f"{folder} has no qrels.tsv; {_LAYOUT}"
+        raise InvalidInputError(message)
+    judgements: dict[str, dict[str, int]] = {}
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = csv.reader(lines, delimiter="\t")
+        next(rows, None)
+        for row in rows:
+            try:
+                query_id, passage_id, relevance = row
+                judgements.setdefault(query_id, {})[passage_id] = int(relevance)
+            except ValueError as error:
+                message = (
+                    f"{path}, line {rows.line_num}: "
+                    "expected query id, passage id and a whole number, tab-separated"
+                )
+                raise InvalidInputError(message) from error
+    return judgements
