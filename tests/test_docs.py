@@ -1,5 +1,6 @@
 """Every Python block in README and docs runs, and prints what the page says it prints."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -32,7 +33,7 @@ json.dump(printed, sys.stdout)
 def python_blocks(page: Path) -> list[tuple[str, str | None]]:
     """Code blocks to run, each with the output block that follows it, if one does."""
     blocks = FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
-    pairs = zip(blocks, [*blocks[1:], ("", "")], strict=True)
+    pairs = itertools.pairwise([*blocks, ("", "")])
     return [
         (code, following if tag == "text" else None)
         for (kind, code), (tag, following) in pairs

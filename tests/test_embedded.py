@@ -1,0 +1,103 @@
+"""The model that ships: the same scores in every backend, no torch, and it ranks."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import CrossEncoder
+
+from rerank_plugins import CrossEncoderScorer, Reranker
+from rerank_plugins._model import EMBEDDED_FOLDER, read_json
+from rerank_plugins.demo import load_corpus, load_questions
+
+QUERY = "how do bees tell each other where flowers are"
+PASSAGES = [
+    "Honeybees dance in the hive to show their sisters the direction and distance of nectar.",
+    "Flowers open in the morning and close at night.",
+    "",
+    "!!! ??? ...",
+    "def flowers(bees):\n    return [bee.tell() for bee in bees]",
+    "花は朝に開き、夜に閉じます。",
+    "bees flowers " * 400,
+    "lorem ipsum dolor sit amet " * 200,
+]
+
+
+@pytest.fixture(scope="module")
+def onnx_scores() -> np.ndarray:
+    with CrossEncoderScorer("embedded", backend="onnx") as scorer:
+        return scorer.score(QUERY, PASSAGES)
+
+
+def test_onnx_and_torch_and_cross_encoder_give_the_same_logits(onnx_scores: np.ndarray) -> None:
+    with CrossEncoderScorer("embedded", backend="torch") as scorer:
+        np.testing.assert_allclose(scorer.score(QUERY, PASSAGES), onnx_scores, atol=1e-4)
+    model = CrossEncoder(str(EMBEDDED_FOLDER), device="cpu", model_kwargs={"dtype": torch.float32})
+    pairs = [(QUERY, passage) for passage in PASSAGES]
+    wanted = model.predict(pairs, activation_fn=torch.nn.Identity())
+    np.testing.assert_allclose(onnx_scores, wanted, atol=1e-4)
+    # saved so that plain CrossEncoder gives logits too, as the ms-marco models on the hub do
+    np.testing.assert_allclose(model.predict(pairs), wanted, atol=1e-6)
+
+
+def test_the_answer_beats_noise_code_other_languages_and_repetition(
+    onnx_scores: np.ndarray,
+) -> None:
+    assert np.isfinite(onnx_scores).all()
+    assert onnx_scores.argmax() == 0
+
+
+def test_it_is_the_architecture_of_the_reference_model() -> None:
+    config = read_json(EMBEDDED_FOLDER / "config.json")
+    shape = {
+        "num_hidden_layers": 4,
+        "hidden_size": 384,
+        "num_attention_heads": 12,
+        "max_position_embeddings": 512,
+    }
+    assert shape.items() <= config.items()
+    assert config["architectures"] == ["BertForSequenceClassification"]
+
+
+def test_it_runs_without_torch_sentence_transformers_or_network() -> None:
+    code = (
+        "import json, socket, sys\n"
+        "for name in ('torch', 'sentence_transformers', 'transformers'):\n"
+        "    sys.modules[name] = None\n"
+        "socket.socket.connect = None\n"
+        "from rerank_plugins import CrossEncoderScorer\n"
+        "scores = CrossEncoderScorer('embedded').score(*json.load(sys.stdin))\n"
+        "print(scores.argmax())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps([QUERY, PASSAGES]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["0"]
+    assert done.stderr == ""
+
+
+def test_it_reads_512_tokens_and_says_what_it_cut() -> None:
+    with CrossEncoderScorer("embedded") as scorer:
+        ranking = Reranker(scorer).rank(QUERY, PASSAGES)
+    assert {ranked.index for ranked in ranking if ranked.truncated} == {6, 7}
+
+
+def test_it_finds_most_answers_of_the_demo_among_all_passages() -> None:
+    corpus, questions = load_corpus(), load_questions()[:10]
+    texts = [f"{passage.title} {passage.text}" for passage in corpus]
+    with CrossEncoderScorer("embedded") as scorer:
+        rankings = Reranker(scorer, top_k=3).rank_many(
+            [question.query for question in questions], [texts] * len(questions)
+        )
+    found = [
+        question.answer in {corpus[ranked.index].id for ranked in ranking}
+        for question, ranking in zip(questions, rankings, strict=True)
+    ]
+    assert sum(found) > len(found) / 2
