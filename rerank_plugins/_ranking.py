@@ -27,11 +27,13 @@ class Cut:
     scale: ScoreScale
 
     @classmethod
-    def checked(cls, *, top_k: object, score_threshold: object, scale: object) -> "Cut":
-        """The options, or `InvalidInputError`."""
+    def checked(
+        cls, *, top_k: object, score_threshold: object, scale: object, limit_name: str = "top_k"
+    ) -> "Cut":
+        """The options, or `InvalidInputError`; it calls `top_k` what its caller calls it."""
         checked_scale = check_scale(scale)
         return cls(
-            top_k=check_top_k(top_k),
+            top_k=check_top_k(top_k, limit_name),
             score_threshold=check_threshold(score_threshold, checked_scale),
             threshold_scale=checked_scale,
             scale=checked_scale,

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from inspect import signature
 from typing import Any, Self
 
 from rerank_plugins._ranking import Batch, Cut, requests
+from rerank_plugins._validation import check_pairs
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.results import Ranked, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer, Scorer
@@ -55,6 +57,7 @@ class Reranker:
         top_k: int | None = None,
         score_threshold: float | None = None,
         scale: ScoreScale = "probability",
+        limit_name: str = "top_k",
         **model_options: Any,
     ) -> Self:
         """A reranker from flat options, as the framework wrappers take them.
@@ -64,12 +67,16 @@ class Reranker:
             top_k: As in the constructor.
             score_threshold: As in the constructor.
             scale: As in the constructor.
+            limit_name: What the wrapper calls `top_k`, for error messages.
             **model_options: `model` and the other arguments of `CrossEncoderScorer`.
 
         Raises:
             InvalidInputError: An option is not allowed, or a scorer is given together with a
                 model option that it would silently ignore.
         """
+        Cut.checked(
+            top_k=top_k, score_threshold=score_threshold, scale=scale, limit_name=limit_name
+        )
         if scorer is None:
             scorer = CrossEncoderScorer(**model_options)
         else:
@@ -172,6 +179,19 @@ class Reranker:
         batch = Batch.of(requests(queries, passages))
         scores = await asyncio.wrap_future(self.scorer.submit(batch.pairs))
         return batch.rankings(scores, cut)
+
+    def score_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[float]:
+        """The score of each (query, passage) pair on the reranker's scale, in their order.
+
+        Raises:
+            InvalidInputError: A pair is not a tuple of two strings.
+            ModelError: The model could not be loaded; a subclass says why.
+            ScoringError: The model gave NaN or infinity.
+        """
+        batch = Batch.of((query, [passage]) for query, passage in check_pairs(pairs))
+        whole = replace(self._cut, top_k=None, score_threshold=None)
+        rankings = batch.rankings(self.scorer.submit(batch.pairs).result(), whole)
+        return [ranking[0].score for ranking in rankings]
 
     def warm_up(self) -> None:
         """Makes the scorer ready now; see `Scorer.warm_up`."""

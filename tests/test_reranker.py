@@ -213,6 +213,14 @@ def test_flat_options_make_a_cross_encoder_scorer_or_use_the_one_given() -> None
     assert len(reranker.rank("q", ["a", "b"])) == 1
 
 
+def test_score_pairs_gives_scaled_floats_in_the_order_of_the_pairs() -> None:
+    pairs = [("q", "a"), ("q", "b"), ("other", "a")]
+    reranker = Reranker(by_table(a=0.0, b=-2.0), top_k=1, score_threshold=0.9)
+    assert reranker.score_pairs(pairs) == [0.5, pytest.approx(1 / (1 + math.exp(2.0))), 0.5]
+    with pytest.raises(InvalidInputError, match=r"pairs\[0\]"):
+        reranker.score_pairs(["ab"])
+
+
 def test_a_scorer_together_with_model_options_is_refused_by_name() -> None:
     with pytest.raises(InvalidInputError, match="scorer= and model=, max_length= exclude"):
         Reranker.from_options(scorer=DeterministicScorer(), model="embedded", max_length=20)

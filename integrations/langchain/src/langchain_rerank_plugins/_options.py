@@ -1,0 +1,102 @@
+"""The options that both classes share, as pydantic fields, and the reranker made of them."""
+
+from os import PathLike
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
+
+from rerank_plugins import Reranker, Scorer, ScoreScale
+
+Checked = SkipValidation()
+"""Marks what the core checks, so that its words and its strictness are the same everywhere."""
+
+
+class RerankOptions(BaseModel):
+    """Model and scoring options. Assigning to one takes effect on the next use.
+
+    Attributes:
+        model: Hub id, local directory, or `"embedded"` for the model that ships.
+        scale: `"probability"` or `"logit"`: what the scores are.
+        device: `"cpu"`, `"cuda:1"` ...; `None` lets the backend choose.
+        backend: `"auto"`, `"torch"` or `"onnx"`.
+        precision: `"fp32"`, `"bf16"` or `"fp16"`.
+        revision: Branch, tag or commit of a hub model.
+        max_length: Tokens of query and passage together; longer pairs are cut.
+        max_batch_tokens: Tokens per batch, padding included.
+        prompt: Instruction put before the query.
+        query_prefix: Put before every query.
+        passage_prefix: Put before every passage.
+        label: Column to score by, where the model's head has several.
+        local_files_only: Never ask the hub.
+        token: Hub token; left out of dumps and pickles.
+        cache_folder: Where hub models are kept.
+        trust_remote_code: Run model code that comes with a hub model.
+        progress_bar: Show a bar over the pairs of a call.
+        scorer: A ready scorer instead of a model and its options; left out of dumps.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    model: Annotated[str | PathLike[str], Checked] = "cross-encoder/ms-marco-MiniLM-L4-v2"
+    scale: Annotated[ScoreScale, Checked] = "probability"
+    device: Annotated[str | None, Checked] = None
+    backend: Annotated[str, Checked] = "auto"
+    precision: Annotated[str, Checked] = "fp32"
+    revision: Annotated[str | None, Checked] = None
+    max_length: Annotated[int | None, Checked] = None
+    max_batch_tokens: Annotated[int | None, Checked] = None
+    prompt: Annotated[str | None, Checked] = None
+    query_prefix: Annotated[str, Checked] = ""
+    passage_prefix: Annotated[str, Checked] = ""
+    label: Annotated[int | str | None, Checked] = None
+    local_files_only: Annotated[bool, Checked] = False
+    token: SecretStr | None = Field(default=None, exclude=True)
+    cache_folder: Annotated[str | PathLike[str] | None, Checked] = None
+    trust_remote_code: Annotated[bool, Checked] = False
+    progress_bar: Annotated[bool, Checked] = False
+    scorer: Annotated[Scorer | None, Checked] = Field(default=None, exclude=True)
+
+    _reranker: Reranker = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        """Has the core check all options; loads nothing."""
+        self._reranker = self._make_reranker()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        before = self.__dict__.get(name)
+        super().__setattr__(name, value)
+        if name in type(self).model_fields:
+            try:
+                self._reranker = self._make_reranker()
+            except ValueError:
+                self.__dict__[name] = before
+                raise
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        return {**state, "__dict__": {**state["__dict__"], "token": None}}
+
+    def warm_up(self) -> None:
+        """Loads the model now, so that the first request does not wait for it."""
+        self._reranker.warm_up()
+
+    async def awarm_up(self) -> None:
+        """`warm_up` that never blocks the event loop."""
+        await self._reranker.awarm_up()
+
+    def close(self) -> None:
+        """Releases the model; it cannot be used afterwards."""
+        self._reranker.close()
+
+    def _make_reranker(self) -> Reranker:
+        options = {name: getattr(self, name) for name in RerankOptions.model_fields}
+        token = options.pop("token")
+        return Reranker.from_options(
+            token=None if token is None else token.get_secret_value(),
+            **options,
+            **self._ranking_options(),
+        )
+
+    def _ranking_options(self) -> dict[str, Any]:
+        """Options of the ranking that a subclass has fields for."""
+        return {}

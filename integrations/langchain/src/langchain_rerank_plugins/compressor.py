@@ -1,0 +1,114 @@
+"""The document compressor: documents in, the most relevant ones out, best first."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from langchain_core.callbacks import Callbacks
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+
+from langchain_rerank_plugins import _tracing
+from langchain_rerank_plugins._options import Checked, RerankOptions
+from rerank_plugins import Ranked
+
+
+class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
+    """Keeps the documents that a cross-encoder finds most relevant to the query, best first.
+
+    Documents come back as copies with id, type and metadata; added to the metadata are
+    `relevance_score` (a float on `scale`), `relevance_score_scale`, and `relevance_truncated`
+    (whether the model read the document only in part). A `relevance_score` that was there is
+    kept as `retrieval_score`, unless there is one of those already.
+
+    Further attributes are those of `RerankOptions`.
+
+    Attributes:
+        top_n: How many documents to keep at most; `None` keeps all.
+        score_threshold: Keep only documents with at least this score, on `scale`.
+    """
+
+    top_n: Annotated[int | None, Checked] = 10
+    score_threshold: Annotated[float | None, Checked] = None
+
+    def _ranking_options(self) -> dict[str, Any]:
+        return {
+            "top_k": self.top_n,
+            "score_threshold": self.score_threshold,
+            "limit_name": "top_n",
+        }
+
+    def compress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks = None
+    ) -> list[Document]:
+        """The most relevant documents, best first.
+
+        Args:
+            documents: The first stage's documents, in its order.
+            query: The query.
+            callbacks: The run shows up under these as a chain named like this class.
+
+        Raises:
+            ValueError: The query is not a string or an option is not allowed.
+            rerank_plugins.ModelError: The model cannot be loaded.
+        """
+        run = _tracing.start(callbacks, self.get_name(), query, documents)
+        try:
+            ranking = self._reranker.rank(query, _texts(documents))
+        except BaseException as error:
+            run.on_chain_error(error)
+            raise
+        ranked = _ranked_copies(documents, ranking)
+        run.on_chain_end({"documents": ranked})
+        return ranked
+
+    async def acompress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks = None
+    ) -> list[Document]:
+        """`compress_documents` that never blocks the event loop."""
+        run = await _tracing.astart(callbacks, self.get_name(), query, documents)
+        try:
+            ranking = await self._reranker.arank(query, _texts(documents))
+        except BaseException as error:
+            await run.on_chain_error(error)
+            raise
+        ranked = _ranked_copies(documents, ranking)
+        await run.on_chain_end({"documents": ranked})
+        return ranked
+
+    def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
+        """A Runnable from `{"query": str, "documents": [...]}` to the documents, best first."""
+
+        def compress(inputs: dict[str, Any], config: RunnableConfig) -> list[Document]:
+            return self.compress_documents(
+                inputs["documents"], inputs["query"], callbacks=config.get("callbacks")
+            )
+
+        async def acompress(inputs: dict[str, Any], config: RunnableConfig) -> list[Document]:
+            return await self.acompress_documents(
+                inputs["documents"], inputs["query"], callbacks=config.get("callbacks")
+            )
+
+        return RunnableLambda(compress, acompress, name="rerank")
+
+    def get_name(self) -> str:
+        """The name of its runs in traces."""
+        return type(self).__name__
+
+
+def _texts(documents: Sequence[Document]) -> list[str]:
+    return [document.page_content for document in documents]
+
+
+def _ranked_copies(documents: Sequence[Document], ranking: list[Ranked]) -> list[Document]:
+    return [_copy(documents[ranked.index], ranked) for ranked in ranking]
+
+
+def _copy(document: Document, ranked: Ranked) -> Document:
+    """A copy of the document's own type that carries the score."""
+    metadata = dict(document.metadata)
+    if "relevance_score" in metadata:
+        metadata.setdefault("retrieval_score", metadata["relevance_score"])
+    metadata["relevance_score"] = ranked.score
+    metadata["relevance_score_scale"] = ranked.scale
+    metadata["relevance_truncated"] = ranked.truncated
+    return document.model_copy(update={"metadata": metadata})

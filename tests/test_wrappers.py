@@ -1,0 +1,186 @@
+"""One case table for the three wrappers: equal rankings, equal scores, equal refusals."""
+
+import inspect
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rerank_plugins import CrossEncoderScorer, Reranker, RerankError
+from rerank_plugins.testing import DeterministicScorer
+from tests.wrappers import WRAPPERS, Wrapper
+
+PASSAGES = [
+    "a dog and a cat",
+    "the red fox is fast",
+    "the sea is blue",
+    "a red fox",
+    "fire and water",
+    "what is a star",
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Options in the core's words and the order of PASSAGES they lead to."""
+
+    name: str
+    order: list[int]
+    query: str = "red fox"
+    passages: list[str] = field(default_factory=lambda: PASSAGES)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+CASES = [
+    Case("everything, ties in first-stage order", [1, 3, 0, 2, 4, 5]),
+    Case("limit", [1, 3, 0], options={"limit": 3}),
+    Case("no limit", [1, 3, 0, 2, 4, 5], options={"limit": None}),
+    Case("limit beyond the list", [1, 3, 0, 2, 4, 5], options={"limit": 100}),
+    Case("threshold", [1, 3], options={"score_threshold": 0.5}),
+    Case("threshold on logits", [1, 3], options={"score_threshold": 4, "scale": "logit"}),
+    Case("threshold that nothing reaches", [], query="moon", options={"score_threshold": 0.9}),
+    Case("limit and threshold", [1], options={"limit": 1, "score_threshold": 0.5}),
+    Case("logits", [1, 3, 0, 2, 4, 5], options={"scale": "logit"}),
+    Case("no passages", [], passages=[]),
+    Case("an empty passage", [1, 0], passages=["", "red fox"]),
+    Case("equal passages", [0, 1], passages=["red fox", "red fox"]),
+    Case("an empty query", [0, 1, 2, 3, 4, 5], query=""),
+    Case("letters outside ASCII", [1, 0], query="東京 🦊", passages=["大阪", "東京 🦊"]),
+]
+
+
+def in_words_of(wrapper: Wrapper, options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the framework's own word for the limit."""
+    return {wrapper.limit if name == "limit" else name: v for name, v in options.items()}
+
+
+@pytest.mark.parametrize("path", ["rank", "arank"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_ranks_as_the_table_says(framework: str, case: Case, path: str) -> None:
+    wrapper = WRAPPERS[framework]
+    options = in_words_of(wrapper, case.options)
+    ranking = getattr(wrapper, path)(
+        case.query, case.passages, scorer=DeterministicScorer(), **options
+    )
+    assert [int(name) for name, _ in ranking] == case.order
+    core_options = {"top_k" if k == "limit" else k: v for k, v in case.options.items()}
+    core = Reranker(DeterministicScorer(), **core_options).rank(case.query, case.passages)
+    assert [score for _, score in ranking] == [ranked.score for ranked in core]
+    assert all(type(score) is float for _, score in ranking)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"max_length": 12},
+        {"precision": "bf16"},
+        {"prompt": "how ", "query_prefix": "big ", "passage_prefix": "old "},
+        {"max_batch_tokens": 16, "limit": 2, "scale": "logit"},
+    ],
+    ids=str,
+)
+def test_every_wrapper_gives_the_scores_of_the_core_on_a_real_model(
+    tiny_model: Path, options: dict[str, Any]
+) -> None:
+    cut = {"limit": "top_k", "scale": "scale"}
+    model_options = {name: value for name, value in options.items() if name not in cut}
+    with CrossEncoderScorer(tiny_model, **model_options) as scorer:
+        reranker = Reranker(scorer, **{cut[k]: v for k, v in options.items() if k in cut})
+        core = reranker.rank("red fox", PASSAGES)
+    for framework, wrapper in WRAPPERS.items():
+        for path in (wrapper.rank, wrapper.arank):
+            given = in_words_of(wrapper, options)
+            ranking = path("red fox", PASSAGES, model=str(tiny_model), **given)
+            assert [int(name) for name, _ in ranking] == [ranked.index for ranked in core]
+            assert [score for _, score in ranking] == pytest.approx(
+                [ranked.score for ranked in core], abs=1e-6
+            ), framework
+
+
+@pytest.mark.parametrize("label", [1, "related"])
+def test_every_wrapper_scores_by_the_chosen_column(three_column_model: Path, label: object) -> None:
+    rankings = [
+        wrapper.rank("red fox", PASSAGES, model=str(three_column_model), label=label)
+        for wrapper in WRAPPERS.values()
+    ]
+    assert rankings[0] == rankings[1] == rankings[2]
+    assert len(rankings[0]) == len(PASSAGES)
+
+
+REFUSALS = [
+    {"limit": 0},
+    {"limit": -1},
+    {"limit": 2.5},
+    {"limit": True},
+    {"score_threshold": float("nan")},
+    {"score_threshold": 1.5},
+    {"scale": "percent"},
+    {"model": ""},
+    {"backend": "tensorflow"},
+    {"precision": "int4"},
+    {"max_length": 3},
+    {"max_batch_tokens": 0},
+    {"label": -1},
+]
+
+
+@pytest.mark.parametrize("options", REFUSALS, ids=str)
+def test_every_wrapper_refuses_bad_options_in_the_words_of_the_core(
+    options: dict[str, Any],
+) -> None:
+    messages = []
+    for wrapper in WRAPPERS.values():
+        given = in_words_of(wrapper, options)
+        if "model" not in given:
+            given["model"] = "embedded"
+        with pytest.raises(ValueError, match="but got") as caught:
+            wrapper.rank("q", [], **given)
+        messages.append(str(caught.value).replace(wrapper.limit, "top_k"))
+    with pytest.raises(RerankError) as core:
+        Reranker.from_options(**{"top_k" if k == "limit" else k: v for k, v in options.items()})
+    for message in messages:
+        assert str(core.value) in message
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_refuses_a_scorer_together_with_model_options(framework: str) -> None:
+    with pytest.raises(ValueError, match="scorer"):
+        WRAPPERS[framework].rank("q", ["a"], scorer=DeterministicScorer(), max_length=20)
+
+
+@pytest.mark.parametrize("path", ["rank", "arank"])
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_lets_a_model_error_through(framework: str, path: str) -> None:
+    with pytest.raises(RerankError, match="There is no directory"):
+        getattr(WRAPPERS[framework], path)("q", ["a"], model="./nowhere")
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_scores_each_request_in_one_call(framework: str) -> None:
+    scorer = DeterministicScorer()
+    WRAPPERS[framework].rank("red fox", PASSAGES, scorer=scorer)
+    assert scorer.calls == [[("red fox", passage) for passage in PASSAGES]]
+
+
+def test_every_wrapper_has_the_options_of_the_core_with_the_same_defaults() -> None:
+    from haystack_integrations.components.rankers.rerank_plugins import CrossEncoderRanker
+    from langchain_rerank_plugins import CrossEncoderCompressor
+    from llama_index.postprocessor.rerank_plugins import CrossEncoderRerank
+
+    core = {
+        name: parameter.default
+        for name, parameter in inspect.signature(CrossEncoderScorer.__init__).parameters.items()
+        if name != "self"
+    }
+    ranker = inspect.signature(CrossEncoderRanker.__init__).parameters
+    for name, default in core.items():
+        assert name in ranker
+        if name != "token":  # Haystack has secrets of its own
+            assert ranker[name].default == default, name
+    for model in (CrossEncoderRerank, CrossEncoderCompressor):
+        for name, default in core.items():
+            assert model.model_fields[name].get_default(call_default_factory=True) == default, name
+        assert model.model_fields["top_n"].default == ranker["top_k"].default
