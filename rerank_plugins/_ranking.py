@@ -16,6 +16,8 @@ from rerank_plugins._validation import (
 from rerank_plugins.errors import InvalidInputError, ScoringError
 from rerank_plugins.results import PairScores, Ranked, ScoreScale
 
+NO_SCORES = PairScores(logits=np.empty(0, dtype=np.float32))
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from inspect import signature
 from typing import Any, Self
 
-from rerank_plugins._ranking import Batch, Cut, requests
+from rerank_plugins._ranking import NO_SCORES, Batch, Cut, requests
 from rerank_plugins._validation import check_pairs
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.results import Ranked, ScoreScale
+from rerank_plugins.results import PairScores, Ranked, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer, Scorer
 
 
@@ -120,7 +120,7 @@ class Reranker:
         """
         cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
         batch = Batch.of([(query, passages)])
-        return batch.rankings(self.scorer.submit(batch.pairs).result(), cut)[0]
+        return batch.rankings(self._scores(batch), cut)[0]
 
     def rank_many(
         self,
@@ -148,7 +148,7 @@ class Reranker:
         """
         cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
         batch = Batch.of(requests(queries, passages))
-        return batch.rankings(self.scorer.submit(batch.pairs).result(), cut)
+        return batch.rankings(self._scores(batch), cut)
 
     async def arank(
         self,
@@ -162,8 +162,7 @@ class Reranker:
         """`rank` that never blocks the event loop."""
         cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
         batch = Batch.of([(query, passages)])
-        scores = await asyncio.wrap_future(self.scorer.submit(batch.pairs))
-        return batch.rankings(scores, cut)[0]
+        return batch.rankings(await self._ascores(batch), cut)[0]
 
     async def arank_many(
         self,
@@ -177,8 +176,7 @@ class Reranker:
         """`rank_many` that never blocks the event loop."""
         cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
         batch = Batch.of(requests(queries, passages))
-        scores = await asyncio.wrap_future(self.scorer.submit(batch.pairs))
-        return batch.rankings(scores, cut)
+        return batch.rankings(await self._ascores(batch), cut)
 
     def score_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[float]:
         """The score of each (query, passage) pair on the reranker's scale, in their order.
@@ -190,7 +188,7 @@ class Reranker:
         """
         batch = Batch.of((query, [passage]) for query, passage in check_pairs(pairs))
         whole = replace(self._cut, top_k=None, score_threshold=None)
-        rankings = batch.rankings(self.scorer.submit(batch.pairs).result(), whole)
+        rankings = batch.rankings(self._scores(batch), whole)
         return [ranking[0].score for ranking in rankings]
 
     def warm_up(self) -> None:
@@ -210,3 +208,13 @@ class Reranker:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+    def _scores(self, batch: Batch) -> PairScores:
+        """The scorer's answer; without pairs it is not asked, and loads no model."""
+        return self.scorer.submit(batch.pairs).result() if batch.pairs else NO_SCORES
+
+    async def _ascores(self, batch: Batch) -> PairScores:
+        """`_scores` without blocking the event loop."""
+        if not batch.pairs:
+            return NO_SCORES
+        return await asyncio.wrap_future(self.scorer.submit(batch.pairs))

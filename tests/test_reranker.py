@@ -90,9 +90,14 @@ def test_truncated_passages_say_so() -> None:
     assert [ranked.truncated for ranked in ranking] == [False, True]
 
 
-def test_no_passages_give_an_empty_ranking() -> None:
-    assert Reranker(DeterministicScorer()).rank("q", []) == []
-    assert Reranker(DeterministicScorer()).rank_many([], []) == []
+def test_no_passages_give_an_empty_ranking_without_asking_the_scorer() -> None:
+    reranker = Reranker(DeterministicScorer())
+    assert reranker.rank("q", []) == []
+    assert reranker.rank_many([], []) == []
+    assert reranker.rank_many(["q", "r"], [[], []]) == [[], []]
+    assert asyncio.run(reranker.arank("q", [])) == []
+    assert asyncio.run(reranker.arank_many(["q"], [[]])) == [[]]
+    assert reranker.scorer.calls == []
 
 
 def test_rank_many_equals_rank_of_each_query() -> None:

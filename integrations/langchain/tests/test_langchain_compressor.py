@@ -141,6 +141,12 @@ def test_it_survives_pickle_copy_and_its_own_dump() -> None:
         assert other.compress_documents(documents(), "red fox") == wanted
 
 
+def test_a_path_as_model_is_dumped_as_text(tiny_model: Path, tmp_path: Path) -> None:
+    subject = CrossEncoderCompressor(model=tiny_model, cache_folder=tmp_path)
+    dumped = json.loads(subject.model_dump_json())
+    assert (dumped["model"], dumped["cache_folder"]) == (str(tiny_model), str(tmp_path))
+
+
 def test_every_field_is_a_constructor_argument_and_is_dumped_unless_it_is_a_secret() -> None:
     fields = set(CrossEncoderCompressor.model_fields)
     assert set(CrossEncoderCompressor(model="embedded").model_dump()) == fields - {

@@ -1,13 +1,13 @@
 """The options that both classes share, as pydantic fields, and the reranker made of them."""
 
-from os import PathLike
+from os import PathLike, fspath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
 
 from rerank_plugins import Reranker, Scorer, ScoreScale
 
-Checked = SkipValidation()
+Checked: Any = SkipValidation()  # type: ignore[type-arg] # typed for SkipValidation[T] only
 """Marks what the core checks, so that its words and its strictness are the same everywhere."""
 
 
@@ -15,7 +15,7 @@ class RerankOptions(BaseModel):
     """Model and scoring options. Assigning to one takes effect on the next use.
 
     Attributes:
-        model: Hub id, local directory, or `"embedded"` for the model that ships.
+        model: Hub id, local directory (a path is fine), or `"embedded"` for the model that ships.
         scale: `"probability"` or `"logit"`: what the scores are.
         device: `"cpu"`, `"cuda:1"` ...; `None` lets the backend choose.
         backend: `"auto"`, `"torch"` or `"onnx"`.
@@ -37,7 +37,7 @@ class RerankOptions(BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    model: Annotated[str | PathLike[str], Checked] = "cross-encoder/ms-marco-MiniLM-L4-v2"
+    model: Annotated[str, Checked] = "cross-encoder/ms-marco-MiniLM-L4-v2"
     scale: Annotated[ScoreScale, Checked] = "probability"
     device: Annotated[str | None, Checked] = None
     backend: Annotated[str, Checked] = "auto"
@@ -51,7 +51,7 @@ class RerankOptions(BaseModel):
     label: Annotated[int | str | None, Checked] = None
     local_files_only: Annotated[bool, Checked] = False
     token: SecretStr | None = Field(default=None, exclude=True)
-    cache_folder: Annotated[str | PathLike[str] | None, Checked] = None
+    cache_folder: Annotated[str | None, Checked] = None
     trust_remote_code: Annotated[bool, Checked] = False
     progress_bar: Annotated[bool, Checked] = False
     scorer: Annotated[Scorer | None, Checked] = Field(default=None, exclude=True)
@@ -60,6 +60,9 @@ class RerankOptions(BaseModel):
 
     def model_post_init(self, context: Any) -> None:
         """Has the core check all options; loads nothing."""
+        for name in ("model", "cache_folder"):  # paths are fine, and are kept as text
+            if isinstance(self.__dict__[name], PathLike):
+                self.__dict__[name] = fspath(self.__dict__[name])
         self._reranker = self._make_reranker()
 
     def __setattr__(self, name: str, value: Any) -> None:

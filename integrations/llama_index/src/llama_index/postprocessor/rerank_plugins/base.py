@@ -1,0 +1,243 @@
+"""The node postprocessor: nodes in, the most relevant ones out, best first."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import PathLike, fspath
+from typing import Annotated, Any
+
+from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, SecretStr
+from llama_index.core.callbacks import CBEventType, EventPayload
+from llama_index.core.instrumentation.events.exception import ExceptionEvent
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
+from llama_index_instrumentation import get_dispatcher
+from pydantic import SkipValidation
+
+from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale
+
+dispatcher = get_dispatcher(__name__)
+
+# The core checks these, so that its words and its strictness are the same in every framework.
+Checked: Any = SkipValidation()  # type: ignore[type-arg] # typed for SkipValidation[T] only
+
+
+class CrossEncoderRerank(BaseNodePostprocessor):
+    """Keeps the nodes that a cross-encoder finds most relevant to the query, best first.
+
+    The model reads what an embedding model would: `get_content(MetadataMode.EMBED)`. Nodes come
+    back as copies with id, type and metadata; the score is a float on `scale`. Added to the
+    metadata, and excluded from embedding and LLM texts, are `relevance_score_scale`,
+    `relevance_truncated` (whether the model read the node only in part) and, if asked for,
+    `retrieval_score`: the first stage's score, which a second reranking keeps.
+
+    Nothing is loaded before the first use. Assigning to a field takes effect on the next use.
+
+    Raises:
+        ValueError: An option is not allowed.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[str, Checked] = Field(
+        default="cross-encoder/ms-marco-MiniLM-L4-v2",
+        description='Hub id, local directory (a path is fine), or "embedded".',
+    )
+    top_n: Annotated[int | None, Checked] = Field(
+        default=10, description="How many nodes to keep at most; None keeps all."
+    )
+    score_threshold: Annotated[float | None, Checked] = Field(
+        default=None, description="Keep only nodes with at least this score, on `scale`."
+    )
+    scale: Annotated[ScoreScale, Checked] = Field(
+        default="probability", description='"probability" or "logit": what the scores are.'
+    )
+    keep_retrieval_score: bool = Field(
+        default=False, description="Keep the first stage's score in the copied metadata."
+    )
+    device: Annotated[str | None, Checked] = Field(
+        default=None, description='"cpu", "cuda:1" ...; None lets the backend choose.'
+    )
+    backend: Annotated[str, Checked] = Field(
+        default="auto", description='"auto", "torch" or "onnx".'
+    )
+    precision: Annotated[str, Checked] = Field(
+        default="fp32", description='"fp32", "bf16" or "fp16".'
+    )
+    revision: Annotated[str | None, Checked] = Field(
+        default=None, description="Branch, tag or commit of a hub model."
+    )
+    max_length: Annotated[int | None, Checked] = Field(
+        default=None, description="Tokens of query and node together; longer pairs are cut."
+    )
+    max_batch_tokens: Annotated[int | None, Checked] = Field(
+        default=None, description="Tokens per batch, padding included."
+    )
+    prompt: Annotated[str | None, Checked] = Field(
+        default=None, description="Instruction put before the query."
+    )
+    query_prefix: Annotated[str, Checked] = Field(default="", description="Put before queries.")
+    passage_prefix: Annotated[str, Checked] = Field(default="", description="Put before nodes.")
+    label: Annotated[int | str | None, Checked] = Field(
+        default=None, description="Column to score by, where the model's head has several."
+    )
+    local_files_only: Annotated[bool, Checked] = Field(
+        default=False, description="Never ask the hub."
+    )
+    token: SecretStr | None = Field(
+        default=None, exclude=True, description="Hub token; left out of dumps and pickles."
+    )
+    cache_folder: Annotated[str | None, Checked] = Field(
+        default=None, description="Where hub models are kept."
+    )
+    trust_remote_code: Annotated[bool, Checked] = Field(
+        default=False, description="Run model code that comes with a hub model."
+    )
+    progress_bar: Annotated[bool, Checked] = Field(
+        default=False, description="Show a bar over the nodes of a call."
+    )
+    scorer: Annotated[Scorer | None, Checked] = Field(
+        default=None, exclude=True, description="A ready scorer instead of a model."
+    )
+
+    _reranker: Reranker = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        """Has the core check all options; loads nothing."""
+        for name in ("model", "cache_folder"):  # paths are fine, and are kept as text
+            if isinstance(self.__dict__[name], PathLike):
+                self.__dict__[name] = fspath(self.__dict__[name])
+        self._reranker = self._make_reranker()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        before = self.__dict__.get(name)
+        super().__setattr__(name, value)
+        if name in type(self).model_fields:
+            try:
+                self._reranker = self._make_reranker()
+            except ValueError:
+                self.__dict__[name] = before
+                raise
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {**state, "__dict__": {**state["__dict__"], "token": None}}
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name in serialised forms."""
+        return "CrossEncoderRerank"
+
+    def to_dict(self, **kwargs: Any) -> dict[str, Any]:
+        """The options without the token, for `from_dict`.
+
+        Raises:
+            ValueError: A scorer object was given, which cannot be written down.
+        """
+        if self.scorer is not None:
+            message = (
+                "A CrossEncoderRerank with scorer= cannot be serialised. Give it model= and "
+                "options instead, or pass the scorer again: from_dict(data, scorer=...)."
+            )
+            raise InvalidInputError(message)
+        data: dict[str, Any] = super().to_dict(**kwargs)
+        return data
+
+    def warm_up(self) -> None:
+        """Loads the model now, so that the first query does not wait for it."""
+        self._reranker.warm_up()
+
+    async def awarm_up(self) -> None:
+        """`warm_up` that never blocks the event loop."""
+        await self._reranker.awarm_up()
+
+    def close(self) -> None:
+        """Releases the model; it cannot be used afterwards."""
+        self._reranker.close()
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        query = self._checked_query(query_bundle)
+        if not nodes:
+            return []
+        with self._reported(nodes, query_bundle) as report:
+            return report(self._ranked_copies(nodes, self._reranker.rank(query, _texts(nodes))))
+
+    @dispatcher.span
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        query = self._checked_query(query_bundle)
+        if not nodes:
+            return []
+        with self._reported(nodes, query_bundle) as report:
+            ranking = await self._reranker.arank(query, _texts(nodes))
+            return report(self._ranked_copies(nodes, ranking))
+
+    def _make_reranker(self) -> Reranker:
+        elsewhere = {"callback_manager", "keep_retrieval_score", "top_n", "token"}
+        options = {n: getattr(self, n) for n in type(self).model_fields if n not in elsewhere}
+        token = None if self.token is None else self.token.get_secret_value()
+        return Reranker.from_options(top_k=self.top_n, limit_name="top_n", token=token, **options)
+
+    def _checked_query(self, query_bundle: QueryBundle | None) -> str:
+        """The query, before anything is reported to have started."""
+        if query_bundle is None:
+            message = "Missing query bundle in extra info."
+            raise ValueError(message)
+        self._reranker.rank(query_bundle.query_str, [])
+        return query_bundle.query_str
+
+    @contextmanager
+    def _reported(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None
+    ) -> Iterator[Callable[[list[NodeWithScore]], list[NodeWithScore]]]:
+        """Events of the instrumentation, and of the callbacks that older tracers read."""
+        top_n = len(nodes) if self.top_n is None else self.top_n
+        name = self._reranker.scorer.name
+        start = ReRankStartEvent(query=query_bundle, nodes=nodes, top_n=top_n, model_name=name)
+        payload: dict[Any, Any] = {
+            EventPayload.NODES: nodes,
+            EventPayload.MODEL_NAME: name,
+            EventPayload.QUERY_STR: None if query_bundle is None else query_bundle.query_str,
+            EventPayload.TOP_K: top_n,
+        }
+        dispatcher.event(start)
+        with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+
+            def report(ranked: list[NodeWithScore]) -> list[NodeWithScore]:
+                event.on_end(payload={EventPayload.NODES: ranked})
+                dispatcher.event(ReRankEndEvent(nodes=ranked))
+                return ranked
+
+            try:
+                yield report
+            except BaseException as error:
+                dispatcher.event(ExceptionEvent(exception=error))
+                raise
+
+    def _ranked_copies(
+        self, nodes: list[NodeWithScore], ranking: list[Ranked]
+    ) -> list[NodeWithScore]:
+        return [self._copy(nodes[ranked.index], ranked) for ranked in ranking]
+
+    def _copy(self, scored: NodeWithScore, ranked: Ranked) -> NodeWithScore:
+        """A copy with the new score; what is added to the metadata shows in no text."""
+        node = scored.node
+        added: dict[str, Any] = {
+            "relevance_score_scale": ranked.scale,
+            "relevance_truncated": ranked.truncated,
+        }
+        if self.keep_retrieval_score:
+            added["retrieval_score"] = node.metadata.get("retrieval_score", scored.score)
+        hidden = {
+            name: [*getattr(node, name), *(key for key in added if key not in getattr(node, name))]
+            for name in ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys")
+        }
+        copied = node.model_copy(update={"metadata": {**node.metadata, **added}, **hidden})
+        return scored.model_copy(update={"node": copied, "score": ranked.score})
+
+
+def _texts(nodes: list[NodeWithScore]) -> list[str]:
+    return [scored.node.get_content(metadata_mode=MetadataMode.EMBED) for scored in nodes]
