@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from rerank_plugins._extras import require
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import Figure, ScoreFunction, as_table, compare, read_collection
+from rerank_plugins.evaluation.scorers import cosine_scorer, cross_encoder_scorer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,16 +45,11 @@ def _measure(options: argparse.Namespace) -> list[Figure]:
 
 def _scorers(options: argparse.Namespace) -> dict[str, ScoreFunction]:
     scorers: dict[str, ScoreFunction] = {}
-    if options.model or options.bi_encoder:
-        require("sentence_transformers", extra="train", purpose="Evaluation of a model")
-        from rerank_plugins.evaluation.scorers import cosine_scorer, cross_encoder_scorer
-
-        if options.bi_encoder:
-            scorers[Path(options.bi_encoder).name + " cosine"] = cosine_scorer(options.bi_encoder)
-        if options.model:
-            scorers[Path(options.model).name] = cross_encoder_scorer(
-                options.model, options.max_length
-            )
+    if options.bi_encoder:
+        scorers[f"{Path(options.bi_encoder).name} cosine"] = cosine_scorer(options.bi_encoder)
+    if options.model:
+        name = Path(options.model).name
+        scorers[name] = cross_encoder_scorer(options.model, options.max_length)
     return scorers
 
 
@@ -63,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m rerank_plugins.evaluation", description=__doc__
     )
     parser.add_argument("data", type=Path, help="folder of collections in BEIR layout")
-    parser.add_argument("--model", help="folder or hub id of a cross-encoder")
+    parser.add_argument("--model", help="cross-encoder: folder, hub id or embedded")
     parser.add_argument("--bi-encoder", help="folder or hub id of a bi-encoder")
     parser.add_argument("--depth", type=int, default=100, help="candidates reranked for a query")
     parser.add_argument("--max-length", type=int, default=384, help="tokens of a pair")
