@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TypeVar
 
 from rerank_plugins._model import ModelSettings
@@ -12,9 +13,10 @@ from rerank_plugins.errors import ForkedProcessError, ScorerClosedError
 
 _Result = TypeVar("_Result")
 
-# Reentrant: a scorer that the garbage collector finds while this thread is in here is released.
-_lock = threading.RLock()
+_lock = threading.Lock()
 _models: dict[ModelSettings, "SharedModel"] = {}
+_abandoned: "SimpleQueue[SharedModel]" = SimpleQueue()
+_janitor: threading.Thread | None = None
 
 
 class SharedModel:
@@ -71,7 +73,11 @@ class SharedModel:
 
 def acquire(settings: ModelSettings) -> SharedModel:
     """The model for these settings, not loaded yet if nobody has used it."""
+    global _janitor
     with _lock:
+        if _janitor is None:
+            _janitor = threading.Thread(target=_sweep, name="rerank-janitor", daemon=True)
+            _janitor.start()
         shared = _models.setdefault(settings, SharedModel(settings))
         shared.users += 1
         return shared
@@ -88,10 +94,27 @@ def release(shared: SharedModel, *, wait: bool) -> None:
     shared.release(wait=wait)
 
 
+def abandon(shared: SharedModel) -> None:
+    """`release` for the garbage collector, which may interrupt a thread that holds any lock.
+
+    Taking a lock there could wait for the very thread it runs on, so this only leaves a note;
+    `SimpleQueue.put` is reentrant for exactly this purpose.
+    """
+    _abandoned.put(shared)
+
+
+def _sweep() -> None:
+    """Releases what was abandoned, for as long as the process lives."""
+    while True:
+        release(_abandoned.get(), wait=False)
+
+
 def _after_fork() -> None:
     """A child starts with no models and an unlocked lock; scorers it inherited keep theirs."""
-    global _lock
-    _lock = threading.RLock()
+    global _lock, _abandoned, _janitor
+    _lock = threading.Lock()
+    _abandoned = SimpleQueue()
+    _janitor = None
     _models.clear()
 
 

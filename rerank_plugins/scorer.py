@@ -195,7 +195,7 @@ class CrossEncoderScorer(Scorer):
         self._passage_prefix = check_text(passage_prefix, "passage_prefix")
         self.name = self._settings.model
         self._shared = _registry.acquire(self._settings)
-        self._release = weakref.finalize(self, _registry.release, self._shared, wait=False)
+        self._release = weakref.finalize(self, _registry.abandon, self._shared)
         self._release.atexit = False  # at exit the thread ends by itself
 
     def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":

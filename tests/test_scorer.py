@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -217,9 +218,32 @@ def test_the_last_close_releases_model_and_thread(tiny_model: Path) -> None:
 
 
 def test_a_scorer_that_is_forgotten_releases_its_model(tiny_model: Path) -> None:
-    settings = CrossEncoderScorer(tiny_model, revision="forgotten")._settings
+    scorer = CrossEncoderScorer(tiny_model, device="cpu")
+    scorer.warm_up()
+    settings, backend = scorer._settings, weakref.ref(scorer._shared._backend.forward)
+    assert settings in _registry._models
+    del scorer
     gc.collect()
+    for _ in range(600):  # the janitor's thread does it, soon
+        if settings not in _registry._models and backend() is None:
+            break
+        time.sleep(0.05)
     assert settings not in _registry._models
+    assert backend() is None
+
+
+def test_collecting_a_scorer_inside_any_lock_does_not_wait_for_it(tiny_model: Path) -> None:
+    # the garbage collector can run between any two instructions: also while this very thread
+    # holds the registry's lock or an executor's
+    from concurrent.futures.thread import _global_shutdown_lock
+
+    def forget_in_a_cycle() -> None:
+        cycle = [CrossEncoderScorer(tiny_model, device="cpu")]
+        cycle.append(cycle)
+
+    forget_in_a_cycle()
+    with _registry._lock, _global_shutdown_lock:
+        gc.collect()
 
 
 def test_a_closed_scorer_says_so_and_can_be_closed_again(tiny_model: Path) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from haystack import Document as HaystackDocument
-from haystack_integrations.components.rankers.rerank_plugins import CrossEncoderRanker
 from langchain_core.documents import Document as LangChainDocument
-from langchain_rerank_plugins import CrossEncoderCompressor
 from llama_index.core.schema import NodeWithScore, TextNode
+
+from haystack_integrations.components.rankers.rerank_plugins import CrossEncoderRanker
+from langchain_rerank_plugins import CrossEncoderCompressor
 from llama_index.postprocessor.rerank_plugins import CrossEncoderRerank
 
 Ranking = list[tuple[str, float]]

@@ -1,0 +1,308 @@
+"""The Haystack ranker: documents in, the most relevant ones out, best first."""
+
+from copy import deepcopy
+from dataclasses import replace
+from os import PathLike, fspath
+from typing import Any
+
+from haystack import Document, component, default_from_dict, default_to_dict
+from haystack.utils import ComponentDevice, Secret
+from haystack.utils.misc import _deduplicate_documents
+
+from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale
+
+_TOKEN = Secret.from_env_var(["HF_API_TOKEN", "HF_TOKEN"], strict=False)
+
+
+@component
+class CrossEncoderRanker:
+    """
+    Ranks documents by their relevance to the query with a cross-encoder, best first.
+
+    Documents come back as copies with the relevance in `score`. Their meta keeps what it had; added are
+    `relevance_score_scale`, `relevance_truncated` (whether the model read the document only in part) and
+    `retrieval_score`, the first stage's score if there was one; a second ranking keeps it. Of documents with
+    the same id, the one with the highest first-stage score is ranked.
+
+    Nothing is loaded before `warm_up`, or the first run.
+
+    ### Usage example
+
+    ```python
+    from haystack import Document
+    from haystack_integrations.components.rankers.rerank_plugins import CrossEncoderRanker
+
+    ranker = CrossEncoderRanker(model="embedded", top_k=1)
+    documents = [Document(content="Paris is in France."), Document(content="Berlin is in Germany.")]
+    print(ranker.run(query="where is berlin", documents=documents)["documents"][0].content)
+    ```
+    """
+
+    def __init__(
+        self,
+        model: str | PathLike[str] = "cross-encoder/ms-marco-MiniLM-L4-v2",
+        *,
+        top_k: int | None = 10,
+        score_threshold: float | None = None,
+        scale: ScoreScale = "probability",
+        meta_fields_to_embed: list[str] | None = None,
+        embedding_separator: str = "\n",
+        device: ComponentDevice | None = None,
+        backend: str = "auto",
+        precision: str = "fp32",
+        revision: str | None = None,
+        max_length: int | None = None,
+        max_batch_tokens: int | None = None,
+        prompt: str | None = None,
+        query_prefix: str = "",
+        passage_prefix: str = "",
+        label: int | str | None = None,
+        local_files_only: bool = False,
+        token: Secret | None = _TOKEN,
+        cache_folder: str | PathLike[str] | None = None,
+        trust_remote_code: bool = False,
+        progress_bar: bool = False,
+        scorer: Scorer | None = None,
+    ) -> None:
+        """
+        Create the ranker. Options are checked now; the model is loaded later.
+
+        :param model: Hub id, local directory, or `"embedded"` for the model that ships with rerank-plugins.
+        :param top_k: How many documents to return at most; `None` returns all.
+        :param score_threshold: Return only documents with at least this score, on `scale`.
+        :param scale: `"probability"` or `"logit"`: what the scores are.
+        :param meta_fields_to_embed: Meta fields put before the content; only a missing value or `None` is skipped.
+        :param embedding_separator: Joins the meta fields and the content.
+        :param device: Where the model runs; `None` lets the backend choose.
+        :param backend: `"auto"`, `"torch"` or `"onnx"`.
+        :param precision: `"fp32"`, `"bf16"` or `"fp16"`.
+        :param revision: Branch, tag or commit of a hub model.
+        :param max_length: Tokens of query and document together; longer pairs are cut.
+        :param max_batch_tokens: Tokens per batch, padding included.
+        :param prompt: Instruction put before the query.
+        :param query_prefix: Put before every query.
+        :param passage_prefix: Put before every document.
+        :param label: Column to score by, where the model's head has several.
+        :param local_files_only: Never ask the hub.
+        :param token: Hub token, resolved when the model is loaded.
+        :param cache_folder: Where hub models are kept.
+        :param trust_remote_code: Run model code that comes with a hub model.
+        :param progress_bar: Show a bar over the documents of a run.
+        :param scorer: A ready scorer instead of a model and its options; it cannot be serialised.
+        :raises ValueError: If an option is not allowed.
+        """
+        self.model = fspath(model) if isinstance(model, PathLike) else model
+        self.top_k = top_k
+        self.score_threshold = score_threshold
+        self.scale = scale
+        self.meta_fields_to_embed = list(meta_fields_to_embed or [])
+        self.embedding_separator = embedding_separator
+        self.device = device
+        self.backend = backend
+        self.precision = precision
+        self.revision = revision
+        self.max_length = max_length
+        self.max_batch_tokens = max_batch_tokens
+        self.prompt = prompt
+        self.query_prefix = query_prefix
+        self.passage_prefix = passage_prefix
+        self.label = label
+        self.local_files_only = local_files_only
+        self.token = token
+        self.cache_folder = fspath(cache_folder) if isinstance(cache_folder, PathLike) else cache_folder
+        self.trust_remote_code = trust_remote_code
+        self.progress_bar = progress_bar
+        self.scorer = scorer
+        self._reranker: Reranker | None = self._make_reranker()
+
+    def warm_up(self) -> None:
+        """
+        Load the model, once.
+
+        :raises rerank_plugins.ModelError: If the model cannot be loaded; a subclass says why.
+        """
+        self._ready().warm_up()
+
+    async def warm_up_async(self) -> None:
+        """
+        Load the model, once, without blocking the event loop.
+
+        :raises rerank_plugins.ModelError: If the model cannot be loaded; a subclass says why.
+        """
+        await self._ready().awarm_up()
+
+    def close(self) -> None:
+        """
+        Release the model. A later run loads it again.
+        """
+        if self._reranker is not None:
+            self._reranker.close()
+            self._reranker = None
+
+    async def close_async(self) -> None:
+        """
+        Release the model. A later run loads it again.
+        """
+        self.close()
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Serialise the ranker's options.
+
+        :returns: A dictionary for `from_dict`, which shares nothing with the ranker.
+        :raises ValueError: If the ranker was made with a scorer object, or the token is not from the environment.
+        """
+        if self.scorer is not None:
+            message = (
+                "A CrossEncoderRanker with scorer= cannot be serialised. Give it model= and options instead, "
+                "or set scorer= again after loading."
+            )
+            raise InvalidInputError(message)
+        return default_to_dict(
+            self,
+            **{name: deepcopy(getattr(self, name)) for name in self._MODEL_OPTIONS},
+            top_k=self.top_k,
+            score_threshold=self.score_threshold,
+            scale=self.scale,
+            meta_fields_to_embed=list(self.meta_fields_to_embed),
+            embedding_separator=self.embedding_separator,
+            scorer=None,
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "CrossEncoderRanker":
+        """
+        Make a ranker from what `to_dict` gave.
+
+        :param data: The dictionary; it is not changed.
+        :returns: The ranker.
+        """
+        ranker: CrossEncoderRanker = default_from_dict(cls, deepcopy(data))
+        return ranker
+
+    @component.output_types(documents=list[Document])
+    def run(
+        self,
+        query: str,
+        documents: list[Document],
+        top_k: int | None = None,
+        score_threshold: float | None = None,
+        scale: ScoreScale | None = None,
+    ) -> dict[str, list[Document]]:
+        """
+        Rank the documents.
+
+        :param query: The query.
+        :param documents: The first stage's documents, in its order.
+        :param top_k: For this run; `None` uses the ranker's own.
+        :param score_threshold: For this run; `None` uses the ranker's own.
+        :param scale: For this run; `None` uses the ranker's own.
+        :returns: A dictionary with `documents`, best first.
+        :raises ValueError: If the query is not a string, an option is not allowed or a document has no text.
+        """
+        unique = _deduplicate_documents(documents)
+        ranking = self._ready().rank(
+            query, self._texts(unique), top_k=top_k, score_threshold=score_threshold, scale=scale
+        )
+        return {"documents": _ranked_copies(unique, ranking)}
+
+    @component.output_types(documents=list[Document])
+    async def run_async(
+        self,
+        query: str,
+        documents: list[Document],
+        top_k: int | None = None,
+        score_threshold: float | None = None,
+        scale: ScoreScale | None = None,
+    ) -> dict[str, list[Document]]:
+        """
+        Rank the documents without blocking the event loop; parameters and result are those of `run`.
+
+        :param query: The query.
+        :param documents: The first stage's documents, in its order.
+        :param top_k: For this run; `None` uses the ranker's own.
+        :param score_threshold: For this run; `None` uses the ranker's own.
+        :param scale: For this run; `None` uses the ranker's own.
+        :returns: A dictionary with `documents`, best first.
+        """
+        unique = _deduplicate_documents(documents)
+        ranking = await self._ready().arank(
+            query, self._texts(unique), top_k=top_k, score_threshold=score_threshold, scale=scale
+        )
+        return {"documents": _ranked_copies(unique, ranking)}
+
+    _MODEL_OPTIONS = (
+        "model",
+        "device",
+        "backend",
+        "precision",
+        "revision",
+        "max_length",
+        "max_batch_tokens",
+        "prompt",
+        "query_prefix",
+        "passage_prefix",
+        "label",
+        "local_files_only",
+        "token",
+        "cache_folder",
+        "trust_remote_code",
+        "progress_bar",
+    )
+
+    def _get_telemetry_data(self) -> dict[str, Any]:
+        return {"model": self._ready().scorer.name}
+
+    def _ready(self) -> Reranker:
+        """
+        The reranker; a new one after `close`.
+        """
+        if self._reranker is None:
+            self._reranker = self._make_reranker()
+        return self._reranker
+
+    def _make_reranker(self) -> Reranker:
+        options = {name: getattr(self, name) for name in self._MODEL_OPTIONS}
+        options["device"] = None if self.device is None else self.device.to_torch_str()
+        has_token = self.token is not None and self.scorer is None
+        options["token"] = self.token.resolve_value if self.token is not None and has_token else None
+        return Reranker.from_options(
+            top_k=self.top_k,
+            score_threshold=self.score_threshold,
+            scale=self.scale,
+            scorer=self.scorer,
+            **options,
+        )
+
+    def _texts(self, documents: list[Document]) -> list[str]:
+        """
+        What the model reads of each document.
+        """
+        texts = []
+        for document in documents:
+            values = [document.meta.get(name) for name in self.meta_fields_to_embed]
+            parts = [str(value) for value in values if value is not None]
+            if document.content is not None:
+                parts.append(document.content)
+            if not parts:
+                message = (
+                    f"Document {document.id!r} has no text: its content is None and meta_fields_to_embed adds "
+                    "nothing. Filter such documents out before the ranker, or name meta fields to read."
+                )
+                raise InvalidInputError(message)
+            texts.append(self.embedding_separator.join(parts))
+        return texts
+
+
+def _ranked_copies(documents: list[Document], ranking: list[Ranked]) -> list[Document]:
+    return [_copy(documents[ranked.index], ranked) for ranked in ranking]
+
+
+def _copy(document: Document, ranked: Ranked) -> Document:
+    """
+    A copy of the document with the new score, and the old one in its meta.
+    """
+    meta = {**document.meta, "relevance_score_scale": ranked.scale, "relevance_truncated": ranked.truncated}
+    if document.score is not None:
+        meta.setdefault("retrieval_score", document.score)
+    return replace(document, score=ranked.score, meta=meta)
