@@ -1,0 +1,277 @@
+"""The Haystack ranker: its conventions, and the faults of others that it does not have."""
+
+import asyncio
+import copy
+import inspect
+import json
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from haystack import Document, Pipeline
+from haystack.utils import ComponentDevice, Secret
+
+from haystack_integrations.components.rankers.rerank_plugins import CrossEncoderRanker
+from rerank_plugins import InvalidInputError, LabelRequiredError, PairScores, RerankError, Scorer
+from rerank_plugins.testing import DeterministicScorer
+
+TEXTS = ["the sea is blue", "a red fox", "fire", "red"]
+
+
+def documents() -> list[Document]:
+    return [
+        Document(id=f"d{i}", content=text, meta={"page": {"number": i}}, score=0.1 * i) for i, text in enumerate(TEXTS)
+    ]
+
+
+def ranker(**options: Any) -> CrossEncoderRanker:
+    return CrossEncoderRanker(scorer=DeterministicScorer(), **options)
+
+
+def ids(output: dict[str, list[Document]]) -> list[str]:
+    return [document.id for document in output["documents"]]
+
+
+def test_documents_come_back_best_first_with_a_plain_float_score() -> None:
+    output = ranker(top_k=2).run("red fox", documents())
+    assert ids(output) == ["d1", "d3"]
+    best = output["documents"][0]
+    assert type(best.score) is float
+    assert best.meta["relevance_score_scale"] == "probability"
+    assert best.meta["relevance_truncated"] is False
+    json.dumps(best.to_dict())
+
+
+def test_run_does_not_modify_the_callers_documents() -> None:
+    given = documents()
+    before = copy.deepcopy(given)
+    output = ranker().run("red fox", given)
+    assert given == before
+    assert not {id(document.meta) for document in given} & {id(document.meta) for document in output["documents"]}
+
+
+def test_the_first_stage_score_is_kept_through_a_second_ranking() -> None:
+    once = ranker().run("red fox", documents())["documents"]
+    twice = ranker().run("sea", once)["documents"]
+    for found in (once, twice):
+        scores = {document.id: document.meta["retrieval_score"] for document in found}
+        assert scores == {"d0": 0.0, "d1": 0.1, "d2": 0.2, "d3": pytest.approx(0.3)}
+    fresh = ranker().run("red", [Document(content="red")])["documents"][0]
+    assert "retrieval_score" not in fresh.meta
+
+
+def test_run_options_win_over_those_of_the_constructor() -> None:
+    subject = ranker(top_k=1, score_threshold=0.9)
+    output = subject.run("red fox", documents(), top_k=3, score_threshold=-4.5, scale="logit")
+    assert len(output["documents"]) == 3
+    assert [document.score for document in output["documents"]] == [4.0, 0.0, -4.0]
+    assert ids(subject.run("red fox", documents())) == ["d1"]
+
+
+@pytest.mark.parametrize("top_k", [0, -4])
+def test_top_k_is_checked_also_when_there_are_no_documents(top_k: int) -> None:
+    with pytest.raises(ValueError, match=f"top_k must be > 0 .*but got {top_k}"):
+        CrossEncoderRanker(top_k=top_k)
+    with pytest.raises(ValueError, match=f"top_k must be > 0 .*but got {top_k}"):
+        ranker().run("red", [], top_k=top_k)
+
+
+def test_run_zero_top_k_does_not_fall_back_to_the_rankers_own() -> None:
+    with pytest.raises(ValueError, match="top_k must be > 0"):
+        ranker(top_k=2).run("red", documents(), top_k=0)
+
+
+def test_no_documents_give_every_declared_output() -> None:
+    assert ranker().run("red", []) == {"documents": []}
+
+
+def test_of_documents_with_the_same_id_the_best_of_the_first_stage_is_ranked_once() -> None:
+    twins = [
+        Document(id="same", content="red", score=0.1),
+        Document(id="same", content="red fox", score=0.9),
+        Document(id="other", content="fox", score=None),
+    ]
+    output = ranker().run("red fox", twins)
+    assert ids(output) == ["same", "other"]
+    assert output["documents"][0].content == "red fox"
+
+
+def test_meta_fields_are_read_before_the_content_and_falsy_values_count() -> None:
+    scorer = DeterministicScorer()
+    subject = CrossEncoderRanker(
+        scorer=scorer,
+        meta_fields_to_embed=["title", "year", "draft", "missing", "nothing"],
+        embedding_separator=" | ",
+    )
+    meta = {"title": "Animals", "year": 0, "draft": False, "nothing": None}
+    subject.run("fox", [Document(content="a fox", meta=meta)])
+    assert scorer.calls == [[("fox", "Animals | 0 | False | a fox")]]
+
+
+def test_a_document_without_text_is_named_and_refused_unless_meta_gives_one() -> None:
+    empty = Document(id="blob", content=None, meta={"caption": "a red fox"})
+    with pytest.raises(InvalidInputError, match=r"Document 'blob' has no text.*Filter such"):
+        ranker().run("red", [empty])
+    assert ids(ranker(meta_fields_to_embed=["caption"]).run("red", [empty])) == ["blob"]
+
+
+async def test_run_async_equals_run_and_has_the_same_signature() -> None:
+    subject = ranker(top_k=3)
+    given = documents()
+    assert await subject.run_async("red fox", given) == subject.run("red fox", given)
+    run, run_async = (inspect.signature(m).parameters for m in (subject.run, subject.run_async))
+    assert dict(run) == dict(run_async)
+
+
+class LaterScorer(Scorer):
+    """Answers, and gets ready, when told to."""
+
+    name = "later"
+
+    def __init__(self) -> None:
+        self.futures: list[Future[PairScores]] = []
+        self.ready = asyncio.Event()
+
+    def submit(self, pairs: Any) -> "Future[PairScores]":
+        self.futures.append(Future())
+        return self.futures[-1]
+
+    async def awarm_up(self) -> None:
+        await self.ready.wait()
+
+
+async def test_the_event_loop_runs_while_documents_are_ranked_and_models_loaded() -> None:
+    scorer = LaterScorer()
+    subject = CrossEncoderRanker(scorer=scorer)
+    warming = asyncio.create_task(subject.warm_up_async())
+    await asyncio.sleep(0)  # only a free loop gets here, to say that it is ready
+    assert not warming.done()
+    scorer.ready.set()
+    await warming
+    waiting = asyncio.create_task(subject.run_async("red", documents()[:1]))
+    while not scorer.futures:
+        await asyncio.sleep(0)  # only a free loop gets here again, to answer
+    scorer.futures[0].set_result(PairScores(np.array([1.0], dtype=np.float32)))
+    assert ids(await waiting) == ["d0"]
+
+
+async def test_an_async_pipeline_does_not_load_the_model_on_the_loop() -> None:
+    scorer = LaterScorer()
+    pipeline = Pipeline()
+    pipeline.add_component("ranker", CrossEncoderRanker(scorer=scorer))
+    inputs = {"ranker": {"query": "red", "documents": documents()[:1]}}
+    running = asyncio.create_task(pipeline.run_async(inputs))
+    scorer.ready.set()
+    while not scorer.futures:
+        await asyncio.sleep(0)
+    scorer.futures[0].set_result(PairScores(np.array([1.0], dtype=np.float32)))
+    assert ids((await running)["ranker"]) == ["d0"]
+
+
+def test_to_dict_keys_are_the_constructors_parameters_and_json_able() -> None:
+    data = CrossEncoderRanker().to_dict()
+    parameters = set(inspect.signature(CrossEncoderRanker.__init__).parameters) - {"self"}
+    assert set(data["init_parameters"]) == parameters
+    assert json.loads(json.dumps(data)) == data
+
+
+def test_every_option_survives_the_round_trip(tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "model": "embedded",
+        "top_k": 3,
+        "score_threshold": 0.25,
+        "scale": "logit",
+        "meta_fields_to_embed": ["title"],
+        "embedding_separator": " ",
+        "device": ComponentDevice.from_str("cpu"),
+        "backend": "torch",
+        "precision": "bf16",
+        "revision": "main",
+        "max_length": 99,
+        "max_batch_tokens": 999,
+        "prompt": "p",
+        "query_prefix": "q",
+        "passage_prefix": "d",
+        "label": "yes",
+        "local_files_only": True,
+        "token": Secret.from_env_var("MY_TOKEN", strict=False),
+        "cache_folder": tmp_path,
+        "trust_remote_code": True,
+        "progress_bar": True,
+    }
+    data = CrossEncoderRanker(**options).to_dict()
+    again = CrossEncoderRanker.from_dict(copy.deepcopy(data))
+    assert again.to_dict() == data
+    for name, value in options.items():
+        assert getattr(again, name) == (str(value) if name == "cache_folder" else value), name
+
+
+def test_serialising_changes_neither_the_ranker_nor_the_data(tmp_path: Path) -> None:
+    subject = CrossEncoderRanker(model="embedded", meta_fields_to_embed=["title"])
+    data = subject.to_dict()
+    data["init_parameters"]["meta_fields_to_embed"].append("changed")
+    assert subject.meta_fields_to_embed == ["title"]
+    assert ids(subject.run("red fox", documents()))[0] == "d1"  # to_dict before the first load
+    untouched = copy.deepcopy(data)
+    CrossEncoderRanker.from_dict(data)
+    assert data == untouched
+
+
+def test_a_token_is_resolved_late_and_never_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject = CrossEncoderRanker(token=Secret.from_env_var("LATE_TOKEN"))
+    assert "LATE_TOKEN" in json.dumps(subject.to_dict())
+    monkeypatch.setenv("LATE_TOKEN", "hf_secret")
+    assert "hf_secret" not in json.dumps(subject.to_dict())
+    with pytest.raises(ValueError, match="Cannot serialize token-based secret"):
+        CrossEncoderRanker(token=Secret.from_token("hf_secret")).to_dict()
+
+
+def test_a_scorer_object_is_not_silently_lost_in_serialisation() -> None:
+    with pytest.raises(InvalidInputError, match="cannot be serialised"):
+        ranker().to_dict()
+
+
+def test_a_whole_pipeline_survives_yaml_with_equal_results() -> None:
+    pipeline = Pipeline()
+    pipeline.add_component("ranker", CrossEncoderRanker(model="embedded", top_k=2))
+    inputs = {"ranker": {"query": "red fox", "documents": documents()}}
+    wanted = pipeline.run(inputs)
+    assert Pipeline.loads(pipeline.dumps()).run(inputs) == wanted
+    assert ids(wanted["ranker"])[0] == "d1"
+
+
+def test_the_device_reaches_the_model(tiny_model: Path) -> None:
+    subject = CrossEncoderRanker(model=tiny_model, device=ComponentDevice.from_str("cuda:1"))
+    assert subject._ready().scorer._settings.device == "cuda:1"
+    subject = CrossEncoderRanker(model=tiny_model, device=ComponentDevice.from_str("cpu"))
+    subject.warm_up()
+    assert len(subject.run("red", documents())["documents"]) == 4
+
+
+def test_warm_up_is_idempotent_and_a_run_after_close_works(tiny_model: Path) -> None:
+    subject = CrossEncoderRanker(model=tiny_model)
+    subject.warm_up()
+    subject.warm_up()
+    wanted = subject.run("red fox", documents())
+    subject.close()
+    subject.close()
+    asyncio.run(subject.close_async())
+    assert subject.run("red fox", documents()) == wanted
+
+
+def test_a_model_that_cannot_be_loaded_says_so_at_warm_up() -> None:
+    with pytest.raises(RerankError, match="There is no directory"):
+        CrossEncoderRanker(model="./nowhere").warm_up()
+
+
+def test_a_head_with_several_columns_is_refused_without_a_label(three_column_model: Path) -> None:
+    with pytest.raises(LabelRequiredError):
+        CrossEncoderRanker(model=three_column_model).warm_up()
+
+
+def test_telemetry_names_the_model_only() -> None:
+    assert CrossEncoderRanker(model="embedded")._get_telemetry_data() == {"model": "embedded"}
