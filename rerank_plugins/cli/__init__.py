@@ -1,0 +1,36 @@
+"""The `rerank` command: a demo, reranking of files, and training."""
+
+import io
+import sys
+from collections.abc import Sequence
+
+from rerank_plugins._extras import require
+from rerank_plugins.errors import MissingExtraError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code.
+
+    0: done. 1: an error, in a line on standard error. 2: wrong usage. 130: interrupted.
+
+    Args:
+        arguments: What follows the command's name; `None` takes them from the process.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a passage may hold what the terminal has not
+    try:
+        for module in ("typer", "rich"):
+            require(module, extra="cli", purpose="The rerank command")
+        from rerank_plugins.cli.app import app
+
+        app(args=None if arguments is None else list(arguments), prog_name="rerank")
+    except MissingExtraError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0

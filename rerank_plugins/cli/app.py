@@ -1,0 +1,108 @@
+"""The commands and their options; what they do is in the modules beside this one.
+
+The heavy imports are inside the commands, so that `rerank --help` answers at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rerank_plugins import __version__
+from rerank_plugins.cli import options
+from rerank_plugins.cli.errors import Commands
+from rerank_plugins.cli.rank_command import rank
+from rerank_plugins.cli.train import SHIPPED_RECIPE, report, train_model
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rerank-plugins {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def rerank(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Puts search results into a better order with a cross-encoder.
+
+    Example: rerank demo
+    """
+
+
+@app.command()
+def demo(
+    query: Annotated[
+        str | None,
+        typer.Option("--query", "-q", help="Search for a question of your own instead."),
+    ] = None,
+    model: options.Model = "embedded",
+    revision: options.Revision = None,
+    device: options.Device = None,
+    precision: options.ModelPrecision = "fp32",
+    max_length: options.MaxLength = None,
+    label: options.Label = None,
+    local_files_only: options.LocalFilesOnly = False,
+) -> None:
+    """Searches a small corpus with BM25, reranks what it finds, and shows the difference.
+
+    Example: rerank demo --query "why is the sky blue"
+    """
+    from rich.console import Console
+
+    from rerank_plugins.cli.demo import run_demo
+
+    scorer = options.scorer_of(
+        model=model,
+        revision=revision,
+        device=device,
+        precision=precision,
+        max_length=max_length,
+        label=label,
+        local_files_only=local_files_only,
+    )
+    run_demo(Console(), scorer, query=query)
+
+
+app.command()(rank)
+
+
+@app.command()
+def train(
+    data: Annotated[
+        Path,
+        typer.Option(
+            exists=True, file_okay=False, help="Folder with one folder a source of pairs."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", file_okay=False, help="Folder for what the run makes.")
+    ],
+    config: Annotated[
+        Path, typer.Option(dir_okay=False, help="The recipe.", show_default="the embedded model's")
+    ] = SHIPPED_RECIPE,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew instead of going on with what is there.")
+    ] = False,
+) -> None:
+    """Trains a cross-encoder from pairs of questions and passages; a stopped run goes on.
+
+    Example: rerank train --data my-pairs --output my-model
+    """
+    result = train_model(
+        config, data=data, output=output, fresh=fresh, progress=sys.stderr.isatty()
+    )
+    typer.echo(report(result), nl=False)

@@ -1,0 +1,75 @@
+"""What `rerank demo` does, from the first line it prints to the last."""
+
+import time
+
+from rich.console import Console
+
+from rerank_plugins.cli.demo_tables import (
+    say,
+    show_answers,
+    show_search,
+    show_summary,
+    suggest,
+)
+from rerank_plugins.cli.two_stages import DEPTH, Answer, TwoStages, summarize
+from rerank_plugins.demo import load_corpus, load_questions
+from rerank_plugins.reranker import Reranker
+from rerank_plugins.scorer import Scorer
+
+TOP = 5
+"""How many passages of a query of one's own are shown."""
+
+
+def run_demo(console: Console, scorer: Scorer, *, query: str | None = None) -> None:
+    """Searches the demo corpus in two stages and prints the difference.
+
+    Args:
+        console: Where to print.
+        scorer: The model of the second stage.
+        query: One question to search for; `None` searches for all that come with the corpus.
+
+    Raises:
+        MissingExtraError: bm25s is not installed.
+        ModelError: The model could not be loaded.
+    """
+    passages = load_corpus()
+    asked = f"“{query}”" if query is not None else f"{len(load_questions())} questions"
+    if not console.encoding.lower().startswith("utf"):
+        asked = asked.replace("“", '"').replace("”", '"')
+    say(
+        console,
+        f"Two-stage search for {asked} in {len(passages)} passages: BM25 finds up to {DEPTH}, "
+        f"then the model {scorer.name} reads each with the query and orders them.",
+    )
+    start = time.perf_counter()
+    with Reranker(scorer) as reranker:
+        reranker.warm_up()
+        loaded = time.perf_counter() - start
+        stages = TwoStages(passages, reranker)
+        if query is None:
+            _all_questions(console, stages)
+        else:
+            _one_question(console, stages, query)
+    say(console, f"Loading the model took {loaded:.1f} s.")
+    model = "" if scorer.name == "embedded" else f" --model {scorer.name}"
+    own = 'rerank demo --query "how do planes stay in the air"' if query is None else "rerank demo"
+    suggest(console, own + model, f'rerank rank "your question" passages.txt{model}')
+
+
+def _all_questions(console: Console, stages: TwoStages) -> None:
+    answers = [Answer(question, stages.search(question.query)) for question in load_questions()]
+    show_answers(console, answers)
+    show_summary(console, summarize(answers))
+
+
+def _one_question(console: Console, stages: TwoStages, query: str) -> None:
+    search = stages.search(query)
+    if not search.after:
+        say(console, "\nNo passage shares a word with this query, so there is nothing to rerank.")
+        return
+    show_search(console, search, TOP)
+    say(
+        console,
+        f"\nBM25 took {search.search_seconds * 1000:.1f} ms; the reranker read "
+        f"{len(search.after)} passages in {search.rerank_seconds * 1000:.0f} ms.",
+    )

@@ -1,0 +1,50 @@
+"""Rankings for the next program: tab-separated lines, JSON."""
+
+import json
+
+from rerank_plugins.cli.formats import Request
+from rerank_plugins.results import Ranked
+
+
+def as_lines(request: Request, ranking: list[Ranked]) -> str:
+    """One line a passage: rank, score, id, text, with tabs between, without a header.
+
+    The id is the passage's position in the input (from 0) where it came without one. White space
+    in the text becomes single spaces, so that each passage stays on its line.
+    """
+    return "".join(
+        f"{rank}\t{ranked.score:.6f}\t{id_of(request, ranked)}\t{text_of(request, ranked)}\n"
+        for rank, ranked in enumerate(ranking, start=1)
+    )
+
+
+def as_json(request: Request, ranking: list[Ranked]) -> str:
+    """One JSON array of objects, best first."""
+    rows = [
+        {
+            "index": ranked.index,
+            "id": request.passages[ranked.index].id,
+            "score": ranked.score,
+            "scale": ranked.scale,
+            "truncated": ranked.truncated,
+            "text": request.passages[ranked.index].text,
+        }
+        for ranked in ranking
+    ]
+    return json.dumps(rows, ensure_ascii=False, indent=2) + "\n"
+
+
+def one_line(text: str) -> str:
+    """Text with every run of white space as one space."""
+    return " ".join(text.split())
+
+
+def id_of(request: Request, ranked: Ranked) -> str:
+    """The passage's own id, or its position in the input, on one line."""
+    own = request.passages[ranked.index].id
+    return str(ranked.index) if own is None else one_line(own)
+
+
+def text_of(request: Request, ranked: Ranked) -> str:
+    """The passage's text on one line."""
+    return one_line(request.passages[ranked.index].text)

@@ -1,0 +1,182 @@
+"""`rerank rank`: its options, and the way from what is read to what is written."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rerank_plugins.cli import options
+from rerank_plugins.cli import output as output_forms
+from rerank_plugins.cli.errors import show
+from rerank_plugins.cli.files import STANDARD_INPUT, check_writable, shown, write_text
+from rerank_plugins.cli.formats import CandidateFormat, Request, read_passages
+from rerank_plugins.cli.rank import MANY_PAIRS, CutCounter, cut_warning, rank_all
+from rerank_plugins.cli.trec import as_run, read_run_requests
+from rerank_plugins.reranker import Reranker
+from rerank_plugins.results import Ranked, ScoreScale
+
+
+def rank(
+    query: Annotated[
+        str | None, typer.Argument(metavar="QUERY", help="The question.", show_default=False)
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Its candidates: a passage a line, JSON Lines (text, contents or passage; title "
+            "and id if there are), or a JSON array; also compressed (.gz). - is standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[
+        CandidateFormat, typer.Option("--format", help="How FILE is written; auto looks at it.")
+    ] = "auto",
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A TREC run to rerank, in place of QUERY and FILE.",
+            show_default=False,
+        ),
+    ] = None,
+    queries: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="The run's queries: JSON Lines, or lines of id, tab, text.",
+            show_default=False,
+        ),
+    ] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The run's documents: JSON Lines.", show_default=False),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option("--top-k", "-k", min=1, help="Keep this many.", show_default="all"),
+    ] = None,
+    score_threshold: Annotated[
+        float | None,
+        typer.Option(help="Keep what scores at least this, on --scale.", show_default=False),
+    ] = None,
+    scale: Annotated[
+        ScoreScale | None,
+        typer.Option(
+            help="What scores are: the model's raw output, or its sigmoid.",
+            show_default="probability; logit for a run",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON array.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to this file.", show_default=False
+        ),
+    ] = None,
+    model: options.Model = "embedded",
+    revision: options.Revision = None,
+    device: options.Device = None,
+    precision: options.ModelPrecision = "fp32",
+    max_length: options.MaxLength = None,
+    label: options.Label = None,
+    local_files_only: options.LocalFilesOnly = False,
+) -> None:
+    """Puts the candidates in a file into the order in which they answer a question.
+
+    A terminal gets a table; a pipe gets lines of rank, score, id and text with tabs between; a
+    run is answered with a run.
+
+    Example: rerank rank "why is the sky blue" passages.txt --top-k 5
+
+    Example: rerank rank --run bm25.run --queries queries.jsonl --corpus corpus.jsonl -o new.run
+    """
+    if output is not None:
+        check_writable(output)
+    requests = _requests(query, file, form, run, queries, corpus, as_json)
+    pairs = sum(len(request.passages) for request in requests)
+    show_progress = pairs >= MANY_PAIRS and sys.stderr.isatty()
+    scale = scale or ("probability" if run is None else "logit")
+    counter = CutCounter(
+        options.scorer_of(
+            model=model,
+            revision=revision,
+            device=device,
+            precision=precision,
+            max_length=max_length,
+            label=label,
+            local_files_only=local_files_only,
+            progress_bar=show_progress and run is None,
+        )
+    )
+    with Reranker(counter, top_k=top_k, score_threshold=score_threshold, scale=scale) as reranker:
+        rankings = rank_all(reranker, requests, show_progress=show_progress and run is not None)
+    if run is not None:
+        _write(as_run(requests, rankings), output)
+    elif as_json:
+        _write(output_forms.as_json(requests[0], rankings[0]), output)
+    elif output is not None or not sys.stdout.isatty():
+        _write(output_forms.as_lines(requests[0], rankings[0]), output)
+    else:
+        _show_table(requests[0], rankings[0])
+    warning = cut_warning(counter, max_length)
+    if warning is not None:
+        show("warning", warning)
+    if output is not None:
+        show("note", f"{sum(map(len, rankings))} passages written to {output}")
+
+
+def _requests(
+    query: str | None,
+    file: str | None,
+    form: CandidateFormat,
+    run: str | None,
+    queries: str | None,
+    corpus: str | None,
+    as_json: bool,
+) -> list[Request]:
+    """What is to be ranked: one query with its passages, or all queries of a run."""
+    if run is not None:
+        if query is not None or as_json or form != "auto":
+            message = (
+                "--run names its own queries and is answered with a run: leave QUERY, FILE, "
+                "--format and --json out."
+            )
+            raise typer.BadParameter(message)
+        if queries is None or corpus is None:
+            message = "--run needs --queries and --corpus: it has only ids of both."
+            raise typer.BadParameter(message)
+        return read_run_requests(run, queries, corpus)
+    if queries is not None or corpus is not None:
+        message = "--queries and --corpus go with --run. For one question, give QUERY and FILE."
+        raise typer.BadParameter(message)
+    if query is None or file is None:
+        message = (
+            "Give the question and a file with its candidates (- for standard input), for "
+            'example: rerank rank "why is the sky blue" passages.txt'
+        )
+        raise typer.BadParameter(message)
+    if file == STANDARD_INPUT and sys.stdin.isatty():
+        show("note", "type a passage a line, then Ctrl-D")
+    request = Request("", query, read_passages(file, form))
+    if not request.passages:
+        show("warning", f"{shown(file)} holds no passages.")
+    return [request]
+
+
+def _show_table(request: Request, ranking: list[Ranked]) -> None:
+    from rich.console import Console
+
+    from rerank_plugins.cli.tables import show_table
+
+    show_table(Console(), request, ranking)
+    if len(ranking) < len(request.passages):
+        typer.echo(f"{len(ranking)} of {len(request.passages)} passages.")
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(output, text)

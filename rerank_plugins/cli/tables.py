@@ -1,0 +1,41 @@
+"""Rankings for a reader: rich tables that fit the terminal and stay plain in a pipe."""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rerank_plugins.cli.formats import Request
+from rerank_plugins.cli.output import id_of, one_line, text_of
+from rerank_plugins.results import Ranked
+
+
+def show_table(console: Console, request: Request, ranking: list[Ranked]) -> None:
+    """Prints the ranking as a table, a line a passage, texts shortened to the console's width."""
+    table = wide_table()
+    table.add_column("#", justify="right", no_wrap=True)
+    scale = ranking[0].scale if ranking else "score"
+    table.add_column(scale, justify="right", no_wrap=True)
+    table.add_column("id", no_wrap=True, overflow="ellipsis", max_width=24)
+    table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
+    for rank, ranked in enumerate(ranking, start=1):
+        table.add_row(
+            str(rank),
+            f"{ranked.score:.4f}",
+            plain(id_of(request, ranked)),
+            plain(text_of(request, ranked)),
+            style="bold" if rank == 1 else "",
+        )
+    console.print(table)
+
+
+def wide_table() -> Table:
+    """An empty table as wide as the console, with a line under its header and no other."""
+    return Table(
+        box=box.SIMPLE_HEAD, expand=True, pad_edge=False, padding=(0, 1), header_style="bold"
+    )
+
+
+def plain(text: str) -> Text:
+    """Text as it is: no markup is read from it, and nothing in it steers the terminal."""
+    return Text("".join(char if char.isprintable() else " " for char in one_line(text)))

@@ -1,0 +1,132 @@
+"""TREC run files and the queries and documents they point to."""
+
+from typing import Any
+
+from rerank_plugins.cli.files import read_lines, shown
+from rerank_plugins.cli.formats import Passage, Request, first_text, id_of, json_rows, passage_of
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.results import Ranked
+
+TAG = "rerank-plugins"
+
+_QUERY_ID_KEYS = ("_id", "id", "qid", "query_id")
+_QUERY_TEXT_KEYS = ("text", "query", "question")
+
+
+def read_run_requests(run: str, queries: str, corpus: str) -> list[Request]:
+    """The queries of a run, in the order they have there, each with the texts it names.
+
+    Raises:
+        InvalidInputError: A file cannot be read, or an id of the run is in neither of the others.
+    """
+    candidates = read_run(run)
+    wanted = {document for documents in candidates.values() for document in documents}
+    texts = read_queries(queries)
+    documents = read_corpus(corpus, wanted)
+    _check_known(list(candidates), texts, "queries", shown(run), shown(queries))
+    _check_known(sorted(wanted), documents, "documents", shown(run), shown(corpus))
+    return [
+        Request(query, texts[query], [Passage(documents[document], document) for document in ids])
+        for query, ids in candidates.items()
+    ]
+
+
+def read_run(source: str) -> dict[str, list[str]]:
+    """Query id -> document ids, by falling score; equal scores stay as they are in the file.
+
+    Raises:
+        InvalidInputError: A line is not one of a run, or names a document again.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    for number, line in enumerate(read_lines(source), start=1):
+        if not line.strip():
+            continue
+        where = f"{shown(source)}, line {number}"
+        try:
+            query, _, document, _, score, _ = line.split()
+            value = float(score)
+        except ValueError as error:
+            message = (
+                f"{where} is not a line of a TREC run: {line[:60]!r}. "
+                "It has six fields: query id, Q0, document id, rank, score, tag."
+            )
+            raise InvalidInputError(message) from error
+        found = scores.setdefault(query, {})
+        if document in found:
+            message = f"{where} names document {document!r} again for query {query!r}."
+            raise InvalidInputError(message)
+        found[document] = value
+    return {query: sorted(found, key=lambda id: -found[id]) for query, found in scores.items()}
+
+
+def read_queries(source: str) -> dict[str, str]:
+    """Query id -> text, from JSON Lines or from two columns with a tab between.
+
+    Raises:
+        InvalidInputError: The file is neither.
+    """
+    name = shown(source)
+    lines = list(read_lines(source))
+    first = next((line.strip() for line in lines if line.strip()), "")
+    if first.startswith("{"):
+        return dict(
+            _query_of(row, f"{name}, line {number}") for number, row in json_rows(lines, name)
+        )
+    queries = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        query, tab, text = line.partition("\t")
+        if not tab:
+            message = (
+                f"{name}, line {number} has no tab: {line[:60]!r}. Queries are lines of id, tab, "
+                'text, or JSON Lines such as {"_id": "1", "text": "..."}.'
+            )
+            raise InvalidInputError(message)
+        queries[query.strip()] = text.strip()
+    return queries
+
+
+def read_corpus(source: str, wanted: set[str]) -> dict[str, str]:
+    """Document id -> text for the wanted ids, from JSON Lines.
+
+    Raises:
+        InvalidInputError: A line is not an object with an id and a text.
+    """
+    name = shown(source)
+    documents = {}
+    for number, row in json_rows(read_lines(source), name):
+        passage = passage_of(row, f"{name}, line {number}")
+        if passage.id is None:
+            message = f"{name}, line {number} has no id. Give each document an id, _id or docid."
+            raise InvalidInputError(message)
+        if passage.id in wanted:
+            documents[passage.id] = passage.text
+    return documents
+
+
+def as_run(requests: list[Request], rankings: list[list[Ranked]]) -> str:
+    """Rankings as a TREC run, ranks from 1; 9 digits tell any two scores of a model apart."""
+    return "".join(
+        f"{request.id} Q0 {request.passages[ranked.index].id} {rank} {ranked.score:.9g} {TAG}\n"
+        for request, ranking in zip(requests, rankings, strict=True)
+        for rank, ranked in enumerate(ranking, start=1)
+    )
+
+
+def _query_of(row: Any, where: str) -> tuple[str, str]:
+    query = id_of(row, _QUERY_ID_KEYS) if isinstance(row, dict) else None
+    if query is None:
+        message = f"{where} has no id. Give each query an _id, id, qid or query_id, and a text."
+        raise InvalidInputError(message)
+    return query, first_text(row, _QUERY_TEXT_KEYS, where)
+
+
+def _check_known(ids: list[str], known: dict[str, str], kind: str, run: str, source: str) -> None:
+    unknown = [id for id in ids if id not in known]
+    if unknown:
+        message = (
+            f"{len(unknown)} of the {len(ids)} {kind} in {run} are not in {source}, "
+            f"for example {unknown[0]!r}. Give the files that belong together."
+        )
+        raise InvalidInputError(message)
