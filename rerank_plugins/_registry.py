@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -52,7 +53,8 @@ class SharedModel:
     def release(self, *, wait: bool) -> None:
         """Lets the thread finish what is queued, then end; drops the model."""
         if self._process == os.getpid():
-            self._thread.submit(self._drop)
+            with suppress(RuntimeError):  # the interpreter is ending; the model ends with it
+                self._thread.submit(self._drop)
             self._thread.shutdown(wait=wait)
         else:
             self._drop()
