@@ -1,0 +1,137 @@
+"""`rerank rank --run`: a TREC run in, a TREC run out."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from rerank_plugins import CrossEncoderScorer, Reranker
+from rerank_plugins.cli import main
+from rerank_plugins.cli.trec import read_run
+
+DOCUMENTS = {
+    "d1": "Soap was made in Aleppo long before it reached Europe.",
+    "d2": "A soap molecule has one end that clings to grease and one that clings to water.",
+    "d3": "Hard water leaves grey scum in the bath.",
+    "d4": "The Moon turns once for each trip round the Earth.",
+}
+QUERIES = {"q2": "why does soap remove grease", "q1": "why do we see one side of the moon"}
+RUN = """q2 Q0 d1 1 9.5 bm25
+q2 Q0 d3 2 9.5 bm25
+q1 Q0 d3 1 1e0 bm25
+q2 Q0 d2 3 0.25 bm25
+
+q1\tQ0\td4\t2\t-0.5\tbm25
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    contents = {
+        "run": RUN,
+        "queries": "".join(f"{id}\t{text}\n" for id, text in QUERIES.items()),
+        "corpus": "".join(
+            json.dumps({"_id": id, "title": "", "text": text}) + "\n"
+            for id, text in DOCUMENTS.items()
+        ),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    return {name: tmp_path / name for name in contents}
+
+
+def arguments(files: dict[str, Path]) -> list[str]:
+    given = [f"--{name}={path}" for name, path in files.items()]
+    return ["rank", *given]
+
+
+def wanted() -> str:
+    with Reranker(CrossEncoderScorer("embedded"), scale="logit") as reranker:
+        lines = []
+        for query, ids in (("q2", ["d1", "d3", "d2"]), ("q1", ["d3", "d4"])):
+            ranking = reranker.rank(QUERIES[query], [DOCUMENTS[id] for id in ids])
+            lines += [
+                f"{query} Q0 {ids[ranked.index]} {rank} {ranked.score:.3f}"
+                for rank, ranked in enumerate(ranking, start=1)
+            ]
+    return "\n".join(lines)
+
+
+def rounded(run: str) -> str:
+    rows = [line.split() for line in run.splitlines()]
+    assert {row[5] for row in rows} == {"rerank-plugins"}
+    return "\n".join(" ".join([*row[:4], f"{float(row[4]):.3f}"]) for row in rows)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_a_run_is_answered_with_a_run(
+    files: dict[str, Path], packed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if packed:
+        for path in files.values():
+            path.write_bytes(gzip.compress(path.read_bytes()))
+    assert main(arguments(files)) == 0
+    captured = capsys.readouterr()
+    assert rounded(captured.out) == wanted()
+    assert captured.err == ""
+
+
+def test_queries_in_json_lines(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [json.dumps({"_id": id, "text": text}) for id, text in QUERIES.items()]
+    files["queries"].write_text("\n".join(rows))
+    assert main(arguments(files)) == 0
+    assert rounded(capsys.readouterr().out) == wanted()
+
+
+def test_a_run_written_to_a_file_can_be_reranked_again(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = tmp_path / "first.run"
+    assert main([*arguments(files), "--output", str(first)]) == 0
+    assert "5 passages written" in capsys.readouterr().err
+    assert main(arguments({**files, "run": first})) == 0
+    assert capsys.readouterr().out == first.read_text()
+
+
+def test_top_k_and_threshold_count_for_each_query(
+    files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments(files), "--top-k", "1"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["q2", "q1"]
+    assert main([*arguments(files), "--score-threshold", "1000"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_equal_scores_stay_as_they_are_in_the_file(files: dict[str, Path]) -> None:
+    assert read_run(str(files["run"])) == {"q2": ["d1", "d3", "d2"], "q1": ["d3", "d4"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("run", "q1 Q0 d1 1 bm25", "line 1 is not a line of a TREC run"),
+        ("run", "q1 Q0 d1 1 high bm25", "line 1 is not a line of a TREC run"),
+        ("run", "q1 Q0 d1 1 2 a\nq1 Q0 d1 2 1 a", "line 2 names document 'd1' again"),
+        ("run", "q9 Q0 d1 1 2 a", "1 of the 1 queries"),
+        ("run", "q1 Q0 d1 1 2 a\nq1 Q0 d9 2 1 a", "1 of the 2 documents"),
+        ("queries", "q1 without a tab", "line 1 has no tab"),
+        ("queries", '{"text": "no id"}', "has no id. Give each query an _id"),
+        ("queries", '{"_id": 1}', "needs a string under one of text, query, question"),
+        ("corpus", '{"text": "no id"}', "has no id. Give each document an id"),
+        ("corpus", "not json", "line 1 is not JSON"),
+    ],
+)
+def test_files_that_do_not_fit_are_one_line_on_standard_error(
+    files: dict[str, Path],
+    name: str,
+    content: str,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files[name].write_text(content)
+    assert main(arguments(files)) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert said in captured.err
