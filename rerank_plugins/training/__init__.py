@@ -2,7 +2,7 @@
 
 from rerank_plugins._extras import require
 
-for _module in ("torch", "sentence_transformers", "bm25s"):
+for _module in ("torch", "sentence_transformers", "bm25s", "onnx"):
     require(_module, extra="train", purpose="Training")
 
 from rerank_plugins.training.config import (  # noqa: E402

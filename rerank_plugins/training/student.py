@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.training.onnx_graph import write_onnx_graph
 
 
 def find_base(base: str) -> Path:
@@ -141,7 +142,7 @@ def save_student(
     """Writes a folder that ``CrossEncoder(folder)`` loads: raw logits, half precision on disk.
 
     The configuration names float32, so that the weights are widened on loading; half precision is
-    slow and coarse on a CPU.
+    slow and coarse on a CPU. A graph for ONNX Runtime over the same weights lies beside them.
     """
     config = copy.deepcopy(student.config)
     config.architectures = [type(student).__name__]
@@ -157,6 +158,8 @@ def save_student(
     tokenizer.save_pretrained(partial)
     weights = {name: values.half().contiguous() for name, values in student.state_dict().items()}
     save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
+    if config.hidden_act == "gelu":  # what the graph can express; torch runs the others
+        write_onnx_graph(partial)
     folder.mkdir(exist_ok=True)
     (partial / "model.safetensors").chmod(0o644)
     for path in partial.iterdir():
