@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     path.relative_to(ROOT)
-    for pattern in ("README.md", "docs/*.md", "integrations/*/README.md")
+    for pattern in ("README.md", "docs/*.md", "[a-z]*/*/README.md")
     for path in ROOT.glob(pattern)
 )
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
