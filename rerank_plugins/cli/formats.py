@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from rerank_plugins.cli.files import read_lines, shown
+from rerank_plugins._lines import json_rows, read_lines, shown
 from rerank_plugins.errors import InvalidInputError
 
 CandidateFormat: TypeAlias = Literal["auto", "lines", "jsonl", "json"]
@@ -52,7 +52,8 @@ def read_passages(source: str, form: CandidateFormat = "auto") -> list[Passage]:
     if form == "auto":
         form = detected(lines, source)
     if form == "jsonl":
-        return [passage_of(row, f"{name}, line {number}") for number, row in json_rows(lines, name)]
+        hint = "For one passage of plain text a line, add --format lines."
+        return [passage_of(row, where) for where, row in json_rows(lines, name, hint=hint)]
     if form == "json":
         return _from_array("\n".join(lines), name)
     return [Passage(line.strip()) for line in lines if line.strip()]
@@ -77,25 +78,6 @@ def detected(lines: Iterable[str], source: str) -> CandidateFormat:
         )
         raise InvalidInputError(message)
     return "lines"
-
-
-def json_rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, Any]]:
-    """Line number (from 1) and value of each line of JSON that is not blank.
-
-    Raises:
-        InvalidInputError: A line is not JSON.
-    """
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield number, json.loads(line)
-        except ValueError as error:
-            message = (
-                f"{name}, line {number} is not JSON: {error}. JSON Lines have one JSON object a "
-                "line; for one passage of plain text a line, add --format lines."
-            )
-            raise InvalidInputError(message) from error
 
 
 def passage_of(row: Any, where: str) -> Passage:

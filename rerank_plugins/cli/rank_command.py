@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from rerank_plugins._lines import STANDARD_INPUT, shown
 from rerank_plugins.cli import options
 from rerank_plugins.cli import output as output_forms
 from rerank_plugins.cli.errors import show
-from rerank_plugins.cli.files import STANDARD_INPUT, check_writable, shown, write_text
+from rerank_plugins.cli.files import check_writable, write_text
 from rerank_plugins.cli.formats import CandidateFormat, Request, read_passages
 from rerank_plugins.cli.rank import MANY_PAIRS, CutCounter, cut_warning, rank_all
 from rerank_plugins.cli.trec import as_run, read_run_requests

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rerank_plugins.cli.files import read_lines, shown
-from rerank_plugins.cli.formats import Passage, Request, first_text, id_of, json_rows, passage_of
+from rerank_plugins._lines import json_rows, read_lines, shown
+from rerank_plugins.cli.formats import Passage, Request, first_text, id_of, passage_of
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.results import Ranked
 
@@ -69,9 +69,7 @@ def read_queries(source: str) -> dict[str, str]:
     lines = list(read_lines(source))
     first = next((line.strip() for line in lines if line.strip()), "")
     if first.startswith("{"):
-        return dict(
-            _query_of(row, f"{name}, line {number}") for number, row in json_rows(lines, name)
-        )
+        return dict(_query_of(row, where) for where, row in json_rows(lines, name))
     queries = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -95,10 +93,10 @@ def read_corpus(source: str, wanted: set[str]) -> dict[str, str]:
     """
     name = shown(source)
     documents = {}
-    for number, row in json_rows(read_lines(source), name):
-        passage = passage_of(row, f"{name}, line {number}")
+    for where, row in json_rows(read_lines(source), name):
+        passage = passage_of(row, where)
         if passage.id is None:
-            message = f"{name}, line {number} has no id. Give each document an id, _id or docid."
+            message = f"{where} has no id. Give each document an id, _id or docid."
             raise InvalidInputError(message)
         if passage.id in wanted:
             documents[passage.id] = passage.text

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import json
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rerank_plugins._lines import json_rows, read_lines
 from rerank_plugins.errors import InvalidInputError
 
 _LAYOUT = (
@@ -74,22 +73,15 @@ def _rows(folder: Path, name: str, fields: tuple[str, ...]) -> Iterator[dict[str
     if path is None:
         message = f"{folder} has no {name}; {_LAYOUT}"
         raise InvalidInputError(message)
-    with (
-        gzip.open(path, "rt", encoding="utf-8")
-        if path.suffix == ".gz"
-        else path.open(encoding="utf-8") as lines
-    ):
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-                missing = [field for field in fields if field not in row]
-            except (ValueError, TypeError) as error:
-                message = f"{path}, line {number} is not a JSON object: {error}"
-                raise InvalidInputError(message) from error
-            if missing:
-                message = f"{path}, line {number} lacks {', '.join(missing)}"
-                raise InvalidInputError(message)
-            yield row
+    for where, row in json_rows(read_lines(path), str(path)):
+        if not isinstance(row, dict):
+            message = f"{where} is not a JSON object; {_LAYOUT}"
+            raise InvalidInputError(message)
+        missing = [field for field in fields if field not in row]
+        if missing:
+            message = f"{where} lacks {', '.join(missing)}"
+            raise InvalidInputError(message)
+        yield row
 
 
 def _judgements(folder: Path) -> dict[str, dict[str, int]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rerank_plugins._lines import json_rows, read_lines
 from rerank_plugins.errors import InvalidInputError
 
 FILE_NAMES = ("pairs.jsonl", "pairs.jsonl.gz")
@@ -65,19 +64,11 @@ def _position(text: str, seed: int) -> float:
 
 
 def _parse(path: Path) -> Iterator[Pair]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-                pair = Pair(query=row["query"].strip(), passage=row["positive"].strip())
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                msg = (
-                    f"{path}, line {number}: "
-                    f'expected {{"query": "...", "positive": "..."}} ({error!r})'
-                )
-                raise InvalidInputError(msg) from error
-            if pair.query and pair.passage:
-                yield pair
+    for where, row in json_rows(read_lines(path), str(path)):
+        try:
+            pair = Pair(query=row["query"].strip(), passage=row["positive"].strip())
+        except (KeyError, TypeError, AttributeError) as error:
+            msg = f'{where}: expected {{"query": "...", "positive": "..."}} ({error!r})'
+            raise InvalidInputError(msg) from error
+        if pair.query and pair.passage:
+            yield pair

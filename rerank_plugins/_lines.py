@@ -1,0 +1,83 @@
+"""Text files as lines and as JSON Lines: compressed or not, from a path or standard input."""
+
+import gzip
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins.errors import InvalidInputError
+
+STANDARD_INPUT = "-"
+
+_GZIP_START = b"\x1f\x8b"
+
+
+def read_lines(source: str | Path) -> Iterator[str]:
+    """The lines of a file, of a gzip file, or of standard input (`-`), without their ends.
+
+    A byte order mark is dropped; lines may end as on any system.
+
+    Raises:
+        InvalidInputError: The file cannot be read or is not UTF-8 text.
+    """
+    name = shown(source)
+    try:
+        with _binary(source) as binary:
+            compressed = binary.peek(2)[:2] == _GZIP_START
+            stream = gzip.GzipFile(fileobj=binary) if compressed else binary
+            with io.TextIOWrapper(stream, encoding="utf-8-sig") as lines:
+                for line in lines:
+                    yield line.removesuffix("\n")
+    except UnicodeDecodeError as error:
+        message = (
+            f"{name} is not UTF-8 text (byte {error.object[error.start]:#04x}: {error.reason}). "
+            "Convert it first, for example: iconv -f LATIN1 -t UTF-8"
+        )
+        raise InvalidInputError(message) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        message = f"{name} is a damaged gzip file: {error}"
+        raise InvalidInputError(message) from error
+    except OSError as error:
+        message = f"cannot read {name}: {error.strerror or error}. Give a file, or - for a pipe."
+        raise InvalidInputError(message) from error
+
+
+def json_rows(
+    lines: Iterable[str], name: str, *, hint: str = "JSON Lines have one JSON value a line."
+) -> Iterator[tuple[str, Any]]:
+    """Where each line of JSON that is not blank stands (`name, line 3`), and its value.
+
+    Args:
+        lines: The lines.
+        name: What messages call their file.
+        hint: The end of the message about a line that is not JSON.
+
+    Raises:
+        InvalidInputError: A line is not JSON.
+    """
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{name}, line {number}"
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            message = f"{where} is not JSON: {error}. {hint}"
+            raise InvalidInputError(message) from error
+        yield where, value
+
+
+def shown(source: str | Path) -> str:
+    """What messages call a source."""
+    return "standard input" if source == STANDARD_INPUT else str(source)
+
+
+def _binary(source: str | Path) -> io.BufferedReader:
+    """An open binary stream; standard input is read to its end first, so that it stays open."""
+    if source != STANDARD_INPUT:
+        return Path(source).open("rb")
+    return io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()))
