@@ -1,17 +1,17 @@
-"""The options that both classes share, as pydantic fields, and the reranker made of them."""
+"""The options that both classes share, as pydantic fields."""
 
-from os import PathLike, fspath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
 
 from rerank_plugins import Reranker, Scorer, ScoreScale
+from rerank_plugins.wrapper import OptionFields
 
 Checked: Any = SkipValidation()  # type: ignore[type-arg] # typed for SkipValidation[T] only
 """Marks what the core checks, so that its words and its strictness are the same everywhere."""
 
 
-class RerankOptions(BaseModel):
+class RerankOptions(OptionFields, BaseModel):
     """Model and scoring options. Assigning to one takes effect on the next use.
 
     Attributes:
@@ -57,49 +57,3 @@ class RerankOptions(BaseModel):
     scorer: Annotated[Scorer | None, Checked] = Field(default=None, exclude=True)
 
     _reranker: Reranker = PrivateAttr()
-
-    def model_post_init(self, context: Any) -> None:
-        """Has the core check all options; loads nothing."""
-        for name in ("model", "cache_folder"):  # paths are fine, and are kept as text
-            if isinstance(self.__dict__[name], PathLike):
-                self.__dict__[name] = fspath(self.__dict__[name])
-        self._reranker = self._make_reranker()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        before = self.__dict__.get(name)
-        super().__setattr__(name, value)
-        if name in type(self).model_fields:
-            try:
-                self._reranker = self._make_reranker()
-            except ValueError:
-                self.__dict__[name] = before
-                raise
-
-    def __getstate__(self) -> dict[Any, Any]:
-        state = super().__getstate__()
-        return {**state, "__dict__": {**state["__dict__"], "token": None}}
-
-    def warm_up(self) -> None:
-        """Loads the model now, so that the first request does not wait for it."""
-        self._reranker.warm_up()
-
-    async def awarm_up(self) -> None:
-        """`warm_up` that never blocks the event loop."""
-        await self._reranker.awarm_up()
-
-    def close(self) -> None:
-        """Releases the model; it cannot be used afterwards."""
-        self._reranker.close()
-
-    def _make_reranker(self) -> Reranker:
-        options = {name: getattr(self, name) for name in RerankOptions.model_fields}
-        token = options.pop("token")
-        return Reranker.from_options(
-            token=None if token is None else token.get_secret_value(),
-            **options,
-            **self._ranking_options(),
-        )
-
-    def _ranking_options(self) -> dict[str, Any]:
-        """Options of the ranking that a subclass has fields for."""
-        return {}

@@ -30,13 +30,6 @@ class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
     top_n: Annotated[int | None, Checked] = 10
     score_threshold: Annotated[float | None, Checked] = None
 
-    def _ranking_options(self) -> dict[str, Any]:
-        return {
-            "top_k": self.top_n,
-            "score_threshold": self.score_threshold,
-            "limit_name": "top_n",
-        }
-
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks = None
     ) -> list[Document]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from os import PathLike, fspath
 from typing import Annotated, Any
 
 from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, SecretStr
@@ -15,6 +14,7 @@ from llama_index_instrumentation import get_dispatcher
 from pydantic import SkipValidation
 
 from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale
+from rerank_plugins.wrapper import OptionFields
 
 dispatcher = get_dispatcher(__name__)
 
@@ -22,7 +22,7 @@ dispatcher = get_dispatcher(__name__)
 Checked: Any = SkipValidation()  # type: ignore[type-arg] # typed for SkipValidation[T] only
 
 
-class CrossEncoderRerank(BaseNodePostprocessor):
+class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
     """Keeps the nodes that a cross-encoder finds most relevant to the query, best first.
 
     The model reads what an embedding model would: `get_content(MetadataMode.EMBED)`. Nodes come
@@ -102,27 +102,6 @@ class CrossEncoderRerank(BaseNodePostprocessor):
 
     _reranker: Reranker = PrivateAttr()
 
-    def model_post_init(self, context: Any) -> None:
-        """Has the core check all options; loads nothing."""
-        for name in ("model", "cache_folder"):  # paths are fine, and are kept as text
-            if isinstance(self.__dict__[name], PathLike):
-                self.__dict__[name] = fspath(self.__dict__[name])
-        self._reranker = self._make_reranker()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        before = self.__dict__.get(name)
-        super().__setattr__(name, value)
-        if name in type(self).model_fields:
-            try:
-                self._reranker = self._make_reranker()
-            except ValueError:
-                self.__dict__[name] = before
-                raise
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        return {**state, "__dict__": {**state["__dict__"], "token": None}}
-
     @classmethod
     def class_name(cls) -> str:
         """The name in serialised forms."""
@@ -143,18 +122,6 @@ class CrossEncoderRerank(BaseNodePostprocessor):
         data: dict[str, Any] = super().to_dict(**kwargs)
         return data
 
-    def warm_up(self) -> None:
-        """Loads the model now, so that the first query does not wait for it."""
-        self._reranker.warm_up()
-
-    async def awarm_up(self) -> None:
-        """`warm_up` that never blocks the event loop."""
-        await self._reranker.awarm_up()
-
-    def close(self) -> None:
-        """Releases the model; it cannot be used afterwards."""
-        self._reranker.close()
-
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
@@ -174,12 +141,6 @@ class CrossEncoderRerank(BaseNodePostprocessor):
         with self._reported(nodes, query_bundle) as report:
             ranking = await self._reranker.arank(query, _texts(nodes))
             return report(self._ranked_copies(nodes, ranking))
-
-    def _make_reranker(self) -> Reranker:
-        elsewhere = {"callback_manager", "keep_retrieval_score", "top_n", "token"}
-        options = {n: getattr(self, n) for n in type(self).model_fields if n not in elsewhere}
-        token = None if self.token is None else self.token.get_secret_value()
-        return Reranker.from_options(top_k=self.top_n, limit_name="top_n", token=token, **options)
 
     def _checked_query(self, query_bundle: QueryBundle | None) -> str:
         """The query, before anything is reported to have started."""
