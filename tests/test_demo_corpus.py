@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from rerank_plugins.cli.search import Bm25Search
+from rerank_plugins._bm25 import Bm25Search
 from rerank_plugins.cli.two_stages import DEPTH
 from rerank_plugins.demo import DemoPassage, load_corpus, load_questions
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from rerank_plugins.cli.search import Bm25Search
+from rerank_plugins._bm25 import Bm25Search
 from rerank_plugins.demo import DemoPassage, DemoQuestion
 from rerank_plugins.reranker import Reranker
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import bm25s
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins._bm25 import Bm25Search
 from rerank_plugins.training.config import MiningConfig
 from rerank_plugins.training.views import Collection
 
@@ -42,16 +42,13 @@ def mine(
     """
     passage_vectors = encoder(collection.passages)
     query_vectors = encoder(collection.queries)
-    index = bm25s.BM25(k1=0.9, b=0.4)
-    index.index(_tokenize(collection.passages), show_progress=False)
-    vocabulary = index.vocab_dict
+    bm25 = Bm25Search(collection.passages)
     mined = []
     for query, golds, vector in zip(
         collection.queries, collection.golds, query_vectors, strict=True
     ):
         cosines = passage_vectors @ vector
-        words = [word for word in _tokenize([query])[0] if word in vocabulary]
-        lexical = index.get_scores(words) if words else np.zeros(len(cosines), dtype=np.float32)
+        lexical = bm25.scores(query)
         lexical = lexical / max(float(lexical.max()), 1e-6)
         positive = max(golds, key=lambda gold: cosines[gold])
         chosen = _choose(positive, set(golds), cosines, lexical, config, rng)
@@ -112,10 +109,3 @@ def _choose(
     take(rng.permutation(by_lexical).tolist(), config.middle)
     take(rng.permutation(len(cosines))[: 4 * config.random].tolist(), config.random)
     return chosen
-
-
-def _tokenize(texts: list[str]) -> list[list[str]]:
-    tokens: list[list[str]] = bm25s.tokenize(
-        texts, stopwords="en", return_ids=False, show_progress=False
-    )
-    return tokens
