@@ -233,7 +233,7 @@ def test_wrong_usage_ends_with_2(rerank: Run, arguments: list[str], said: str) -
 
 def test_version_and_help(rerank: Run) -> None:
     assert rerank("--version") == (0, f"rerank-plugins {__version__}\n", "")
-    for arguments in (["--help"], ["rank", "-h"], ["demo", "--help"], ["train", "--help"]):
+    for arguments in (["--help"], ["rank", "-h"], ["demo", "-h"], ["eval", "-h"], ["train", "-h"]):
         code, out, _ = rerank(*arguments)
         assert code == 0
         assert "Example: rerank" in out

@@ -1,15 +1,31 @@
 import gzip
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.evaluation import JudgedCollection, as_table, compare, read_collection
-from rerank_plugins.evaluation.__main__ import main
-from rerank_plugins.evaluation.first_stage import bm25_candidates
-from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder
+from rerank_plugins.evaluation import (
+    Comparison,
+    JudgedCollection,
+    ScoreFunction,
+    as_json,
+    as_table,
+    change,
+    compare,
+    read_collection,
+    worst_queries,
+)
+from rerank_plugins.evaluation.first_stage import (
+    bm25_candidates,
+    dense_candidates,
+    fused_candidates,
+    given_candidates,
+    judged_candidates,
+)
 
 PASSAGES = {
     "p1": "A fox runs along the river at night.",
@@ -92,6 +108,12 @@ class TestReading:
         with pytest.raises(InvalidInputError, match=f"line 1 .*{message}"):
             read_collection(folder)
 
+    def test_judgements_may_lie_in_a_folder_of_splits(self, tmp_path: Path) -> None:
+        flat, split = (write_collection(tmp_path / place / "c") for place in ("flat", "split"))
+        (split / "qrels").mkdir()
+        (split / "qrels.tsv").rename(split / "qrels" / "test.tsv")
+        assert read_collection(split) == read_collection(flat)
+
     def test_a_broken_judgement_is_an_error_that_names_it(self, tmp_path: Path) -> None:
         folder = write_collection(tmp_path / "c", judged=[("q1", "p1", "yes")])
         with pytest.raises(InvalidInputError, match="line 2: expected query id"):
@@ -101,6 +123,12 @@ class TestReading:
         folder = write_collection(tmp_path / "c", judged=[("elsewhere", "p1", 1)])
         with pytest.raises(InvalidInputError, match="check that the ids match"):
             read_collection(folder)
+
+
+def bag_of_words(texts: list[str]) -> np.ndarray:
+    """Vectors that count letters: deterministic, and near for texts alike."""
+    vectors = np.array([[text.lower().count(c) for c in "abcdefghijklmno"] for text in texts])
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 class TestFirstStage:
@@ -115,65 +143,149 @@ class TestFirstStage:
     def test_keeps_to_the_depth(self, collection: JudgedCollection) -> None:
         assert [len(found) for found in bm25_candidates(collection, depth=1).values()] == [1, 1, 0]
 
+    def test_dense_is_by_falling_cosine(self, collection: JudgedCollection) -> None:
+        found = dense_candidates(collection, bag_of_words, depth=3)
+        query = bag_of_words([QUERIES["q2"]])[0]
+        cosines = {name: float(bag_of_words([text])[0] @ query) for name, text in PASSAGES.items()}
+        wanted = sorted(cosines, key=lambda name: -cosines[name])[:3]
+        assert list(found["q2"]) == wanted
+        assert list(found["q2"].values()) == pytest.approx([cosines[name] for name in wanted])
+
+    def test_fused_is_by_the_sum_of_reciprocal_ranks(self) -> None:
+        runs = [{"q": {"a": 9.0, "b": 8.0}}, {"q": {"c": 0.9, "b": 0.8, "a": 0.1}}]
+        fused = fused_candidates(runs, depth=2)["q"]
+        assert fused == pytest.approx({"b": 1 / 62 + 1 / 62, "a": 1 / 61 + 1 / 63})
+        assert list(fused) == ["a", "b"]  # 1/61 + 1/63 is the larger by a hair
+
+    def test_judged_are_the_judged_ones_alone(self, collection: JudgedCollection) -> None:
+        assert judged_candidates(collection)["q1"] == {"p1": 0.0, "p2": 0.0}
+
+    def test_judged_needs_passages_that_are_not_relevant(self, tmp_path: Path) -> None:
+        folder = write_collection(tmp_path / "c", judged=[("q1", "p2", 1)])
+        with pytest.raises(InvalidInputError, match="judges no passage as not relevant"):
+            judged_candidates(read_collection(folder))
+
+    def test_a_given_run_is_cut_at_the_depth(self, collection: JudgedCollection) -> None:
+        run = {"q1": {"p1": 1.0, "p3": 3.0, "p2": 2.0}}
+        found = given_candidates(collection, run, depth=2)
+        assert found == {"q1": {"p3": 3.0, "p2": 2.0}, "q2": {}, "q3": {}}
+
+    @pytest.mark.parametrize(
+        ("run", "message"),
+        [({"q9": {"p1": 1.0}}, "no query of animals"), ({"q1": {"p9": 1.0}}, "passage 'p9'")],
+    )
+    def test_a_run_of_something_else_is_an_error(
+        self, collection: JudgedCollection, run: dict[str, dict[str, float]], message: str
+    ) -> None:
+        with pytest.raises(InvalidInputError, match=message):
+            given_candidates(collection, run)
+
+
+def judge(query: str, passages: list[str]) -> list[float]:
+    best = {"q1": "p2", "q2": "p1"}
+    name = next(name for name, text in QUERIES.items() if text == query)
+    return [float(passage == PASSAGES[best[name]]) for passage in passages]
+
+
+def compared(collection: JudgedCollection, **scorers: ScoreFunction) -> Comparison:
+    return compare(collection, bm25_candidates(collection), scorers)
+
 
 class TestComparison:
     def test_measures_the_first_stage_and_every_scorer(self, collection: JudgedCollection) -> None:
-        best = {"q1": "p2", "q2": "p1"}
+        result = compared(collection, judge=judge, length=by_length)
+        assert result.first_stage.name == "BM25"
+        best, length = result.reranked
+        assert best.mean("RR@10") == pytest.approx(2 / 3)
+        assert best.mean("nDCG@10") > length.mean("nDCG@10")
+        assert set(best.values) == {"nDCG@10", "RR@10", "AP", "P@10", "R@100"}
+        assert all(set(values) == set(QUERIES) for values in best.values.values())
 
-        def judge(query: str, passages: list[str]) -> list[float]:
-            name = next(name for name, text in QUERIES.items() if text == query)
-            return [float(passage == PASSAGES[best[name]]) for passage in passages]
-
-        figures = compare(collection, {"judge": judge, "length": by_length})
-        assert [figure.scorer for figure in figures] == ["BM25", "judge", "length"]
-        assert figures[1].mrr == pytest.approx(2 / 3)
-        assert figures[1].ndcg > figures[2].ndcg
-        assert {figure.queries for figure in figures} == {3}
+    def test_recall_is_the_ceiling_that_no_order_raises(self, collection: JudgedCollection) -> None:
+        result = compared(collection, judge=judge)
+        assert result.reranked[0].mean("R@100") == result.first_stage.mean("R@100") < 1
 
     def test_a_query_without_candidates_counts_as_zero(self, collection: JudgedCollection) -> None:
-        assert compare(collection, {})[0].mrr <= 2 / 3
+        assert compared(collection, judge=judge).reranked[0].values["RR@10"]["q3"] == 0
+
+    def test_times_each_query_that_had_candidates(self, collection: JudgedCollection) -> None:
+        def slow(query: str, passages: list[str]) -> list[float]:
+            time.sleep(0.01)
+            return by_length(query, passages)
+
+        order = compared(collection, slow=slow).reranked[0]
+        latency = order.latency()
+        pairs = sum(len(passages) for passages in order.run.values())
+        assert 0.01 <= latency.p50 <= latency.p95 <= latency.p99
+        assert 0 < latency.pairs_per_second <= pairs / (2 * 0.01)  # the third had no candidates
 
     def test_reports_each_query(self, collection: JudgedCollection) -> None:
         ticks: list[None] = []
-        compare(collection, {"length": by_length}, on_query=lambda: ticks.append(None))
+        compare(collection, {}, {"length": by_length}, on_query=lambda: ticks.append(None))
         assert len(ticks) == 3
 
     def test_a_scorer_that_loses_passages_is_an_error(self, collection: JudgedCollection) -> None:
         with pytest.raises(InvalidInputError, match="one for each"):
-            compare(collection, {"short": lambda query, passages: [1.0]})
+            compared(collection, short=lambda query, passages: [])
 
+
+class TestChange:
+    def test_counts_what_rose_fell_and_stayed(self) -> None:
+        found = change({"a": 0.5, "b": 0.5, "c": 0.5}, {"a": 1.0, "b": 0.25, "c": 0.5})
+        assert (found.better, found.worse, found.unchanged) == (1, 1, 1)
+        assert found.mean == pytest.approx(0.25 / 3)
+
+    def test_p_of_a_few_equal_rises_is_exact(self) -> None:
+        before = {str(n): 0.0 for n in range(5)}
+        after = dict.fromkeys(before, 1.0)
+        assert change(before, after).p_value == pytest.approx(2 / 2**5)
+
+    def test_p_is_small_for_many_rises_and_large_for_noise(self) -> None:
+        before = {str(n): 0.0 for n in range(60)}
+        assert change(before, dict.fromkeys(before, 0.1)).p_value < 0.001
+        noise = {name: (-1.0) ** int(name) for name in before}
+        assert change(before, noise).p_value > 0.5
+
+    def test_p_is_1_where_nothing_moved(self) -> None:
+        assert change({"a": 0.5, "b": 1.0}, {"a": 0.5, "b": 1.0}).p_value == 1
+
+
+class TestReport:
     def test_the_table_has_a_row_a_collection_and_a_mean(
         self, collection: JudgedCollection
     ) -> None:
-        table = as_table(compare(collection, {"length": by_length})).splitlines()
+        result = compared(collection, length=by_length)
+        table = as_table([result, result]).splitlines()
         assert table[0] == "| set | queries | BM25 | length |"
         assert table[2].startswith("| animals | 3 | ")
-        assert table[3].startswith("| **mean** |")
+        assert table[4].startswith("| **mean** |")
+        assert len(as_table([result]).splitlines()) == 3
 
+    def test_worst_queries_are_those_that_lost(self, collection: JudgedCollection) -> None:
+        def backwards(query: str, passages: list[str]) -> list[float]:
+            return [-score for score in judge(query, passages)]
 
-class TestCommand:
-    def test_prints_a_table_of_all_collections_and_scorers(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        result = compared(collection, backwards=backwards)
+        worst = worst_queries(result, result.reranked[0], "nDCG@10")
+        losses = [query.after - query.before for query in worst]
+        assert losses == sorted(losses)
+        assert worst[0].query in QUERIES.values()
+        assert all(loss < 0 for loss in losses)
+        assert worst_queries(result, result.first_stage, "nDCG@10") == []
+
+    def test_json_holds_means_queries_changes_and_latency(
+        self, collection: JudgedCollection
     ) -> None:
-        write_collection(tmp_path / "data" / "one")
-        write_collection(tmp_path / "data" / "two")
-        model = save_tiny_cross_encoder(tmp_path / "cross")
-        bi_encoder = save_tiny_encoder(tmp_path / "bi")
-        arguments = [str(tmp_path / "data"), "--model", str(model), "--bi-encoder", str(bi_encoder)]
-        assert main([*arguments, "--max-length", "32", "--sample", "2"]) == 0
-        lines = capsys.readouterr().out.splitlines()
-        assert lines[0] == "| set | queries | BM25 | bi cosine | cross |"
-        assert [line.split("|")[1].strip() for line in lines[2:]] == ["one", "two", "**mean**"]
-
-    def test_measures_the_first_stage_alone(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        write_collection(tmp_path / "data" / "one")
-        assert main([str(tmp_path / "data")]) == 0
-        assert "| set | queries | BM25 |" in capsys.readouterr().out
-
-    def test_a_folder_without_collections_is_an_error(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        assert main([str(tmp_path)]) == 2
-        assert "holds no collection" in capsys.readouterr().err
+        result = compared(collection, judge=judge)
+        value = json.loads(json.dumps(as_json(result)))
+        reranked = value["reranked"][0]
+        assert value["first_stage"]["means"]["nDCG@10"] == result.first_stage.mean("nDCG@10")
+        assert reranked["by_query"]["RR@10"] == {"q1": 1.0, "q2": 1.0, "q3": 0.0}
+        assert set(reranked["change"]["nDCG@10"]) == {
+            "mean",
+            "better",
+            "worse",
+            "unchanged",
+            "p_value",
+        }
+        assert reranked["latency_seconds"]["p50"] > 0

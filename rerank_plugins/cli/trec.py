@@ -1,5 +1,6 @@
 """TREC run files and the queries and documents they point to."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines, shown
@@ -37,6 +38,16 @@ def read_run(source: str) -> dict[str, list[str]]:
     Raises:
         InvalidInputError: A line is not one of a run, or names a document again.
     """
+    scores = read_run_scores(source)
+    return {query: sorted(found, key=lambda id: -found[id]) for query, found in scores.items()}
+
+
+def read_run_scores(source: str) -> dict[str, dict[str, float]]:
+    """Query id -> document id -> score, in the order of the file.
+
+    Raises:
+        InvalidInputError: A line is not one of a run, or names a document again.
+    """
     scores: dict[str, dict[str, float]] = {}
     for number, line in enumerate(read_lines(source), start=1):
         if not line.strip():
@@ -56,7 +67,7 @@ def read_run(source: str) -> dict[str, list[str]]:
             message = f"{where} names document {document!r} again for query {query!r}."
             raise InvalidInputError(message)
         found[document] = value
-    return {query: sorted(found, key=lambda id: -found[id]) for query, found in scores.items()}
+    return scores
 
 
 def read_queries(source: str) -> dict[str, str]:
@@ -104,11 +115,24 @@ def read_corpus(source: str, wanted: set[str]) -> dict[str, str]:
 
 
 def as_run(requests: list[Request], rankings: list[list[Ranked]]) -> str:
-    """Rankings as a TREC run, ranks from 1; 9 digits tell any two scores of a model apart."""
+    """Rankings as a TREC run."""
+    return run_lines(
+        {
+            request.id: {str(request.passages[r.index].id): r.score for r in ranking}
+            for request, ranking in zip(requests, rankings, strict=True)
+        }
+    )
+
+
+def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
+    """Query id -> document id -> score as a TREC run, by falling score, ranks from 1.
+
+    9 digits tell any two scores of a model apart.
+    """
     return "".join(
-        f"{request.id} Q0 {request.passages[ranked.index].id} {rank} {ranked.score:.9g} {TAG}\n"
-        for request, ranking in zip(requests, rankings, strict=True)
-        for rank, ranked in enumerate(ranking, start=1)
+        f"{query} Q0 {document} {rank} {scores[document]:.9g} {TAG}\n"
+        for query, scores in run.items()
+        for rank, document in enumerate(sorted(scores, key=lambda id: -scores[id]), start=1)
     )
 
 

@@ -13,7 +13,8 @@ from rerank_plugins._lines import json_rows, read_lines
 from rerank_plugins.errors import InvalidInputError
 
 _LAYOUT = (
-    "a collection is a folder with corpus.jsonl, queries.jsonl (each may end in .gz) and qrels.tsv"
+    "a collection is a folder with corpus.jsonl, queries.jsonl (each may end in .gz) and qrels.tsv "
+    "or qrels/test.tsv"
 )
 
 
@@ -62,7 +63,7 @@ def read_collection(folder: Path) -> JudgedCollection:
     }
     if not queries:
         message = (
-            f"no query of {folder} has a relevant passage in qrels.tsv; check that the ids match"
+            f"no query of {folder} has a relevant passage in its qrels; check that the ids match"
         )
         raise InvalidInputError(message)
     return JudgedCollection(folder.name, passages, queries, judgements)
@@ -85,8 +86,10 @@ def _rows(folder: Path, name: str, fields: tuple[str, ...]) -> Iterator[dict[str
 
 
 def _judgements(folder: Path) -> dict[str, dict[str, int]]:
-    path = folder / "qrels.tsv"
-    if not path.is_file():
+    path = next(
+        (p for p in (folder / "qrels.tsv", folder / "qrels" / "test.tsv") if p.is_file()), None
+    )
+    if path is None:
         message = f"{folder} has no qrels.tsv; {_LAYOUT}"
         raise InvalidInputError(message)
     judgements: dict[str, dict[str, int]] = {}

@@ -1,11 +1,24 @@
-"""The first stage whose order a reranker is asked to improve: BM25."""
+"""First stages whose order a reranker is asked to improve: BM25, embeddings, both, or a run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from rerank_plugins._bm25 import Bm25Search
+from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.collection import JudgedCollection
 
 Candidates = dict[str, dict[str, float]]
+"""Query id -> passage id -> the first stage's score, best first."""
+
+Encoder = Callable[[list[str]], NDArray[np.float32]]
+"""n texts to float32 ``(n, d)`` vectors of length 1."""
+
+_QUERIES_AT_ONCE = 256
+_RRF_CONSTANT = 60
 
 
 def bm25_candidates(collection: JudgedCollection, depth: int = 100) -> Candidates:
@@ -20,3 +33,85 @@ def bm25_candidates(collection: JudgedCollection, depth: int = 100) -> Candidate
         query_id: {ids[hit.index]: hit.score for hit in bm25.search(query, depth)}
         for query_id, query in collection.queries.items()
     }
+
+
+def dense_candidates(
+    collection: JudgedCollection, encoder: Encoder, depth: int = 100
+) -> Candidates:
+    """Returns the ``depth`` passages of each query that have the highest cosine, best first."""
+    ids = list(collection.passages)
+    vectors = encoder(list(collection.passages.values()))
+    query_ids = list(collection.queries)
+    candidates: Candidates = {}
+    for start in range(0, len(query_ids), _QUERIES_AT_ONCE):
+        part = query_ids[start : start + _QUERIES_AT_ONCE]
+        cosines = encoder([collection.queries[query_id] for query_id in part]) @ vectors.T
+        best = np.argsort(-cosines, axis=1, kind="stable")[:, :depth]
+        for query_id, row, found in zip(part, cosines, best, strict=True):
+            candidates[query_id] = {ids[number]: float(row[number]) for number in found}
+    return candidates
+
+
+def fused_candidates(runs: Sequence[Candidates], depth: int = 100) -> Candidates:
+    """Returns the runs fused by reciprocal rank (Cormack, Clarke and Buettcher, SIGIR 2009).
+
+    A passage's score is the sum over the runs of 1 / (60 + its rank there); equal scores keep the
+    order of the first run.
+    """
+    fused: Candidates = {}
+    for query_id in runs[0]:
+        scores: dict[str, float] = {}
+        for run in runs:
+            for rank, passage_id in enumerate(run[query_id], start=1):
+                scores[passage_id] = scores.get(passage_id, 0.0) + 1 / (_RRF_CONSTANT + rank)
+        best = sorted(scores, key=lambda passage_id: -scores[passage_id])[:depth]
+        fused[query_id] = {passage_id: scores[passage_id] for passage_id in best}
+    return fused
+
+
+def judged_candidates(collection: JudgedCollection) -> Candidates:
+    """Returns the judged passages of each query, relevant or not, in the order of their ids.
+
+    For collections that judge what is not relevant too; all scores are 0, nothing is in order.
+    """
+    candidates = {
+        query_id: dict.fromkeys(sorted(collection.judgements[query_id]), 0.0)
+        for query_id in collection.queries
+    }
+    if all(
+        relevance > 0
+        for query_id in collection.queries
+        for relevance in collection.judgements[query_id].values()
+    ):
+        message = (
+            f"{collection.name} judges no passage as not relevant, so there is nothing to tell "
+            "apart; choose another first stage, for example bm25"
+        )
+        raise InvalidInputError(message)
+    return candidates
+
+
+def given_candidates(
+    collection: JudgedCollection, run: Mapping[str, Mapping[str, float]], depth: int = 100
+) -> Candidates:
+    """Returns the top ``depth`` of a run of your own for the collection's queries.
+
+    Raises:
+        InvalidInputError: The run has none of the queries, or passages that the collection lacks.
+    """
+    if not set(run) & set(collection.queries):
+        message = f"the run has no query of {collection.name}; check that the ids match"
+        raise InvalidInputError(message)
+    candidates: Candidates = {}
+    for query_id in collection.queries:
+        scores = run.get(query_id, {})
+        unknown = next((name for name in scores if name not in collection.passages), None)
+        if unknown is not None:
+            message = (
+                f"the run names passage {unknown!r} for query {query_id!r}, and "
+                f"{collection.name} has no such passage; give the corpus that was searched"
+            )
+            raise InvalidInputError(message)
+        best = sorted(scores, key=lambda name: -scores[name])[:depth]
+        candidates[query_id] = {name: scores[name] for name in best}
+    return candidates
