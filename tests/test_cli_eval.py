@@ -62,6 +62,21 @@ def test_tables_show_every_collection_and_scorer_within_80_columns(
     assert re.search(r"^ ?mean +[\d.]+ +[\d.]+ +[\d.]+", out, re.MULTILINE)
 
 
+def test_the_curve_over_depth(
+    data: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["eval", str(data / "one"), "-m", str(tiny_model), "--depth", "20", "--curve"]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    table = out[out.index("depth: ") :]
+    assert re.search(r"^ ?first stage +[\d.]+ *$", table, re.MULTILINE)
+    for depth in (10, 20):
+        assert re.search(rf"^ ?{depth} +[\d.]+ +[\d.]+ +\d+ ms", table, re.MULTILINE)
+    assert main([*arguments, "--json"]) == 0
+    curve = json.loads(capsys.readouterr().out)[0]["reranked"][0]["curve"]
+    assert [point["depth"] for point in curve] == [0, 10, 20]
+
+
 def test_markdown(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", str(data), "--sample", "2", "--markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -16,6 +16,7 @@ from rerank_plugins.evaluation import (
     as_table,
     change,
     compare,
+    depth_curve,
     read_collection,
     worst_queries,
 )
@@ -248,6 +249,37 @@ class TestChange:
 
     def test_p_is_1_where_nothing_moved(self) -> None:
         assert change({"a": 0.5, "b": 1.0}, {"a": 0.5, "b": 1.0}).p_value == 1
+
+
+class TestCurve:
+    def test_quality_rises_from_the_first_stages_to_the_scorers(
+        self, collection: JudgedCollection
+    ) -> None:
+        found = {"q1": {"p3": 3.0, "p1": 2.0, "p2": 1.0}, "q2": {"p1": 1.0}, "q3": {}}
+        result = compare(collection, found, {"judge": judge}, depth=3)
+        order = result.reranked[0]
+        curve = depth_curve(result, order, judge, depths=(1, 2, 3, 4))
+        assert [point.depth for point in curve] == [0, 1, 2, 3]
+        assert curve[0].quality == pytest.approx(result.first_stage.mean("nDCG@10"))
+        assert curve[2].quality == curve[1].quality == curve[0].quality  # p2 is third
+        assert curve[3].quality > curve[2].quality
+        assert curve[3].quality == pytest.approx(order.mean("nDCG@10"))
+        # q1 has one relevant passage, q2 two, q3 one that nobody found
+        assert [point.recall for point in curve] == pytest.approx([0, 0.5 / 3, 0.5 / 3, 1.5 / 3])
+
+    def test_time_is_measured_at_each_depth(self, collection: JudgedCollection) -> None:
+        asked: list[int] = []
+
+        def watched(query: str, passages: list[str]) -> list[float]:
+            asked.append(len(passages))
+            return by_length(query, passages)
+
+        found = {"q1": {"p3": 3.0, "p1": 2.0, "p2": 1.0}, "q2": {"p1": 1.0}, "q3": {}}
+        result = compare(collection, found, {"length": by_length}, depth=3)
+        curve = depth_curve(result, result.reranked[0], watched, depths=(1, 3))
+        assert asked == [1, 1, 3, 1]
+        assert curve[0].seconds == 0
+        assert all(point.seconds > 0 for point in curve[1:])
 
 
 class TestReport:

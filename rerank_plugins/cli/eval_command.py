@@ -13,7 +13,12 @@ from rerank_plugins.cli.trec import read_run_scores, run_lines
 from rerank_plugins.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from rerank_plugins.evaluation import Comparison, JudgedCollection, ScoreFunction
+    from rerank_plugins.evaluation import (
+        Comparison,
+        DepthPoint,
+        JudgedCollection,
+        ScoreFunction,
+    )
     from rerank_plugins.evaluation.first_stage import Candidates, Encoder
 
 
@@ -82,6 +87,12 @@ def evaluate(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Write one Markdown table of nDCG@10.")
     ] = False,
+    curve: Annotated[
+        bool,
+        typer.Option(
+            "--curve", help="Show quality and time at depths from 10 to --depth (scores again)."
+        ),
+    ] = False,
     runs: Annotated[
         Path | None,
         typer.Option(
@@ -127,12 +138,14 @@ def evaluate(
             )
     if runs is not None:
         _write_runs(comparisons, runs)
+    curves = [_curves(comparison, scorers) if curve else {} for comparison in comparisons]
     if as_json:
-        typer.echo(json.dumps([json_of(comparison) for comparison in comparisons], indent=2))
+        pairs = zip(comparisons, curves, strict=True)
+        typer.echo(json.dumps([json_of(each, points) for each, points in pairs], indent=2))
     elif markdown:
         typer.echo(as_table(comparisons))
     else:
-        _show(comparisons)
+        _show(comparisons, curves)
 
 
 def _folders(data: list[Path]) -> list[Path]:
@@ -225,13 +238,26 @@ def _write_runs(comparisons: list["Comparison"], folder: Path) -> None:
             write_text(folder / name, run_lines(order.run))
 
 
-def _show(comparisons: list["Comparison"]) -> None:
+def _curves(
+    comparison: "Comparison", scorers: dict[str, "ScoreFunction"]
+) -> dict[str, list["DepthPoint"]]:
+    from rerank_plugins.evaluation import depth_curve
+
+    return {
+        order.name: depth_curve(comparison, order, scorers[order.name])
+        for order in comparison.reranked
+    }
+
+
+def _show(comparisons: list["Comparison"], curves: list[dict[str, list["DepthPoint"]]]) -> None:
     from rich.console import Console
 
-    from rerank_plugins.cli.eval_tables import show_comparison, show_means
+    from rerank_plugins.cli.eval_tables import show_comparison, show_curve, show_means
 
     console = Console()
-    for comparison in comparisons:
+    for comparison, by_name in zip(comparisons, curves, strict=True):
         show_comparison(console, comparison)
+        for name, points in by_name.items():
+            show_curve(console, name, points)
     if len(comparisons) > 1:
         show_means(console, comparisons)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from rerank_plugins.cli.demo_tables import say
 from rerank_plugins.cli.tables import plain, wide_table
-from rerank_plugins.evaluation import Comparison, Order, change, worst_queries
+from rerank_plugins.evaluation import Comparison, DepthPoint, Order, change, worst_queries
 
 MEASURE = "nDCG@10"
 """The measure of changes, lost queries and means; the field's usual one."""
@@ -29,6 +29,22 @@ def show_comparison(console: Console, comparison: Comparison) -> None:
     _latency(console, comparison)
     for order in comparison.reranked:
         _lost(console, comparison, order)
+
+
+def show_curve(console: Console, name: str, points: list[DepthPoint]) -> None:
+    """Prints a line a depth: quality, the first stage's recall there, and the time."""
+    table = wide_table()
+    table.add_column(f"depth: {name}", ratio=1, no_wrap=True, overflow="ellipsis")
+    for column in (f"{MEASURE} x 100", "recall %", "p50"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for point in points:
+        table.add_row(
+            str(point.depth) if point.depth else "first stage",
+            f"{100 * point.quality:.1f}",
+            f"{100 * point.recall:.1f}" if point.depth else "",
+            f"{1000 * point.seconds:.0f} ms" if point.depth else "",
+        )
+    console.print(table)
 
 
 def show_means(console: Console, comparisons: list[Comparison]) -> None:

@@ -13,12 +13,14 @@ from rerank_plugins.evaluation.comparison import (  # noqa: E402
     ScoreFunction,
     compare,
 )
+from rerank_plugins.evaluation.curve import DepthPoint, depth_curve  # noqa: E402
 from rerank_plugins.evaluation.measures import Change, change  # noqa: E402
 from rerank_plugins.evaluation.report import as_json, as_table, worst_queries  # noqa: E402
 
 __all__ = [
     "Change",
     "Comparison",
+    "DepthPoint",
     "JudgedCollection",
     "Latency",
     "Order",
@@ -27,6 +29,7 @@ __all__ = [
     "as_table",
     "change",
     "compare",
+    "depth_curve",
     "read_collection",
     "worst_queries",
 ]

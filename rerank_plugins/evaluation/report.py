@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
 from rerank_plugins.evaluation.comparison import Comparison, Order
+from rerank_plugins.evaluation.curve import DepthPoint
 from rerank_plugins.evaluation.measures import change
 
 
@@ -55,8 +56,15 @@ def as_table(comparisons: Sequence[Comparison], name: str = "nDCG@10") -> str:
     return "\n".join(lines)
 
 
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Returns plain values: means, values by query, changes with their p, and latencies."""
+def as_json(
+    comparison: Comparison, curves: Mapping[str, Sequence[DepthPoint]] | None = None
+) -> dict[str, Any]:
+    """Returns plain values: means, values by query, changes with their p, and latencies.
+
+    Args:
+        comparison: What was compared.
+        curves: A scorer's name to its points over depth.
+    """
     first_stage = comparison.first_stage
     return {
         "collection": comparison.collection.name,
@@ -71,6 +79,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
                     for name in order.values
                 },
                 "latency_seconds": asdict(order.latency()),
+                "curve": [asdict(point) for point in (curves or {}).get(order.name, [])],
             }
             for order in comparison.reranked
         ],
