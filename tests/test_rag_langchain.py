@@ -26,7 +26,7 @@ def test_without_the_compressor_the_answer_misses_the_prompt(
     store: Chroma, question: HandbookQuestion
 ) -> None:
     prompt = build_chain(store, None).invoke(question.query)
-    assert "[3] " in prompt
+    assert "[2] " in prompt
     assert question.answer not in prompt
 
 
@@ -36,8 +36,8 @@ def test_the_answer_is_first_in_the_prompt(
 ) -> None:
     prompt = build_chain(store, compressor).invoke(question.query)
     assert f"[1] {question.answer}\n" in prompt
-    assert "[3] " in prompt
-    assert "[4] " not in prompt
+    assert "[2] " in prompt
+    assert "[3] " not in prompt
 
 
 async def test_async_batch_and_sync_give_the_same_prompts(
