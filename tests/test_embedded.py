@@ -15,8 +15,7 @@ from rerank_plugins.demo import load_corpus, load_questions
 
 QUERY = "how do bees tell each other where flowers are"
 NOISE = [2, 3, 5, 7]
-"""Places of what answers nothing. That words of the query in a heap score low too is not so yet; the
-model card says so."""
+"""What answers nothing. A heap of the query's words still scores high; the model card says so."""
 PASSAGES = [
     "Honeybees dance in the hive to show their sisters the direction and distance of nectar.",
     "Flowers open in the morning and close at night.",
