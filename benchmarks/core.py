@@ -24,16 +24,18 @@ PASSAGES = 100
 REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 COLD_START = """
-import resource, sys, time
+import re, sys
+from pathlib import Path
 from rerank_plugins import CrossEncoderScorer
 CrossEncoderScorer("embedded", backend=sys.argv[1]).score("how do bees talk", ["By dancing."])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """
 STOCK_COLD_START = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from sentence_transformers import CrossEncoder
 CrossEncoder(sys.argv[1], device="cpu").predict([("how do bees talk", "By dancing.")])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """
 
 

@@ -1,5 +1,7 @@
 import gzip
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +29,7 @@ from rerank_plugins.evaluation.first_stage import (
     given_candidates,
     judged_candidates,
 )
+from rerank_plugins.evaluation.memory import peak_memory
 
 PASSAGES = {
     "p1": "A fox runs along the river at night.",
@@ -321,3 +324,13 @@ class TestReport:
             "p_value",
         }
         assert reranked["latency_seconds"]["p50"] > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_peak_memory_is_of_this_process_and_not_of_its_parent() -> None:
+    held = np.ones(60_000_000)  # 480 MB that a child must not be charged with
+    assert peak_memory() > 450  # type: ignore[operator]
+    code = "from rerank_plugins.evaluation.memory import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 10 < float(done.stdout) < 400
+    assert held.sum() == len(held)

@@ -1,7 +1,5 @@
 """What `rerank eval` shows: quality, changes, latency and the queries that lost most."""
 
-import resource
-import sys
 from statistics import fmean
 
 from rich.console import Console
@@ -9,6 +7,7 @@ from rich.console import Console
 from rerank_plugins.cli.demo_tables import say
 from rerank_plugins.cli.tables import plain, wide_table
 from rerank_plugins.evaluation import Comparison, DepthPoint, Order, change, worst_queries
+from rerank_plugins.evaluation.memory import peak_memory
 
 MEASURE = "nDCG@10"
 """The measure of changes, lost queries and means; the field's usual one."""
@@ -110,9 +109,9 @@ def _latency(console: Console, comparison: Comparison) -> None:
             f"{latency.pairs_per_second:.0f}",
         )
     console.print(table)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    megabytes = peak / (1024 if sys.platform != "darwin" else 1024**2)
-    say(console, f"Peak memory of the process: {megabytes:.0f} MB.")
+    megabytes = peak_memory()
+    if megabytes is not None:
+        say(console, f"Peak memory of the process: {megabytes:.0f} MB.")
 
 
 def _lost(console: Console, comparison: Comparison, order: Order) -> None:
