@@ -22,7 +22,7 @@ kind = "passages"
 sources = { rooms = 24 }
 
 [mining]
-hard = 3
+nearest = 3
 middle = 1
 random = 1
 

@@ -22,12 +22,20 @@ from rerank_plugins.training import (
     train,
 )
 from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
+from rerank_plugins.training.config import VIEW_KINDS
 from rerank_plugins.training.development import measure, score_pairs
-from rerank_plugins.training.groups import Group, step_groups, teacher_scores
+from rerank_plugins.training.groups import Group, step_groups
 from rerank_plugins.training.loop import group_loss
-from rerank_plugins.training.mining import MinedQuestion, mine, read_mined, write_mined
+from rerank_plugins.training.mining import (
+    MinedQuestion,
+    MinedView,
+    mine,
+    read_mined,
+    write_mined,
+)
 from rerank_plugins.training.pairs import Pair, read_pairs, split_pairs
 from rerank_plugins.training.questions import Question
+from rerank_plugins.training.rewording import keywords, misspelt, reworded, without_shared_words
 from rerank_plugins.training.student import (
     build_student,
     find_base,
@@ -35,7 +43,7 @@ from rerank_plugins.training.student import (
     load_tokenizer,
     save_student,
 )
-from rerank_plugins.training.views import build_view
+from rerank_plugins.training.views import Collection, build_view, merge
 from tests.tiny_models import WORDS, save_tiny_encoder
 
 NOUNS = ["fox", "dog", "cat", "bird", "fish", "tree", "river", "moon", "star", "stone"]
@@ -108,7 +116,7 @@ def tiny_config(base: Path, **loop: object) -> TrainingConfig:
         ),
         max_length=48,
         development_share=0.2,
-        mining=MiningConfig(depth=20, hard=4, middle=2, random=1),
+        mining=MiningConfig(depth=20, nearest=3, lexical=2, middle=2, random=1),
         loop=LoopConfig(**{**options, **loop}),  # type: ignore[arg-type]
     )
 
@@ -131,8 +139,13 @@ class TestRun:
         assert result.development.questions == 4
         assert 0 < result.development.student <= 1
 
-    def test_the_loss_falls(self, base: Path, data: Path, tmp_path: Path) -> None:
-        config = tiny_config(base, steps=200, evaluate_every=200, questions=6)
+    @pytest.mark.parametrize(
+        "options", [{}, {"precision": "bf16", "average_decay": 0.9}], ids=["fp32", "bf16"]
+    )
+    def test_the_loss_falls(
+        self, base: Path, data: Path, tmp_path: Path, options: dict[str, object]
+    ) -> None:
+        config = tiny_config(base, steps=200, evaluate_every=200, questions=6, **options)
         result = run(
             replace(config, views=(ViewConfig("passages", {"animals": 48}),)), data, tmp_path
         )
@@ -189,12 +202,50 @@ class TestRun:
         config = replace(
             tiny_config(base, steps=4),
             views=(ViewConfig("passages", {"animals": 20}),),
-            mining=MiningConfig(margin=-2.0),  # an untrained base finds all texts alike
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a folder without pooling settings gets mean pooling
             result = train(config, data=data, output=tmp_path, progress=False)
         assert result.steps == 4
+
+    def test_a_run_in_bf16_with_an_average_resumes_as_if_it_had_not_stopped(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        options: dict[str, object] = {"precision": "bf16", "average_decay": 0.5}
+        whole = run(tiny_config(base, **options), data, tmp_path / "whole")
+        short = tiny_config(base, steps=4, decay_steps=0, **options)
+        run(short, data, tmp_path / "parts")
+        rest = tiny_config(base, **options)
+        resumed = run(rest, data, tmp_path / "parts")
+        for name, weights in weights_of(whole).items():
+            torch.testing.assert_close(weights_of(resumed)[name], weights, msg=name)
+
+    def test_the_saved_model_is_the_moving_average(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        last = weights_of(run(tiny_config(base), data, tmp_path / "last"))
+        average = weights_of(run(tiny_config(base, average_decay=0.9), data, tmp_path / "average"))
+        name = (
+            "model.classifier.weight"
+            if "model.classifier.weight" in last
+            else next(name for name in last if "classifier.weight" in name)
+        )
+        assert not torch.equal(last[name], average[name])
+
+    def test_starts_from_an_earlier_student(self, base: Path, data: Path, tmp_path: Path) -> None:
+        first = run(tiny_config(base), data, tmp_path / "first")
+        config = replace(tiny_config(base, learning_rate=0.0), start=str(first.model))
+        again = run(config, data, tmp_path / "again")
+        for name, weights in weights_of(first).items():
+            torch.testing.assert_close(weights_of(again)[name], weights, msg=name)
+
+    def test_a_start_that_does_not_fit_is_an_error(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(InvalidInputError, match=r"no model\.safetensors"):
+            run(replace(tiny_config(base), start=str(tmp_path)), data, tmp_path / "a")
+        with pytest.raises(InvalidInputError, match="another shape"):
+            run(replace(tiny_config(base), start="embedded"), data, tmp_path / "b")
 
     def test_word_embeddings_stay_those_of_the_base(
         self, base: Path, data: Path, tmp_path: Path
@@ -306,6 +357,42 @@ class TestStudent:
             build_student(tmp_path, (0,), 0)
 
 
+class TestRewording:
+    def test_shared_words_go_and_others_stay(self) -> None:
+        rng = np.random.default_rng(0)
+        texts = {
+            without_shared_words("Where is the red fox hiding?", "The red fox sleeps.", rng)
+            for _ in range(60)
+        }
+        assert "Where is the hiding?" in texts
+        assert all(text.startswith("Where is the") and "hiding?" in text for text in texts)
+
+    def test_keywords_are_the_telling_words(self) -> None:
+        rng = np.random.default_rng(0)
+        texts = {keywords("How do I boil brown rice?", rng) for _ in range(30)}
+        assert "boil brown rice" in texts
+        assert {frozenset(text.split()) for text in texts} == {frozenset(["boil", "brown", "rice"])}
+
+    def test_a_slip_changes_one_word_by_one_letter(self) -> None:
+        rng = np.random.default_rng(0)
+        for _ in range(50):
+            words = misspelt("why do pigeons wander", rng).split()
+            changed = [
+                (old, new)
+                for old, new in zip("why do pigeons wander".split(), words, strict=True)
+                if old != new
+            ]
+            assert len(changed) <= 1
+            assert all(abs(len(old) - len(new)) <= 1 for old, new in changed)
+
+    def test_short_words_have_no_slips(self) -> None:
+        assert misspelt("why is sky up", np.random.default_rng(0)) == "why is sky up"
+
+    def test_too_little_left_is_nothing(self) -> None:
+        rng = np.random.default_rng(0)
+        assert all(reworded("what is a fox", "a fox", rng) is None for _ in range(30))
+
+
 class TestPairs:
     def test_reads_plain_and_packed_files_alike(self, tmp_path: Path) -> None:
         write_source(tmp_path / "plain", tiny_rows(), packed=False)
@@ -351,9 +438,11 @@ class TestPairs:
 
 
 class TestViews:
-    @pytest.mark.parametrize("kind", ["passages", "windows", "joined", "leads", "keywords"])
+    @pytest.mark.parametrize("kind", [*VIEW_KINDS])
     def test_every_gold_is_a_passage_of_the_collection(self, kind: str) -> None:
-        pairs = [Pair(f"question {i}", long_passage(i)) for i in range(60)]
+        pairs = [
+            Pair(f"how does question {i} differ from others", long_passage(i)) for i in range(60)
+        ]
         view = build_view(kind, pairs, 50, np.random.default_rng(0))
         assert view.queries
         assert len(view.queries) == len(view.golds)
@@ -380,6 +469,25 @@ class TestViews:
         view = build_view("keywords", [Pair("q", long_passage(1))], 1, np.random.default_rng(0))
         assert set(view.queries[0].split()) <= set(long_passage(1).lower().replace(".", "").split())
 
+    def test_sentences_ask_without_a_label(self) -> None:
+        pairs = [Pair("q", long_passage(i)) for i in range(3)]
+        view = build_view("sentences", pairs, 3, np.random.default_rng(0))
+        assert not view.labelled
+        for query, golds in zip(view.queries, view.golds, strict=True):
+            own = " ".join(view.passages[gold] for gold in golds)
+            assert query.rstrip(".").lower() in own.lower()
+
+    def test_merged_collections_share_passages_and_keep_every_gold(self) -> None:
+        first = Collection(["q", "r"], [(0,), (1,)], ["sun", "moon"])
+        second = Collection(["q", "s"], [(0,), (1,)], ["moon", "star"])
+        merged = merge([first, second])
+        assert merged.passages == ["sun", "moon", "star"]
+        assert dict(zip(merged.queries, merged.golds, strict=True)) == {
+            "q": (0, 1),
+            "r": (1,),
+            "s": (2,),
+        }
+
     def test_a_question_with_two_passages_has_both_as_golds(self) -> None:
         view = build_view(
             "passages", [Pair("q", "sun"), Pair("q", "moon")], 2, np.random.default_rng(0)
@@ -403,21 +511,50 @@ class TestMining:
         return build_view("passages", pairs, 60, np.random.default_rng(0))
 
     def test_the_labelled_passage_comes_first_and_only_once(self) -> None:
-        for question in self.mined(MiningConfig(hard=4, middle=2, random=1)):
-            assert len(set(question.passages)) == len(question.passages) <= 8
+        view = self.mined(MiningConfig(nearest=3, lexical=2, middle=2, random=1))
+        for question in view.questions:
+            assert 2 <= len(set(question.passages)) == len(question.passages) <= 9
             colour, noun = question.query.rstrip("?").split()[-2:]
-            assert f"{colour} {noun}" in question.passages[0]
+            assert f"{colour} {noun}" in view.passages[question.passages[0]]
+            assert not question.doubtful[0]
 
-    def test_likely_unlabelled_positives_are_dropped(self) -> None:
-        for question in self.mined(MiningConfig(margin=0.1)):
-            assert max(question.cosines[1:]) <= question.cosines[0] - 0.09
+    def test_likely_unlabelled_positives_are_marked(self) -> None:
+        view = self.mined(MiningConfig(margin=0.1))
+        marked = 0
+        for question in view.questions:
+            for cosine, doubtful in list(zip(question.cosines, question.doubtful, strict=True))[1:]:
+                assert doubtful == pytest.approx(cosine > question.cosines[0] - 0.1, abs=1e-3)
+                marked += doubtful
+        assert marked
 
-    def test_questions_without_candidates_are_dropped(self) -> None:
-        assert self.mined(MiningConfig(margin=3.0)) == []
+    def test_other_windows_of_the_labelled_passage_are_doubtful(self) -> None:
+        pairs = [Pair(f"question {i}", long_passage(i)) for i in range(4)]
+        collection = build_view("windows", pairs, 4, np.random.default_rng(0))
+        config = MiningConfig(margin=-2.0)
+        view = mine(collection, bag_of_words, config, np.random.default_rng(0))
+        for question, golds in zip(view.questions, collection.golds, strict=True):
+            for number, doubtful in list(zip(question.passages, question.doubtful, strict=True))[
+                1:
+            ]:
+                assert doubtful == (number in golds)
+
+    def test_unlabelled_questions_are_not_compared_with_what_they_were_taken_from(self) -> None:
+        pairs = [Pair("q", long_passage(i)) for i in range(8)]
+        collection = build_view("sentences", pairs, 8, np.random.default_rng(0))
+        view = mine(collection, bag_of_words, MiningConfig(), np.random.default_rng(0))
+        assert not view.labelled
+        assert len(view.questions) == 8
+        for question, golds in zip(view.questions, collection.golds, strict=True):
+            assert not set(question.passages) & set(golds)
+
+    def test_questions_with_nothing_to_compare_are_dropped(self) -> None:
+        collection = build_view("passages", [Pair("q", "sun")], 1, np.random.default_rng(0))
+        view = mine(collection, bag_of_words, MiningConfig(), np.random.default_rng(0))
+        assert view.questions == []
 
     def test_lexical_scores_are_shares_of_the_best(self) -> None:
-        questions = self.mined(MiningConfig())
-        assert all(0 <= share <= 1 for question in questions for share in question.lexical)
+        view = self.mined(MiningConfig())
+        assert all(0 <= share <= 1 for question in view.questions for share in question.lexical)
 
     def test_words_the_collection_lacks_give_no_lexical_score(self) -> None:
         view = build_view(
@@ -426,15 +563,15 @@ class TestMining:
             2,
             np.random.default_rng(0),
         )
-        mined = mine(view, bag_of_words, MiningConfig(margin=-2), np.random.default_rng(0))
+        mined = mine(view, bag_of_words, MiningConfig(), np.random.default_rng(0)).questions
         assert mined[0].lexical == [0.0] * len(mined[0].passages)
 
-    def test_written_questions_are_read_back_equal(self, tmp_path: Path) -> None:
-        questions = self.mined(MiningConfig())
-        write_mined(tmp_path / "deep" / "a.jsonl", questions)
-        assert read_mined(tmp_path / "deep" / "a.jsonl") == questions
+    def test_a_written_view_is_read_back_equal(self, tmp_path: Path) -> None:
+        view = self.mined(MiningConfig())
+        write_mined(tmp_path / "deep" / "a.jsonl", view)
+        assert read_mined(tmp_path / "deep" / "a.jsonl") == view
 
-    def mined(self, config: MiningConfig) -> list[MinedQuestion]:
+    def mined(self, config: MiningConfig) -> MinedView:
         return mine(self.collection(), bag_of_words, config, np.random.default_rng(0))  # type: ignore[arg-type]
 
 
@@ -467,15 +604,19 @@ class TestGroups:
         groups = step_groups([question(i) for i in range(9)], 0, LoopConfig(keyword_share=1.0), 1)
         assert all(group.query.startswith("is this") and "?" not in group.query for group in groups)
 
-    def test_the_teacher_adds_a_share_of_bm25(self) -> None:
-        mined = MinedQuestion("q", ["a", "b"], [0.5, 0.4], [0.0, 1.0])
-        np.testing.assert_allclose(teacher_scores(mined, 0.2), [0.5, 0.6])
+    def test_without_a_label_any_passage_may_be_drawn(self) -> None:
+        unlabelled = [replace(question(i), label_weight=0.0) for i in range(40)]
+        groups = step_groups(unlabelled, 0, LoopConfig(questions=40, passages=3), 1)
+        assert {len(group.passages) for group in groups} == {3}
+        assert any("positive" not in group.passages for group in groups)
 
 
 def question(number: int, first_step: int = 0) -> Question:
-    passages = ["positive", *(f"passage {i}" for i in range(8))]
-    mined = MinedQuestion(f"Is this {number}?", passages, [0.9, *[0.5] * 8], [1.0, *[0.2] * 8])
-    return Question(mined, 1.0, first_step)
+    texts = ["positive", *(f"passage {i}" for i in range(8))]
+    mined = MinedQuestion(
+        f"Is this {number}?", list(range(9)), [0.9, *[0.5] * 8], [1.0, *[0.2] * 8], [False] * 9
+    )
+    return Question(mined, texts, 1.0, first_step)
 
 
 def asdict_of(group: Group) -> dict[str, object]:
@@ -484,13 +625,27 @@ def asdict_of(group: Group) -> dict[str, object]:
 
 class TestLoss:
     def group(self, label_weight: float) -> Group:
-        return Group("q", ["a", "b"], np.array([0.8, 0.2], dtype=np.float32), label_weight)
+        teacher = np.array([0.8, 0.2], dtype=np.float32)
+        return Group("q", ["a", "b"], teacher, label_weight, [False, False])
 
     def test_is_zero_for_an_unlabelled_group_scored_as_the_teacher_does(self) -> None:
         config = LoopConfig(teacher_scale=10.0)
-        loss, accuracy = group_loss(torch.tensor([8.0, 2.0]), [self.group(0.0)], config)
+        loss, _ = group_loss(torch.tensor([8.0, 2.0]), [self.group(0.0)], config)
         assert float(loss) == pytest.approx(0.0, abs=1e-6)
+
+    def test_the_label_is_not_held_against_a_doubtful_passage(self) -> None:
+        config = LoopConfig(teacher_weight=0.0, anchor_weight=1.0)
+        doubtful = replace(self.group(1.0), doubtful=[False, True])
+        low, accuracy = group_loss(torch.tensor([1.0, -9.0]), [doubtful], config)
+        high, _ = group_loss(torch.tensor([1.0, 9.0]), [doubtful], config)
+        assert float(low) == float(high)
         assert accuracy == 1.0
+
+    def test_the_anchor_ties_logits_to_odds(self) -> None:
+        config = LoopConfig(teacher_weight=0.0, anchor_weight=1.0)
+        right, _ = group_loss(torch.tensor([4.0, -4.0]), [self.group(1.0)], config)
+        shifted, _ = group_loss(torch.tensor([12.0, 4.0]), [self.group(1.0)], config)
+        assert float(right) < float(shifted)
 
     def test_adds_the_label_by_its_weight(self) -> None:
         config = LoopConfig(teacher_scale=10.0, teacher_weight=0.0)
@@ -530,7 +685,11 @@ class TestConfig:
     def test_the_embedded_recipe_is_valid_and_starts_with_short_texts(self) -> None:
         config = TrainingConfig.from_toml(RECIPE)
         assert config.layers == (0, 2, 3, 5)
-        assert [view.kind for view in config.views if view.first_step == 0] == ["windows"]
+        assert {view.kind for view in config.views if view.first_step == 0} == {
+            "windows",
+            "reworded",
+            "sentences",
+        }
 
     def test_a_missing_file_is_an_error_that_names_an_example(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match=r"embedded\.toml"):
@@ -560,7 +719,9 @@ class TestConfig:
             ({"max_length": 1024}, "16 to 512"),
             ({"development_share": 0}, "below 0.5"),
             ({"loop": {"passages": 1}}, "2 or more"),
-            ({"loop": {"passages": 90}}, "89 or more"),
+            ({"loop": {"passages": 90}}, "90 or more"),
+            ({"loop": {"precision": "fp8"}}, "one of fp32, bf16"),
+            ({"loop": {"average_decay": 1.0}}, "below 1"),
             ({"loop": {"steps": 0}}, "1 or more"),
             ({"loop": {"steps": 10}}, "warmup_steps"),
             ({"loop": {"speed": 10}}, "unknown entries speed"),

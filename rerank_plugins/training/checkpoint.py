@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 from transformers import BertForSequenceClassification
 
 from rerank_plugins.errors import InvalidInputError
@@ -29,12 +31,14 @@ def save_checkpoint(
     path: Path,
     student: BertForSequenceClassification,
     optimizer: torch.optim.Optimizer,
+    average: AveragedModel | None,
     progress: Progress,
 ) -> None:
     """Writes a checkpoint, whole or not at all. Frozen weights are left out: the base has them."""
     names = {name for name, weights in student.named_parameters() if weights.requires_grad}
     state = {
-        "student": {name: values for name, values in student.state_dict().items() if name in names},
+        "student": _trained(student, names),
+        "average": None if average is None else _trained(average.module, names),
         "optimizer": optimizer.state_dict(),
         "step": progress.step,
         "seconds": progress.seconds,
@@ -45,9 +49,14 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, student: BertForSequenceClassification, optimizer: torch.optim.Optimizer
+    path: Path,
+    student: BertForSequenceClassification,
+    optimizer: torch.optim.Optimizer,
+    average: AveragedModel | None,
 ) -> Progress:
-    """Puts a checkpoint's weights into the student and its optimizer, and returns how far it was.
+    """Puts a checkpoint's weights into the student, its optimizer and its average.
+
+    Returns how far the run was. An average that the checkpoint lacks starts at its weights.
 
     Raises:
         InvalidInputError: The checkpoint is of a student of another shape.
@@ -64,4 +73,11 @@ def load_checkpoint(
         raise InvalidInputError(msg)
     student.load_state_dict(state["student"], strict=False)
     optimizer.load_state_dict(state["optimizer"])
+    if average is not None:
+        average.module.load_state_dict(state["average"] or state["student"], strict=False)
+        average.n_averaged.fill_(state["step"])
     return Progress(state["step"], state["seconds"])
+
+
+def _trained(model: nn.Module, names: set[str]) -> dict[str, torch.Tensor]:
+    return {name: values for name, values in model.state_dict().items() if name in names}

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from transformers import PreTrainedTokenizerBase
 
+_LENGTH_STEP = 8
+"""Lengths are rounded up to this: kernels are prepared anew for every shape they have not met."""
+
 
 def tokenize_pairs(
     tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]], max_length: int
@@ -36,6 +39,12 @@ def sorted_chunks(
     order = sorted(range(len(encoded)), key=lambda number: -len(encoded[number]["input_ids"]))
     while order:
         longest = len(encoded[order[0]]["input_ids"])
+        longest += -longest % _LENGTH_STEP
         size = max(1, budget // longest)
         chunk, order = order[:size], order[size:]
-        yield chunk, tokenizer.pad([encoded[number] for number in chunk], return_tensors="pt").data
+        padded = tokenizer.pad(
+            [encoded[number] for number in chunk],
+            pad_to_multiple_of=_LENGTH_STEP,
+            return_tensors="pt",
+        )
+        yield chunk, padded.data

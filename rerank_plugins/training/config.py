@@ -11,7 +11,16 @@ from typing import Any, TypeVar
 
 from rerank_plugins.errors import InvalidInputError
 
-VIEW_KINDS = ("passages", "windows", "joined", "leads", "keywords")
+VIEW_KINDS = (
+    "passages",
+    "windows",
+    "joined",
+    "leads",
+    "keywords",
+    "reworded",
+    "sentences",
+)
+PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -35,21 +44,23 @@ class ViewConfig:
 
 @dataclass(frozen=True)
 class MiningConfig:
-    """Which passages stand beside the labelled one.
+    """Which passages stand beside a question. All sources of a view are searched as one pile.
 
     Attributes:
         depth: How deep the two first stages (BM25 and cosine) are read.
-        hard: Candidates kept from the top of both, interleaved.
-        middle: Candidates drawn from the rest of BM25's list: what a reranker sees most of.
+        nearest: Candidates from the top by cosine.
+        lexical: Candidates from the top by BM25.
+        middle: Candidates drawn from the rest of both: what a reranker sees most of.
         random: Candidates drawn from anywhere.
-        margin: A candidate whose cosine is above the positive's minus this is dropped as a likely
-            unlabelled positive.
+        margin: The label is not held against a candidate whose cosine is above the positive's
+            minus this: a likely unlabelled positive.
     """
 
-    depth: int = 100
-    hard: int = 14
-    middle: int = 8
-    random: int = 2
+    depth: int = 48
+    nearest: int = 12
+    lexical: int = 8
+    middle: int = 6
+    random: int = 4
     margin: float = 0.03
 
 
@@ -64,10 +75,15 @@ class LoopConfig:
         decay_steps: Last steps, in which the rate falls to ``final_rate`` of its peak.
         questions: Questions in a step.
         passages: Passages beside each question, the labelled one included.
+        precision: ``fp32``, or ``bf16`` for the arithmetic of a step; the weights that are kept
+            and stepped are fp32 in both. Twice as fast on processors with bf16.
+        average_decay: Decay of the moving average of the weights, which is what is measured and
+            saved; 0 for the last weights themselves.
         chunk_tokens: Padded tokens of one forward pass; a step runs several, sorted by length.
         teacher_weight: Weight of the divergence from the teacher.
         teacher_scale: Teacher's temperature, as a factor on its scores.
-        lexical_weight: Share of BM25 (scaled to 0..1 for each question) added to the cosine.
+        anchor_weight: Weight of the binary cross-entropy that ties a logit of 0 to even odds.
+            The other parts of the loss see only differences between passages.
         keyword_share: Share of questions lower-cased without their question mark.
         checkpoint_every: Steps between two checkpoints.
         evaluate_every: Steps between two looks at the development questions.
@@ -82,10 +98,12 @@ class LoopConfig:
     learning_rate: float = 1.5e-4
     final_rate: float = 0.02
     weight_decay: float = 0.01
+    precision: str = "fp32"
+    average_decay: float = 0.0
     chunk_tokens: int = 2048
     teacher_weight: float = 1.0
     teacher_scale: float = 15.0
-    lexical_weight: float = 0.0
+    anchor_weight: float = 0.0
     keyword_share: float = 0.25
     checkpoint_every: int = 100
     evaluate_every: int = 500
@@ -100,6 +118,8 @@ class TrainingConfig:
         base: Folder of a BERT bi-encoder in sentence-transformers' layout, or the name of an
             installed package that carries one in its ``model`` folder.
         layers: Which of the base's layers the student keeps, in order.
+        start: Folder of an earlier student of the same shape to go on from, or ``"embedded"`` for
+            the one that ships; by default the base's layers under a new head.
         max_length: Tokens of a pair in training.
         development_share: Share of the passages held out of training, with their questions.
         seed: Decides the split, the views, the negatives, the order and the new weights.
@@ -108,6 +128,7 @@ class TrainingConfig:
     base: str
     layers: tuple[int, ...]
     views: tuple[ViewConfig, ...]
+    start: str | None = None
     max_length: int = 384
     development_share: float = 0.03
     seed: int = 13
@@ -142,12 +163,25 @@ class TrainingConfig:
         _require(starts == 0, "views.first_step", starts, "0 for at least one view")
         loop = self.loop
         _require(loop.passages >= 2, "loop.passages", loop.passages, "2 or more")
-        kept = self.mining.hard + self.mining.middle + self.mining.random
+        mining = self.mining
+        kept = mining.nearest + mining.lexical + mining.middle + mining.random
         _require(
-            kept >= loop.passages - 1,
+            kept >= loop.passages,
             "mining",
             kept,
-            f"hard + middle + random of {loop.passages - 1} or more",
+            f"nearest + lexical + middle + random of {loop.passages} or more",
+        )
+        _require(
+            loop.precision in PRECISIONS,
+            "loop.precision",
+            loop.precision,
+            "one of " + ", ".join(PRECISIONS),
+        )
+        _require(
+            0 <= loop.average_decay < 1,
+            "loop.average_decay",
+            loop.average_decay,
+            "0 or more and below 1, such as 0.999",
         )
         for name in (
             "steps",

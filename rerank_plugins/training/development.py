@@ -41,9 +41,9 @@ def measure(
 ) -> DevelopmentFigures:
     """Returns the figures over ``questions``."""
     pairs = [
-        (question.mined.query, passage)
+        (question.mined.query, question.texts[number])
         for question in questions
-        for passage in question.mined.passages
+        for number in question.mined.passages
     ]
     scores = score_pairs(student, tokenizer, pairs, max_length, chunk_tokens)
     ranks: dict[str, list[float]] = {"student": [], "cosine": [], "lexical": []}

@@ -8,22 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.training.config import LoopConfig
-from rerank_plugins.training.mining import MinedQuestion
 from rerank_plugins.training.questions import Question
 
 
 @dataclass(frozen=True)
 class Group:
-    """One question and its passages, the labelled one first.
+    """One question and its passages; where there is a label, the labelled one first.
 
     Attributes:
         teacher: The teacher's score for each passage.
+        label_weight: Weight of the label; 0 where there is none.
+        doubtful: For each passage whether it may answer too, so that the label is not held
+            against it.
     """
 
     query: str
     passages: list[str]
     teacher: NDArray[np.float32]
     label_weight: float
+    doubtful: list[bool]
 
 
 def step_groups(questions: list[Question], step: int, config: LoopConfig, seed: int) -> list[Group]:
@@ -41,27 +44,26 @@ def step_groups(questions: list[Question], step: int, config: LoopConfig, seed: 
         order = np.random.default_rng((seed, stage, epoch)).permutation(len(joined))
         rng = np.random.default_rng((seed, stage, epoch, position))
         question = joined[int(order[position])]
-        others = len(question.mined.passages) - 1
-        count = min(config.passages - 1, others)
-        drawn = 1 + rng.choice(others, size=count, replace=False)
+        count = len(question.mined.passages)
+        if question.label_weight:
+            others = rng.choice(count - 1, size=min(config.passages, count) - 1, replace=False)
+            drawn = [0, *(1 + others).tolist()]
+        else:
+            drawn = rng.choice(count, size=min(config.passages, count), replace=False).tolist()
         query = question.mined.query
         if rng.random() < config.keyword_share:
             query = query.lower().rstrip("?").rstrip() or query
-        groups.append(build_group(query, question, [0, *drawn.tolist()], config.lexical_weight))
+        groups.append(build_group(query, question, drawn))
     return groups
 
 
-def build_group(query: str, question: Question, numbers: list[int], lexical_weight: float) -> Group:
-    """Returns the group of the passages with these numbers."""
+def build_group(query: str, question: Question, numbers: list[int]) -> Group:
+    """Returns the group of the question's passages at these places."""
+    mined = question.mined
     return Group(
         query=query,
-        passages=[question.mined.passages[number] for number in numbers],
-        teacher=teacher_scores(question.mined, lexical_weight)[numbers],
+        passages=[question.texts[mined.passages[number]] for number in numbers],
+        teacher=np.asarray(mined.cosines, dtype=np.float32)[numbers],
         label_weight=question.label_weight,
+        doubtful=[mined.doubtful[number] for number in numbers],
     )
-
-
-def teacher_scores(mined: MinedQuestion, lexical_weight: float) -> NDArray[np.float32]:
-    """Returns cosine plus the weighted share of the best BM25 score, for each passage."""
-    scores = np.asarray(mined.cosines) + lexical_weight * np.asarray(mined.lexical)
-    return scores.astype(np.float32)

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 from transformers import BertForSequenceClassification, PreTrainedTokenizerBase, get_wsd_schedule
 
@@ -22,11 +24,13 @@ from rerank_plugins.training.config import LoopConfig, TrainingConfig
 from rerank_plugins.training.development import DevelopmentFigures, measure
 from rerank_plugins.training.groups import Group, step_groups
 from rerank_plugins.training.mining import Encoder
+from rerank_plugins.training.precision import WorkingCopy
 from rerank_plugins.training.questions import Questions, load_questions
 from rerank_plugins.training.student import (
     build_student,
     find_base,
     first_token_logits,
+    load_start,
     load_tokenizer,
     save_student,
 )
@@ -94,6 +98,10 @@ class _Run:
         self.student: BertForSequenceClassification = build_student(
             base, config.layers, config.seed
         ).train()
+        if config.start is not None:
+            load_start(self.student, config.start)
+        self.copy = WorkingCopy(self.student) if config.loop.precision == "bf16" else None
+        self.average = _moving_average(self.student, config.loop.average_decay)
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self.student, config.loop.weight_decay),
             lr=config.loop.learning_rate,
@@ -111,7 +119,11 @@ class _Run:
 
     def restore(self) -> None:
         if self.checkpoint.is_file():
-            self.progress = load_checkpoint(self.checkpoint, self.student, self.optimizer)
+            self.progress = load_checkpoint(
+                self.checkpoint, self.student, self.optimizer, self.average
+            )
+            if self.copy is not None:
+                self.copy.follow()
 
     def finish(self, show: bool) -> TrainingResult:
         """Does the steps that are left, then measures and saves."""
@@ -138,18 +150,21 @@ class _Run:
                 bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.2f}", refresh=False)
                 self.log(loss=loss, accuracy=accuracy, rate=schedule.get_last_lr()[0])
                 if self.progress.step % loop.checkpoint_every == 0:
-                    save_checkpoint(self.checkpoint, self.student, self.optimizer, self.progress)
+                    self.save()
                 if (
                     self.progress.step % loop.evaluate_every == 0
                     and self.progress.step < loop.steps
                 ):
                     self.evaluate()
                     last = time.monotonic()
-        save_checkpoint(self.checkpoint, self.student, self.optimizer, self.progress)
+        self.save()
         figures = self.evaluate()
         return TrainingResult(
             self.progress.step, self.progress.seconds, figures, self.output / "model"
         )
+
+    def save(self) -> None:
+        save_checkpoint(self.checkpoint, self.student, self.optimizer, self.average, self.progress)
 
     def step(self) -> tuple[float, float]:
         groups = step_groups(
@@ -158,31 +173,39 @@ class _Run:
         logits = self.forward(groups)
         loss, accuracy = group_loss(logits, groups, self.config.loop)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.copy is not None:
+            self.copy.hand_over_gradients()
         nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        if self.copy is not None:
+            self.copy.follow()
+        if self.average is not None:
+            self.average.update_parameters(self.student)
         return float(loss.detach()), accuracy
 
     def forward(self, groups: list[Group]) -> torch.Tensor:
         pairs = [(group.query, passage) for group in groups for passage in group.passages]
         encoded = tokenize_pairs(self.tokenizer, pairs, self.config.max_length)
+        student = self.student if self.copy is None else self.copy.model
         positions: list[int] = []
         parts: list[torch.Tensor] = []
         for chunk, inputs in sorted_chunks(self.tokenizer, encoded, self.config.loop.chunk_tokens):
             positions += chunk
-            parts.append(first_token_logits(self.student, inputs))
+            parts.append(first_token_logits(student, inputs))
         return torch.cat(parts)[torch.tensor(positions).argsort()]
 
     def evaluate(self) -> DevelopmentFigures:
+        best: Any = self.student if self.average is None else self.average.module
         figures = measure(
-            self.student,
+            best,
             self.tokenizer,
             self.development,
             self.config.max_length,
             self.config.loop.chunk_tokens,
         )
         self.log(development=asdict(figures))
-        save_student(self.student, self.tokenizer, self.output / "model")
+        save_student(best, self.tokenizer, self.output / "model")
         return figures
 
     def log(self, **entry: object) -> None:
@@ -194,21 +217,37 @@ class _Run:
 def group_loss(
     logits: torch.Tensor, groups: list[Group], config: LoopConfig
 ) -> tuple[torch.Tensor, float]:
-    """Returns the mean loss over groups and the share whose labelled passage is first.
+    """Returns the mean loss over groups and the share of labelled passages that are first.
 
-    The loss is the cross-entropy on the labelled passage, times the label's weight, plus the
-    divergence from the teacher's distribution over the same passages.
+    For each group: the divergence from the teacher's distribution over its passages, and where
+    there is a label its weight times the cross-entropy on the labelled passage and the anchor's
+    binary cross-entropy. Doubtful passages are left out of the label's two parts.
     """
     losses = []
-    right = 0
+    right = []
     sizes = [len(group.passages) for group in groups]
     for group, scores in zip(groups, torch.split(logits, sizes), strict=True):
-        log_shares = scores.log_softmax(0)
         teacher = (config.teacher_scale * torch.from_numpy(group.teacher)).log_softmax(0)
-        divergence = nn.functional.kl_div(log_shares, teacher, log_target=True, reduction="sum")
-        losses.append(-group.label_weight * log_shares[0] + config.teacher_weight * divergence)
-        right += int(scores.argmax() == 0)
-    return torch.stack(losses).mean(), right / len(groups)
+        loss = config.teacher_weight * nn.functional.kl_div(
+            scores.log_softmax(0), teacher, log_target=True, reduction="sum"
+        )
+        if group.label_weight:
+            clear = scores[~torch.tensor(group.doubtful)]
+            loss = loss - group.label_weight * clear.log_softmax(0)[0]
+            wanted = torch.zeros_like(clear)
+            wanted[0] = 1
+            loss = loss + config.anchor_weight * group.label_weight * (
+                nn.functional.binary_cross_entropy_with_logits(clear, wanted, reduction="sum")
+            )
+            right.append(int(clear.argmax() == 0))
+        losses.append(loss)
+    return torch.stack(losses).mean(), float(np.mean(right)) if right else 0.0
+
+
+def _moving_average(student: nn.Module, decay: float) -> AveragedModel | None:
+    if not decay:
+        return None
+    return AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
 
 
 def _parameter_groups(student: nn.Module, weight_decay: float) -> list[dict[str, object]]:
@@ -227,9 +266,14 @@ def _default_encoder(base: Path) -> Encoder:
 
     def encode(texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         if not model:
-            model.append(SentenceTransformer(str(base), device="cpu", local_files_only=True))
+            precision = {"dtype": torch.bfloat16}
+            model.append(
+                SentenceTransformer(
+                    str(base), device="cpu", local_files_only=True, model_kwargs=precision
+                )
+            )
         vectors = model[0].encode(
-            texts, batch_size=16, normalize_embeddings=True, show_progress_bar=False
+            texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False
         )
         return np.asarray(vectors, dtype=np.float32)
 

@@ -1,10 +1,10 @@
-"""Mining: the passages that stand beside each labelled one, with the teacher's opinion of all."""
+"""Mining: the passages that stand beside each question, with the teacher's opinion of all."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,96 +16,131 @@ from rerank_plugins.training.views import Collection
 
 Encoder = Callable[[list[str]], NDArray[np.float32]]
 
+_QUERIES_AT_ONCE = 256
+
 
 @dataclass(frozen=True)
 class MinedQuestion:
     """A question, its passages, and what the two first stages think of them.
 
     Attributes:
-        passages: Texts; the labelled one comes first.
+        passages: Numbers of passages in the view's list; where there is a label, the labelled one
+            comes first.
         cosines: The bi-encoder's cosine for each passage.
         lexical: BM25's score for each passage as a share of the question's best.
+        doubtful: Whether a passage may answer too: it holds a part of what was labelled, or the
+            bi-encoder likes it about as much. The label is not held against it.
     """
 
     query: str
-    passages: list[str]
+    passages: list[int]
     cosines: list[float]
     lexical: list[float]
+    doubtful: list[bool]
+
+
+@dataclass(frozen=True)
+class MinedView:
+    """The questions of a view and the passages that they share."""
+
+    passages: list[str]
+    questions: list[MinedQuestion]
+    labelled: bool
 
 
 def mine(
     collection: Collection, encoder: Encoder, config: MiningConfig, rng: np.random.Generator
-) -> list[MinedQuestion]:
+) -> MinedView:
     """Returns the questions of a collection with their candidates.
 
-    Questions left with no candidate at all are dropped: nothing can be learned from them.
+    Questions with fewer than two passages are dropped: nothing can be learned from them.
     """
     passage_vectors = encoder(collection.passages)
     query_vectors = encoder(collection.queries)
     bm25 = Bm25Search(collection.passages)
     mined = []
-    for query, golds, vector in zip(
-        collection.queries, collection.golds, query_vectors, strict=True
-    ):
-        cosines = passage_vectors @ vector
+    for number, cosines in enumerate(_cosines(query_vectors, passage_vectors)):
+        query, golds = collection.queries[number], collection.golds[number]
         lexical = bm25.scores(query)
         lexical = lexical / max(float(lexical.max()), 1e-6)
-        positive = max(golds, key=lambda gold: cosines[gold])
-        chosen = _choose(positive, set(golds), cosines, lexical, config, rng)
-        if chosen:
-            kept = [positive, *chosen]
-            mined.append(
-                MinedQuestion(
-                    query=query,
-                    passages=[collection.passages[number] for number in kept],
-                    cosines=[round(float(cosines[number]), 4) for number in kept],
-                    lexical=[round(float(lexical[number]), 4) for number in kept],
-                )
+        positive = max(golds, key=lambda gold, row=cosines: row[gold])  # type: ignore[misc]
+        chosen = _choose(set(golds), cosines, lexical, config, rng)
+        if collection.labelled:
+            chosen = [positive, *(other for other in chosen if other != positive)]
+        else:
+            chosen = [other for other in chosen if other not in golds]
+        if len(chosen) < 2:
+            continue
+        limit = cosines[positive] - config.margin
+        doubtful = [other in golds or bool(cosines[other] > limit) for other in chosen]
+        mined.append(
+            MinedQuestion(
+                query=query,
+                passages=chosen,
+                cosines=[round(float(cosines[other]), 4) for other in chosen],
+                lexical=[round(float(lexical[other]), 4) for other in chosen],
+                doubtful=[False, *doubtful[1:]] if collection.labelled else doubtful,
             )
-    return mined
+        )
+    return MinedView(collection.passages, mined, collection.labelled)
 
 
-def write_mined(path: Path, questions: Iterable[MinedQuestion]) -> None:
-    """Writes questions as JSON lines, whole or not at all."""
+def write_mined(path: Path, view: MinedView) -> None:
+    """Writes a view as JSON lines, whole or not at all: its passages first, then its questions."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     with partial.open("w", encoding="utf-8") as lines:
-        for question in questions:
-            lines.write(json.dumps(asdict(question), ensure_ascii=False) + "\n")
+        head = {"labelled": view.labelled, "passages": view.passages}
+        for entry in (head, *map(vars, view.questions)):
+            lines.write(json.dumps(entry, ensure_ascii=False) + "\n")
     partial.replace(path)
 
 
-def read_mined(path: Path) -> list[MinedQuestion]:
-    """Returns the questions that ``write_mined`` wrote."""
+def read_mined(path: Path) -> MinedView:
+    """Returns the view that ``write_mined`` wrote."""
     with path.open(encoding="utf-8") as lines:
-        return [MinedQuestion(**json.loads(line)) for line in lines]
+        head = json.loads(next(lines))
+        questions = [MinedQuestion(**json.loads(line)) for line in lines]
+    return MinedView(head["passages"], questions, head["labelled"])
+
+
+def _cosines(
+    queries: NDArray[np.float32], passages: NDArray[np.float32]
+) -> Iterator[NDArray[np.float32]]:
+    for start in range(0, len(queries), _QUERIES_AT_ONCE):
+        yield from queries[start : start + _QUERIES_AT_ONCE] @ passages.T
 
 
 def _choose(
-    positive: int,
     golds: set[int],
     cosines: NDArray[np.float32],
     lexical: NDArray[np.float32],
     config: MiningConfig,
     rng: np.random.Generator,
 ) -> list[int]:
-    ceiling = cosines[positive] - config.margin
-    by_cosine = np.argsort(-cosines, kind="stable")[: config.depth]
-    by_lexical = np.argsort(-lexical, kind="stable")[: config.depth]
-    seen = set(golds)
-    chosen: list[int] = []
+    by_cosine = _best(cosines, config.depth)
+    by_lexical = [number for number in _best(lexical, config.depth) if lexical[number] > 0]
+    chosen: dict[int, None] = {}
 
     def take(numbers: Iterable[int], limit: int) -> None:
         for number in numbers:
             if limit <= 0:
                 return
-            if number not in seen and cosines[number] <= ceiling:
-                seen.add(number)
-                chosen.append(number)
-                limit -= 1
+            if number not in chosen:
+                chosen[number] = None
+                limit -= number not in golds
 
-    interleaved = np.stack([by_lexical, by_cosine], axis=1).ravel()
-    take(interleaved.tolist(), config.hard)
-    take(rng.permutation(by_lexical).tolist(), config.middle)
-    take(rng.permutation(len(cosines))[: 4 * config.random].tolist(), config.random)
-    return chosen
+    take(by_cosine, config.nearest)
+    take(by_lexical, config.lexical)
+    rest = np.array([*by_cosine, *by_lexical], dtype=np.int64)
+    take(rng.permutation(rest).tolist(), config.middle)
+    take(rng.integers(len(cosines), size=4 * config.random).tolist(), config.random)
+    return list(chosen)
+
+
+def _best(scores: NDArray[np.float32], depth: int) -> Sequence[int]:
+    """The numbers of the highest scores, best first."""
+    depth = min(depth, len(scores))
+    top = np.argpartition(-scores, depth - 1)[:depth]
+    best: list[int] = top[np.argsort(-scores[top], kind="stable")].tolist()
+    return best

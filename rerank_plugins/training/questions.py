@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from rerank_plugins.training.config import TrainingConfig, ViewConfig
-from rerank_plugins.training.mining import Encoder, MinedQuestion, mine, read_mined, write_mined
+from rerank_plugins.training.mining import (
+    Encoder,
+    MinedQuestion,
+    MinedView,
+    mine,
+    read_mined,
+    write_mined,
+)
 from rerank_plugins.training.pairs import read_pairs, split_pairs
-from rerank_plugins.training.views import build_view
+from rerank_plugins.training.views import build_view, merge
 
 
 @dataclass(frozen=True)
 class Question:
-    """A mined question with the weight of its label and the step at which it joins."""
+    """A mined question with the weight of its label and the step at which it joins.
+
+    Attributes:
+        texts: The passages that ``mined`` numbers.
+        label_weight: 0 where there is no label.
+    """
 
     mined: MinedQuestion
+    texts: Sequence[str]
     label_weight: float
     first_step: int
 
@@ -49,18 +62,17 @@ def load_questions(
         encoder: The teacher: texts to unit vectors.
         report: Called as ``report(name, done, total)`` before each mining and at the end.
     """
-    jobs = [
-        (view, source, side)
-        for view in config.views
-        for source in view.sources
-        for side in ("train", "dev")
-    ]
+    jobs = [(view, side) for view in config.views for side in ("train", "dev")]
     found: dict[str, list[Question]] = {"train": [], "dev": []}
-    for done, (view, source, side) in enumerate(jobs):
-        report(f"{source} {view.kind} {side}", done, len(jobs))
-        mined = _load_one(config, view, source, side, data, cache, encoder)
+    for done, (view, side) in enumerate(jobs):
+        report(f"{view.kind} {side}", done, len(jobs))
+        mined = _load_one(config, view, side, data, cache, encoder)
+        if side == "dev" and not mined.labelled:
+            continue  # nothing to find
+        weight = view.label_weight if mined.labelled else 0.0
         found[side].extend(
-            Question(question, view.label_weight, view.first_step) for question in mined
+            Question(question, mined.passages, weight, view.first_step)
+            for question in mined.questions
         )
     report("mined", len(jobs), len(jobs))
     return Questions(found["train"], found["dev"])
@@ -69,36 +81,38 @@ def load_questions(
 def _load_one(
     config: TrainingConfig,
     view: ViewConfig,
-    source: str,
     side: str,
     data: Path,
     cache: Path,
     encoder: Encoder,
-) -> list[MinedQuestion]:
+) -> MinedView:
     key = {
         "view": view.kind,
-        "source": source,
+        "sources": dict(view.sources),
         "side": side,
-        "questions": view.sources[source],
         "share": config.development_share,
         "seed": config.seed,
         "base": config.base,
         "mining": asdict(config.mining),
     }
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=8)
-    path = cache / f"{source}-{view.kind}-{side}-{digest.hexdigest()}.jsonl"
+    path = cache / f"{view.kind}-{side}-{digest.hexdigest()}.jsonl"
     if path.is_file():
         return read_mined(path)
-    pairs, held_out = split_pairs(read_pairs(data, source), config.development_share, config.seed)
     # Not the whole key: the same base in another folder must draw the same questions.
-    drawn = f"{config.seed} {view.kind} {source} {side}"
-    rng = np.random.default_rng(list(drawn.encode()))
-    questions, mining = view.sources[source], config.mining
-    if side == "dev":
-        # The margin trusts the teacher; held-out questions must be able to prove it wrong.
-        pairs, mining = held_out, replace(mining, margin=-2.0)
-        questions = max(1, round(questions * config.development_share))
-    collection = build_view(view.kind, pairs, questions, rng)
-    mined = mine(collection, encoder, mining, rng) if collection.queries else []
+    rng = np.random.default_rng(list(f"{config.seed} {view.kind} {side}".encode()))
+    collections = []
+    for source, questions in view.sources.items():
+        pairs, held_out = split_pairs(
+            read_pairs(data, source), config.development_share, config.seed
+        )
+        if side == "dev":
+            pairs, questions = held_out, max(1, round(questions * config.development_share))
+        collections.append(build_view(view.kind, pairs, questions, rng))
+    collection = merge(collections)
+    if collection.queries:
+        mined = mine(collection, encoder, config.mining, rng)
+    else:
+        mined = MinedView([], [], collection.labelled)
     write_mined(path, mined)
     return mined

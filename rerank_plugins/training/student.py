@@ -10,8 +10,7 @@ from typing import Any
 
 import sentence_transformers
 import torch
-from safetensors.torch import save_file
-from torch import nn
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModel,
     AutoTokenizer,
@@ -19,6 +18,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.onnx_graph import write_onnx_graph
 
@@ -77,6 +77,26 @@ def build_student(base: Path, layers: Sequence[int], seed: int) -> BertForSequen
     return student
 
 
+def load_start(student: BertForSequenceClassification, start: str) -> None:
+    """Puts the weights of an earlier student, or of the model that ships, into ``student``.
+
+    Raises:
+        InvalidInputError: There is no such folder, or its model has another shape.
+    """
+    folder = EMBEDDED_FOLDER if start == "embedded" else Path(start)
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        msg = f"start {start!r} holds no model.safetensors; give a saved student's folder, or "
+        msg += '"embedded" for the model that ships'
+        raise InvalidInputError(msg)
+    weights = {name: values.float() for name, values in load_file(path).items()}
+    try:
+        student.load_state_dict(weights)
+    except RuntimeError as error:
+        msg = f"start {start!r} is a model of another shape than base and layers make: {error}"
+        raise InvalidInputError(msg) from error
+
+
 def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
     """Returns the base's tokenizer without the padding and truncation saved in it.
 
@@ -107,17 +127,17 @@ def first_token_logits(
     """
     bert: Any = student.bert
     hidden = bert.embeddings(input_ids=inputs["input_ids"], token_type_ids=inputs["token_type_ids"])
-    visible = inputs["attention_mask"].bool()[:, None, None, :]
+    hidden_from = (1 - inputs["attention_mask"][:, None, None, :]).to(hidden.dtype) * -1e4
     *body, last = bert.encoder.layer
     for layer in body:
-        hidden = _layer(layer, hidden, hidden, visible)
-    first = _layer(last, hidden[:, :1], hidden, visible)
+        hidden = _layer(layer, hidden, hidden, hidden_from)
+    first = _layer(last, hidden[:, :1], hidden, hidden_from)
     logits: torch.Tensor = student.classifier(bert.pooler(first))
-    return logits[:, 0]
+    return logits[:, 0].float()
 
 
 def _layer(
-    layer: Any, asking: torch.Tensor, hidden: torch.Tensor, visible: torch.Tensor
+    layer: Any, asking: torch.Tensor, hidden: torch.Tensor, hidden_from: torch.Tensor
 ) -> torch.Tensor:
     attention = layer.attention.self
     heads = attention.num_attention_heads
@@ -125,12 +145,10 @@ def _layer(
     def split(values: torch.Tensor) -> torch.Tensor:
         return values.view(*values.shape[:2], heads, -1).transpose(1, 2)
 
-    mixed = nn.functional.scaled_dot_product_attention(
-        split(attention.query(asking)),
-        split(attention.key(hidden)),
-        split(attention.value(hidden)),
-        attn_mask=visible,
-    )
+    # Written out: backward through scaled_dot_product_attention is several times slower on a CPU.
+    query = split(attention.query(asking)) * attention.attention_head_size**-0.5
+    weights = (query @ split(attention.key(hidden)).transpose(-1, -2) + hidden_from).softmax(-1)
+    mixed = weights @ split(attention.value(hidden))
     attended = layer.attention.output(mixed.transpose(1, 2).flatten(2), asking)
     result: torch.Tensor = layer.output(layer.intermediate(attended), attended)
     return result

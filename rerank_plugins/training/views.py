@@ -1,4 +1,4 @@
-"""Views: one source of pairs seen at several lengths.
+"""Views: the same sources of pairs seen at several lengths and in several tones.
 
 A reranker meets sentences and pages, keywords and paragraphs. Each view turns the same pairs into a
 collection of another shape:
@@ -8,7 +8,11 @@ collection of another shape:
   that answers;
 - ``joined``: questions against neighbouring passages joined into a page;
 - ``leads``: the opening sentences of a passage as a long query, the rest as its passage;
-- ``keywords``: a few rare words of a passage as the query.
+- ``keywords``: a few rare words of a passage as the query;
+- ``reworded``: questions as keywords, with slips, or without the words that the passage has,
+  against the same windows;
+- ``sentences``: any sentence against the windows of all other passages. There is no label, the
+  teacher alone says which of them mean the same.
 """
 
 from __future__ import annotations
@@ -17,11 +21,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rerank_plugins.training.pairs import Pair
+from rerank_plugins.training.rewording import reworded
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -39,11 +44,14 @@ class Collection:
     Attributes:
         golds: For each query the passages that hold its answer; more than one where the teacher
             is to choose.
+        labelled: Whether a query asks for its golds. Otherwise it was taken from them, and they
+            are left out of what it is compared with.
     """
 
     queries: list[str]
     golds: list[tuple[int, ...]]
     passages: list[str]
+    labelled: bool = True
 
 
 def build_view(
@@ -153,6 +161,39 @@ def _cut_words(sentence: str) -> list[str]:
     ]
 
 
+def _reworded(pairs: Sequence[Pair], rng: np.random.Generator) -> Collection:
+    texts = [(pair, reworded(pair.query, pair.passage, rng)) for pair in pairs]
+    return _windows([Pair(text, pair.passage) for pair, text in texts if text], rng)
+
+
+def _sentences(pairs: Sequence[Pair], rng: np.random.Generator) -> Collection:
+    pieces: dict[str, list[str]] = {}
+    asked = []
+    for passage in dict.fromkeys(pair.passage for pair in pairs):
+        pieces[passage] = _cut_windows(passage, rng)
+        sentences = [s for s in _SENTENCE_END.split(passage) if 5 <= len(s.split()) <= 40]
+        if sentences:
+            sentence = sentences[int(rng.integers(len(sentences)))]
+            if rng.random() < 0.4:
+                sentence = sentence.lower().rstrip(".")
+            asked.append(Pair(sentence, passage))
+    return replace(_collect(asked, pieces), labelled=False)
+
+
+def merge(collections: Sequence[Collection]) -> Collection:
+    """Returns one collection with the queries and the passages of several of the same view."""
+    places: dict[str, int] = {}
+    golds: dict[str, dict[int, None]] = {}
+    for collection in collections:
+        numbers = [places.setdefault(text, len(places)) for text in collection.passages]
+        for query, found in zip(collection.queries, collection.golds, strict=True):
+            golds.setdefault(query, {}).update((numbers[number], None) for number in found)
+    labelled = all(collection.labelled for collection in collections)
+    return Collection(
+        list(golds), [tuple(found) for found in golds.values()], list(places), labelled
+    )
+
+
 def _collect(pairs: Sequence[Pair], pieces: dict[str, list[str]]) -> Collection:
     passages = {
         text: index
@@ -172,4 +213,6 @@ _BUILDERS: dict[str, Callable[[Sequence[Pair], np.random.Generator], Collection]
     "joined": _joined,
     "leads": _leads,
     "keywords": _keywords,
+    "reworded": _reworded,
+    "sentences": _sentences,
 }
