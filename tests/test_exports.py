@@ -5,6 +5,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +92,9 @@ def test_every_error_is_a_rerank_error_and_a_builtin_error() -> None:
             assert issubclass(error, builtin)
         assert f"{name} " in errors.__doc__ or name == "RerankError"
         assert name in rerank_plugins.__all__
+
+
+def test_the_page_on_errors_shows_the_same_tree() -> None:
+    page = Path(__file__).parent.parent / "docs" / "errors.md"
+    tree = errors.__doc__[errors.__doc__.index("RerankError\n├") :]
+    assert tree.strip() in page.read_text(encoding="utf-8")

@@ -239,9 +239,11 @@ def test_weights_are_not_fetched_for_what_is_refused(
     ("case", "error", "hint"),
     [
         ("missing", "ModelNotFoundError", "Check the spelling"),
+        ("missing", "ModelNotFoundError", "There is no directory 'tiny/none'"),
         ("bad revision", "ModelNotFoundError", "no revision 'v9'"),
         ("gated", "ModelAccessError", "hf auth login"),
         ("not cached", "HubUnreachableError", "model='embedded'"),
+        ("not cached", "HubUnreachableError", "There is no directory 'tiny/ranker'"),
     ],
 )
 def test_what_the_hub_refuses_says_what_to_do(
