@@ -136,8 +136,9 @@ def _download(settings: ModelSettings, patterns: list[str]) -> Path:
         raise ModelAccessError(message) from error
     except RepositoryNotFoundError as error:
         message = (
-            f"The hub has no model {model!r} that you may read. Check the spelling (owner/name); "
-            "for a private model pass token= or type: hf auth login"
+            f"There is no directory {model!r}, and the hub has no model of that name that you may "
+            "read. Check the spelling (owner/name); for a private model pass token= or type: "
+            "hf auth login"
         )
         raise ModelNotFoundError(message) from error
     except RevisionNotFoundError as error:
@@ -153,7 +154,10 @@ def _download(settings: ModelSettings, patterns: list[str]) -> Path:
             if settings.local_files_only or error.__cause__ is None
             else "is not in the local cache, and the hub did not answer"
         )
-        message = f"The hub model {model!r} {reason}. {_WITHOUT_NETWORK}"
+        message = (
+            f"There is no directory {model!r}, and the hub model of that name {reason}. "
+            f"{_WITHOUT_NETWORK}"
+        )
         raise HubUnreachableError(message) from error
     except (HfHubHTTPError, OSError) as error:
         message = f"The hub answered with an error for {model!r}: {error}. {_WITHOUT_NETWORK}"

@@ -12,7 +12,7 @@ from rerank_plugins.results import ScoreScale
 def check_query(query: object) -> str:
     """The query, if it is a string."""
     if not isinstance(query, str):
-        message = f"query must be a string, but got {_shown(query)}. Pass the text of the query."
+        message = f"query must be a string, but got {described(query)}. Pass the text of the query."
         raise InvalidInputError(message)
     return query
 
@@ -21,7 +21,7 @@ def check_passages(passages: object) -> list[str]:
     """The passages as a new list, if they are an iterable of strings."""
     if isinstance(passages, (str, bytes)) or not isinstance(passages, Iterable):
         message = (
-            f"passages must be a list of strings, but got {_shown(passages)}. "
+            f"passages must be a list of strings, but got {described(passages)}. "
             "To score a single passage, pass a list with it: [passage]."
         )
         raise InvalidInputError(message)
@@ -29,7 +29,7 @@ def check_passages(passages: object) -> list[str]:
     for position, passage in enumerate(checked):
         if not isinstance(passage, str):
             message = (
-                f"passages[{position}] must be a string, but got {_shown(passage)}. "
+                f"passages[{position}] must be a string, but got {described(passage)}. "
                 "Pass the text of each passage, and leave out passages that have none."
             )
             raise InvalidInputError(message)
@@ -39,7 +39,7 @@ def check_passages(passages: object) -> list[str]:
 def check_pairs(pairs: object) -> list[tuple[str, str]]:
     """The pairs as a new list of (query, passage) tuples."""
     if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Iterable):
-        message = f"pairs must be a list of (query, passage) tuples, but got {_shown(pairs)}."
+        message = f"pairs must be a list of (query, passage) tuples, but got {described(pairs)}."
         raise InvalidInputError(message)
     checked = []
     for position, pair in enumerate(pairs):
@@ -51,7 +51,7 @@ def check_pairs(pairs: object) -> list[tuple[str, str]]:
         ):
             message = (
                 f"pairs[{position}] must be a (query, passage) tuple of two strings, "
-                f"but got {_shown(pair)}."
+                f"but got {described(pair)}."
             )
             raise InvalidInputError(message)
         checked.append((pair[0], pair[1]))
@@ -72,7 +72,7 @@ def check_positive_int(value: Any, name: str, hint: str = "") -> int:
     except TypeError:
         number = None
     if number is None or number < 1:
-        message = f"{name} must be > 0 and a whole number, but got {value!r}. {hint}".rstrip()
+        message = f"{name} must be > 0, but got {value!r}. Pass a whole number. {hint}".rstrip()
         raise InvalidInputError(message)
     return number
 
@@ -121,7 +121,7 @@ def check_choice(value: Any, name: str, allowed: Sequence[str]) -> str:
 def check_text(value: Any, name: str) -> str:
     """`value`, if it is a string."""
     if not isinstance(value, str):
-        message = f"{name} must be a string, but got {_shown(value)}."
+        message = f"{name} must be a string, but got {described(value)}."
         raise InvalidInputError(message)
     return value
 
@@ -129,12 +129,12 @@ def check_text(value: Any, name: str) -> str:
 def check_flag(value: Any, name: str) -> bool:
     """`value`, if it is True or False: a string such as "false" would count as true."""
     if not isinstance(value, bool):
-        message = f"{name} must be True or False, but got {_shown(value)}."
+        message = f"{name} must be True or False, but got {described(value)}."
         raise InvalidInputError(message)
     return value
 
 
-def _shown(value: object) -> str:
+def described(value: object) -> str:
     """A value for an error message: type and a short representation."""
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

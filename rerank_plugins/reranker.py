@@ -186,10 +186,13 @@ class Reranker:
             ModelError: The model could not be loaded; a subclass says why.
             ScoringError: The model gave NaN or infinity.
         """
-        batch = Batch.of((query, [passage]) for query, passage in check_pairs(pairs))
-        whole = replace(self._cut, top_k=None, score_threshold=None)
-        rankings = batch.rankings(self._scores(batch), whole)
-        return [ranking[0].score for ranking in rankings]
+        batch = _one_by_one(pairs)
+        return self._in_order(batch, self._scores(batch))
+
+    async def ascore_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[float]:
+        """`score_pairs` that never blocks the event loop."""
+        batch = _one_by_one(pairs)
+        return self._in_order(batch, await self._ascores(batch))
 
     def warm_up(self) -> None:
         """Makes the scorer ready now; see `Scorer.warm_up`."""
@@ -218,3 +221,13 @@ class Reranker:
         if not batch.pairs:
             return NO_SCORES
         return await asyncio.wrap_future(self.scorer.submit(batch.pairs))
+
+    def _in_order(self, batch: Batch, scores: PairScores) -> list[float]:
+        """The scores of a batch of single passages, none of them left out."""
+        whole = replace(self._cut, top_k=None, score_threshold=None)
+        return [ranking[0].score for ranking in batch.rankings(scores, whole)]
+
+
+def _one_by_one(pairs: Iterable[tuple[str, str]]) -> Batch:
+    """The checked pairs, each as a query with a single passage."""
+    return Batch.of((query, [passage]) for query, passage in check_pairs(pairs))

@@ -1,16 +1,73 @@
-"""For wrappers whose options are pydantic fields: the fields in, a reranker out.
+"""What the wrappers of frameworks share: options in, documents checked, results described.
 
-Two of our own are made with it, and a third framework's could be. Imports no pydantic.
+Our own are made with it, and another framework's could be. Imports no framework, no pydantic.
 """
 
+from collections.abc import Iterable, Mapping
 from inspect import signature
 from os import PathLike, fspath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from rerank_plugins._validation import described
+from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.reranker import Reranker
+from rerank_plugins.results import Ranked
 from rerank_plugins.scorer import CrossEncoderScorer
 
-_OPTIONS = (*signature(CrossEncoderScorer).parameters, "score_threshold", "scale", "scorer")
+SCORER_OPTIONS = tuple(signature(CrossEncoderScorer).parameters)
+"""The names of the options that say which model scores and how."""
+
+_OPTIONS = (*SCORER_OPTIONS, "score_threshold", "scale", "scorer")
+
+
+def check_kind(value: object, kind: type[Any], name: str, hint: str = "") -> Any:
+    """`value`, if it is of the framework's own kind.
+
+    Args:
+        value: What the caller gave.
+        kind: The class it has to be of.
+        name: What messages call it.
+        hint: How to make one. With a hint the value is not shown: it may be a secret.
+
+    Raises:
+        InvalidInputError: It is something else.
+    """
+    if not isinstance(value, kind):
+        given = type(value).__name__ if hint else described(value)
+        message = f"{name} must be a {kind.__name__}, but got {given}. {hint}".rstrip()
+        raise InvalidInputError(message)
+    return value
+
+
+def check_items(items: object, kind: type[Any], name: str) -> list[Any]:
+    """The items as a new list, if they are an iterable of the framework's own kind.
+
+    Raises:
+        InvalidInputError: They are not, or one of them is not.
+    """
+    if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
+        message = f"{name} must be a list of {kind.__name__}, but got {described(items)}."
+        raise InvalidInputError(message)
+    return [check_kind(item, kind, f"{name}[{at}]") for at, item in enumerate(items)]
+
+
+def result_metadata(
+    ranked: Ranked, metadata: Mapping[str, Any], *, retrieval_score: float | None = None
+) -> dict[str, Any]:
+    """What a wrapper adds to a document's metadata, besides the score itself.
+
+    Args:
+        ranked: The document's place in the ranking.
+        metadata: The metadata that the document came with.
+        retrieval_score: The first stage's score. One that an earlier reranking kept stays.
+
+    Returns:
+        `relevance_score_scale`, `relevance_truncated`, and `retrieval_score` if there is one.
+    """
+    added = {"relevance_score_scale": ranked.scale, "relevance_truncated": ranked.truncated}
+    if retrieval_score is None:
+        return added
+    return {**added, "retrieval_score": metadata.get("retrieval_score", retrieval_score)}
 
 
 class OptionFields:
@@ -46,6 +103,13 @@ class OptionFields:
                 self.__dict__[name] = before
                 raise
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other options, checked like the constructor's arguments."""
+        base: Any = super()
+        copied: Self = base.model_copy(update=update, deep=deep)
+        copied.model_post_init(None)
+        return copied
+
     def __getstate__(self) -> dict[Any, Any]:
         state: Any = super().__getstate__()
         return {**state, "__dict__": {**state["__dict__"], "token": None}}
@@ -59,8 +123,9 @@ class OptionFields:
         await self._reranker.awarm_up()
 
     def close(self) -> None:
-        """Releases the model; it cannot be used afterwards."""
+        """Releases the model. A later use loads it again; a scorer handed in stays closed."""
         self._reranker.close()
+        self._reranker = self._make_reranker()
 
     def _make_reranker(self) -> Reranker:
         fields = type(self).model_fields

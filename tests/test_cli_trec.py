@@ -94,6 +94,22 @@ def test_a_run_written_to_a_file_can_be_reranked_again(
     assert capsys.readouterr().out == first.read_text()
 
 
+def test_json_has_the_passages_of_each_query_with_their_texts(
+    files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments(files), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["query_id"], row["query"]) for row in rows] == list(QUERIES.items())
+    lines = [
+        f"{row['query_id']} Q0 {passage['id']} {rank} {passage['score']:.3f}"
+        for row in rows
+        for rank, passage in enumerate(row["ranking"], start=1)
+    ]
+    assert "\n".join(lines) == wanted()
+    assert rows[0]["ranking"][0]["text"] == DOCUMENTS[rows[0]["ranking"][0]["id"]]
+    assert {passage["scale"] for row in rows for passage in row["ranking"]} == {"logit"}
+
+
 def test_top_k_and_threshold_count_for_each_query(
     files: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

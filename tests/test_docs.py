@@ -1,4 +1,4 @@
-"""Every Python block in README and docs runs, and prints what the page says it prints."""
+"""Every Python block in pages and notebooks runs, and prints what the page says it prints."""
 
 import itertools
 import json
@@ -15,16 +15,20 @@ PAGES = sorted(
     for pattern in ("README.md", "docs/*.md", "[a-z]*/*/README.md")
     for path in ROOT.glob(pattern)
 )
+NOTEBOOKS = sorted(path.relative_to(ROOT) for path in ROOT.glob("integrations/*/examples/*.ipynb"))
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+\.\d+")
 TOLERANCE = 0.02  # processors round differently; a page shows two or three decimals
 
 RUNNER = """
-import contextlib, io, json, sys
+import ast, asyncio, contextlib, inspect, io, json, sys
 namespace, printed = {"__name__": "__main__"}, []
 for code in json.load(sys.stdin):
     with contextlib.redirect_stdout(io.StringIO()) as output:
-        exec(compile(code, "page", "exec"), namespace)
+        # a cell of a notebook may await
+        result = eval(compile(code, "page", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), namespace)
+        if inspect.iscoroutine(result):
+            asyncio.run(result)
     printed.append(output.getvalue())
 json.dump(printed, sys.stdout)
 """
@@ -32,6 +36,8 @@ json.dump(printed, sys.stdout)
 
 def python_blocks(page: Path) -> list[tuple[str, str | None]]:
     """Code blocks to run, each with the output block that follows it, if one does."""
+    if page.suffix == ".ipynb":
+        return notebook_cells(page)
     blocks = FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
     pairs = itertools.pairwise([*blocks, ("", "")])
     return [
@@ -41,8 +47,18 @@ def python_blocks(page: Path) -> list[tuple[str, str | None]]:
     ]
 
 
+def notebook_cells(notebook: Path) -> list[tuple[str, str | None]]:
+    """Code cells to run, each with the output that the notebook shows."""
+    cells = json.loads((ROOT / notebook).read_text(encoding="utf-8"))["cells"]
+    return [
+        ("".join(cell["source"]), "".join(line for out in cell["outputs"] for line in out["text"]))
+        for cell in cells
+        if cell["cell_type"] == "code"
+    ]
+
+
 def with_code() -> list[Path]:
-    return [page for page in PAGES if python_blocks(page)]
+    return [page for page in [*PAGES, *NOTEBOOKS] if python_blocks(page)]
 
 
 @pytest.mark.parametrize("page", with_code(), ids=str)

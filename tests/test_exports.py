@@ -4,6 +4,8 @@ import importlib
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -31,10 +33,54 @@ def test_every_public_name_of_the_core_modules_is_exported() -> None:
     assert public - set(rerank_plugins.__all__) == set()
 
 
-@pytest.mark.parametrize("module", ["torch", "sentence_transformers", "transformers", "rich"])
+@pytest.mark.parametrize(
+    "module",
+    "torch sentence_transformers transformers rich onnxruntime tokenizers huggingface_hub".split(),
+)
 def test_import_does_not_load_heavy_packages(module: str) -> None:
     code = f"import rerank_plugins, sys; sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_import_takes_less_than_three_tenths_of_a_second() -> None:
+    # of processor time, so that other work on the machine does not count; the best of three
+    code = "import time; start = time.process_time(); import rerank_plugins; "
+    code += "print(time.process_time() - start)"
+    command = [sys.executable, "-c", code]
+    seconds = [
+        float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        for _ in range(3)
+    ]
+    assert min(seconds) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("called", "positional"),
+    [
+        (rerank_plugins.CrossEncoderScorer, ["model"]),
+        (rerank_plugins.Reranker, ["scorer"]),
+        (rerank_plugins.Reranker.rank, ["self", "query", "passages"]),
+        (rerank_plugins.Reranker.rank_many, ["self", "queries", "passages"]),
+    ],
+)
+def test_options_are_keyword_only(called: Callable[..., object], positional: list[str]) -> None:
+    parameters = inspect.signature(called).parameters.values()
+    assert [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD] == positional
+    assert all(p.kind is p.KEYWORD_ONLY for p in parameters if p.name not in positional)
+
+
+@pytest.mark.parametrize(
+    ("owner", "methods"),
+    [
+        (rerank_plugins.CrossEncoderScorer, ["score", "score_pairs", "warm_up"]),
+        (rerank_plugins.Reranker, ["rank", "rank_many", "score_pairs", "warm_up"]),
+    ],
+)
+def test_what_scores_or_loads_has_an_async_twin(owner: type, methods: list[str]) -> None:
+    for name in methods:
+        twin = getattr(owner, f"a{name}")
+        assert inspect.iscoroutinefunction(twin)
+        assert inspect.signature(twin) == inspect.signature(getattr(owner, name))
 
 
 def test_every_error_is_a_rerank_error_and_a_builtin_error() -> None:
@@ -46,3 +92,9 @@ def test_every_error_is_a_rerank_error_and_a_builtin_error() -> None:
             assert issubclass(error, builtin)
         assert f"{name} " in errors.__doc__ or name == "RerankError"
         assert name in rerank_plugins.__all__
+
+
+def test_the_page_on_errors_shows_the_same_tree() -> None:
+    page = Path(__file__).parent.parent / "docs" / "errors.md"
+    tree = errors.__doc__[errors.__doc__.index("RerankError\n├") :]
+    assert tree.strip() in page.read_text(encoding="utf-8")

@@ -19,7 +19,12 @@ from rerank_plugins import (
     UnsupportedOptionError,
 )
 from tests.small_hub import COMMIT, TOKEN, small_hub
-from tests.tiny_models import edit_json, save_tiny_cross_encoder, save_tiny_encoder
+from tests.tiny_models import (
+    edit_json,
+    save_tiny_cross_encoder,
+    save_tiny_encoder,
+    save_tiny_model_with_code,
+)
 
 
 def load_error(model: str | Path, **options: object) -> Exception:
@@ -162,6 +167,8 @@ print(json.dumps({
     "cached": outcome("tiny/ranker", local_files_only=True),
     "pinned": outcome("tiny/ranker", revision=COMMIT, local_files_only=True),
     "token": outcome("tiny/gated", token=lambda: TOKEN),
+    "untrusted code": outcome("tiny/own"),
+    "trusted code": outcome("tiny/own", trust_remote_code=True),
 }))
 """
 
@@ -175,12 +182,23 @@ def hub(
     for file in tiny_model.iterdir():
         (pickled / file.name).write_bytes(file.read_bytes())
     (pickled / "pytorch_model.bin").write_bytes(b"a pickle that nobody should fetch")
-    models = {"tiny/ranker": pickled, "tiny/gated": tiny_model, "tiny/embedder": headless_model}
+    own = save_tiny_model_with_code(tmp_path_factory.mktemp("own"), added=100)
+    models = {
+        "tiny/ranker": pickled,
+        "tiny/gated": tiny_model,
+        "tiny/embedder": headless_model,
+        "tiny/own": own,
+    }
     with small_hub(models, gated="tiny/gated") as (endpoint, served):
         arguments = [str(tmp_path_factory.mktemp("cache")), TOKEN, COMMIT]
         done = subprocess.run(
             [sys.executable, "-c", HUB_SESSION, *arguments],
-            env={**os.environ, "HF_ENDPOINT": endpoint, "HF_TOKEN": ""},
+            env={
+                **os.environ,
+                "HF_ENDPOINT": endpoint,
+                "HF_TOKEN": "",
+                "HF_MODULES_CACHE": str(tmp_path_factory.mktemp("modules")),
+            },
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -196,7 +214,17 @@ def test_a_hub_model_is_downloaded_once_and_scores_as_the_local_one(
         wanted = pytest.approx(float(scorer.score("red fox", ["the fox"])[0]), abs=1e-6)
     for case in ("downloaded", "cached", "pinned", "token"):
         assert outcomes[case] == wanted, case
-    assert served.count("model.safetensors") == 2  # once for each model that was allowed
+    assert served.count("model.safetensors") == 3  # once for each model that was allowed
+
+
+def test_code_of_a_hub_model_is_fetched_and_run_with_trust_only(
+    hub: tuple[dict[str, object], list[str]],
+) -> None:
+    outcomes, served = hub
+    assert str(outcomes["untrusted code"]).startswith("UnsupportedOptionError")
+    plain = float(str(outcomes["downloaded"]))  # the same weights, without the code that adds 100
+    assert outcomes["trusted code"] == pytest.approx(plain + 100, abs=1e-4)
+    assert served.count("modeling_own.py") == 1
 
 
 def test_weights_are_not_fetched_for_what_is_refused(
@@ -211,9 +239,11 @@ def test_weights_are_not_fetched_for_what_is_refused(
     ("case", "error", "hint"),
     [
         ("missing", "ModelNotFoundError", "Check the spelling"),
+        ("missing", "ModelNotFoundError", "There is no directory 'tiny/none'"),
         ("bad revision", "ModelNotFoundError", "no revision 'v9'"),
         ("gated", "ModelAccessError", "hf auth login"),
         ("not cached", "HubUnreachableError", "model='embedded'"),
+        ("not cached", "HubUnreachableError", "There is no directory 'tiny/ranker'"),
     ],
 )
 def test_what_the_hub_refuses_says_what_to_do(

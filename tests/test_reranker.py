@@ -114,6 +114,9 @@ async def test_async_methods_equal_the_sync_ones() -> None:
     assert await reranker.arank("red fox", passages) == reranker.rank("red fox", passages)
     many = (["red", "fox"], [passages, passages])
     assert await reranker.arank_many(*many) == reranker.rank_many(*many)
+    pairs = [("red fox", passage) for passage in passages]
+    assert await reranker.ascore_pairs(pairs) == reranker.score_pairs(pairs)
+    assert await reranker.ascore_pairs([]) == reranker.score_pairs([]) == []
 
 
 class LaterScorer(Scorer):

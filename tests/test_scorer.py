@@ -273,6 +273,18 @@ def test_many_threads_get_the_scores_that_one_gets(tiny_model: Path) -> None:
             np.testing.assert_allclose(scores, wanted, atol=1e-6)
 
 
+def test_threads_that_cut_at_other_lengths_do_not_disturb_each_other(tiny_model: Path) -> None:
+    # truncation is state of a fast tokenizer; sharing one between settings is what fails elsewhere
+    scorers = [CrossEncoderScorer(tiny_model, max_length=length) for length in (10, 20, None)]
+    wanted = [scorer.score_pairs(PAIRS) for scorer in scorers]
+    with ThreadPoolExecutor(9) as pool:
+        found = list(pool.map(lambda turn: scorers[turn % 3].score_pairs(PAIRS), range(60)))
+    for turn, scores in enumerate(found):
+        np.testing.assert_allclose(scores, wanted[turn % 3], atol=1e-6)
+    for scorer in scorers:
+        scorer.close()
+
+
 def _child_score(scorer: CrossEncoderScorer, answer: "multiprocessing.Queue[object]") -> None:
     try:
         answer.put(float(scorer.score("red fox", ["the fox"])[0]))
@@ -306,14 +318,33 @@ def test_after_a_fork_a_model_works_or_says_why_not(tiny_model: Path, *, loaded:
         assert np.isfinite(float(answer))
 
 
-def test_loading_and_scoring_print_nothing(tiny_model: Path) -> None:
-    code = (
-        "from rerank_plugins import CrossEncoderScorer\n"
-        f"CrossEncoderScorer({str(tiny_model)!r}).score('q', ['a', 'b'])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == ""
-    assert done.stderr == ""
+QUIET_SESSION = """
+import logging, os, sys, warnings
+import sentence_transformers, torch
+
+def state():
+    root = logging.getLogger()
+    return dict(os.environ), root.level, root.handlers[:], warnings.filters[:], torch.initial_seed()
+
+before = state()
+from rerank_plugins import CrossEncoderScorer
+CrossEncoderScorer(sys.argv[1]).score("q", ["a", "b"])
+assert state() == before
+assert not logging.getLogger("rerank_plugins").handlers
+"""
+
+
+def test_loading_and_scoring_print_nothing_and_leave_logging_and_environment_alone(
+    tiny_model: Path,
+) -> None:
+    for model in (str(tiny_model), "embedded"):
+        done = subprocess.run(
+            [sys.executable, "-c", QUIET_SESSION, model],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_progress_bar_is_shown_if_asked_for(

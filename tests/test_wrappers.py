@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rerank_plugins import CrossEncoderScorer, Reranker, RerankError
+from rerank_plugins import CrossEncoderScorer, InvalidInputError, Reranker, RerankError
 from rerank_plugins.testing import DeterministicScorer
 from tests.wrappers import WRAPPERS, Wrapper
 
@@ -143,6 +143,65 @@ def test_every_wrapper_refuses_bad_options_in_the_words_of_the_core(
         Reranker.from_options(**{"top_k" if k == "limit" else k: v for k, v in options.items()})
     for message in messages:
         assert str(core.value) in message
+
+
+@pytest.mark.parametrize("path", ["run", "arun"])
+@pytest.mark.parametrize("documents", [None, "red fox", 3, {"a": 1}.items()], ids=str)
+def test_every_wrapper_refuses_what_is_no_list_of_documents(documents: object, path: str) -> None:
+    for wrapper in WRAPPERS.values():
+        component = wrapper.make(scorer=DeterministicScorer())
+        with pytest.raises(InvalidInputError, match=rf"must be a.* {wrapper.kind}, but got "):
+            getattr(wrapper, path)(component, "q", documents)
+
+
+@pytest.mark.parametrize("path", ["run", "arun"])
+def test_every_wrapper_names_a_document_of_another_kind_by_position(path: str) -> None:
+    for wrapper in WRAPPERS.values():
+        component = wrapper.make(scorer=DeterministicScorer())
+        documents = [*wrapper.documents(["a"]), "a text"]
+        with pytest.raises(InvalidInputError, match=rf"\[1\] must be a {wrapper.kind}, but got"):
+            getattr(wrapper, path)(component, "q", documents)
+
+
+@pytest.mark.parametrize("path", ["run", "arun"])
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_ranks_all_that_an_iterator_gives(framework: str, path: str) -> None:
+    wrapper = WRAPPERS[framework]
+    component = wrapper.make(scorer=DeterministicScorer())
+    output = getattr(wrapper, path)(component, "red fox", iter(wrapper.documents(PASSAGES)))
+    assert [int(name) for name, _ in wrapper.ranking(output)] == [1, 3, 0, 2, 4, 5]
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_ranks_by_an_option_that_was_assigned_later(framework: str) -> None:
+    wrapper = WRAPPERS[framework]
+    component = wrapper.make(scorer=DeterministicScorer())
+    documents = wrapper.documents(PASSAGES)
+    wrapper.run(component, "red fox", documents)
+    setattr(component, wrapper.limit, 2)
+    component.scale = "logit"
+    assert wrapper.ranking(wrapper.run(component, "red fox", documents)) == [("1", 4), ("3", 4)]
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_loads_the_model_again_when_it_is_used_after_close(
+    framework: str, tiny_model: Path
+) -> None:
+    wrapper = WRAPPERS[framework]
+    component = wrapper.make(model=str(tiny_model))
+    documents = wrapper.documents(PASSAGES)
+    before = wrapper.ranking(wrapper.run(component, "red fox", documents))
+    component.close()
+    component.close()
+    assert wrapper.ranking(wrapper.run(component, "red fox", documents)) == before
+    component.close()
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_closes_its_scorer(framework: str) -> None:
+    scorer = DeterministicScorer()
+    WRAPPERS[framework].make(scorer=scorer).close()
+    assert scorer.closed
 
 
 @pytest.mark.parametrize("framework", WRAPPERS)

@@ -89,6 +89,37 @@ def save_tiny_cross_encoder(
     return folder
 
 
+def save_tiny_model_with_code(folder: Path, *, added: float) -> Path:
+    """The tiny cross-encoder with code of its own, which adds a number to every logit."""
+    save_tiny_cross_encoder(folder)
+    (folder / "modeling_own.py").write_text(OWN_CODE.format(added=added))
+    auto_map = {
+        "AutoConfig": "modeling_own.OwnConfig",
+        "AutoModelForSequenceClassification": "modeling_own.OwnForSequenceClassification",
+    }
+    architectures = ["OwnForSequenceClassification"]
+    edit_json(
+        folder / "config.json", auto_map=auto_map, model_type="own", architectures=architectures
+    )
+    return folder
+
+
+OWN_CODE = """
+from transformers import BertConfig, BertForSequenceClassification
+
+class OwnConfig(BertConfig):
+    model_type = "own"
+
+class OwnForSequenceClassification(BertForSequenceClassification):
+    config_class = OwnConfig
+
+    def forward(self, *args, **kwargs):
+        output = super().forward(*args, **kwargs)
+        output.logits = output.logits + {added}
+        return output
+"""
+
+
 def save_tiny_encoder(folder: Path) -> Path:
     """A BERT without a ranking head."""
     with fixed_seed():

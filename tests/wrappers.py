@@ -1,8 +1,9 @@
 """The three wrappers behind one face, so that one case table runs against all of them."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from haystack import Document as HaystackDocument
 from langchain_core.documents import Document as LangChainDocument
@@ -16,80 +17,99 @@ Ranking = list[tuple[str, float]]
 """(document id, score), best first."""
 
 
-class Wrapper(Protocol):
+class Wrapper(ABC):
     """What a framework's user does, in one call."""
 
     limit: str
+    kind: str
+    make: Callable[..., Any]
 
     def rank(self, query: Any, passages: Sequence[str], **options: Any) -> Ranking:
         """Ranks documents made of the passages, whose ids are their positions."""
+        return self.ranking(self.run(self.make(**options), query, self.documents(passages)))
 
     def arank(self, query: Any, passages: Sequence[str], **options: Any) -> Ranking:
         """The same through the framework's async path."""
+        return self.ranking(self.arun(self.make(**options), query, self.documents(passages)))
+
+    @abstractmethod
+    def run(self, component: Any, query: Any, documents: Any) -> Any:
+        """What the component gives for documents."""
+
+    @abstractmethod
+    def arun(self, component: Any, query: Any, documents: Any) -> Any:
+        """What the component gives for documents in its async path."""
+
+    @abstractmethod
+    def documents(self, passages: Sequence[str]) -> list[Any]:
+        """The framework's documents, whose ids are their positions."""
+
+    @abstractmethod
+    def ranking(self, output: Any) -> Ranking:
+        """Ids and scores of what the component gave."""
 
 
-class Haystack:
+class Haystack(Wrapper):
     """`CrossEncoderRanker.run`."""
 
     limit = "top_k"
+    kind = "Document"
+    make = CrossEncoderRanker
 
-    def rank(self, query: Any, passages: Sequence[str], **options: Any) -> Ranking:
-        return self._ranking(CrossEncoderRanker(**options).run(query, self._documents(passages)))
+    def run(self, component: Any, query: Any, documents: Any) -> Any:
+        return component.run(query, documents)
 
-    def arank(self, query: Any, passages: Sequence[str], **options: Any) -> Ranking:
-        ranker = CrossEncoderRanker(**options)
-        return self._ranking(asyncio.run(ranker.run_async(query, self._documents(passages))))
+    def arun(self, component: Any, query: Any, documents: Any) -> Any:
+        return asyncio.run(component.run_async(query, documents))
 
-    def _documents(self, passages: Sequence[str]) -> list[HaystackDocument]:
+    def documents(self, passages: Sequence[str]) -> list[Any]:
         return [HaystackDocument(id=str(i), content=text) for i, text in enumerate(passages)]
 
-    def _ranking(self, output: dict[str, Any]) -> Ranking:
+    def ranking(self, output: Any) -> Ranking:
         return [(document.id, document.score) for document in output["documents"]]
 
 
-class LlamaIndex:
+class LlamaIndex(Wrapper):
     """`CrossEncoderRerank.postprocess_nodes`."""
 
     limit = "top_n"
+    kind = "NodeWithScore"
+    make = CrossEncoderRerank
 
-    def rank(self, query: Any, passages: Sequence[str], **options: Any) -> Ranking:
-        reranker = CrossEncoderRerank(**options)
-        return self._ranking(reranker.postprocess_nodes(self._nodes(passages), query_str=query))
+    def run(self, component: Any, query: Any, documents: Any) -> Any:
+        return component.postprocess_nodes(documents, query_str=query)
 
-    def arank(self, query: Any, passages: Sequence[str], **options: Any) -> Ranking:
-        reranker = CrossEncoderRerank(**options)
-        nodes = self._nodes(passages)
-        return self._ranking(asyncio.run(reranker.apostprocess_nodes(nodes, query_str=query)))
+    def arun(self, component: Any, query: Any, documents: Any) -> Any:
+        return asyncio.run(component.apostprocess_nodes(documents, query_str=query))
 
-    def _nodes(self, passages: Sequence[str]) -> list[NodeWithScore]:
+    def documents(self, passages: Sequence[str]) -> list[Any]:
         return [
             NodeWithScore(node=TextNode(id_=str(i), text=text), score=0.5)
             for i, text in enumerate(passages)
         ]
 
-    def _ranking(self, nodes: list[NodeWithScore]) -> Ranking:
-        return [(node.node.node_id, node.score) for node in nodes]
+    def ranking(self, output: Any) -> Ranking:
+        return [(node.node.node_id, node.score) for node in output]
 
 
-class LangChain:
+class LangChain(Wrapper):
     """`CrossEncoderCompressor.compress_documents`."""
 
     limit = "top_n"
+    kind = "Document"
+    make = CrossEncoderCompressor
 
-    def rank(self, query: Any, passages: Sequence[str], **options: Any) -> Ranking:
-        compressor = CrossEncoderCompressor(**options)
-        return self._ranking(compressor.compress_documents(self._documents(passages), query))
+    def run(self, component: Any, query: Any, documents: Any) -> Any:
+        return component.compress_documents(documents, query)
 
-    def arank(self, query: Any, passages: Sequence[str], **options: Any) -> Ranking:
-        compressor = CrossEncoderCompressor(**options)
-        documents = self._documents(passages)
-        return self._ranking(asyncio.run(compressor.acompress_documents(documents, query)))
+    def arun(self, component: Any, query: Any, documents: Any) -> Any:
+        return asyncio.run(component.acompress_documents(documents, query))
 
-    def _documents(self, passages: Sequence[str]) -> list[LangChainDocument]:
+    def documents(self, passages: Sequence[str]) -> list[Any]:
         return [LangChainDocument(id=str(i), page_content=t) for i, t in enumerate(passages)]
 
-    def _ranking(self, documents: Sequence[LangChainDocument]) -> Ranking:
-        return [(document.id, document.metadata["relevance_score"]) for document in documents]
+    def ranking(self, output: Any) -> Ranking:
+        return [(document.id, document.metadata["relevance_score"]) for document in output]
 
 
 WRAPPERS: dict[str, Wrapper] = {

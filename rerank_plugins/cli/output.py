@@ -1,6 +1,7 @@
 """Rankings for the next program: tab-separated lines, JSON."""
 
 import json
+from typing import Any
 
 from rerank_plugins.cli.formats import Request
 from rerank_plugins.results import Ranked
@@ -20,18 +21,21 @@ def as_lines(request: Request, ranking: list[Ranked]) -> str:
 
 def as_json(request: Request, ranking: list[Ranked]) -> str:
     """One JSON array of objects, best first."""
-    rows = [
-        {
-            "index": ranked.index,
-            "id": request.passages[ranked.index].id,
-            "score": ranked.score,
-            "scale": ranked.scale,
-            "truncated": ranked.truncated,
-            "text": request.passages[ranked.index].text,
-        }
-        for ranked in ranking
-    ]
-    return json.dumps(rows, ensure_ascii=False, indent=2) + "\n"
+    return _dumped(_rows(request, ranking))
+
+
+def as_json_by_query(requests: list[Request], rankings: list[list[Ranked]]) -> str:
+    """One JSON array of an object a query, each with its passages, best first."""
+    return _dumped(
+        [
+            {
+                "query_id": request.id,
+                "query": request.query,
+                "ranking": _rows(request, ranking),
+            }
+            for request, ranking in zip(requests, rankings, strict=True)
+        ]
+    )
 
 
 def one_line(text: str) -> str:
@@ -48,3 +52,21 @@ def id_of(request: Request, ranked: Ranked) -> str:
 def text_of(request: Request, ranked: Ranked) -> str:
     """The passage's text on one line."""
     return one_line(request.passages[ranked.index].text)
+
+
+def _rows(request: Request, ranking: list[Ranked]) -> list[dict[str, Any]]:
+    return [
+        {
+            "index": ranked.index,
+            "id": request.passages[ranked.index].id,
+            "score": ranked.score,
+            "scale": ranked.scale,
+            "truncated": ranked.truncated,
+            "text": request.passages[ranked.index].text,
+        }
+        for ranked in ranking
+    ]
+
+
+def _dumped(rows: list[dict[str, Any]]) -> str:
+    return json.dumps(rows, ensure_ascii=False, indent=2) + "\n"

@@ -87,7 +87,7 @@ def rank(
     """Puts the candidates in a file into the order in which they answer a question.
 
     A terminal gets a table; a pipe gets lines of rank, score, id and text with tabs between; a
-    run is answered with a run.
+    run is answered with a run. --json is for either.
 
     Example: rerank rank "why is the sky blue" passages.txt --top-k 5
 
@@ -95,7 +95,7 @@ def rank(
     """
     if output is not None:
         check_writable(output)
-    requests = _requests(query, file, form, run, queries, corpus, as_json)
+    requests = _requests(query, file, form, run, queries, corpus)
     pairs = sum(len(request.passages) for request in requests)
     show_progress = pairs >= MANY_PAIRS and sys.stderr.isatty()
     scale = scale or ("probability" if run is None else "logit")
@@ -113,7 +113,9 @@ def rank(
     )
     with Reranker(counter, top_k=top_k, score_threshold=score_threshold, scale=scale) as reranker:
         rankings = rank_all(reranker, requests, show_progress=show_progress and run is not None)
-    if run is not None:
+    if run is not None and as_json:
+        _write(output_forms.as_json_by_query(requests, rankings), output)
+    elif run is not None:
         _write(as_run(requests, rankings), output)
     elif as_json:
         _write(output_forms.as_json(requests[0], rankings[0]), output)
@@ -135,15 +137,11 @@ def _requests(
     run: str | None,
     queries: str | None,
     corpus: str | None,
-    as_json: bool,
 ) -> list[Request]:
     """What is to be ranked: one query with its passages, or all queries of a run."""
     if run is not None:
-        if query is not None or as_json or form != "auto":
-            message = (
-                "--run names its own queries and is answered with a run: leave QUERY, FILE, "
-                "--format and --json out."
-            )
+        if query is not None or form != "auto":
+            message = "--run names its own queries: leave QUERY, FILE and --format out."
             raise typer.BadParameter(message)
         if queries is None or corpus is None:
             message = "--run needs --queries and --corpus: it has only ids of both."

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import inspect
 import json
+import threading
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,9 @@ def test_run_options_win_over_those_of_the_constructor() -> None:
 
 @pytest.mark.parametrize("top_k", [0, -4])
 def test_top_k_is_checked_also_when_there_are_no_documents(top_k: int) -> None:
-    with pytest.raises(ValueError, match=f"top_k must be > 0 .*but got {top_k}"):
+    with pytest.raises(ValueError, match=f"top_k must be > 0, but got {top_k}"):
         CrossEncoderRanker(top_k=top_k)
-    with pytest.raises(ValueError, match=f"top_k must be > 0 .*but got {top_k}"):
+    with pytest.raises(ValueError, match=f"top_k must be > 0, but got {top_k}"):
         ranker().run("red", [], top_k=top_k)
 
 
@@ -155,6 +156,26 @@ async def test_the_event_loop_runs_while_documents_are_ranked_and_models_loaded(
         await asyncio.sleep(0)  # only a free loop gets here again, to answer
     scorer.futures[0].set_result(PairScores(np.array([1.0], dtype=np.float32)))
     assert ids(await waiting) == ["d0"]
+
+
+class SlowToCloseScorer(DeterministicScorer):
+    """Ends, as one with queued work does, after a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_close = threading.Event()
+
+    def close(self) -> None:
+        self.closed = self.may_close.wait(30)
+
+
+async def test_the_event_loop_runs_while_a_ranker_closes() -> None:
+    scorer = SlowToCloseScorer()
+    closing = asyncio.create_task(CrossEncoderRanker(scorer=scorer).close_async())
+    await asyncio.sleep(0)  # only a free loop gets here, to let it close
+    scorer.may_close.set()
+    await closing
+    assert scorer.closed
 
 
 async def test_an_async_pipeline_does_not_load_the_model_on_the_loop() -> None:
@@ -250,6 +271,33 @@ def test_the_device_reaches_the_model(tiny_model: Path) -> None:
     subject = CrossEncoderRanker(model=tiny_model, device=ComponentDevice.from_str("cpu"))
     subject.warm_up()
     assert len(subject.run("red", documents())["documents"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({"device": "cpu"}, r"device must be a ComponentDevice, but got str\. .*from_str"),
+        ({"token": "hf_secret"}, r"token must be a Secret, but got str\. .*from_token"),
+        ({"meta_fields_to_embed": "title"}, r"meta_fields_to_embed must be a list of str, but got str 'title'"),
+        ({"meta_fields_to_embed": [1]}, r"meta_fields_to_embed\[0\] must be a str"),
+        ({"embedding_separator": None}, r"embedding_separator must be a str, but got NoneType None"),
+    ],
+    ids=str,
+)
+def test_options_of_haystacks_own_kinds_say_how_to_make_one(options: dict[str, Any], hint: str) -> None:
+    with pytest.raises(InvalidInputError, match=hint) as caught:
+        CrossEncoderRanker(model="embedded", **options)
+    assert "hf_secret" not in str(caught.value)
+
+
+def test_what_is_assigned_is_what_is_serialised_and_used() -> None:
+    subject = CrossEncoderRanker(model="embedded", top_k=3)
+    subject.top_k = 1
+    again = CrossEncoderRanker.from_dict(subject.to_dict())
+    assert again.run("red fox", documents()) == subject.run("red fox", documents())
+    subject.top_k = 0
+    with pytest.raises(InvalidInputError, match="top_k must be > 0"):
+        subject.run("red fox", documents())
 
 
 def test_warm_up_is_idempotent_and_a_run_after_close_works(tiny_model: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_stale_relevance_score_does_not_overwrite_the_new_one() -> None:
 
 
 def test_a_negative_top_n_is_refused_and_not_a_slice_from_the_end() -> None:
-    with pytest.raises(ValueError, match=r"top_n must be > 0 and a whole number, but got -1"):
+    with pytest.raises(ValueError, match=r"top_n must be > 0, but got -1\."):
         compressor(top_n=-1)
 
 
@@ -113,6 +113,15 @@ def test_options_assigned_later_take_effect_and_are_checked() -> None:
         subject.top_n = 0
     assert subject.top_n == 1
     assert len(subject.compress_documents(documents(), "red")) == 1
+
+
+def test_a_copy_with_other_options_ranks_by_them() -> None:
+    subject = compressor()
+    copied = subject.model_copy(update={"top_n": 1})
+    assert len(copied.compress_documents(documents(), "red")) == 1
+    assert len(subject.compress_documents(documents(), "red")) == len(documents())
+    with pytest.raises(InvalidInputError, match="top_n must be > 0"):
+        subject.model_copy(update={"top_n": 0})
 
 
 def test_a_head_with_several_columns_is_refused_without_a_label(
@@ -257,13 +266,14 @@ async def test_the_event_loop_runs_while_documents_are_compressed() -> None:
     assert [document.id for document in await waiting] == ["d0"]
 
 
-async def test_warm_up_does_not_block_the_loop_and_close_releases(tiny_model: Path) -> None:
+async def test_warm_up_does_not_block_the_loop_and_use_after_close_loads(
+    tiny_model: Path,
+) -> None:
     subject = CrossEncoderCompressor(model=tiny_model)
     await subject.awarm_up()
     subject.warm_up()
     subject.close()
-    with pytest.raises(RerankError, match="is closed"):
-        subject.compress_documents(documents(), "red")
+    assert len(subject.compress_documents(documents(), "red")) == len(documents())
 
 
 async def test_the_runnable_form_works_in_a_chain_sync_async_and_in_batch() -> None:
@@ -283,3 +293,12 @@ async def test_the_runnable_form_works_in_a_chain_sync_async_and_in_batch() -> N
     tracer = Tracer()
     runnable.invoke(inputs[0], config={"callbacks": [tracer]})
     assert tracer.parents["CrossEncoderCompressor"] == "rerank"
+
+
+@pytest.mark.parametrize("given", ["red fox", {"query": "red"}, {"question": "q", "documents": []}])
+async def test_the_runnable_form_says_what_it_takes(given: Any) -> None:
+    runnable = compressor().as_runnable()
+    with pytest.raises(InvalidInputError, match=r'"documents": \[\.\.\.\]\}, but got'):
+        runnable.invoke(given)
+    with pytest.raises(InvalidInputError, match="but got"):
+        await runnable.ainvoke(given)

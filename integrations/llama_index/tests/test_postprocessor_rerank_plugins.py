@@ -268,6 +268,13 @@ def test_fields_assigned_later_take_effect_and_are_checked() -> None:
     assert subject.top_n == 1
 
 
+def test_a_copy_with_other_options_ranks_by_them() -> None:
+    subject = rerank()
+    copied = subject.model_copy(update={"top_n": 1})
+    assert len(copied.postprocess_nodes(nodes(), query_str="red")) == 1
+    assert len(subject.postprocess_nodes(nodes(), query_str="red")) == len(nodes())
+
+
 def test_unknown_options_are_refused() -> None:
     with pytest.raises(ValueError, match="Extra inputs are not permitted"):
         rerank(top_k=3)
@@ -301,10 +308,11 @@ async def test_the_event_loop_runs_while_nodes_are_reranked() -> None:
     assert ids(await waiting) == ["n0"]
 
 
-async def test_warm_up_does_not_block_the_loop_and_close_releases(tiny_model: Path) -> None:
+async def test_warm_up_does_not_block_the_loop_and_use_after_close_loads(
+    tiny_model: Path,
+) -> None:
     subject = CrossEncoderRerank(model=tiny_model)
     await subject.awarm_up()
     subject.warm_up()
     subject.close()
-    with pytest.raises(RerankError, match="is closed"):
-        subject.postprocess_nodes(nodes(), query_str="red")
+    assert len(subject.postprocess_nodes(nodes(), query_str="red")) == len(nodes())

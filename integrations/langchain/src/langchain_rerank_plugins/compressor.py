@@ -9,7 +9,8 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from langchain_rerank_plugins import _tracing
 from langchain_rerank_plugins._options import Checked, RerankOptions
-from rerank_plugins import Ranked
+from rerank_plugins import InvalidInputError, Ranked
+from rerank_plugins.wrapper import check_items, result_metadata
 
 
 class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
@@ -44,6 +45,7 @@ class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
             ValueError: The query is not a string or an option is not allowed.
             rerank_plugins.ModelError: The model cannot be loaded.
         """
+        documents = check_items(documents, Document, "documents")
         run = _tracing.start(callbacks, self.get_name(), query, documents)
         try:
             ranking = self._reranker.rank(query, _texts(documents))
@@ -58,6 +60,7 @@ class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
         self, documents: Sequence[Document], query: str, callbacks: Callbacks = None
     ) -> list[Document]:
         """`compress_documents` that never blocks the event loop."""
+        documents = check_items(documents, Document, "documents")
         run = await _tracing.astart(callbacks, self.get_name(), query, documents)
         try:
             ranking = await self._reranker.arank(query, _texts(documents))
@@ -72,20 +75,27 @@ class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
         """A Runnable from `{"query": str, "documents": [...]}` to the documents, best first."""
 
         def compress(inputs: dict[str, Any], config: RunnableConfig) -> list[Document]:
-            return self.compress_documents(
-                inputs["documents"], inputs["query"], callbacks=config.get("callbacks")
-            )
+            query, documents = _query_and_documents(inputs)
+            return self.compress_documents(documents, query, config.get("callbacks"))
 
         async def acompress(inputs: dict[str, Any], config: RunnableConfig) -> list[Document]:
-            return await self.acompress_documents(
-                inputs["documents"], inputs["query"], callbacks=config.get("callbacks")
-            )
+            query, documents = _query_and_documents(inputs)
+            return await self.acompress_documents(documents, query, config.get("callbacks"))
 
         return RunnableLambda(compress, acompress, name="rerank")
 
     def get_name(self) -> str:
         """The name of its runs in traces."""
         return type(self).__name__
+
+
+def _query_and_documents(inputs: Any) -> tuple[str, Sequence[Document]]:
+    """The two things in a runnable's input."""
+    if not isinstance(inputs, dict) or not {"query", "documents"} <= inputs.keys():
+        given = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+        message = f'The input must be {{"query": ..., "documents": [...]}}, but got {given}.'
+        raise InvalidInputError(message)
+    return inputs["query"], inputs["documents"]
 
 
 def _texts(documents: Sequence[Document]) -> list[str]:
@@ -98,10 +108,7 @@ def _ranked_copies(documents: Sequence[Document], ranking: list[Ranked]) -> list
 
 def _copy(document: Document, ranked: Ranked) -> Document:
     """A copy of the document's own type that carries the score."""
-    metadata = dict(document.metadata)
-    if "relevance_score" in metadata:
-        metadata.setdefault("retrieval_score", metadata["relevance_score"])
-    metadata["relevance_score"] = ranked.score
-    metadata["relevance_score_scale"] = ranked.scale
-    metadata["relevance_truncated"] = ranked.truncated
+    before = document.metadata
+    added = result_metadata(ranked, before, retrieval_score=before.get("relevance_score"))
+    metadata = {**before, **added, "relevance_score": ranked.score}
     return document.model_copy(update={"metadata": metadata})

@@ -14,7 +14,7 @@ from llama_index_instrumentation import get_dispatcher
 from pydantic import SkipValidation
 
 from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale
-from rerank_plugins.wrapper import OptionFields
+from rerank_plugins.wrapper import OptionFields, check_items, result_metadata
 
 dispatcher = get_dispatcher(__name__)
 
@@ -126,6 +126,7 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         query = self._checked_query(query_bundle)
+        nodes = check_items(nodes, NodeWithScore, "nodes")
         if not nodes:
             return []
         with self._reported(nodes, query_bundle) as report:
@@ -136,6 +137,7 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         query = self._checked_query(query_bundle)
+        nodes = check_items(nodes, NodeWithScore, "nodes")
         if not nodes:
             return []
         with self._reported(nodes, query_bundle) as report:
@@ -186,12 +188,8 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
     def _copy(self, scored: NodeWithScore, ranked: Ranked) -> NodeWithScore:
         """A copy with the new score; what is added to the metadata shows in no text."""
         node = scored.node
-        added: dict[str, Any] = {
-            "relevance_score_scale": ranked.scale,
-            "relevance_truncated": ranked.truncated,
-        }
-        if self.keep_retrieval_score:
-            added["retrieval_score"] = node.metadata.get("retrieval_score", scored.score)
+        first_stage = scored.score if self.keep_retrieval_score else None
+        added = result_metadata(ranked, node.metadata, retrieval_score=first_stage)
         hidden = {
             name: [*getattr(node, name), *(key for key in added if key not in getattr(node, name))]
             for name in ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys")

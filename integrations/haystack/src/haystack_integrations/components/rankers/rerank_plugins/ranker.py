@@ -1,5 +1,6 @@
 """The Haystack ranker: documents in, the most relevant ones out, best first."""
 
+import asyncio
 from copy import deepcopy
 from dataclasses import replace
 from os import PathLike, fspath
@@ -10,8 +11,11 @@ from haystack.utils import ComponentDevice, Secret
 from haystack.utils.misc import _deduplicate_documents
 
 from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale
+from rerank_plugins.wrapper import SCORER_OPTIONS, check_items, check_kind, result_metadata
 
 _TOKEN = Secret.from_env_var(["HF_API_TOKEN", "HF_TOKEN"], strict=False)
+_RANKING = ("top_k", "score_threshold", "scale")
+_OPTIONS = (*SCORER_OPTIONS, *_RANKING, "meta_fields_to_embed", "embedding_separator")
 
 
 @component
@@ -24,7 +28,7 @@ class CrossEncoderRanker:
     `retrieval_score`, the first stage's score if there was one; a second ranking keeps it. Of documents with
     the same id, the one with the highest first-stage score is ranked.
 
-    Nothing is loaded before `warm_up`, or the first run.
+    Nothing is loaded before `warm_up`, or the first run. Assigning to an option takes effect on the next use.
 
     ### Usage example
 
@@ -95,8 +99,8 @@ class CrossEncoderRanker:
         self.top_k = top_k
         self.score_threshold = score_threshold
         self.scale = scale
-        self.meta_fields_to_embed = list(meta_fields_to_embed or [])
-        self.embedding_separator = embedding_separator
+        self.meta_fields_to_embed = check_items(meta_fields_to_embed or [], str, "meta_fields_to_embed")
+        self.embedding_separator = check_kind(embedding_separator, str, "embedding_separator")
         self.device = device
         self.backend = backend
         self.precision = precision
@@ -113,7 +117,9 @@ class CrossEncoderRanker:
         self.trust_remote_code = trust_remote_code
         self.progress_bar = progress_bar
         self.scorer = scorer
-        self._reranker: Reranker | None = self._make_reranker()
+        self._reranker: Reranker | None = None
+        self._made_of: dict[str, Any] = {}
+        self._ready()
 
     def warm_up(self) -> None:
         """
@@ -133,7 +139,7 @@ class CrossEncoderRanker:
 
     def close(self) -> None:
         """
-        Release the model. A later run loads it again.
+        Release the model. A later run loads it again; a scorer that was handed in stays closed.
         """
         if self._reranker is not None:
             self._reranker.close()
@@ -141,9 +147,9 @@ class CrossEncoderRanker:
 
     async def close_async(self) -> None:
         """
-        Release the model. A later run loads it again.
+        Release the model without blocking the event loop.
         """
-        self.close()
+        await asyncio.to_thread(self.close)  # it waits for what is queued
 
     def to_dict(self) -> dict[str, Any]:
         """
@@ -158,16 +164,7 @@ class CrossEncoderRanker:
                 "or set scorer= again after loading."
             )
             raise InvalidInputError(message)
-        return default_to_dict(
-            self,
-            **{name: deepcopy(getattr(self, name)) for name in self._MODEL_OPTIONS},
-            top_k=self.top_k,
-            score_threshold=self.score_threshold,
-            scale=self.scale,
-            meta_fields_to_embed=list(self.meta_fields_to_embed),
-            embedding_separator=self.embedding_separator,
-            scorer=None,
-        )
+        return default_to_dict(self, **{name: deepcopy(getattr(self, name)) for name in _OPTIONS}, scorer=None)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "CrossEncoderRanker":
@@ -200,7 +197,7 @@ class CrossEncoderRanker:
         :returns: A dictionary with `documents`, best first.
         :raises ValueError: If the query is not a string, an option is not allowed or a document has no text.
         """
-        unique = _deduplicate_documents(documents)
+        unique = _unique(documents)
         ranking = self._ready().rank(
             query, self._texts(unique), top_k=top_k, score_threshold=score_threshold, scale=scale
         )
@@ -225,54 +222,30 @@ class CrossEncoderRanker:
         :param scale: For this run; `None` uses the ranker's own.
         :returns: A dictionary with `documents`, best first.
         """
-        unique = _deduplicate_documents(documents)
+        unique = _unique(documents)
         ranking = await self._ready().arank(
             query, self._texts(unique), top_k=top_k, score_threshold=score_threshold, scale=scale
         )
         return {"documents": _ranked_copies(unique, ranking)}
-
-    _MODEL_OPTIONS = (
-        "model",
-        "device",
-        "backend",
-        "precision",
-        "revision",
-        "max_length",
-        "max_batch_tokens",
-        "prompt",
-        "query_prefix",
-        "passage_prefix",
-        "label",
-        "local_files_only",
-        "token",
-        "cache_folder",
-        "trust_remote_code",
-        "progress_bar",
-    )
 
     def _get_telemetry_data(self) -> dict[str, Any]:
         return {"model": self._ready().scorer.name}
 
     def _ready(self) -> Reranker:
         """
-        The reranker; a new one after `close`.
+        The reranker; a new one after `close`, and where an option was assigned.
         """
-        if self._reranker is None:
-            self._reranker = self._make_reranker()
+        options: dict[str, Any] = {name: getattr(self, name) for name in (*SCORER_OPTIONS, *_RANKING, "scorer")}
+        if self.device is not None:
+            hint = "Pass ComponentDevice.from_str('cpu'), or None to let the backend choose."
+            options["device"] = check_kind(self.device, ComponentDevice, "device", hint).to_torch_str()
+        if self.token is not None:
+            hint = "Pass Secret.from_env_var('HF_TOKEN') or Secret.from_token(...)."
+            token = check_kind(self.token, Secret, "token", hint)
+            options["token"] = token.resolve_value if self.scorer is None else None
+        if self._reranker is None or options != self._made_of:
+            self._reranker, self._made_of = Reranker.from_options(**options), options
         return self._reranker
-
-    def _make_reranker(self) -> Reranker:
-        options = {name: getattr(self, name) for name in self._MODEL_OPTIONS}
-        options["device"] = None if self.device is None else self.device.to_torch_str()
-        has_token = self.token is not None and self.scorer is None
-        options["token"] = self.token.resolve_value if self.token is not None and has_token else None
-        return Reranker.from_options(
-            top_k=self.top_k,
-            score_threshold=self.score_threshold,
-            scale=self.scale,
-            scorer=self.scorer,
-            **options,
-        )
 
     def _texts(self, documents: list[Document]) -> list[str]:
         """
@@ -294,6 +267,13 @@ class CrossEncoderRanker:
         return texts
 
 
+def _unique(documents: list[Document]) -> list[Document]:
+    """
+    The documents, each id once.
+    """
+    return _deduplicate_documents(check_items(documents, Document, "documents"))
+
+
 def _ranked_copies(documents: list[Document], ranking: list[Ranked]) -> list[Document]:
     return [_copy(documents[ranked.index], ranked) for ranked in ranking]
 
@@ -302,7 +282,5 @@ def _copy(document: Document, ranked: Ranked) -> Document:
     """
     A copy of the document with the new score, and the old one in its meta.
     """
-    meta = {**document.meta, "relevance_score_scale": ranked.scale, "relevance_truncated": ranked.truncated}
-    if document.score is not None:
-        meta.setdefault("retrieval_score", document.score)
-    return replace(document, score=ranked.score, meta=meta)
+    added = result_metadata(ranked, document.meta, retrieval_score=document.score)
+    return replace(document, score=ranked.score, meta={**document.meta, **added})
