@@ -200,6 +200,8 @@ def test_every_option_survives_the_round_trip(tmp_path: Path) -> None:
         "cache_folder": tmp_path,
         "trust_remote_code": True,
         "progress_bar": True,
+        "timeout": 2.5,
+        "max_queue_pairs": 50,
     }
     data = CrossEncoderRanker(**options).to_dict()
     again = CrossEncoderRanker.from_dict(copy.deepcopy(data))

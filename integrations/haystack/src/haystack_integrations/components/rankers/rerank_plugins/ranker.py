@@ -1,5 +1,6 @@
 """The Haystack ranker: documents in, the most relevant ones out, best first."""
 
+import asyncio
 from copy import deepcopy
 from dataclasses import replace
 from os import PathLike, fspath
@@ -62,6 +63,8 @@ class CrossEncoderRanker:
         cache_folder: str | PathLike[str] | None = None,
         trust_remote_code: bool = False,
         progress_bar: bool = False,
+        timeout: float | None = None,
+        max_queue_pairs: int | None = 100_000,
         scorer: Scorer | None = None,
     ) -> None:
         """
@@ -73,7 +76,8 @@ class CrossEncoderRanker:
         :param scale: `"probability"` or `"logit"`: what the scores are.
         :param meta_fields_to_embed: Meta fields put before the content; only a missing value or `None` is skipped.
         :param embedding_separator: Joins the meta fields and the content.
-        :param device: Where the model runs; `None` lets the backend choose.
+        :param device: Where the model runs; `None` lets the backend choose. On several devices (a device map, whose
+            names do not matter) the model is loaded for each, and the work is shared out.
         :param backend: `"auto"`, `"torch"` or `"onnx"`.
         :param precision: `"fp32"`, `"bf16"` or `"fp16"`.
         :param revision: Branch, tag or commit of a hub model.
@@ -88,6 +92,8 @@ class CrossEncoderRanker:
         :param cache_folder: Where hub models are kept.
         :param trust_remote_code: Run model code that comes with a hub model.
         :param progress_bar: Show a bar over the documents of a run.
+        :param timeout: Seconds after which a run fails with `ScoringTimeoutError`.
+        :param max_queue_pairs: Pairs of all runs that may wait for the model; more are refused.
         :param scorer: A ready scorer instead of a model and its options; it cannot be serialised.
         :raises ValueError: If an option is not allowed.
         """
@@ -112,6 +118,8 @@ class CrossEncoderRanker:
         self.cache_folder = fspath(cache_folder) if isinstance(cache_folder, PathLike) else cache_folder
         self.trust_remote_code = trust_remote_code
         self.progress_bar = progress_bar
+        self.timeout = timeout
+        self.max_queue_pairs = max_queue_pairs
         self.scorer = scorer
         self._reranker: Reranker | None = self._make_reranker()
 
@@ -141,9 +149,11 @@ class CrossEncoderRanker:
 
     async def close_async(self) -> None:
         """
-        Release the model. A later run loads it again.
+        Release the model without blocking the event loop. A later run loads it again.
         """
-        self.close()
+        reranker, self._reranker = self._reranker, None
+        if reranker is not None:
+            await asyncio.to_thread(reranker.close)
 
     def to_dict(self) -> dict[str, Any]:
         """
@@ -248,6 +258,8 @@ class CrossEncoderRanker:
         "cache_folder",
         "trust_remote_code",
         "progress_bar",
+        "timeout",
+        "max_queue_pairs",
     )
 
     def _get_telemetry_data(self) -> dict[str, Any]:
@@ -263,7 +275,7 @@ class CrossEncoderRanker:
 
     def _make_reranker(self) -> Reranker:
         options = {name: getattr(self, name) for name in self._MODEL_OPTIONS}
-        options["device"] = None if self.device is None else self.device.to_torch_str()
+        options["device"] = None if self.device is None else _torch_names(self.device)
         has_token = self.token is not None and self.scorer is None
         options["token"] = self.token.resolve_value if self.token is not None and has_token else None
         return Reranker.from_options(
@@ -292,6 +304,16 @@ class CrossEncoderRanker:
                 raise InvalidInputError(message)
             texts.append(self.embedding_separator.join(parts))
         return texts
+
+
+def _torch_names(device: ComponentDevice) -> str | list[str]:
+    """
+    The device's name in torch, or those of a device map.
+    """
+    if not device.has_multiple_devices:
+        return device.to_torch_str()
+    serialised: dict[str, str] = device.to_dict()["device_map"]
+    return list(serialised.values())
 
 
 def _ranked_copies(documents: list[Document], ranking: list[Ranked]) -> list[Document]:
