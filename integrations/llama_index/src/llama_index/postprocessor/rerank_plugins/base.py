@@ -57,7 +57,7 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
     )
     device: Annotated[str | list[str] | None, Checked] = Field(
         default=None,
-        description='"cpu", "cuda:1" ...; None lets the backend choose; a list shares the work out.',
+        description='"cpu", "cuda:1" ...; None: the backend chooses; a list shares the work out.',
     )
     backend: Annotated[str, Checked] = Field(
         default="auto", description='"auto", "torch" or "onnx".'
