@@ -136,10 +136,10 @@ class Engine:
             request = self._open.pop(done)
             self._unscored -= request.left
             self._schedule.discard(request)
-            request.let_go()
             self._changed.notify_all()
         if done.cancelled():
             done.set_running_or_notify_cancel()  # wakes those in concurrent.futures.wait
+        request.let_go()
 
     def _fail_all(self, error: BaseException) -> None:
         for request in self._requests():

@@ -96,7 +96,6 @@ class Request(Future[PairScores]):
     def let_go(self) -> None:
         """Drops what is of no use any more; the caller may keep the future for long."""
         self.pairs = ()
-        self.left = 0
         if self._bar is not None:
             self._bar.close()
 

@@ -1,10 +1,9 @@
 """The engine's promises, on a backend without a model: who gets what, and what goes wrong."""
 
 import asyncio
-import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from rerank_plugins import (
     LabelRequiredError,
@@ -378,19 +378,15 @@ def test_a_model_that_is_still_loading_when_all_is_cancelled_and_closed_is_not_k
     assert subject.backends == []
 
 
-def test_a_progress_bar_that_cannot_be_drawn_leaves_no_caller_waiting(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class BrokenScreen(io.StringIO):
-        def write(self, text: str) -> int:
-            message = "nobody is looking"
-            raise OSError(message)
+def test_an_error_that_nobody_foresaw_leaves_no_caller_waiting() -> None:
+    class Forgetful(NumberBackend):
+        def logits(self, inputs: Sequence[Pair], options: PairOptions) -> NDArray[np.float32]:
+            return super().logits(inputs, options)[1:]
 
-    monkeypatch.setattr("sys.stderr", BrokenScreen())
-    with engine(NumberBackend()) as subject:
-        future = subject.submit(some_pairs("q", 10), PairOptions(progress_bar=True))
-        with pytest.raises(OSError, match="nobody is looking"):
-            future.result(PATIENCE)
+    with engine(Forgetful()) as subject:
+        for _ in range(2):
+            with pytest.raises(ValueError, match="shorter"):
+                subject.submit(some_pairs("q", 10), PLAIN).result(PATIENCE)
 
 
 async def test_requests_of_a_loop_cost_no_thread_each() -> None:
