@@ -1,5 +1,6 @@
 """Reranking for RAG: a cross-encoder behind one scoring contract, for every framework."""
 
+from rerank_plugins._contract import Scorer
 from rerank_plugins.errors import (
     ForkedProcessError,
     HubUnreachableError,
@@ -10,15 +11,17 @@ from rerank_plugins.errors import (
     ModelError,
     ModelNotFoundError,
     NotACrossEncoderError,
+    QueueFullError,
     RerankError,
     ScorerClosedError,
     ScoringError,
+    ScoringTimeoutError,
     UnsafeWeightsError,
     UnsupportedOptionError,
 )
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import PairScores, Ranked, ScoreScale
-from rerank_plugins.scorer import CrossEncoderScorer, Scorer
+from rerank_plugins.scorer import CrossEncoderScorer
 
 __version__ = "0.1.0"
 
@@ -34,6 +37,7 @@ __all__ = [
     "ModelNotFoundError",
     "NotACrossEncoderError",
     "PairScores",
+    "QueueFullError",
     "Ranked",
     "RerankError",
     "Reranker",
@@ -41,6 +45,7 @@ __all__ = [
     "Scorer",
     "ScorerClosedError",
     "ScoringError",
+    "ScoringTimeoutError",
     "UnsafeWeightsError",
     "UnsupportedOptionError",
     "__version__",

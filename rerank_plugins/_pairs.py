@@ -2,13 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from tokenizers import Encoding
+
+@dataclass(frozen=True, slots=True)
+class PairTokens:
+    """One pair of t tokens: what the model reads of the tokenizer's much larger `Encoding`.
+
+    Attributes:
+        input_ids: int32, shape `(t,)`.
+        type_ids: int32, shape `(t,)`: 0 for the query, 1 for the passage, in most models.
+        truncated: Whether tokens of the pair were left out.
+    """
+
+    input_ids: NDArray[np.int32]
+    type_ids: NDArray[np.int32]
+    truncated: bool
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,46 +44,48 @@ class PairTokenizer:
         tokenizer: The tokenizer, in the JSON form of its `to_str()`.
         max_length: Most tokens of a pair, special tokens included; the longer text of a pair
             is cut first, so a query that alone is too long is cut as well.
-        pad_id: Token id that fills up shorter pairs.
     """
 
-    def __init__(self, tokenizer: str, *, max_length: int, pad_id: int) -> None:
+    def __init__(self, tokenizer: str, *, max_length: int) -> None:
         from tokenizers import Tokenizer
 
         self._tokenizer: Tokenizer = Tokenizer.from_str(tokenizer)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length, strategy="longest_first")
-        self._pad_id = pad_id
 
-    def encode(self, pairs: Sequence[tuple[str, str]]) -> "list[Encoding]":
-        """One encoding per pair; `was_cut` tells whether it holds the whole pair."""
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
+        """The tokens of each pair."""
         try:
-            return self._tokenizer.encode_batch_fast(pairs)
+            encodings = self._tokenizer.encode_batch_fast(pairs)
         except (TypeError, UnicodeEncodeError):
             # Text with lone surrogates (broken by some extractors) is not valid Unicode.
-            return self._tokenizer.encode_batch_fast(
+            encodings = self._tokenizer.encode_batch_fast(
                 [(_valid(query), _valid(passage)) for query, passage in pairs]
             )
-
-    def pad(self, encodings: "Sequence[Encoding]") -> Tokens:
-        """The encodings as one batch, filled up on the right to the longest."""
-        shape = (len(encodings), max(len(encoding) for encoding in encodings))
-        tokens = Tokens(
-            input_ids=np.full(shape, self._pad_id, dtype=np.int64),
-            attention_mask=np.zeros(shape, dtype=np.int64),
-            token_type_ids=np.zeros(shape, dtype=np.int64),
-        )
-        for row, encoding in enumerate(encodings):
-            length = len(encoding)
-            tokens.input_ids[row, :length] = encoding.ids
-            tokens.attention_mask[row, :length] = 1
-            tokens.token_type_ids[row, :length] = encoding.type_ids
-        return tokens
+        return [
+            PairTokens(
+                input_ids=np.array(encoding.ids, dtype=np.int32),
+                type_ids=np.array(encoding.type_ids, dtype=np.int32),
+                truncated=bool(encoding.overflowing),
+            )
+            for encoding in encodings
+        ]
 
 
-def was_cut(encoding: "Encoding") -> bool:
-    """Whether tokens of the pair were left out."""
-    return bool(encoding.overflowing)
+def pad(pairs: Sequence[PairTokens], pad_id: int) -> Tokens:
+    """The pairs as one batch, filled up on the right with `pad_id` to the longest."""
+    shape = (len(pairs), max(map(len, pairs)))
+    tokens = Tokens(
+        input_ids=np.full(shape, pad_id, dtype=np.int64),
+        attention_mask=np.zeros(shape, dtype=np.int64),
+        token_type_ids=np.zeros(shape, dtype=np.int64),
+    )
+    for row, pair in enumerate(pairs):
+        length = len(pair)
+        tokens.input_ids[row, :length] = pair.input_ids
+        tokens.attention_mask[row, :length] = 1
+        tokens.token_type_ids[row, :length] = pair.type_ids
+    return tokens
 
 
 def _valid(text: str) -> str:

@@ -1,86 +1,92 @@
-"""Loaded models, shared: one per process and settings, loaded once, on a thread of its own."""
+"""Loaded models, shared: one engine per process and settings."""
 
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import TypeAlias
 
+from rerank_plugins._engine import Engine
 from rerank_plugins._model import ModelSettings
-from rerank_plugins.backends import Backend, load
-from rerank_plugins.errors import ForkedProcessError, ScorerClosedError
+from rerank_plugins.backends import PairOptions, load
+from rerank_plugins.errors import ForkedProcessError
+from rerank_plugins.results import PairScores
 
-_Result = TypeVar("_Result")
+Workers: TypeAlias = tuple[ModelSettings, ...]
+"""How each worker of a model loads it; they differ in the device alone."""
 
 _lock = threading.Lock()
-_models: dict[ModelSettings, "SharedModel"] = {}
+_models: dict[Workers, "SharedModel"] = {}
 _abandoned: "SimpleQueue[SharedModel]" = SimpleQueue()
 _janitor: threading.Thread | None = None
 
 
 class SharedModel:
-    """One model's settings, its thread, and its backend once that is loaded.
+    """An engine for one model, how many scorers use it, and the process it belongs to."""
 
-    A single thread does all the work of a model. That makes loading single flight, keeps
-    backends and tokenizers free of locks, and lets any number of threads and event loops wait
-    for futures instead of for each other.
-    """
-
-    def __init__(self, settings: ModelSettings) -> None:
-        self.settings = settings
+    def __init__(self, workers: Workers) -> None:
+        self.workers = workers
         self.users = 0
         self._start_process()
 
-    def submit(self, work: Callable[[Backend], _Result]) -> "Future[_Result]":
-        """Queues `work` for the model's thread; the model is loaded before the first."""
+    def submit(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        options: PairOptions,
+        *,
+        timeout: float | None = None,
+        max_queue_pairs: int | None = None,
+    ) -> "Future[PairScores]":
+        """`Engine.submit`, also in a process that was forked before the model was loaded.
+
+        Raises:
+            ForkedProcessError: The model was loaded before the fork.
+            QueueFullError: See `Engine.submit`.
+            ScorerClosedError: See `Engine.submit`.
+        """
         if self._process != os.getpid():
-            if self._backend is not None:
-                message = (
-                    f"{self.settings.model!r} was loaded before this process was forked, and "
-                    "threads do not survive a fork. Create the scorer in the child process, or "
-                    "do not load it (warm_up, score) before forking."
-                )
-                raise ForkedProcessError(message)
-            self._start_process()
-        try:
-            return self._thread.submit(self._run, work)
-        except RuntimeError as error:  # another thread closed it, or the interpreter is ending
-            message = f"{self.settings.model!r} is closed. Create a new CrossEncoderScorer."
-            raise ScorerClosedError(message) from error
+            with _lock:
+                self._enter_process()
+        return self.engine.submit(pairs, options, timeout=timeout, max_queue_pairs=max_queue_pairs)
 
     def release(self, *, wait: bool) -> None:
-        """Lets the thread finish what is queued, then end; drops the model."""
+        """Lets the engine finish what is queued, then ends its threads; drops the model."""
         if self._process == os.getpid():
-            with suppress(RuntimeError):  # the interpreter is ending; the model ends with it
-                self._thread.submit(self._drop)
-            self._thread.shutdown(wait=wait)
+            self.engine.close(wait=wait)
         else:
-            self._drop()
+            self.engine.backends.clear()
+
+    def _enter_process(self) -> None:
+        """Makes an engine for a forked process: threads do not survive a fork."""
+        if self._process == os.getpid():
+            return  # another thread did it
+        if self.engine.backends:
+            message = (
+                f"{self.workers[0].model!r} was loaded before this process was forked, and "
+                "threads do not survive a fork. Create the scorer in the child process, or "
+                "do not load it (warm_up, score) before forking."
+            )
+            raise ForkedProcessError(message)
+        self._start_process()
 
     def _start_process(self) -> None:
+        loaders = [partial(load, settings) for settings in self.workers]
+        self.engine = Engine(self.workers[0].model, loaders)
         self._process = os.getpid()
-        self._backend: Backend | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rerank-model")
-
-    def _run(self, work: Callable[[Backend], _Result]) -> _Result:
-        if self._backend is None:
-            self._backend = load(self.settings)
-        return work(self._backend)
-
-    def _drop(self) -> None:
-        self._backend = None
 
 
-def acquire(settings: ModelSettings) -> SharedModel:
+def acquire(workers: Workers) -> SharedModel:
     """The model for these settings, not loaded yet if nobody has used it."""
     global _janitor
     with _lock:
         if _janitor is None:
             _janitor = threading.Thread(target=_sweep, name="rerank-janitor", daemon=True)
             _janitor.start()
-        shared = _models.setdefault(settings, SharedModel(settings))
+        if workers not in _models:
+            _models[workers] = SharedModel(workers)
+        shared = _models[workers]
         shared.users += 1
         return shared
 
@@ -91,8 +97,8 @@ def release(shared: SharedModel, *, wait: bool) -> None:
         shared.users -= 1
         if shared.users:
             return
-        if _models.get(shared.settings) is shared:
-            del _models[shared.settings]
+        if _models.get(shared.workers) is shared:
+            del _models[shared.workers]
     shared.release(wait=wait)
 
 

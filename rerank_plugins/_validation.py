@@ -77,6 +77,38 @@ def check_positive_int(value: Any, name: str, hint: str = "") -> int:
     return number
 
 
+def check_seconds(value: Any, name: str) -> float | None:
+    """`value` as a finite number of seconds above 0, or None."""
+    if value is None:
+        return None
+    number = _number(value)
+    if not 0.0 < number < math.inf:
+        message = (
+            f"{name} must be a number of seconds > 0, but got {value!r}. "
+            "To wait as long as it takes, pass None."
+        )
+        raise InvalidInputError(message)
+    return number
+
+
+def check_devices(device: Any) -> tuple[str | None, ...]:
+    """The devices that are meant, at least one; `(None,)` where the backend is to choose."""
+    if device is None:
+        return (None,)
+    devices = (device,) if isinstance(device, str) else device
+    if (
+        not isinstance(devices, (list, tuple))
+        or not devices
+        or not all(isinstance(one, str) for one in devices)
+    ):
+        message = (
+            "device must be a string or a list of strings, one worker each, but got "
+            f"{described(device)}. Pass for example 'cpu' or ['cuda:0', 'cuda:1']."
+        )
+        raise InvalidInputError(message)
+    return tuple(devices)
+
+
 def check_scale(scale: Any) -> ScoreScale:
     """`scale`, if it is one of the two."""
     allowed: tuple[ScoreScale, ...] = get_args(ScoreScale)
@@ -91,10 +123,7 @@ def check_threshold(threshold: Any, scale: ScoreScale) -> float | None:
     """`threshold` as a float that can be reached on `scale`, or None."""
     if threshold is None:
         return None
-    try:
-        number = math.nan if isinstance(threshold, (bool, str)) else float(threshold)
-    except (TypeError, ValueError):
-        number = math.nan
+    number = _number(threshold)
     if math.isnan(number):
         message = (
             f"score_threshold must be a number, but got {threshold!r}. "
@@ -132,6 +161,14 @@ def check_flag(value: Any, name: str) -> bool:
         message = f"{name} must be True or False, but got {described(value)}."
         raise InvalidInputError(message)
     return value
+
+
+def _number(value: Any) -> float:
+    """`value` as a float, NaN where it is no number."""
+    try:
+        return math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def described(value: object) -> str:

@@ -12,6 +12,8 @@ RerankError
 │   └── UnsupportedOptionError (ValueError)      the model cannot run with the chosen options
 ├── MissingExtraError (ImportError)       an optional dependency is not installed
 ├── ScoringError (RuntimeError)           the model gave something that is not a score
+├── QueueFullError (RuntimeError)         too many pairs wait for the model already
+├── ScoringTimeoutError (TimeoutError)    not scored within the timeout
 ├── ScorerClosedError (RuntimeError)      used after close()
 └── ForkedProcessError (RuntimeError)     a model loaded before a fork was used after it
 """
@@ -26,9 +28,11 @@ __all__ = [
     "ModelError",
     "ModelNotFoundError",
     "NotACrossEncoderError",
+    "QueueFullError",
     "RerankError",
     "ScorerClosedError",
     "ScoringError",
+    "ScoringTimeoutError",
     "UnsafeWeightsError",
     "UnsupportedOptionError",
 ]
@@ -80,6 +84,14 @@ class MissingExtraError(RerankError, ImportError):
 
 class ScoringError(RerankError, RuntimeError):
     """The model answered with NaN or infinity instead of a score; no ranking was made from it."""
+
+
+class QueueFullError(RerankError, RuntimeError):
+    """More pairs wait for the model than `max_queue_pairs` allows; nothing was queued."""
+
+
+class ScoringTimeoutError(RerankError, TimeoutError):
+    """The scores were not there in time; what was not yet in a batch is no longer scored."""
 
 
 class ScorerClosedError(RerankError, RuntimeError):

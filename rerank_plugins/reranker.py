@@ -6,11 +6,12 @@ from dataclasses import replace
 from inspect import signature
 from typing import Any, Self
 
+from rerank_plugins._contract import Scorer, result_of
 from rerank_plugins._ranking import NO_SCORES, Batch, Cut, requests
 from rerank_plugins._validation import check_pairs
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.results import PairScores, Ranked, ScoreScale
-from rerank_plugins.scorer import CrossEncoderScorer, Scorer
+from rerank_plugins.scorer import CrossEncoderScorer
 
 
 class Reranker:
@@ -214,7 +215,7 @@ class Reranker:
 
     def _scores(self, batch: Batch) -> PairScores:
         """The scorer's answer; without pairs it is not asked, and loads no model."""
-        return self.scorer.submit(batch.pairs).result() if batch.pairs else NO_SCORES
+        return result_of(self.scorer.submit(batch.pairs)) if batch.pairs else NO_SCORES
 
     async def _ascores(self, batch: Batch) -> PairScores:
         """`_scores` without blocking the event loop."""

@@ -1,32 +1,27 @@
-"""What turns (query, passage) pairs into scores; sync and async from one primitive, `submit`."""
+"""The scorer: a cross-encoder behind the contract, with its options checked."""
 
 import asyncio
 import os
 import weakref
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rerank_plugins import _registry
+from rerank_plugins._contract import Scorer, result_of
 from rerank_plugins._labels import check_label
 from rerank_plugins._model import ModelSettings, check_reference
 from rerank_plugins._validation import (
     check_choice,
+    check_devices,
     check_flag,
-    check_pairs,
-    check_passages,
     check_positive_int,
-    check_query,
+    check_seconds,
     check_text,
 )
-from rerank_plugins.backends import BACKENDS, PRECISIONS, Backend, PairOptions
+from rerank_plugins.backends import BACKENDS, PRECISIONS, PairOptions
 from rerank_plugins.errors import InvalidInputError, ScorerClosedError
 from rerank_plugins.results import PairScores
 
@@ -34,90 +29,20 @@ MINIMUM_MAX_LENGTH = 8
 """Special tokens take 3 or 4 places; fewer than 8 leave no room for a query and a passage."""
 
 
-class Scorer(ABC):
-    """Scores pairs of texts. Subclass it and write `submit` to rerank with a model of your own."""
-
-    name: str
-    """What traces and reports call this scorer."""
-
-    @abstractmethod
-    def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
-        """Starts scoring n checked (query, passage) pairs and returns at once.
-
-        Must not block and must be safe to call from any thread. The future gives `PairScores`
-        of n logits in the order of the pairs, or an error.
-        """
-
-    def warm_up(self) -> None:  # noqa: B027 - optional: nothing to do is a right answer
-        """Makes the scorer ready now, so that the first request does not wait for it."""
-
-    async def awarm_up(self) -> None:  # noqa: B027
-        """`warm_up` that never blocks the event loop."""
-
-    def close(self) -> None:  # noqa: B027
-        """Releases what the scorer holds. It cannot be used afterwards; a second call is fine."""
-
-    def score(self, query: str, passages: Iterable[str]) -> NDArray[np.float32]:
-        """One logit per passage for a query.
-
-        Args:
-            query: The query.
-            passages: n passages.
-
-        Returns:
-            float32, shape `(n,)`, raw model outputs (not probabilities), in the order of the
-            passages. `Reranker` turns them into probabilities.
-
-        Raises:
-            InvalidInputError: The query or a passage is not a string.
-            ModelError: The model could not be loaded; a subclass says why.
-        """
-        return self.submit(_pair_up(query, passages)).result().logits
-
-    def score_pairs(self, pairs: Iterable[tuple[str, str]]) -> NDArray[np.float32]:
-        """One logit per (query, passage) pair, for many queries at once.
-
-        Returns:
-            float32, shape `(n,)`, raw model outputs in the order of the pairs.
-
-        Raises:
-            InvalidInputError: A pair is not a tuple of two strings.
-            ModelError: The model could not be loaded; a subclass says why.
-        """
-        return self.submit(check_pairs(pairs)).result().logits
-
-    async def ascore(self, query: str, passages: Iterable[str]) -> NDArray[np.float32]:
-        """`score` that never blocks the event loop."""
-        return (await asyncio.wrap_future(self.submit(_pair_up(query, passages)))).logits
-
-    async def ascore_pairs(self, pairs: Iterable[tuple[str, str]]) -> NDArray[np.float32]:
-        """`score_pairs` that never blocks the event loop."""
-        return (await asyncio.wrap_future(self.submit(check_pairs(pairs)))).logits
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
 class CrossEncoderScorer(Scorer):
     """Scores pairs with a sentence-transformers `CrossEncoder`, or the model that ships.
 
     The model is loaded on first use (or by `warm_up`), once per process and settings however
-    many scorers share it, and all its work runs on one thread of its own: any number of threads
-    and event loops may call one scorer.
+    many scorers share it. All its work runs on threads of its own, where pairs of different
+    calls share batches: any number of threads and event loops may call one scorer.
 
     Args:
         model: A hub id (`"cross-encoder/ms-marco-MiniLM-L4-v2"`), a local directory, or
             `"embedded"` for the model inside this package, which needs no network.
         revision: Branch, tag or commit of a hub model.
-        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"` ...; `None` lets the backend choose.
+        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"` ...; `None` lets the backend choose. A
+            list such as `["cuda:0", "cuda:1"]` loads the model once for each and shares the
+            work out.
         backend: `"torch"`, `"onnx"` (so far for the embedded model only), or `"auto"`: onnx
             for the embedded model on a CPU, else torch.
         precision: `"fp32"`, `"bf16"` or `"fp16"`; the last two on torch only.
@@ -138,6 +63,11 @@ class CrossEncoderScorer(Scorer):
         cache_folder: Where hub models are kept; `None` is the Hugging Face default.
         trust_remote_code: Run model code that comes with a hub model.
         progress_bar: Show a tqdm bar over the pairs of a call.
+        timeout: Seconds after which a call fails with `ScoringTimeoutError`, time for loading
+            the model included; `None` waits as long as it takes.
+        max_queue_pairs: Pairs of all calls that may wait for the model. A call that would exceed
+            it fails at once with `QueueFullError`; one that finds the queue empty never does.
+            `None` is no bound.
 
     Raises:
         InvalidInputError: An option is not allowed. Nothing is loaded by the constructor.
@@ -148,7 +78,7 @@ class CrossEncoderScorer(Scorer):
         model: str | os.PathLike[str] = "cross-encoder/ms-marco-MiniLM-L4-v2",
         *,
         revision: str | None = None,
-        device: str | None = None,
+        device: str | Sequence[str] | None = None,
         backend: str = "auto",
         precision: str = "fp32",
         max_length: int | None = None,
@@ -162,11 +92,14 @@ class CrossEncoderScorer(Scorer):
         cache_folder: str | os.PathLike[str] | None = None,
         trust_remote_code: bool = False,
         progress_bar: bool = False,
+        timeout: float | None = None,
+        max_queue_pairs: int | None = 100_000,
     ) -> None:
+        devices = check_devices(device)
         self._settings = ModelSettings(
             model=check_reference(model),
             revision=None if revision is None else check_text(revision, "revision"),
-            device=None if device is None else check_text(device, "device"),
+            device=devices[0],
             backend=check_choice(backend, "backend", BACKENDS),
             precision=check_choice(precision, "precision", PRECISIONS),
             local_files_only=check_flag(local_files_only, "local_files_only"),
@@ -193,19 +126,47 @@ class CrossEncoderScorer(Scorer):
         )
         self._query_prefix = check_text(query_prefix, "query_prefix")
         self._passage_prefix = check_text(passage_prefix, "passage_prefix")
+        self._device = devices[0] if len(devices) == 1 else list(devices)
+        self._timeout = check_seconds(timeout, "timeout")
+        if max_queue_pairs is not None:
+            max_queue_pairs = check_positive_int(
+                max_queue_pairs, "max_queue_pairs", hint="For a queue without bound, pass None."
+            )
+        self._max_queue_pairs = max_queue_pairs
         self.name = self._settings.model
-        self._shared = _registry.acquire(self._settings)
+        self._shared = _registry.acquire(
+            tuple(replace(self._settings, device=one) for one in devices)
+        )
         self._release = weakref.finalize(self, _registry.abandon, self._shared)
         self._release.atexit = False  # at exit the thread ends by itself
 
-    def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
-        """Queues the pairs for the model's own thread, which loads the model if need be."""
+    def submit(
+        self, pairs: Sequence[tuple[str, str]], *, timeout: float | None = None
+    ) -> "Future[PairScores]":
+        """Queues the pairs for the model's own threads, which load the model if need be.
+
+        Args:
+            pairs: n checked (query, passage) pairs.
+            timeout: Seconds, for this call; `None` uses the scorer's own.
+
+        Returns:
+            A future; cancelling it frees what is not yet in a batch.
+
+        Raises:
+            QueueFullError: Too many pairs wait already; see `max_queue_pairs`.
+            ScorerClosedError: The scorer is closed.
+            ForkedProcessError: The model was loaded before this process was forked.
+        """
         self._check_open()
         query_prefix, passage_prefix = self._query_prefix, self._passage_prefix
         if query_prefix or passage_prefix:
             pairs = [(query_prefix + query, passage_prefix + passage) for query, passage in pairs]
-        options = self._options
-        return self._shared.submit(lambda backend: backend.score(pairs, options))
+        return self._shared.submit(
+            pairs,
+            self._options,
+            timeout=self._timeout if timeout is None else check_seconds(timeout, "timeout"),
+            max_queue_pairs=self._max_queue_pairs,
+        )
 
     def warm_up(self) -> None:
         """Loads the model now; every later call finds it loaded.
@@ -214,11 +175,11 @@ class CrossEncoderScorer(Scorer):
             ModelError: The model cannot be loaded or does not fit the options.
             MissingExtraError: The backend's packages are not installed.
         """
-        self._submit_check().result()
+        result_of(self._submit_nothing())
 
     async def awarm_up(self) -> None:
         """`warm_up` that never blocks the event loop."""
-        await asyncio.wrap_future(self._submit_check())
+        await asyncio.wrap_future(self._submit_nothing())
 
     def close(self) -> None:
         """Finishes what is queued and, if no other scorer shares the model, releases it."""
@@ -240,18 +201,17 @@ class CrossEncoderScorer(Scorer):
         return {
             **{field.name: getattr(self._settings, field.name) for field in fields(ModelSettings)},
             **{field.name: getattr(self._options, field.name) for field in fields(PairOptions)},
+            "device": self._device,
             "query_prefix": self._query_prefix,
             "passage_prefix": self._passage_prefix,
+            "timeout": self._timeout,
+            "max_queue_pairs": self._max_queue_pairs,
         }
 
-    def _submit_check(self) -> "Future[None]":
+    def _submit_nothing(self) -> "Future[PairScores]":
+        """A request without pairs: it is done when the model is loaded and fits the options."""
         self._check_open()
-        options = self._options
-
-        def check(backend: Backend) -> None:
-            backend.check(options)
-
-        return self._shared.submit(check)
+        return self._shared.submit((), self._options)
 
     def _check_open(self) -> None:
         if not self._release.alive:
@@ -262,9 +222,3 @@ class CrossEncoderScorer(Scorer):
 def _rebuilt(arguments: dict[str, Any]) -> CrossEncoderScorer:
     """Unpickles a scorer: its options are keyword-only."""
     return CrossEncoderScorer(**arguments)
-
-
-def _pair_up(query: str, passages: Iterable[str]) -> list[tuple[str, str]]:
-    """Checked (query, passage) pairs."""
-    checked = check_query(query)
-    return [(checked, passage) for passage in check_passages(passages)]

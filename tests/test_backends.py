@@ -23,9 +23,8 @@ from rerank_plugins import (
     Reranker,
     UnsupportedOptionError,
 )
-from rerank_plugins._batches import token_budget_batches
 from rerank_plugins._model import ModelSettings
-from rerank_plugins._pairs import PairTokenizer
+from rerank_plugins._pairs import PairTokenizer, pad
 from rerank_plugins.backends import chosen_backend
 from rerank_plugins.backends.onnx import OnnxForward
 from rerank_plugins.training.onnx_graph import write_onnx_graph
@@ -49,8 +48,8 @@ def test_the_onnx_graph_gives_the_logits_of_the_torch_model(
     save_file(halved, tmp_path / "model.safetensors", metadata={"format": "pt"})
     graph = write_onnx_graph(tmp_path)
     tokenizer = tiny_tokenizer().backend_tokenizer.to_str()
-    pairs = PairTokenizer(tokenizer, max_length=64, pad_id=0)
-    logits = OnnxForward(graph)(pairs.pad(pairs.encode(PAIRS)))
+    pairs = PairTokenizer(tokenizer, max_length=64)
+    logits = OnnxForward(graph)(pad(pairs.encode(PAIRS), 0))
     model = CrossEncoder(str(tmp_path), device="cpu", model_kwargs={"dtype": torch.float32})
     wanted = model.predict(PAIRS, activation_fn=torch.nn.Identity())
     np.testing.assert_allclose(logits, wanted.reshape(len(PAIRS), columns), atol=1e-5)
@@ -195,16 +194,3 @@ def test_a_plain_language_model_is_not_a_cross_encoder(tmp_path: Path) -> None:
         pytest.raises(NotACrossEncoderError, match="Qwen2ForCausalLM"),
     ):
         scorer.warm_up()
-
-
-def test_batches_hold_every_index_once_within_the_budget() -> None:
-    lengths = np.random.default_rng(3).integers(3, 300, 500).tolist()
-    batches = list(token_budget_batches(lengths, 1000))
-    assert sorted(index for batch in batches for index in batch) == list(range(500))
-    for batch in batches:
-        assert len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= 1000
-
-
-def test_a_pair_longer_than_the_budget_is_a_batch_of_its_own() -> None:
-    assert list(token_budget_batches([5, 50, 6], 10)) == [[1], [2], [0]]
-    assert list(token_budget_batches([], 10)) == []

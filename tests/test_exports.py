@@ -21,7 +21,7 @@ def test_all_is_sorted_and_everything_in_it_exists() -> None:
 
 def test_every_public_name_of_the_core_modules_is_exported() -> None:
     public = set()
-    for module_name in ("errors", "results", "reranker", "scorer"):
+    for module_name in ("_contract", "errors", "results", "reranker", "scorer"):
         module = importlib.import_module(f"rerank_plugins.{module_name}")
         public |= {
             name
@@ -84,7 +84,7 @@ def test_what_scores_or_loads_has_an_async_twin(owner: type, methods: list[str])
 
 
 def test_every_error_is_a_rerank_error_and_a_builtin_error() -> None:
-    builtin = (ValueError, RuntimeError, ImportError)
+    builtin = (ValueError, RuntimeError, ImportError, TimeoutError)
     for name in errors.__all__:
         error = getattr(errors, name)
         assert issubclass(error, errors.RerankError)

@@ -185,7 +185,7 @@ def test_a_model_is_loaded_once_under_concurrent_first_use(tiny_model: Path) -> 
     def first_use(scorer: CrossEncoderScorer) -> tuple[float, int]:
         start.wait()
         score = float(scorer.score(*["red fox", ["the fox"]])[0])
-        return score, id(scorer._shared._backend)
+        return score, id(scorer._shared.engine.backends[0])
 
     with ThreadPoolExecutor(8) as pool:
         results = set(pool.map(first_use, scorers))
@@ -207,28 +207,29 @@ def test_scorers_with_other_settings_do_not_share_a_model(tiny_model: Path) -> N
 def test_the_last_close_releases_model_and_thread(tiny_model: Path) -> None:
     first, second = CrossEncoderScorer(tiny_model), CrossEncoderScorer(tiny_model)
     first.warm_up()
-    backend = weakref.ref(first._shared._backend.forward)
+    backend = weakref.ref(first._shared.engine.backends[0].forward)
     first.close()
     assert second.score("q", ["a"]).shape == (1,)
     second.close()
     gc.collect()
     assert backend() is None
     assert not [t for t in threading.enumerate() if t.name.startswith("rerank-model")]
-    assert ModelSettings(model=str(tiny_model)) not in _registry._models
+    assert (ModelSettings(model=str(tiny_model)),) not in _registry._models
 
 
 def test_a_scorer_that_is_forgotten_releases_its_model(tiny_model: Path) -> None:
     scorer = CrossEncoderScorer(tiny_model, device="cpu")
     scorer.warm_up()
-    settings, backend = scorer._settings, weakref.ref(scorer._shared._backend.forward)
-    assert settings in _registry._models
+    workers = (ModelSettings(model=str(tiny_model), device="cpu"),)
+    backend = weakref.ref(scorer._shared.engine.backends[0].forward)
+    assert workers in _registry._models
     del scorer
     gc.collect()
     for _ in range(600):  # the janitor's thread does it, soon
-        if settings not in _registry._models and backend() is None:
+        if workers not in _registry._models and backend() is None:
             break
         time.sleep(0.05)
-    assert settings not in _registry._models
+    assert workers not in _registry._models
     assert backend() is None
 
 
@@ -362,6 +363,8 @@ def test_a_progress_bar_is_shown_if_asked_for(
         ({"model": None}, "model must be a hub id"),
         ({"revision": 3}, "revision must be a string"),
         ({"device": 0}, "device must be a string"),
+        ({"device": []}, "device must be a string or a list of strings"),
+        ({"device": ["cpu", 1]}, "device must be a string or a list of strings"),
         ({"backend": "tensorflow"}, "backend must be one of 'auto', 'torch', 'onnx'"),
         ({"precision": "int4"}, "precision must be one of 'fp32', 'bf16', 'fp16'"),
         ({"max_length": 0}, "max_length must be > 0"),
@@ -377,6 +380,10 @@ def test_a_progress_bar_is_shown_if_asked_for(
         ({"local_files_only": "no"}, "local_files_only must be True or False"),
         ({"trust_remote_code": "false"}, "trust_remote_code must be True or False"),
         ({"progress_bar": 1}, "progress_bar must be True or False"),
+        ({"timeout": 0}, "timeout must be a number of seconds > 0"),
+        ({"timeout": float("inf")}, "timeout must be a number of seconds > 0"),
+        ({"timeout": True}, "timeout must be a number of seconds > 0"),
+        ({"max_queue_pairs": 0}, "max_queue_pairs must be > 0.*pass None"),
     ],
 )
 def test_bad_options_are_refused_by_the_constructor(

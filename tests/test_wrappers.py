@@ -124,6 +124,8 @@ REFUSALS = [
     {"max_length": 3},
     {"max_batch_tokens": 0},
     {"label": -1},
+    {"timeout": 0},
+    {"max_queue_pairs": 0},
 ]
 
 

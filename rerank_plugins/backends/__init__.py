@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rerank_plugins._model import EMBEDDED, ModelSettings
 from rerank_plugins.errors import UnsupportedOptionError
-from rerank_plugins.results import PairScores
 
 BACKENDS = ("auto", "torch", "onnx")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -23,14 +25,38 @@ class PairOptions:
     progress_bar: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """n pairs made ready for a model, in their order.
+
+    Attributes:
+        inputs: What `Backend.logits` takes for each.
+        tokens: Their lengths, by which batches are sorted and bounded.
+        truncated: Whether each was cut at `max_length`; `None` if not known.
+    """
+
+    inputs: Sequence[Any]
+    tokens: Sequence[int]
+    truncated: Sequence[bool] | None
+
+
 class Backend(Protocol):
-    """A loaded model. Used from one thread at a time."""
+    """A loaded model, in two steps that overlap: one thread prepares pairs, another scores them.
+
+    `check` and `prepare` are called from one thread at a time, and so is `logits`.
+    """
 
     def check(self, options: PairOptions) -> None:
-        """Raises what `score` would raise for these options, whatever the pairs."""
+        """Raises what the other methods would raise for these options, whatever the pairs."""
 
-    def score(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> PairScores:
-        """One logit per pair, in the order of the pairs."""
+    def batch_tokens(self, options: PairOptions) -> int:
+        """Most tokens of a batch, padding included."""
+
+    def prepare(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> Prepared:
+        """Makes pairs ready for `logits`."""
+
+    def logits(self, inputs: Sequence[Any], options: PairOptions) -> NDArray[np.float32]:
+        """Runs one batch of b prepared pairs: their logits, shape `(b,)`."""
 
 
 def load(settings: ModelSettings) -> Backend:

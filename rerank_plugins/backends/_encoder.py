@@ -6,16 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins._batches import token_budget_batches
 from rerank_plugins._labels import column_logits, column_of
-from rerank_plugins._pairs import PairTokenizer, Tokens, was_cut
-from rerank_plugins.backends import PairOptions
-from rerank_plugins.backends._progress import progress_bar
+from rerank_plugins._pairs import PairTokenizer, PairTokens, Tokens, pad
+from rerank_plugins.backends import PairOptions, Prepared
 from rerank_plugins.errors import UnsupportedOptionError
-from rerank_plugins.results import PairScores
-
-_PAIRS_AT_ONCE = 4096
-"""Pairs tokenized together: enough to sort by length, few enough to hold."""
 
 
 @dataclass(slots=True)
@@ -50,28 +44,26 @@ class EncoderBackend:
         column_of(options.label, self.columns, self.labels)
         self._pair_tokenizer(options.max_length)
 
-    def score(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> PairScores:
-        """One logit per pair, and whether it was cut."""
-        column = column_of(options.label, self.columns, self.labels)
-        tokenizer = self._pair_tokenizer(options.max_length)
-        budget = options.max_batch_tokens or self.max_batch_tokens
+    def batch_tokens(self, options: PairOptions) -> int:
+        """The options' own budget, or the backend's."""
+        return options.max_batch_tokens or self.max_batch_tokens
+
+    def prepare(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> Prepared:
+        """The token ids of each pair."""
         prompt = self.default_prompt if options.prompt is None else options.prompt
-        logits = np.empty(len(pairs), dtype=np.float32)
-        truncated = np.zeros(len(pairs), dtype=np.bool_)
-        with progress_bar(len(pairs), options) as advance:
-            for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-                part = pairs[start : start + _PAIRS_AT_ONCE]
-                if prompt:
-                    part = [(prompt + query, passage) for query, passage in part]
-                encodings = tokenizer.encode(part)
-                stop = start + len(part)
-                truncated[start:stop] = [was_cut(encoding) for encoding in encodings]
-                lengths = [len(encoding) for encoding in encodings]
-                for batch in token_budget_batches(lengths, budget):
-                    output = self.forward(tokenizer.pad([encodings[index] for index in batch]))
-                    logits[start + np.array(batch)] = column_logits(output, column)
-                    advance(len(batch))
-        return PairScores(logits=logits, truncated=truncated)
+        if prompt:
+            pairs = [(prompt + query, passage) for query, passage in pairs]
+        tokens = self._pair_tokenizer(options.max_length).encode(pairs)
+        return Prepared(
+            inputs=tokens,
+            tokens=[len(pair) for pair in tokens],
+            truncated=[pair.truncated for pair in tokens],
+        )
+
+    def logits(self, inputs: Sequence[PairTokens], options: PairOptions) -> NDArray[np.float32]:
+        """One logit per pair, in one batch."""
+        column = column_of(options.label, self.columns, self.labels)
+        return column_logits(self.forward(pad(inputs, self.pad_id)), column)
 
     def _pair_tokenizer(self, max_length: int | None) -> PairTokenizer:
         length = self.limit if max_length is None else max_length
@@ -82,7 +74,5 @@ class EncoderBackend:
             )
             raise UnsupportedOptionError(message)
         if length not in self._tokenizers:
-            self._tokenizers[length] = PairTokenizer(
-                self.tokenizer, max_length=length, pad_id=self.pad_id
-            )
+            self._tokenizers[length] = PairTokenizer(self.tokenizer, max_length=length)
         return self._tokenizers[length]

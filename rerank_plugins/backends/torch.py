@@ -11,11 +11,9 @@ from rerank_plugins._extras import require
 from rerank_plugins._labels import column_logits, column_of
 from rerank_plugins._model import ModelSettings, locate
 from rerank_plugins._pairs import Tokens
-from rerank_plugins.backends import Backend, PairOptions
+from rerank_plugins.backends import Backend, PairOptions, Prepared
 from rerank_plugins.backends._encoder import EncoderBackend
-from rerank_plugins.backends._progress import progress_bar
 from rerank_plugins.errors import ModelError, NotACrossEncoderError, UnsupportedOptionError
-from rerank_plugins.results import PairScores
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -151,30 +149,31 @@ class _PredictBackend:
             )
             raise UnsupportedOptionError(message)
 
-    def score(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> PairScores:
-        self.check(options)
-        column = column_of(options.label, self._model.num_labels, _label_names(self._model))
-        longest = options.max_length or min(self._limit, 512)
-        batch_size = max(1, (options.max_batch_tokens or self._max_batch_tokens) // longest)
+    def batch_tokens(self, options: PairOptions) -> int:
+        return options.max_batch_tokens or self._max_batch_tokens
+
+    def prepare(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> Prepared:
+        longest = options.max_length or min(self._limit, 512)  # the model's prompt is not counted
+        return Prepared(inputs=pairs, tokens=[longest] * len(pairs), truncated=None)
+
+    def logits(
+        self, inputs: Sequence[tuple[str, str]], options: PairOptions
+    ) -> NDArray[np.float32]:
+        columns = self._model.num_labels
         overrides: dict[str, Any] = {}
         if options.max_length is not None:
             limit = {"max_length": options.max_length, "truncation": True}
             overrides["processing_kwargs"] = {"text": limit}
-        logits = np.empty((len(pairs), self._model.num_labels), dtype=np.float32)
-        with progress_bar(len(pairs), options) as advance:
-            for start in range(0, len(pairs), batch_size):
-                part = list(pairs[start : start + batch_size])
-                output = self._model.predict(
-                    part,
-                    prompt=options.prompt,
-                    batch_size=batch_size,
-                    activation_fn=self._identity,
-                    show_progress_bar=False,
-                    **overrides,
-                )
-                logits[start : start + len(part)] = np.reshape(output, (len(part), -1))
-                advance(len(part))
-        return PairScores(logits=column_logits(logits, column))
+        output = self._model.predict(
+            list(inputs),
+            prompt=options.prompt,
+            batch_size=len(inputs),
+            activation_fn=self._identity,
+            show_progress_bar=False,
+            **overrides,
+        )
+        column = column_of(options.label, columns, _label_names(self._model))
+        return column_logits(np.asarray(output, np.float32).reshape(-1, columns), column)
 
 
 def _takes_token_ids(model: "CrossEncoder") -> bool:

@@ -4,6 +4,7 @@ import time
 
 from rich.console import Console
 
+from rerank_plugins._contract import Scorer
 from rerank_plugins.cli.demo_tables import (
     say,
     show_answers,
@@ -14,7 +15,6 @@ from rerank_plugins.cli.demo_tables import (
 from rerank_plugins.cli.two_stages import DEPTH, Answer, TwoStages, summarize
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.scorer import Scorer
 
 TOP = 5
 """How many passages of a query of one's own are shown."""

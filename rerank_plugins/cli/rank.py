@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
+from rerank_plugins._contract import Scorer
 from rerank_plugins.cli.formats import Request
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import PairScores, Ranked
-from rerank_plugins.scorer import Scorer
 
 MANY_PAIRS = 200
 """From here on the wait is long enough to show a progress bar."""
@@ -36,6 +36,8 @@ class CutCounter(Scorer):
         counted: Future[PairScores] = Future()
 
         def count(scored: "Future[PairScores]") -> None:
+            if not counted.set_running_or_notify_cancel():
+                return
             error = scored.exception()
             if error is not None:
                 counted.set_exception(error)
@@ -45,7 +47,9 @@ class CutCounter(Scorer):
             self.cut += 0 if scores.truncated is None else int(scores.truncated.sum())
             counted.set_result(scores)
 
-        self._scorer.submit(pairs).add_done_callback(count)
+        submitted = self._scorer.submit(pairs)
+        counted.add_done_callback(lambda done: submitted.cancel() if done.cancelled() else None)
+        submitted.add_done_callback(count)
         return counted
 
     def warm_up(self) -> None:

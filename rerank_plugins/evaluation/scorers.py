@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins._contract import Scorer
 from rerank_plugins._extras import require
 from rerank_plugins.evaluation.comparison import ScoreFunction
 from rerank_plugins.evaluation.first_stage import Encoder
-from rerank_plugins.scorer import CrossEncoderScorer, Scorer
+from rerank_plugins.scorer import CrossEncoderScorer
 
 
 def cross_encoder_scorer(model: str, max_length: int | None = None) -> ScoreFunction:

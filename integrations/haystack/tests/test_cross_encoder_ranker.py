@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from haystack import Document, Pipeline
-from haystack.utils import ComponentDevice, Secret
+from haystack.utils import ComponentDevice, Device, DeviceMap, Secret
 
 from haystack_integrations.components.rankers.rerank_plugins import CrossEncoderRanker
 from rerank_plugins import InvalidInputError, LabelRequiredError, PairScores, RerankError, Scorer
@@ -221,6 +221,8 @@ def test_every_option_survives_the_round_trip(tmp_path: Path) -> None:
         "cache_folder": tmp_path,
         "trust_remote_code": True,
         "progress_bar": True,
+        "timeout": 2.5,
+        "max_queue_pairs": 50,
     }
     data = CrossEncoderRanker(**options).to_dict()
     again = CrossEncoderRanker.from_dict(copy.deepcopy(data))
@@ -298,6 +300,22 @@ def test_what_is_assigned_is_what_is_serialised_and_used() -> None:
     subject.top_k = 0
     with pytest.raises(InvalidInputError, match="top_k must be > 0"):
         subject.run("red fox", documents())
+def test_a_device_map_shares_the_work_out(tiny_model: Path) -> None:
+    both = ComponentDevice.from_multiple(DeviceMap({"first": Device.cpu(), "second": Device.cpu()}))
+    subject = CrossEncoderRanker(model=tiny_model, device=both)
+    assert CrossEncoderRanker.from_dict(subject.to_dict()).device == both
+    subject.warm_up()
+    assert len(subject._ready().scorer._shared.engine.backends) == 2
+    wanted = CrossEncoderRanker(model=tiny_model).run("red fox", documents())
+    assert ids(subject.run("red fox", documents())) == ids(wanted)
+
+
+async def test_closing_on_the_loop_waits_for_what_is_queued_elsewhere(tiny_model: Path) -> None:
+    subject = CrossEncoderRanker(model=tiny_model)
+    running = asyncio.ensure_future(subject.run_async("red fox", documents()))
+    await asyncio.sleep(0)
+    await subject.close_async()
+    assert len((await running)["documents"]) == 4
 
 
 def test_warm_up_is_idempotent_and_a_run_after_close_works(tiny_model: Path) -> None:

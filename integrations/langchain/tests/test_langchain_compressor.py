@@ -150,6 +150,15 @@ def test_it_survives_pickle_copy_and_its_own_dump() -> None:
         assert other.compress_documents(documents(), "red fox") == wanted
 
 
+def test_a_list_of_devices_and_the_limits_of_the_queue_survive_their_dump() -> None:
+    options = {"device": ["cpu", "cpu"], "timeout": 60.0, "max_queue_pairs": 500}
+    dumped = CrossEncoderCompressor(model="embedded", **options).model_dump_json()
+    again = CrossEncoderCompressor(**json.loads(dumped))
+    assert {name: getattr(again, name) for name in options} == options
+    assert again.compress_documents(documents(), "red fox")
+    assert len(again._reranker.scorer._shared.engine.backends) == 2
+
+
 def test_a_path_as_model_is_dumped_as_text(tiny_model: Path, tmp_path: Path) -> None:
     subject = CrossEncoderCompressor(model=tiny_model, cache_folder=tmp_path)
     dumped = json.loads(subject.model_dump_json())

@@ -246,6 +246,14 @@ def test_it_survives_pickle_with_equal_results() -> None:
     assert ids(with_scorer.postprocess_nodes(nodes(), query_str="red fox")) == ["n1"]
 
 
+def test_a_list_of_devices_and_the_limits_of_the_queue_survive_their_dump() -> None:
+    options = {"device": ["cpu", "cpu"], "timeout": 60.0, "max_queue_pairs": 500}
+    again = CrossEncoderRerank.from_dict(CrossEncoderRerank(model="embedded", **options).to_dict())
+    assert {name: getattr(again, name) for name in options} == options
+    assert ids(again.postprocess_nodes(nodes(), query_str="red fox"))
+    assert len(again._reranker.scorer._shared.engine.backends) == 2
+
+
 def test_a_token_is_in_no_dump_pickle_or_representation() -> None:
     subject = CrossEncoderRerank(model="embedded", token="hf_secret")
     assert "hf_secret" not in repr(subject) + subject.to_json() + subject.model_dump_json()

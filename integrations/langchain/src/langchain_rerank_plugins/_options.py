@@ -17,7 +17,7 @@ class RerankOptions(OptionFields, BaseModel):
     Attributes:
         model: Hub id, local directory (a path is fine), or `"embedded"` for the model that ships.
         scale: `"probability"` or `"logit"`: what the scores are.
-        device: `"cpu"`, `"cuda:1"` ...; `None` lets the backend choose.
+        device: `"cpu"`, `"cuda:1"` ...; `None` lets the backend choose. A list shares the work out.
         backend: `"auto"`, `"torch"` or `"onnx"`.
         precision: `"fp32"`, `"bf16"` or `"fp16"`.
         revision: Branch, tag or commit of a hub model.
@@ -32,6 +32,8 @@ class RerankOptions(OptionFields, BaseModel):
         cache_folder: Where hub models are kept.
         trust_remote_code: Run model code that comes with a hub model.
         progress_bar: Show a bar over the pairs of a call.
+        timeout: Seconds after which a call fails with `ScoringTimeoutError`.
+        max_queue_pairs: Pairs of all calls that may wait for the model; more are refused.
         scorer: A ready scorer instead of a model and its options; left out of dumps.
     """
 
@@ -39,7 +41,7 @@ class RerankOptions(OptionFields, BaseModel):
 
     model: Annotated[str, Checked] = "cross-encoder/ms-marco-MiniLM-L4-v2"
     scale: Annotated[ScoreScale, Checked] = "probability"
-    device: Annotated[str | None, Checked] = None
+    device: Annotated[str | list[str] | None, Checked] = None
     backend: Annotated[str, Checked] = "auto"
     precision: Annotated[str, Checked] = "fp32"
     revision: Annotated[str | None, Checked] = None
@@ -54,6 +56,8 @@ class RerankOptions(OptionFields, BaseModel):
     cache_folder: Annotated[str | None, Checked] = None
     trust_remote_code: Annotated[bool, Checked] = False
     progress_bar: Annotated[bool, Checked] = False
+    timeout: Annotated[float | None, Checked] = None
+    max_queue_pairs: Annotated[int | None, Checked] = 100_000
     scorer: Annotated[Scorer | None, Checked] = Field(default=None, exclude=True)
 
     _reranker: Reranker = PrivateAttr()

@@ -55,8 +55,9 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
     keep_retrieval_score: bool = Field(
         default=False, description="Keep the first stage's score in the copied metadata."
     )
-    device: Annotated[str | None, Checked] = Field(
-        default=None, description='"cpu", "cuda:1" ...; None lets the backend choose.'
+    device: Annotated[str | list[str] | None, Checked] = Field(
+        default=None,
+        description='"cpu", "cuda:1" ...; None: the backend chooses; a list shares the work out.',
     )
     backend: Annotated[str, Checked] = Field(
         default="auto", description='"auto", "torch" or "onnx".'
@@ -95,6 +96,13 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
     )
     progress_bar: Annotated[bool, Checked] = Field(
         default=False, description="Show a bar over the nodes of a call."
+    )
+    timeout: Annotated[float | None, Checked] = Field(
+        default=None, description="Seconds after which a call fails with ScoringTimeoutError."
+    )
+    max_queue_pairs: Annotated[int | None, Checked] = Field(
+        default=100_000,
+        description="Pairs of all calls that may wait for the model; more are refused.",
     )
     scorer: Annotated[Scorer | None, Checked] = Field(
         default=None, exclude=True, description="A ready scorer instead of a model."

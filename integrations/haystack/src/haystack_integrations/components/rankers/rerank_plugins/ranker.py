@@ -66,6 +66,8 @@ class CrossEncoderRanker:
         cache_folder: str | PathLike[str] | None = None,
         trust_remote_code: bool = False,
         progress_bar: bool = False,
+        timeout: float | None = None,
+        max_queue_pairs: int | None = 100_000,
         scorer: Scorer | None = None,
     ) -> None:
         """
@@ -77,7 +79,8 @@ class CrossEncoderRanker:
         :param scale: `"probability"` or `"logit"`: what the scores are.
         :param meta_fields_to_embed: Meta fields put before the content; only a missing value or `None` is skipped.
         :param embedding_separator: Joins the meta fields and the content.
-        :param device: Where the model runs; `None` lets the backend choose.
+        :param device: Where the model runs; `None` lets the backend choose. On several devices (a device map, whose
+            names do not matter) the model is loaded for each, and the work is shared out.
         :param backend: `"auto"`, `"torch"` or `"onnx"`.
         :param precision: `"fp32"`, `"bf16"` or `"fp16"`.
         :param revision: Branch, tag or commit of a hub model.
@@ -92,6 +95,8 @@ class CrossEncoderRanker:
         :param cache_folder: Where hub models are kept.
         :param trust_remote_code: Run model code that comes with a hub model.
         :param progress_bar: Show a bar over the documents of a run.
+        :param timeout: Seconds after which a run fails with `ScoringTimeoutError`.
+        :param max_queue_pairs: Pairs of all runs that may wait for the model; more are refused.
         :param scorer: A ready scorer instead of a model and its options; it cannot be serialised.
         :raises ValueError: If an option is not allowed.
         """
@@ -116,6 +121,8 @@ class CrossEncoderRanker:
         self.cache_folder = fspath(cache_folder) if isinstance(cache_folder, PathLike) else cache_folder
         self.trust_remote_code = trust_remote_code
         self.progress_bar = progress_bar
+        self.timeout = timeout
+        self.max_queue_pairs = max_queue_pairs
         self.scorer = scorer
         self._reranker: Reranker | None = None
         self._made_of: dict[str, Any] = {}
@@ -147,9 +154,11 @@ class CrossEncoderRanker:
 
     async def close_async(self) -> None:
         """
-        Release the model without blocking the event loop.
+        Release the model without blocking the event loop. A later run loads it again.
         """
-        await asyncio.to_thread(self.close)  # it waits for what is queued
+        reranker, self._reranker = self._reranker, None
+        if reranker is not None:
+            await asyncio.to_thread(reranker.close)
 
     def to_dict(self) -> dict[str, Any]:
         """
@@ -238,7 +247,7 @@ class CrossEncoderRanker:
         options: dict[str, Any] = {name: getattr(self, name) for name in (*SCORER_OPTIONS, *_RANKING, "scorer")}
         if self.device is not None:
             hint = "Pass ComponentDevice.from_str('cpu'), or None to let the backend choose."
-            options["device"] = check_kind(self.device, ComponentDevice, "device", hint).to_torch_str()
+            options["device"] = _torch_names(check_kind(self.device, ComponentDevice, "device", hint))
         if self.token is not None:
             hint = "Pass Secret.from_env_var('HF_TOKEN') or Secret.from_token(...)."
             token = check_kind(self.token, Secret, "token", hint)
@@ -272,6 +281,14 @@ def _unique(documents: list[Document]) -> list[Document]:
     The documents, each id once.
     """
     return _deduplicate_documents(check_items(documents, Document, "documents"))
+def _torch_names(device: ComponentDevice) -> str | list[str]:
+    """
+    The device's name in torch, or those of a device map.
+    """
+    if not device.has_multiple_devices:
+        return device.to_torch_str()
+    serialised: dict[str, str] = device.to_dict()["device_map"]
+    return list(serialised.values())
 
 
 def _ranked_copies(documents: list[Document], ranking: list[Ranked]) -> list[Document]:

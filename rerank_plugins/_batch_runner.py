@@ -1,0 +1,64 @@
+"""Runs batches on one backend, and sees to it that a failure reaches only whom it concerns."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rerank_plugins._out_of_memory import is_out_of_memory
+from rerank_plugins._requests import Item, Request
+from rerank_plugins.backends import Backend, PairOptions
+
+Deliver: TypeAlias = Callable[[Sequence[Item], NDArray[np.float32]], None]
+"""Takes b items and their logits, shape `(b,)`."""
+
+
+class BatchRunner:
+    """One worker's way with batches that fail.
+
+    A batch too big for memory is halved until it fits, and later ones stay below. A batch that
+    fails for another reason is repeated request by request, and a request that fails alone fails.
+
+    Args:
+        deliver: Called with what was scored.
+    """
+
+    def __init__(self, deliver: Deliver) -> None:
+        self._deliver = deliver
+        self._most_tokens: int | None = None
+
+    def budget(self, backend: Backend, options: PairOptions) -> int:
+        """Most tokens of a batch, padding included."""
+        tokens = backend.batch_tokens(options)
+        return tokens if self._most_tokens is None else min(tokens, self._most_tokens)
+
+    def run(self, backend: Backend, batch: Sequence[Item]) -> None:
+        """Scores a batch of pairs with equal options; those of requests that are done are left."""
+        batch = [item for item in batch if not item.request.done()]
+        if not batch:
+            return
+        try:
+            logits = backend.logits([item.given for item in batch], batch[0].request.options)
+        except BaseException as error:
+            parts = self._parts(batch, error)
+            if len(parts) == 1:
+                batch[0].request.fail(error)
+                return
+        else:
+            self._deliver(batch, logits)
+            return
+        # Only out here: the error holds the frames that hold the failed batch's memory.
+        for part in parts:
+            self.run(backend, part)
+
+    def _parts(self, batch: Sequence[Item], error: BaseException) -> list[Sequence[Item]]:
+        """What to try instead; the batch itself if nothing smaller is left to try."""
+        if is_out_of_memory(error) and len(batch) > 1:
+            self._most_tokens = max(item.tokens for item in batch) * len(batch) // 2
+            half = len(batch) // 2
+            return [batch[:half], batch[half:]]
+        by_request: dict[Request, list[Item]] = {}
+        for item in batch:
+            by_request.setdefault(item.request, []).append(item)
+        return list(by_request.values())

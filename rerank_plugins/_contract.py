@@ -1,0 +1,102 @@
+"""The contract of a scorer: pairs in, a future of logits out; sync and async made from that."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rerank_plugins._validation import check_pairs, check_passages, check_query
+from rerank_plugins.results import PairScores
+
+
+class Scorer(ABC):
+    """Scores pairs of texts. Subclass it and write `submit` to rerank with a model of your own."""
+
+    name: str
+    """What traces and reports call this scorer."""
+
+    @abstractmethod
+    def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
+        """Starts scoring n checked (query, passage) pairs and returns at once.
+
+        Must not block and must be safe to call from any thread. The future gives `PairScores`
+        of n logits in the order of the pairs, or an error; it is cancelled when its caller has
+        gone.
+        """
+
+    def warm_up(self) -> None:  # noqa: B027 - optional: nothing to do is a right answer
+        """Makes the scorer ready now, so that the first request does not wait for it."""
+
+    async def awarm_up(self) -> None:  # noqa: B027
+        """`warm_up` that never blocks the event loop."""
+
+    def close(self) -> None:  # noqa: B027
+        """Releases what the scorer holds. It cannot be used afterwards; a second call is fine."""
+
+    def score(self, query: str, passages: Iterable[str]) -> NDArray[np.float32]:
+        """One logit per passage for a query.
+
+        Args:
+            query: The query.
+            passages: n passages.
+
+        Returns:
+            float32, shape `(n,)`, raw model outputs (not probabilities), in the order of the
+            passages. `Reranker` turns them into probabilities.
+
+        Raises:
+            InvalidInputError: The query or a passage is not a string.
+            ModelError: The model could not be loaded; a subclass says why.
+        """
+        return result_of(self.submit(_pair_up(query, passages))).logits
+
+    def score_pairs(self, pairs: Iterable[tuple[str, str]]) -> NDArray[np.float32]:
+        """One logit per (query, passage) pair, for many queries at once.
+
+        Returns:
+            float32, shape `(n,)`, raw model outputs in the order of the pairs.
+
+        Raises:
+            InvalidInputError: A pair is not a tuple of two strings.
+            ModelError: The model could not be loaded; a subclass says why.
+        """
+        return result_of(self.submit(check_pairs(pairs))).logits
+
+    async def ascore(self, query: str, passages: Iterable[str]) -> NDArray[np.float32]:
+        """`score` that never blocks the event loop."""
+        return (await asyncio.wrap_future(self.submit(_pair_up(query, passages)))).logits
+
+    async def ascore_pairs(self, pairs: Iterable[tuple[str, str]]) -> NDArray[np.float32]:
+        """`score_pairs` that never blocks the event loop."""
+        return (await asyncio.wrap_future(self.submit(check_pairs(pairs)))).logits
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def result_of(future: "Future[PairScores]") -> PairScores:
+    """Waits for a future; whoever stops waiting (Ctrl-C) has it cancelled."""
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def _pair_up(query: str, passages: Iterable[str]) -> list[tuple[str, str]]:
+    """Checked (query, passage) pairs."""
+    checked = check_query(query)
+    return [(checked, passage) for passage in check_passages(passages)]

@@ -1,0 +1,247 @@
+"""The engine: requests of any threads and event loops in, batches shared by them, futures out.
+
+One thread tokenizes ahead and keeps the time; one thread a device runs batches. Callers hold the
+engine's lock for a moment only, so that an event loop may call it too.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rerank_plugins._batch_runner import BatchRunner
+from rerank_plugins._requests import Item, Request
+from rerank_plugins._schedule import Schedule
+from rerank_plugins.backends import Backend, PairOptions
+from rerank_plugins.errors import QueueFullError, ScorerClosedError, ScoringTimeoutError
+from rerank_plugins.results import PairScores
+
+
+class Engine:
+    """One model, on one or several devices, and what its callers wait for.
+
+    Args:
+        name: The model reference, for messages.
+        loaders: One function per device that loads the model there. They are called one after
+            another when the first request comes; if one fails, the requests that wait fail with
+            its error, and the next request tries again.
+
+    Attributes:
+        backends: The loaded models, one per device; empty before and after.
+    """
+
+    def __init__(self, name: str, loaders: Sequence[Callable[[], Backend]]) -> None:
+        self.backends: list[Backend] = []
+        self._name = name
+        self._loaders = loaders
+        self._changed = threading.Condition()
+        self._open: dict[Future[PairScores], Request] = {}
+        self._unscored = 0  # pairs of open requests
+        self._schedule = Schedule()
+        self._runners = [BatchRunner(self._deliver) for _ in loaders]
+        self._closed = False
+        loops: list[Callable[[], None]] = [self._read]
+        loops += [partial(self._work, number) for number in range(len(loaders))]
+        # Executors and not bare threads: at the interpreter's end they finish what is open and
+        # are joined. One thread each, because torch keeps helper threads for every caller.
+        self._threads = [(ThreadPoolExecutor(1, "rerank-model"), loop) for loop in loops]
+        self._running: set[ThreadPoolExecutor] = set()
+
+    def submit(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        options: PairOptions,
+        *,
+        timeout: float | None = None,
+        max_queue_pairs: int | None = None,
+    ) -> Future[PairScores]:
+        """Puts n pairs in the queue and returns at once.
+
+        Args:
+            pairs: The (query, passage) pairs. `()` only loads the model and checks the options.
+            options: How they are scored; pairs with equal options share batches.
+            timeout: Seconds after which the future fails with `ScoringTimeoutError`.
+            max_queue_pairs: Most pairs without a score that the queue may then hold. A request
+                that finds it empty is taken whatever its size.
+
+        Returns:
+            A future of n logits. Cancelling it frees what is not yet in a batch.
+
+        Raises:
+            QueueFullError: The queue is full.
+            ScorerClosedError: The engine is closed, or the interpreter is ending.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        request = Request(pairs, options, timeout=timeout, deadline=deadline)
+        with self._changed:
+            if self._closed:
+                raise self._closed_error()
+            total = self._unscored + request.size
+            if max_queue_pairs is not None and self._unscored and total > max_queue_pairs:
+                message = (
+                    f"The queue of {self._name!r} is full: {self._unscored} pairs wait, and "
+                    f"{request.size} more exceed max_queue_pairs={max_queue_pairs}. Try again "
+                    "later, send fewer pairs, or raise max_queue_pairs."
+                )
+                raise QueueFullError(message)
+            self._set_to_work()
+            self._open[request] = request
+            self._unscored = total
+            self._schedule.add(request)
+            self._changed.notify_all()
+        request.add_done_callback(self._forget)
+        return request
+
+    def close(self, *, wait: bool) -> None:
+        """Takes no more requests, finishes those it has, ends the threads, drops the model."""
+        with self._changed:
+            self._closed = True
+        reader = self._threads[0][0]
+        with suppress(RuntimeError):  # closed before, or the interpreter is ending
+            reader.submit(self.backends.clear)
+        for thread, _ in self._threads:
+            thread.shutdown(wait=wait)
+
+    def _set_to_work(self) -> None:
+        """Wakes the threads that had stopped because nothing was open."""
+        for thread, loop in self._threads:
+            if thread not in self._running:
+                try:
+                    thread.submit(self._run, thread, loop)
+                except RuntimeError as error:  # the interpreter is ending
+                    raise self._closed_error() from error
+                self._running.add(thread)
+
+    def _run(self, thread: ThreadPoolExecutor, loop: Callable[[], None]) -> None:
+        """Runs a loop for as long as something is open."""
+        while True:
+            try:
+                loop()
+            except BaseException as error:  # what nobody foresaw must leave no caller waiting
+                self._fail_all(error)
+            with self._changed:
+                if not self._open:
+                    self._running.discard(thread)
+                    return
+
+    def _forget(self, done: Future[PairScores]) -> None:
+        """Called once for each request when it is done, whichever way and on whichever thread."""
+        with self._changed:
+            request = self._open.pop(done)
+            self._unscored -= request.left
+            self._schedule.discard(request)
+            self._changed.notify_all()
+        if done.cancelled():
+            done.set_running_or_notify_cancel()  # wakes those in concurrent.futures.wait
+        request.let_go()
+
+    def _fail_all(self, error: BaseException) -> None:
+        for request in self._requests():
+            request.fail(error)
+
+    def _requests(self) -> list[Request]:
+        with self._changed:
+            return list(self._open.values())
+
+    def _closed_error(self) -> ScorerClosedError:
+        return ScorerClosedError(f"{self._name!r} is closed. Create a new CrossEncoderScorer.")
+
+    def _read(self) -> None:
+        """Tokenizes ahead of the workers, and fails what is overdue."""
+        while True:
+            with self._changed:
+                while self._open:
+                    late, wait = self._overdue()
+                    found = self._schedule.next_slice() if self.backends and not late else None
+                    if late or found:
+                        break
+                    self._changed.wait(wait)
+                else:
+                    return
+            for request in late:
+                request.fail(self._timeout_error(request))
+            if found:
+                self._prepare(*found)
+
+    def _overdue(self) -> tuple[list[Request], float | None]:
+        """Requests past their deadline, and the seconds until the next one's."""
+        now = time.monotonic()
+        dated = [(r.deadline - now, r) for r in self._open.values() if r.deadline is not None]
+        late = [request for seconds, request in dated if seconds <= 0]
+        return late, min((seconds for seconds, _ in dated if seconds > 0), default=None)
+
+    def _timeout_error(self, request: Request) -> ScoringTimeoutError:
+        message = (
+            f"{request.size} pairs were not scored by {self._name!r} within "
+            f"timeout={request.timeout:g} seconds; {request.left} of them still waited. Send fewer "
+            "pairs, raise timeout, or call warm_up() before if the time went into loading."
+        )
+        return ScoringTimeoutError(message)
+
+    def _prepare(self, request: Request, part: slice) -> None:
+        backend = self.backends[0]
+        try:
+            if part.start == 0:
+                backend.check(request.options)
+                request.start_bar()
+            prepared = backend.prepare(request.pairs[part], request.options)
+        except BaseException as error:  # tokenizers' panics are no Exceptions
+            request.fail(error)
+            return
+        if not request.size:
+            request.finish()
+            return
+        with self._changed:
+            if request in self._open:
+                self._schedule.ready(request.items(part.start, prepared))
+                self._changed.notify_all()
+
+    def _work(self, number: int) -> None:
+        """Runs batches on one device. The first worker loads the model before, for all."""
+        with self._changed:
+            must_load = number == 0 and bool(self._open) and not self.backends
+        if must_load:
+            self._load()
+        runner = self._runners[number]
+        while batch := self._next_batch(number):
+            runner.run(self.backends[number], batch)
+
+    def _load(self) -> None:
+        loaded = [load() for load in self._loaders]
+        with self._changed:
+            if self._open or not self._closed:
+                self.backends += loaded
+                self._changed.notify_all()
+
+    def _next_batch(self, number: int) -> list[Item]:
+        """Waits for a batch; `[]` once nothing is open."""
+
+        def budget(options: PairOptions) -> int:
+            return self._runners[number].budget(self.backends[number], options)
+
+        with self._changed:
+            while self._open:
+                batch = self._schedule.draw(budget)
+                if batch:
+                    self._changed.notify_all()  # the reader has room again
+                    return batch
+                self._changed.wait()
+        return []
+
+    def _deliver(self, batch: Sequence[Item], logits: NDArray[np.float32]) -> None:
+        """Brings the logits of one batch, shape `(b,)`, to the requests in it."""
+        with self._changed:
+            for item, logit in zip(batch, logits, strict=True):
+                if item.request in self._open:
+                    item.request.put(item.position, logit)
+                    self._unscored -= 1
+        for request, scored in Counter(item.request for item in batch).items():
+            request.move_bar(scored)
+            if not request.left:
+                request.finish()

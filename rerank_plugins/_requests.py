@@ -1,0 +1,122 @@
+"""What travels through the engine: a request, which is the caller's future, and its pairs."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rerank_plugins.backends import PairOptions, Prepared
+from rerank_plugins.results import PairScores
+
+
+class Request(Future[PairScores]):
+    """Pairs on their way to scores, as the future that the caller holds.
+
+    It counts as pending until it is done, so that it can be cancelled at any time before.
+
+    Args:
+        pairs: The n (query, passage) pairs; `()` loads the model and checks the options.
+        options: How they are scored.
+        timeout: Seconds in which it was to be done, for the error message.
+        deadline: When it fails at the latest, on the clock of `time.monotonic`.
+
+    Attributes:
+        pairs: Let go when the request is done.
+        read: How many pairs the tokenizer has taken.
+        left: How many pairs have no score yet.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        options: PairOptions,
+        *,
+        timeout: float | None = None,
+        deadline: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.pairs = pairs
+        self.options = options
+        self.timeout = timeout
+        self.deadline = deadline
+        self.size = len(pairs)
+        self.read = 0
+        self.left = len(pairs)
+        self._scores = PairScores(
+            logits=np.empty(len(pairs), dtype=np.float32),
+            truncated=np.zeros(len(pairs), dtype=np.bool_),
+        )
+        self._bar: Any = None
+
+    def items(self, start: int, prepared: Prepared) -> "list[Item]":
+        """The prepared pairs as items, the longest first; `start` is the first one's position."""
+        truncated = self._scores.truncated
+        if prepared.truncated is None:
+            self._scores = PairScores(logits=self._scores.logits)
+        elif truncated is not None:
+            truncated[start : start + len(prepared.truncated)] = prepared.truncated
+        items = [
+            Item(self, position, tokens, given)
+            for position, (tokens, given) in enumerate(
+                zip(prepared.tokens, prepared.inputs, strict=True), start
+            )
+        ]
+        return sorted(items, key=longest_first)
+
+    def put(self, position: int, logit: np.float32) -> None:
+        """Takes one pair's score."""
+        self._scores.logits[position] = logit
+        self.left -= 1
+
+    def finish(self) -> None:
+        """Gives the caller the scores, unless the request was cancelled or has failed."""
+        with suppress(InvalidStateError):
+            self.set_result(self._scores)
+
+    def fail(self, error: BaseException) -> None:
+        """Gives the caller the error, unless the request is done."""
+        with suppress(InvalidStateError):
+            self.set_exception(error)
+
+    def start_bar(self) -> None:
+        """Shows a progress bar over the pairs if the options ask for one."""
+        if self.options.progress_bar and self.size:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=self.size, unit="pair", desc="Scoring")
+
+    def move_bar(self, scored: int) -> None:
+        """Tells the bar, if there is one, how many pairs were just scored."""
+        if self._bar is not None:
+            self._bar.update(scored)
+
+    def let_go(self) -> None:
+        """Drops what is of no use any more; the caller may keep the future for long."""
+        self.pairs = ()
+        if self._bar is not None:
+            self._bar.close()
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One prepared pair of a request.
+
+    Attributes:
+        request: Whose pair it is.
+        position: The pair's place in the request.
+        tokens: Its length.
+        given: What the backend's `logits` takes for it.
+    """
+
+    request: Request
+    position: int
+    tokens: int
+    given: Any
+
+
+def longest_first(item: Item) -> int:
+    """Sorting key; Python's sort keeps equals in their order."""
+    return -item.tokens

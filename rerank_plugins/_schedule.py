@@ -1,0 +1,143 @@
+"""Whose pairs are tokenized next, and whose go into the next batch; no threads in here.
+
+There are two lanes. Short requests are served in the order of their arrival. Long ones take turns
+at the tokenizer, slice by slice, and what it gives lies in one pool sorted by length. A batch is
+led by one lane and filled up with pairs of similar length from both.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from rerank_plugins._requests import Item, Request, longest_first
+from rerank_plugins.backends import PairOptions
+
+SLICE = 256
+"""Pairs tokenized at a time. A request with more is a long one."""
+
+WINDOW = 4 * SLICE
+"""Tokenized pairs that lie ready in a lane: enough to sort by length, few enough to hold."""
+
+LONG_TURN = 4
+"""While both lanes have pairs, one batch in so many is led by the long one, the others not."""
+
+_SIMILAR = 0.75
+"""A batch is filled up with pairs of at least this part of its longest: shorter are padding."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Requests that are not read to their end, and tokenized pairs that wait for a batch.
+
+    Attributes:
+        pooled: Whether pairs of all requests are sorted together; else the requests stay in
+            their order and the pairs of each are sorted.
+        refill_below: Reading starts when fewer pairs are ready, and goes on up to `WINDOW`: a
+            pool that is refilled too early is left with nothing but its shortest pairs.
+    """
+
+    pooled: bool
+    refill_below: int
+    unread: deque[Request] = field(default_factory=deque)
+    ready: list[Item] = field(default_factory=list)
+    refilling: bool = True
+
+    def wants_to_read(self) -> bool:
+        if len(self.ready) < self.refill_below:
+            self.refilling = True
+        elif len(self.ready) >= WINDOW:
+            self.refilling = False
+        return self.refilling and bool(self.unread)
+
+    def leaders(self) -> list[Item]:
+        """The pairs that a batch led by this lane is made of, longest first."""
+        first = self.ready[0].request
+        return self.ready if self.pooled else [i for i in self.ready if i.request is first]
+
+
+class Schedule:
+    """The requests of one model and their order; used under the engine's lock."""
+
+    def __init__(self) -> None:
+        self._short = _Lane(pooled=False, refill_below=WINDOW)
+        self._long = _Lane(pooled=True, refill_below=SLICE)
+        self._last_read = self._long
+        self._led_by_short = 0
+
+    def add(self, request: Request) -> None:
+        """Puts a new request behind the others of its lane."""
+        self._lane(request).unread.append(request)
+
+    def next_slice(self) -> tuple[Request, slice] | None:
+        """What to tokenize next, now marked as read; `None` while enough lies ready."""
+        lanes = [lane for lane in (self._short, self._long) if lane.wants_to_read()]
+        if not lanes:
+            return None
+        self._last_read = lanes[-1] if self._last_read is lanes[0] else lanes[0]
+        request = self._last_read.unread.popleft()
+        part = slice(request.read, min(request.read + SLICE, request.size))
+        request.read = part.stop
+        if request.read < request.size:
+            self._last_read.unread.append(request)
+        return request, part
+
+    def ready(self, items: list[Item]) -> None:
+        """Takes the tokenized pairs of one slice, longest first."""
+        if items:
+            lane = self._lane(items[0].request)
+            lane.ready += items
+            if lane.pooled:
+                lane.ready.sort(key=longest_first)
+
+    def draw(self, budget: Callable[[PairOptions], int]) -> list[Item]:
+        """The next batch, its longest pair first; `[]` if nothing is ready.
+
+        Args:
+            budget: Most tokens of a batch, padding included, under given options; a single pair
+                longer than that is a batch of its own.
+        """
+        lanes = [lane for lane in self._lanes_by_turn() if lane.ready]
+        if not lanes:
+            return []
+        leaders = lanes[0].leaders()
+        options, longest = leaders[0].request.options, leaders[0].tokens
+        room = max(1, budget(options) // max(1, longest))
+        batch = [item for item in leaders if item.request.options == options][:room]
+        if len(batch) < room:
+            taken = set(map(id, batch))
+            batch += [
+                item
+                for lane in lanes
+                for item in lane.ready
+                if _SIMILAR * longest <= item.tokens <= longest
+                and id(item) not in taken
+                and item.request.options == options
+            ][: room - len(batch)]
+        self._remove(set(map(id, batch)))
+        return batch
+
+    def discard(self, request: Request) -> None:
+        """Forgets what is left of a request."""
+        lane = self._lane(request)
+        if request in lane.unread:
+            lane.unread.remove(request)
+        self._remove({id(item) for item in lane.ready if item.request is request})
+
+    def _lane(self, request: Request) -> _Lane:
+        return self._long if request.size > SLICE else self._short
+
+    def _lanes_by_turn(self) -> Iterable[_Lane]:
+        if not (self._short.ready and self._long.ready):
+            self._led_by_short = 0
+        elif self._led_by_short == LONG_TURN - 1:
+            self._led_by_short = 0
+            return self._long, self._short
+        else:
+            self._led_by_short += 1
+        return self._short, self._long
+
+    def _remove(self, taken: set[int]) -> None:
+        """Removes ready pairs by their object ids."""
+        if taken:
+            for lane in (self._short, self._long):
+                lane.ready = [item for item in lane.ready if id(item) not in taken]

@@ -1,0 +1,155 @@
+"""Many callers, several workers, close under load: on real tiny models and the embedded one."""
+
+import asyncio
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rerank_plugins import (
+    CrossEncoderScorer,
+    InvalidInputError,
+    QueueFullError,
+    Reranker,
+    ScoringTimeoutError,
+)
+from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins._schedule import SLICE
+from tests.tiny_models import WORDS
+
+PASSAGES = [
+    " ".join(np.random.default_rng(n).choice(WORDS, 1 + n * 13 % 70)) for n in range(2 * SLICE)
+]
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_model: Path) -> np.ndarray:
+    """What each passage scores in a call of its own."""
+    with CrossEncoderScorer(tiny_model, max_batch_tokens=1) as scorer:
+        return scorer.score("red fox", PASSAGES)
+
+
+@pytest.fixture(scope="module")
+def workers(tiny_model: Path) -> CrossEncoderScorer:
+    """A scorer whose work two workers share."""
+    return CrossEncoderScorer(tiny_model, device=["cpu", "cpu"])
+
+
+parts = st.tuples(st.integers(0, len(PASSAGES) - 1), st.integers(0, len(PASSAGES)), st.booleans())
+
+
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(parts, min_size=1, max_size=8), st.sampled_from(["one", "two"]))
+def test_every_pair_gets_the_score_it_has_alone_whatever_else_is_going_on(
+    tiny_model: Path,
+    alone: np.ndarray,
+    workers: CrossEncoderScorer,
+    plan: list[tuple[int, int, bool]],
+    devices: str,
+) -> None:
+    scorer = workers if devices == "two" else CrossEncoderScorer(tiny_model)
+
+    async def call(start: int, size: int, cancel: bool) -> None:
+        scoring = asyncio.ensure_future(scorer.ascore("red fox", PASSAGES[start : start + size]))
+        if cancel:
+            await asyncio.sleep(0)
+            scoring.cancel()
+            return
+        np.testing.assert_allclose(await scoring, alone[start : start + size], atol=1e-5)
+
+    async def all_calls() -> None:
+        await asyncio.gather(*(call(*part) for part in plan))
+
+    asyncio.run(all_calls())
+
+
+def test_two_workers_have_a_model_each_and_a_list_of_one_has_one(tiny_model: Path) -> None:
+    with (
+        CrossEncoderScorer(tiny_model, device=["cpu", "cpu"]) as two,
+        CrossEncoderScorer(tiny_model, device=["cpu"]) as one,
+        CrossEncoderScorer(tiny_model, device="cpu") as plain,
+    ):
+        two.warm_up()
+        first, second = two._shared.engine.backends
+        assert first is not second
+        assert one._shared is plain._shared
+        assert one._arguments() == plain._arguments()
+        assert two._arguments()["device"] == ["cpu", "cpu"]
+
+
+def test_threads_that_call_at_once_all_get_their_scores(
+    workers: CrossEncoderScorer, alone: np.ndarray
+) -> None:
+    reranker = Reranker(workers, scale="logit")
+    with ThreadPoolExecutor(8) as pool:
+        for ranking in pool.map(lambda _: reranker.rank("red fox", PASSAGES[:60]), range(24)):
+            scores = [ranked.score for ranked in sorted(ranking, key=lambda each: each.index)]
+            np.testing.assert_allclose(scores, alone[:60], atol=1e-5)
+
+
+def test_a_timeout_of_the_scorer_or_of_one_call_is_an_error_that_says_so(tiny_model: Path) -> None:
+    with CrossEncoderScorer(tiny_model, timeout=1e-6) as hasty:
+        with pytest.raises(ScoringTimeoutError, match="raise timeout"):
+            hasty.score("red fox", PASSAGES)
+        pairs = [("red fox", "the fox")]
+        assert hasty.submit(pairs, timeout=600).result().logits.shape == (1,)
+        with pytest.raises(InvalidInputError, match="timeout must be a number of seconds"):
+            hasty.submit(pairs, timeout=-1)
+
+
+def test_a_full_queue_is_an_error_at_once(tiny_model: Path) -> None:
+    with CrossEncoderScorer(tiny_model, max_queue_pairs=100) as scorer:
+        bulk = scorer.submit([("red fox", passage) for passage in PASSAGES * 4])
+        with pytest.raises(QueueFullError, match="max_queue_pairs=100"):
+            scorer.score("red fox", PASSAGES[:2])
+        bulk.cancel()
+        assert scorer.score("red fox", PASSAGES[:2]).shape == (2,)
+
+
+OPEN_AND_CLOSE = """
+import gc, os, threading
+from rerank_plugins import CrossEncoderScorer
+
+def open_and_close():
+    scorer = CrossEncoderScorer("embedded")
+    pairs = [("how do bees talk", "By dancing in the hive.")]
+    futures = [scorer.submit(pairs * 20) for _ in range(10)]
+    scorer.close()  # under load
+    assert all(future.done() for future in futures)
+    assert not [t for t in threading.enumerate() if t.name.startswith("rerank-model")]
+    gc.collect()
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+print(*(open_and_close() for _ in range(6)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the resident set size from /proc")
+def test_closing_under_load_releases_the_models_memory() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN_AND_CLOSE], capture_output=True, text=True, check=True
+    )
+    first, *later = map(int, done.stdout.split())  # libraries are loaded once and stay
+    weights = 2 * (EMBEDDED_FOLDER / "model.safetensors").stat().st_size  # fp16 there, fp32 loaded
+    assert min(later[2:]) - first < weights, "opened five times more, it holds no second model"
+
+
+def test_a_process_that_ends_finishes_what_is_queued() -> None:
+    code = (
+        "from rerank_plugins import CrossEncoderScorer\n"
+        "scorer = CrossEncoderScorer('embedded')\n"
+        "scorer.warm_up()\n"
+        "future = scorer.submit([('red fox', 'the fox')] * 600)\n"
+        "future.add_done_callback(lambda done: print(done.result().logits.shape))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "(600,)\n"
+    assert done.stderr == ""

@@ -1,0 +1,404 @@
+"""The engine's promises, on a backend without a model: who gets what, and what goes wrong."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rerank_plugins import (
+    LabelRequiredError,
+    PairScores,
+    QueueFullError,
+    ScorerClosedError,
+    ScoringTimeoutError,
+)
+from rerank_plugins._engine import Engine
+from rerank_plugins._out_of_memory import is_out_of_memory
+from rerank_plugins._schedule import SLICE
+from rerank_plugins.backends import PairOptions
+from tests.number_backend import POISON, NumberBackend, Pair, numbers, some_pairs
+
+PATIENCE = 60
+"""Seconds after which a test gives up on what should happen at once."""
+
+PLAIN = PairOptions()
+
+
+@contextmanager
+def engine(*backends: NumberBackend) -> Iterator[Engine]:
+    """An engine over loaded backends, closed at the end, with no thread left behind."""
+    made = Engine("numbers", [lambda backend=backend: backend for backend in backends])
+    threads = model_threads()
+    try:
+        yield made
+    finally:
+        made.close(wait=True)
+        assert model_threads() <= threads
+        assert not any(backend.overlapping for backend in backends)
+
+
+def model_threads() -> set[threading.Thread]:
+    return {t for t in threading.enumerate() if t.name.startswith("rerank-model")}
+
+
+def scores(future: "Future[PairScores]") -> np.ndarray:
+    return future.result(PATIENCE).logits
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Waits for another thread to get there."""
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def open_gate(gate: threading.Semaphore) -> None:
+    gate.release(1_000_000)
+
+
+kinds = st.sampled_from(["fine", "fine", "fine", "poisoned", "untokenizable", "cancelled"])
+options = st.sampled_from([PLAIN, PLAIN, PairOptions(max_batch_tokens=40), PairOptions(label=1)])
+requests = st.lists(
+    st.tuples(kinds, st.one_of(st.integers(0, 30), st.integers(SLICE, 700)), options), max_size=10
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(requests, st.integers(1, 3), st.integers(1, 4), st.sampled_from([None, 60]))
+def test_every_pair_gets_its_own_score_whatever_happens_to_its_neighbours(
+    plan: list[tuple[str, int, PairOptions]], workers: int, callers: int, memory: int | None
+) -> None:
+    backends = [NumberBackend(memory=memory) for _ in range(workers)]
+
+    def pairs_of(number: int) -> list[Pair]:
+        kind, size, _ = plan[number]
+        pairs = [(f"r{number}", f"{n} {'x ' * (n * 7 % 11)}") for n in range(size)]
+        word = {"poisoned": POISON, "untokenizable": "no tokens"}.get(kind)
+        return [*pairs, (f"r{number}", word)] if word else pairs
+
+    with engine(*backends) as subject, ThreadPoolExecutor(callers) as pool:
+
+        def call(number: int) -> "Future[PairScores]":
+            future = subject.submit(pairs_of(number), plan[number][2])
+            if plan[number][0] == "cancelled":
+                future.cancel()
+            return future
+
+        futures = list(pool.map(call, range(len(plan))))
+        wait(futures, PATIENCE)
+        for number, future in enumerate(futures):
+            kind = plan[number][0]
+            if kind == "poisoned":
+                with pytest.raises(ValueError, match="poisoned batch"):
+                    future.result(0)
+            elif kind == "untokenizable":
+                with pytest.raises(ValueError, match="cannot be tokenized"):
+                    future.result(0)
+            elif not future.cancelled():
+                np.testing.assert_array_equal(scores(future), numbers(pairs_of(number)))
+        after = subject.submit(some_pairs("after", 3), PLAIN)
+        np.testing.assert_array_equal(scores(after), numbers(some_pairs("after", 3)))
+    assert subject._unscored == 0
+
+
+def test_pairs_of_different_callers_share_a_batch() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+        futures = [subject.submit(some_pairs("first", 1), PLAIN)]
+        backend.begun.get(timeout=PATIENCE)
+        futures += [subject.submit(some_pairs(f"r{n}", 2), PLAIN) for n in range(3)]
+        until(lambda: backend.prepared == 7)
+        open_gate(gate)
+        for future in futures:
+            scores(future)
+    assert [{query for query, _ in batch} for batch in backend.batches] == [
+        {"first"},
+        {"r0", "r1", "r2"},
+    ]
+
+
+def test_ten_passages_do_not_wait_for_ten_thousand() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+        bulk = subject.submit(some_pairs("bulk", 10_000), PLAIN)
+        for _ in range(20):  # batches into the bulk job
+            backend.begun.get(timeout=PATIENCE)
+            gate.release()
+        backend.begun.get(timeout=PATIENCE)
+        prepared = backend.prepared
+        small = subject.submit(some_pairs("small", 10), PLAIN)
+        until(lambda: backend.prepared >= prepared + 10)
+        gate.release(2)  # the batch under way, and the next
+        np.testing.assert_array_equal(scores(small), numbers(some_pairs("small", 10)))
+        assert not bulk.done()
+        open_gate(gate)
+        np.testing.assert_array_equal(scores(bulk), numbers(some_pairs("bulk", 10_000)))
+
+
+def test_tokenizing_goes_on_while_a_batch_is_run() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+        future = subject.submit(some_pairs("bulk", 3 * SLICE), PLAIN)
+        backend.begun.get(timeout=PATIENCE)
+        until(lambda: backend.prepared == 3 * SLICE)
+        assert not backend.batches
+        open_gate(gate)
+        scores(future)
+
+
+def test_what_was_cut_is_reported_pair_by_pair() -> None:
+    pairs = [("q", "x " * (1 + n % 9)) for n in range(600)]
+    with engine(NumberBackend()) as subject:
+        future = subject.submit(pairs, PairOptions(max_length=6))
+        truncated = future.result(PATIENCE).truncated
+    assert truncated is not None
+    assert truncated.tolist() == [1 + 1 + n % 9 > 6 for n in range(600)]
+
+
+def test_no_pairs_still_check_the_options() -> None:
+    with engine(NumberBackend()) as subject:
+        assert scores(subject.submit((), PLAIN)).shape == (0,)
+        with pytest.raises(LabelRequiredError):
+            subject.submit((), PairOptions(label="missing")).result(PATIENCE)
+
+
+def test_a_full_queue_answers_at_once_and_takes_pairs_again_when_there_is_room() -> None:
+    gate = threading.Semaphore(0)
+    with engine(NumberBackend(gate=gate)) as subject:
+        first = subject.submit(some_pairs("alone", 500), PLAIN, max_queue_pairs=300)
+        with pytest.raises(QueueFullError, match=r"500 pairs wait.*raise max_queue_pairs"):
+            subject.submit(some_pairs("more", 10), PLAIN, max_queue_pairs=300)
+        subject.submit((), PLAIN, max_queue_pairs=500).result(PATIENCE)
+        first.cancel()
+        second = subject.submit(some_pairs("more", 10), PLAIN, max_queue_pairs=300)
+        open_gate(gate)
+        scores(second)
+
+
+def test_cancelling_frees_the_work_not_yet_started() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+        bulk = subject.submit(some_pairs("bulk", 10_000), PLAIN)
+        backend.begun.get(timeout=PATIENCE)
+        assert bulk.cancel()
+        assert wait([bulk], PATIENCE).done == {bulk}
+        with pytest.raises(CancelledError):
+            bulk.result(0)
+        small = subject.submit(some_pairs("small", 3), PLAIN)
+        open_gate(gate)
+        scores(small)
+    assert len(backend.batches) == 2
+
+
+async def test_cancelling_a_task_frees_its_work_too() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+
+        async def score() -> None:
+            await asyncio.wrap_future(subject.submit(some_pairs("bulk", 10_000), PLAIN))
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(score(), 0.05)
+        open_gate(gate)
+        small = asyncio.wrap_future(subject.submit(some_pairs("small", 3), PLAIN))
+        assert (await small).logits.shape == (3,)
+    assert len(backend.batches) <= 2
+
+
+def test_a_timeout_fails_its_request_while_the_others_go_on() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+        patient = subject.submit(some_pairs("patient", 300), PLAIN)
+        hasty = subject.submit(some_pairs("hasty", 300), PLAIN, timeout=0.05)
+        with pytest.raises(ScoringTimeoutError, match=r"300 pairs.*timeout=0\.05 seconds"):
+            hasty.result(PATIENCE)
+        open_gate(gate)
+        np.testing.assert_array_equal(scores(patient), numbers(some_pairs("patient", 300)))
+
+
+def test_a_timeout_covers_loading() -> None:
+    slow = threading.Event()
+
+    def load() -> NumberBackend:
+        slow.wait(PATIENCE)
+        return NumberBackend()
+
+    subject = Engine("numbers", [load])
+    with pytest.raises(TimeoutError, match="warm_up"):
+        subject.submit(some_pairs("q", 1), PLAIN, timeout=0.05).result(PATIENCE)
+    slow.set()
+    subject.close(wait=True)
+
+
+def test_one_poisonous_pair_fails_its_own_request_only() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+        first = subject.submit(some_pairs("first", 1), PLAIN)
+        backend.begun.get(timeout=PATIENCE)
+        before = subject.submit(some_pairs("before", 2, 3), PLAIN)
+        poisoned = subject.submit([("q", f"{POISON} x")], PLAIN)
+        behind = subject.submit(some_pairs("behind", 2, 3), PLAIN)
+        until(lambda: backend.prepared == 6)
+        open_gate(gate)
+        for future, size in ((before, 2), (behind, 2), (first, 1)):
+            assert scores(future).shape == (size,)
+        with pytest.raises(ValueError, match="poisoned batch"):
+            poisoned.result(PATIENCE)
+    assert len(backend.batches[1]) == 5
+
+
+def test_a_batch_too_big_for_memory_is_halved_and_later_ones_stay_smaller() -> None:
+    backend = NumberBackend(budget=1000, memory=300)
+    pairs = some_pairs("q", SLICE, 10)
+    with engine(backend) as subject:
+        np.testing.assert_array_equal(scores(subject.submit(pairs, PLAIN)), numbers(pairs))
+        tried = len(backend.batches)
+        np.testing.assert_array_equal(scores(subject.submit(pairs, PLAIN)), numbers(pairs))
+    assert max(len(batch) for batch in backend.batches[tried:]) * 10 < 300
+
+
+def test_a_pair_too_big_for_memory_fails_alone() -> None:
+    with engine(NumberBackend(budget=1000, memory=300)) as subject:
+        big = subject.submit([("q", "x " * 400)], PLAIN)
+        small = subject.submit(some_pairs("small", 5), PLAIN)
+        with pytest.raises(RuntimeError, match="can't allocate memory"):
+            big.result(PATIENCE)
+        scores(small)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 17 GB)"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:119] err == 0. DefaultCPUAllocator: can't allocate "
+            "memory: you tried to allocate 4096 bytes. Error code 12 (Cannot allocate memory)"
+        ),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 80 bytes."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc"),
+        RuntimeError("Failed to allocate memory for requested buffer of size 1073741824"),
+        RuntimeError("Available memory of 1024 is smaller than requested bytes of 4096"),
+        RuntimeError("Exception from src/plugins/intel_gpu: [GPU] CL_OUT_OF_RESOURCES"),
+    ],
+    ids=str,
+)
+def test_the_runtimes_words_for_out_of_memory_are_known(error: Exception) -> None:
+    assert is_out_of_memory(error)
+
+
+def test_other_errors_are_not_taken_for_out_of_memory() -> None:
+    assert not is_out_of_memory(RuntimeError("index out of range in self"))
+
+
+def test_a_failed_load_reaches_all_who_wait_and_the_next_request_tries_again() -> None:
+    attempts: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load() -> NumberBackend:
+        attempts.append(len(attempts))
+        begun.set()
+        go_on.wait(PATIENCE)
+        if len(attempts) == 1:
+            message = "no network"
+            raise OSError(message)
+        return NumberBackend()
+
+    subject = Engine("numbers", [load])
+    waiting = [subject.submit(some_pairs("q", 1), PLAIN) for _ in range(5)]
+    begun.wait(PATIENCE)
+    go_on.set()
+    for future in waiting:
+        with pytest.raises(OSError, match="no network"):
+            future.result(PATIENCE)
+    assert scores(subject.submit(some_pairs("q", 1), PLAIN)).shape == (1,)
+    assert len(attempts) == 2
+    subject.close(wait=True)
+
+
+def test_several_workers_draw_from_one_queue() -> None:
+    gate = threading.Semaphore(0)
+    backends = [NumberBackend(gate=gate) for _ in range(2)]
+    pairs = some_pairs("bulk", 1000)
+    with engine(*backends) as subject:
+        future = subject.submit(pairs, PLAIN)
+        for backend in backends:  # both are at work on the one request
+            backend.begun.get(timeout=PATIENCE)
+        open_gate(gate)
+        np.testing.assert_array_equal(scores(future), numbers(pairs))
+    scored = [pair for backend in backends for batch in backend.batches for pair in batch]
+    assert sorted(scored) == sorted(pairs)
+
+
+def test_close_finishes_what_is_queued_and_then_drops_the_backend() -> None:
+    subject = Engine("numbers", [NumberBackend])
+    futures = [subject.submit(some_pairs(f"r{n}", 600), PLAIN) for n in range(5)]
+    subject.close(wait=True)
+    for n, future in enumerate(futures):
+        np.testing.assert_array_equal(future.result(0).logits, numbers(some_pairs(f"r{n}", 600)))
+    assert subject.backends == []
+    with pytest.raises(ScorerClosedError, match="Create a new CrossEncoderScorer"):
+        subject.submit(some_pairs("late", 1), PLAIN)
+    subject.close(wait=True)
+
+
+def test_a_model_that_is_still_loading_when_all_is_cancelled_and_closed_is_not_kept() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load() -> NumberBackend:
+        begun.set()
+        go_on.wait(PATIENCE)
+        return NumberBackend()
+
+    subject = Engine("numbers", [load])
+    future = subject.submit(some_pairs("q", 1), PLAIN)
+    begun.wait(PATIENCE)
+    future.cancel()
+    subject.close(wait=False)
+    go_on.set()
+    subject.close(wait=True)
+    assert subject.backends == []
+
+
+def test_an_error_that_nobody_foresaw_leaves_no_caller_waiting() -> None:
+    class Forgetful(NumberBackend):
+        def logits(self, inputs: Sequence[Pair], options: PairOptions) -> NDArray[np.float32]:
+            return super().logits(inputs, options)[1:]
+
+    with engine(Forgetful()) as subject:
+        for _ in range(2):
+            with pytest.raises(ValueError, match="shorter"):
+                subject.submit(some_pairs("q", 10), PLAIN).result(PATIENCE)
+
+
+async def test_requests_of_a_loop_cost_no_thread_each() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+        threads = threading.active_count()
+        waiting = [
+            asyncio.wrap_future(subject.submit(some_pairs(f"r{n}", 5), PLAIN)) for n in range(200)
+        ]
+        await asyncio.to_thread(backend.begun.get, timeout=PATIENCE)
+        assert threading.active_count() <= threads + 3  # the engine's two, and to_thread's
+        open_gate(gate)
+        for n, answer in enumerate(await asyncio.gather(*waiting)):
+            np.testing.assert_array_equal(answer.logits, numbers(some_pairs(f"r{n}", 5)))

@@ -1,0 +1,155 @@
+"""Whose pairs come next: order, fairness and size of batches, without threads."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rerank_plugins._requests import Item, Request
+from rerank_plugins._schedule import LONG_TURN, SLICE, WINDOW, Schedule
+from rerank_plugins.backends import PairOptions
+from tests.number_backend import NumberBackend, some_pairs, words
+
+BACKEND = NumberBackend()
+PLAIN = PairOptions()
+
+
+def request(name: str, size: int, length: int = 5, options: PairOptions = PLAIN) -> Request:
+    return Request(some_pairs(name, size, length), options)
+
+
+def read_all(schedule: Schedule) -> None:
+    """Tokenizes until the schedule has enough."""
+    while (found := schedule.next_slice()) is not None:
+        subject, part = found
+        schedule.ready(
+            subject.items(part.start, BACKEND.prepare(subject.pairs[part], subject.options))
+        )
+
+
+def drain(schedule: Schedule, budget: int = 100) -> list[list[Item]]:
+    """Every batch, as one worker with a reader that keeps up would see them."""
+    batches = []
+    read_all(schedule)
+    while batch := schedule.draw(lambda options: options.max_batch_tokens or budget):
+        batches.append(batch)
+        read_all(schedule)
+    return batches
+
+
+def names(batch: list[Item]) -> set[str]:
+    return {item.request.pairs[item.position][0] for item in batch}
+
+
+def scheduled(*requests: Request) -> Schedule:
+    schedule = Schedule()
+    for each in requests:
+        schedule.add(each)
+    return schedule
+
+
+lengths = st.lists(st.integers(2, 40), max_size=30)
+sizes = st.sampled_from([PLAIN, PairOptions(max_batch_tokens=30), PairOptions(label=1)])
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(lengths, st.sampled_from([1, 1, 30]), sizes), max_size=8),
+    st.integers(1, 200),
+)
+def test_every_pair_is_in_one_batch_of_its_own_options_within_the_budget(
+    plan: list[tuple[list[int], int, PairOptions]], budget: int
+) -> None:
+    requests = [
+        Request([("q", "x " * (length - 1)) for length in each * times], options)
+        for each, times, options in plan
+    ]
+    batches = drain(scheduled(*requests), budget)
+    seen = [(id(item.request), item.position) for batch in batches for item in batch]
+    assert sorted(seen) == sorted((id(r), n) for r in requests for n in range(r.size))
+    for batch in batches:
+        options = batch[0].request.options
+        assert all(item.request.options == options for item in batch)
+        longest = max(item.tokens for item in batch)
+        assert batch[0].tokens == longest
+        limit = options.max_batch_tokens or budget
+        assert len(batch) == 1 or len(batch) * longest <= limit
+
+
+def test_a_request_alone_is_sorted_by_length_into_full_batches() -> None:
+    generator = np.random.default_rng(3)
+    pairs = [("q", "x " * int(length)) for length in generator.integers(2, 60, SLICE)]
+    batches = drain(scheduled(Request(pairs, PLAIN)), budget=300)
+    in_order = [item.tokens for batch in batches for item in batch]
+    assert in_order == sorted(map(words, pairs), reverse=True)
+    for batch in batches[:-1]:
+        assert (len(batch) + 1) * batch[0].tokens > 300
+
+
+def test_short_requests_are_served_in_the_order_of_their_arrival() -> None:
+    schedule = scheduled(*(request(f"r{number}", 40) for number in range(20)))
+    finished: list[str] = []
+    left = {f"r{number}": 40 for number in range(20)}
+    for batch in drain(schedule):
+        for item in batch:
+            name = item.request.pairs[item.position][0]
+            left[name] -= 1
+            if not left[name]:
+                finished.append(name)
+    assert finished == [f"r{number}" for number in range(20)]
+
+
+def test_a_short_request_overtakes_a_long_one() -> None:
+    schedule = scheduled(request("bulk", 10_000))
+    read_all(schedule)
+    assert names(schedule.draw(lambda _: 100)) == {"bulk"}
+    schedule.add(request("small", 10))
+    read_all(schedule)
+    # ten pairs of the small one and, since ten more of that length fit, of the long one
+    batch = schedule.draw(lambda _: 100)
+    assert names(batch) == {"small", "bulk"}
+    assert sum(item.request.size == 10 for item in batch) == 10
+    assert len(batch) == 20
+
+
+def test_a_long_request_leads_a_batch_in_so_many_while_short_ones_never_end() -> None:
+    schedule = scheduled(request("bulk", 10_000, length=30))
+    led_by_bulk = []
+    for number in range(40):
+        schedule.add(request(f"small{number}", 20))
+        read_all(schedule)
+        led_by_bulk.append(names(schedule.draw(lambda _: 100)) == {"bulk"})
+    assert sum(led_by_bulk) == 40 // LONG_TURN
+    assert led_by_bulk[LONG_TURN - 1]
+
+
+def test_long_requests_share_the_batches() -> None:
+    schedule = scheduled(request("one", 5_000), request("two", 5_000))
+    batches = drain(schedule)
+    half = [item for batch in batches[: len(batches) // 2] for item in batch]
+    of_one = sum(item.request.pairs[item.position][0] == "one" for item in half)
+    assert abs(of_one / len(half) - 0.5) < 0.15
+
+
+def test_a_batch_is_filled_up_with_pairs_of_similar_length_only() -> None:
+    schedule = scheduled(request("long", 1, 40), request("short", 5, 10), request("similar", 5, 31))
+    first, *_ = drain(schedule, budget=200)
+    assert [item.tokens for item in first] == [40, 31, 31, 31, 31]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 3000), st.integers(0, 40))
+def test_what_lies_ready_is_bounded(bulk: int, small: int) -> None:
+    before = BACKEND.prepared
+    read_all(scheduled(request("bulk", bulk), *(request("small", SLICE) for _ in range(small))))
+    assert BACKEND.prepared - before <= 2 * WINDOW
+
+
+@pytest.mark.parametrize("size", [10, 3 * WINDOW])
+def test_a_discarded_request_leaves_nothing_behind(size: int) -> None:
+    gone, stays = request("gone", size), request("stays", 3)
+    schedule = scheduled(gone, stays)
+    read_all(schedule)
+    schedule.draw(lambda _: 10)
+    schedule.discard(gone)
+    assert {item.request for batch in drain(schedule) for item in batch} <= {stays}
