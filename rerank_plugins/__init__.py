@@ -1,6 +1,7 @@
 """Reranking for RAG: a cross-encoder behind one scoring contract, for every framework."""
 
 from rerank_plugins.errors import (
+    DatasetUnreachableError,
     ForkedProcessError,
     HubUnreachableError,
     InvalidInputError,
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CrossEncoderScorer",
+    "DatasetUnreachableError",
     "ForkedProcessError",
     "HubUnreachableError",
     "InvalidInputError",
