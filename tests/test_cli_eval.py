@@ -209,22 +209,22 @@ def test_a_second_run_resumes_from_the_scores_of_the_first(
     assert json.loads(capsys.readouterr().out)["collections"] == first["collections"]  # times too
 
 
-def test_queries_that_lost_are_shown_with_what_stands_first_now(
-    data: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+def test_queries_that_lost_are_shown_with_what_stood_and_stands_first(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = data / "best.run"
-    run.write_text("q1 Q0 p2 1 2 x\nq1 Q0 p1 2 1 x\nq2 Q0 p1 1 2 x\nq2 Q0 p3 2 1 x\n")
-    worst = data / "worst.run"
-    assert main(["eval", str(data / "one"), "--run", str(run), "--json", *FAST]) == 0
-    value = json.loads(capsys.readouterr().out)["collections"][0]["reranked"][0]
-    lost = value["worst_queries"]
-    assert main(["eval", str(data / "one"), "--run", str(run), *FAST]) == 0
+    reverse = tmp_path / "reverse"  # judges what the model puts last as relevant
+    reverse.mkdir()
+    for name in ("corpus.jsonl.gz", "queries.jsonl"):
+        (reverse / name).write_bytes((data / "one" / name).read_bytes())
+    (reverse / "qrels.tsv").write_text("q1\tp1\t1\n")
+    run = tmp_path / "best.run"
+    run.write_text("q1 Q0 p1 1 2 x\nq1 Q0 p2 2 1 x\n")
+    assert main(["eval", str(reverse), "--run", str(run), *FAST]) == 0
     out = capsys.readouterr().out
-    assert ("Lost most by embedded" in out) == bool(lost)
-    for query in lost:
-        assert query["query"] in out
-        assert f"now: [judged {query['first_after']['relevance']}]" in out or "not judged" in out
-    assert not worst.exists()
+    shown = out[out.index("Lost most by embedded") :].splitlines()
+    assert shown[1] == f"1.00 > 0.63  {QUERIES['q1']}"
+    assert shown[2].strip() == f"was: [judged 1] {PASSAGES['p1']}"
+    assert shown[3].strip() == f"now: [not judged] {PASSAGES['p2']}"
 
 
 @pytest.mark.parametrize(

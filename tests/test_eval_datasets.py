@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import ir_datasets
@@ -55,7 +54,7 @@ def parts(folder: Path, *, scored: bool = True) -> list[object]:
 
 
 @pytest.fixture
-def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Datasets under ids of their own, and stand-ins for those of the cards."""
     everything = parts(tmp_path / "small")
     unreachable = Download([RequestsDownload(UNREACHABLE)])
@@ -71,7 +70,6 @@ def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     }
     for name, constituents in known.items():
         monkeypatch.setitem(ir_datasets.registry._registered, name, Dataset(*constituents))
-    yield
 
 
 @pytest.mark.usefixtures("registered")
