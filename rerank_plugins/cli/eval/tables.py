@@ -110,13 +110,13 @@ def _latency(console: Console, comparison: Comparison) -> None:
 def _lost(console: Console, order: Order, lost: Sequence[QueryChange], measure: str) -> None:
     say(console, plain(f"Lost most by {order.name} ({measure} before > after, what stood first):"))
     for query in lost:
-        line = plain(f"{query.before:.2f} > {query.after:.2f}  {query.query}")
+        line = plain(f"{query.before:.2f} > {query.after:.2f} {query.query}")
         line.truncate(console.width, overflow="ellipsis")
         console.print(line)
         for when, passage in (("was", query.first_before), ("now", query.first_after)):
             first = plain(f"{when}: {_judged(passage)}")
-            first.truncate(console.width - 13, overflow="ellipsis")
-            console.print(Padding(first, (0, 0, 0, 13)))
+            first.truncate(console.width - 12, overflow="ellipsis")
+            console.print(Padding(first, (0, 0, 0, 12)))
 
 
 def _judged(passage: JudgedPassage | None) -> str:
