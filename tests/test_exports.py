@@ -38,7 +38,7 @@ def test_import_does_not_load_heavy_packages(module: str) -> None:
 
 
 def test_every_error_is_a_rerank_error_and_a_builtin_error() -> None:
-    builtin = (ValueError, RuntimeError, ImportError)
+    builtin = (ValueError, RuntimeError, ImportError, ConnectionError)
     for name in errors.__all__:
         error = getattr(errors, name)
         assert issubclass(error, errors.RerankError)

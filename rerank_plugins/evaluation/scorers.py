@@ -38,7 +38,9 @@ class TextEncoder:
     """
 
     def __init__(self, model: str, *, device: str | None = None) -> None:
-        library = require("sentence_transformers", extra="train", purpose="A bi-encoder")
+        library = require(
+            "sentence_transformers", extra="sentence-transformers", purpose="A bi-encoder"
+        )
         self._model: Any = library.SentenceTransformer(model, device=device)
         self._known: dict[str, NDArray[np.float32]] = {}
 
