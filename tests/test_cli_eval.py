@@ -15,6 +15,7 @@ from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
 from tests.tiny_models import save_tiny_encoder
 
 FAST = ["--no-memory"]
+GIVEN = ["q1 Q0 p1 1 2.0 x\n", "q1 Q0 p2 2 1.0 x\n", "q2 Q0 p4 1 1.0 x\n"]
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_a_run_goes_in_and_runs_come_out(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = tmp_path / "mine.run"
-    given.write_text("q1 Q0 p1 1 2.0 x\nq1 Q0 p2 2 1.0 x\nq2 Q0 p4 1 1.0 x\n")
+    given.write_text("".join(GIVEN))
     folder = tmp_path / "runs"
     arguments = ["eval", str(data / "one"), "--run", str(given), "--runs", str(folder), "--json"]
     arguments += FAST
@@ -118,6 +119,8 @@ def test_a_run_goes_in_and_runs_come_out(
     rows = [line.split() for line in (folder / "one.embedded.run").read_text().splitlines()]
     assert {(row[0], row[2]) for row in rows} == {("q1", "p1"), ("q1", "p2"), ("q2", "p4")}
     assert [row[3] for row in rows] == ["1", "2", "1"]
+    first_stage = (folder / "one.mine.run").read_text().splitlines()
+    assert [line.split()[:4] for line in first_stage] == [line.split()[:4] for line in GIVEN]
 
 
 TOPICS = """

@@ -27,8 +27,8 @@ _PAPER = "#fdfcfb"
 _BETTER, _WORSE = COLOURS[0], COLOURS[1]
 _MOST_BARS = 400
 _POINTS_PER_PIXEL = 0.75
-_READABLE = 520
-"""Pixels below which a narrow screen scrolls a plot instead of shrinking its text."""
+_READABLE = 0.75
+"""How far a narrow screen shrinks a plot; then it scrolls, so that its text can be read."""
 _STYLE: Any = {
     "svg.fonttype": "none",
     "font.size": 10,
@@ -180,6 +180,6 @@ def _svg(figure: Figure, name: str, label: str) -> str:
     shape, width = (box[1], float(box[2]) / _POINTS_PER_PIXEL) if box else ("0 0 600 300", 600)
     return (
         f'<svg viewBox="{shape}" style="width: {width:.0f}px; '
-        f'min-width: {min(width, _READABLE):.0f}px" role="img" aria-label="{label}" '
+        f'min-width: {_READABLE * width:.0f}px" role="img" aria-label="{label}" '
         f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body}'
     )

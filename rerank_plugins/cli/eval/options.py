@@ -161,7 +161,7 @@ Runs = Annotated[
     typer.Option(
         metavar="FOLDER",
         file_okay=False,
-        help="Folder for each order as a TREC run.",
+        help="Folder for each order, the first stage's too, as a TREC run.",
         show_default=False,
     ),
 ]

@@ -78,6 +78,7 @@ class Output:
 
 def _write_runs(comparisons: "Sequence[Comparison]", folder: Path) -> None:
     for comparison in comparisons:
-        for order in comparison.reranked:
-            name = re.sub(r"[^\w.-]+", "_", f"{comparison.collection.name}.{order.name}.run")
+        for order in (comparison.first_stage, *comparison.reranked):
+            name = f"{comparison.collection.name}.{order.name.removesuffix('.run')}.run"
+            name = re.sub(r"[^\w.-]+", "_", name)
             write_text(folder / name, run_lines(order.run))
