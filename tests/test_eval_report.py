@@ -97,6 +97,10 @@ class TestTradeoffs:
         found = tradeoffs([self.compared(fast, good, slow, bad)])
         assert [each.name for each in found if each.on_front] == ["fast", "good"]
 
+    def test_what_is_no_better_than_the_first_stage_alone_is_not_on_the_front(self) -> None:
+        (found,) = tradeoffs([self.compared(self.order("worse", 0.05, 0.1))])
+        assert not found.on_front
+
     def test_equal_ones_are_both_on_the_front(self) -> None:
         found = tradeoffs([self.compared(self.order("a", 0.5, 0.1), self.order("b", 0.5, 0.1))])
         assert [each.on_front for each in found] == [True, True]

@@ -17,7 +17,8 @@ class Tradeoff:
         name: The scorer's.
         quality: The first measure, mean over the collections.
         seconds: Median time of a query's candidates, over the queries of all collections.
-        on_front: No other scorer is at least as good and as fast, and better in one of the two.
+        on_front: No other scorer is at least as good and as fast, and better in one of the two;
+            and the first stage alone, which takes no time, is not as good.
     """
 
     name: str
@@ -38,8 +39,10 @@ def tradeoffs(comparisons: Sequence[Comparison]) -> list[Tradeoff]:
         ]
         quality = fmean(o.mean(c.measures[0]) for o, c in zip(each, comparisons, strict=True))
         points.append((each[0].name, quality, median(seconds or [0.0])))
+    level = fmean(c.first_stage.mean(c.measures[0]) for c in comparisons)
+    rivals = [*points, ("first stage", level, 0.0)]
     return [
-        Tradeoff(name, quality, seconds, not _is_beaten(quality, seconds, points))
+        Tradeoff(name, quality, seconds, not _is_beaten(quality, seconds, rivals))
         for name, quality, seconds in points
     ]
 
