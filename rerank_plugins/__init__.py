@@ -2,6 +2,7 @@
 
 from rerank_plugins._contract import Scorer
 from rerank_plugins.errors import (
+    DatasetUnreachableError,
     ForkedProcessError,
     HubUnreachableError,
     InvalidInputError,
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CrossEncoderScorer",
+    "DatasetUnreachableError",
     "ForkedProcessError",
     "HubUnreachableError",
     "InvalidInputError",

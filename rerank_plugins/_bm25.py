@@ -35,7 +35,7 @@ class Bm25Search:
         self._bm25s = require("bm25s", extra="cli", purpose="BM25")
         self._stemmer: Any = None
         if stem:
-            module = require("Stemmer", extra="train", purpose="BM25 over word stems")
+            module = require("Stemmer", extra="eval", purpose="BM25 over word stems")
             self._stemmer = module.Stemmer("english")
         self._index = self._bm25s.BM25(k1=0.9, b=0.4)
         self._index.index(self._words(texts), show_progress=False)

@@ -10,6 +10,7 @@ RerankError
 │   ├── LabelRequiredError (ValueError)          a head with several columns, none chosen
 │   ├── UnsafeWeightsError (ValueError)          no safetensors weights
 │   └── UnsupportedOptionError (ValueError)      the model cannot run with the chosen options
+├── DatasetUnreachableError (ConnectionError)  a dataset to measure on could not be downloaded
 ├── MissingExtraError (ImportError)       an optional dependency is not installed
 ├── ScoringError (RuntimeError)           the model gave something that is not a score
 ├── QueueFullError (RuntimeError)         too many pairs wait for the model already
@@ -19,6 +20,7 @@ RerankError
 """
 
 __all__ = [
+    "DatasetUnreachableError",
     "ForkedProcessError",
     "HubUnreachableError",
     "InvalidInputError",
@@ -76,6 +78,10 @@ class UnsafeWeightsError(ModelError, ValueError):
 
 class UnsupportedOptionError(ModelError, ValueError):
     """This model cannot run with the chosen backend, precision, device or remote-code option."""
+
+
+class DatasetUnreachableError(RerankError, ConnectionError):
+    """A dataset to measure on is not on this disk and could not be downloaded."""
 
 
 class MissingExtraError(RerankError, ImportError):

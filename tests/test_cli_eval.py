@@ -11,8 +11,11 @@ from rerank_plugins.cli import main
 from rerank_plugins.evaluation import compare, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.scorers import scorer_function
-from tests.test_evaluation import write_collection
+from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
 from tests.tiny_models import save_tiny_encoder
+
+FAST = ["--no-memory"]
+GIVEN = ["q1 Q0 p1 1 2.0 x\n", "q1 Q0 p2 2 1.0 x\n", "q2 Q0 p4 1 1.0 x\n"]
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +39,12 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_json_is_what_the_library_measures(
     data: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["eval", str(data / "one"), "--model", str(tiny_model), "--json"]) == 0
+    arguments = ["eval", str(data / "one"), "--model", str(tiny_model), *FAST, "--json"]
+    assert main(arguments) == 0
     value = json.loads(capsys.readouterr().out)
+    assert value["environment"]["command"] == " ".join(["rerank", *arguments])
+    assert value["peak_megabytes"] == {}
+    value = value["collections"]
     collection = read_collection(data / "one")
     with CrossEncoderScorer(tiny_model) as scorer:
         wanted = compare(collection, bm25_candidates(collection), {"tiny": scorer_function(scorer)})
@@ -49,36 +56,38 @@ def test_json_is_what_the_library_measures(
 def test_tables_show_every_collection_and_scorer_within_80_columns(
     data: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["eval", str(data), "-m", str(tiny_model), "-m", "embedded"]) == 0
+    assert main(["eval", str(data), "-m", str(tiny_model), "-m", "embedded", *FAST]) == 0
     captured = capsys.readouterr()
     out = captured.out
     assert captured.err == ""
     assert all(len(line) <= 80 for line in out.splitlines())
     for name in ("one", "two"):
         assert f"{name}: 3 queries, 4 passages, 100 candidates a query" in out
-    assert len(re.findall(rf"^ ?{tiny_model.name} .* ms", out, re.MULTILINE)) == 2
-    assert len(re.findall(r"^ ?embedded .* ms", out, re.MULTILINE)) == 2
+    for name in (tiny_model.name, "embedded"):  # a line a collection, and one for the trade-off
+        assert len(re.findall(rf"^ ?{name} .* ms", out, re.MULTILINE)) == 3
     assert "The first stage found" in out
     assert re.search(r"^ ?mean +[\d.]+ +[\d.]+ +[\d.]+", out, re.MULTILINE)
+    assert "best for its time" in out
+    assert "MRR@10" in out
 
 
 def test_the_curve_over_depth(
     data: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(data / "one"), "-m", str(tiny_model), "--depth", "20", "--curve"]
+    arguments = ["eval", str(data / "one"), "-m", str(tiny_model), *FAST, "--curve"]
     assert main(arguments) == 0
     out = capsys.readouterr().out
     table = out[out.index("depth: ") :]
     assert re.search(r"^ ?first stage +[\d.]+ *$", table, re.MULTILINE)
-    for depth in (10, 20):
+    for depth in (10, 20, 30, 50, 100, 200):
         assert re.search(rf"^ ?{depth} +[\d.]+ +[\d.]+ +\d+ ms", table, re.MULTILINE)
     assert main([*arguments, "--json"]) == 0
-    curve = json.loads(capsys.readouterr().out)[0]["reranked"][0]["curve"]
-    assert [point["depth"] for point in curve] == [0, 10, 20]
+    curve = json.loads(capsys.readouterr().out)["collections"][0]["reranked"][0]["curve"]
+    assert [point["depth"] for point in curve] == [0, 10, 20, 30, 50, 100, 200]
 
 
 def test_markdown(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["eval", str(data), "--sample", "2", "--markdown"]) == 0
+    assert main(["eval", str(data), "--sample", "2", "--markdown", *FAST]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "| set | queries | bm25 | embedded |"
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["one", "two", "**mean**"]
@@ -88,25 +97,137 @@ def test_markdown(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_other_first_stages(
     data: Path, bi_encoder: Path, stage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(data / "one"), "--first-stage", stage, "--json"]
+    arguments = ["eval", str(data / "one"), "--first-stage", stage, "--json", *FAST]
     assert main([*arguments, "--bi-encoder", str(bi_encoder)]) == 0
-    value = json.loads(capsys.readouterr().out)[0]
+    value = json.loads(capsys.readouterr().out)["collections"][0]
     assert value["first_stage"]["name"] == stage
     assert [each["name"] for each in value["reranked"]] == ["bi cosine", "embedded"]
+    assert value["depth"] == (2 if stage == "judged" else 100)
 
 
 def test_a_run_goes_in_and_runs_come_out(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = tmp_path / "mine.run"
-    given.write_text("q1 Q0 p1 1 2.0 x\nq1 Q0 p2 2 1.0 x\nq2 Q0 p4 1 1.0 x\n")
+    given.write_text("".join(GIVEN))
     folder = tmp_path / "runs"
     arguments = ["eval", str(data / "one"), "--run", str(given), "--runs", str(folder), "--json"]
+    arguments += FAST
     assert main(arguments) == 0
-    assert json.loads(capsys.readouterr().out)[0]["first_stage"]["name"] == "mine.run"
+    value = json.loads(capsys.readouterr().out)["collections"][0]
+    assert value["first_stage"]["name"] == "mine.run"
     rows = [line.split() for line in (folder / "one.embedded.run").read_text().splitlines()]
     assert {(row[0], row[2]) for row in rows} == {("q1", "p1"), ("q1", "p2"), ("q2", "p4")}
     assert [row[3] for row in rows] == ["1", "2", "1"]
+    first_stage = (folder / "one.mine.run").read_text().splitlines()
+    assert [line.split()[:4] for line in first_stage] == [line.split()[:4] for line in GIVEN]
+
+
+TOPICS = """
+<top>
+<num> Number: q1
+<title> Topic: Where do foxes sleep?
+
+<desc> Description:
+Something else.
+</top>
+<top><num> q2 </num><title> river water </title></top>
+<TOP>
+<NUM>q3
+<DESC>zebra
+</TOP>
+"""
+
+
+@pytest.mark.parametrize("form", ["topics", "tsv", "jsonl"])
+def test_trec_files_are_the_collection_that_they_describe(
+    data: Path, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topics, qrels, corpus = (tmp_path / name for name in ("topics", "qrels", "corpus"))
+    if form == "topics":
+        topics.write_text(TOPICS)
+    elif form == "tsv":
+        topics.write_text("".join(f"{name}\t{text}\n" for name, text in QUERIES.items()))
+    else:
+        topics.write_bytes((data / "one" / "queries.jsonl").read_bytes())
+    if form == "jsonl":
+        corpus.write_bytes((data / "one" / "corpus.jsonl.gz").read_bytes())
+    else:
+        corpus.write_text("".join(f"{name}\t{text}\n" for name, text in PASSAGES.items()))
+    qrels.write_text("".join(f"{query} 0 {passage} {value}\n" for query, passage, value in JUDGED))
+    files = ["--topics", str(topics), "--qrels", str(qrels), "--corpus", str(corpus)]
+    assert main(["eval", *files, "--json", *FAST]) == 0
+    trec = json.loads(capsys.readouterr().out)["collections"][0]
+    assert main(["eval", str(data / "one"), "--json", *FAST]) == 0
+    beir = json.loads(capsys.readouterr().out)["collections"][0]
+    assert trec["collection"] == "topics"
+    assert trec["first_stage"] == beir["first_stage"]
+    assert trec["reranked"][0]["by_query"] == beir["reranked"][0]["by_query"]
+
+
+def test_models_backends_and_precisions_are_combined_and_impossible_ones_left_out(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.html"
+    arguments = ["--backend", "onnx", "--backend", "torch", "--precision", "fp32"]
+    arguments += ["--precision", "bf16", "--json", "--html", str(report), *FAST]
+    assert main(["eval", str(data / "one"), *arguments]) == 0
+    captured = capsys.readouterr()
+    value = json.loads(captured.out)
+    names = [each["name"] for each in value["collections"][0]["reranked"]]
+    assert names == ["embedded onnx fp32", "embedded torch fp32", "embedded torch bf16"]
+    assert {each["name"] for each in value["tradeoffs"]} == set(names)
+    assert "warning: embedded onnx bf16 is left out:" in captured.err
+    html = report.read_text(encoding="utf-8")
+    assert all(name in html for name in names)
+
+
+def test_memory_is_measured_for_each_model(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", str(data / "one"), "--backend", "onnx"]) == 0
+    assert re.search(r"embedded .* \d+ MB +(yes|no)", capsys.readouterr().out)
+
+
+def test_measures_may_be_chosen_and_the_first_is_what_changes_are_shown_of(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["eval", str(data / "one"), "--measure", "P@1", "--measure", "RR@10", *FAST]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "change of P@1" in out
+    assert re.search(r"x 100 +P@1 +MRR@10 +R@100", out)
+
+
+def test_a_second_run_resumes_from_the_scores_of_the_first(
+    data: Path,
+    tiny_model: Path,
+    bi_encoder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["eval", str(data / "one"), "-m", str(tiny_model), "--json", *FAST]
+    arguments += ["--bi-encoder", str(bi_encoder), "--resume", str(tmp_path / "scores.db")]
+    assert main(arguments) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["collections"] == first["collections"]  # times too
+
+
+def test_queries_that_lost_are_shown_with_what_stood_and_stands_first(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reverse = tmp_path / "reverse"  # judges what the model puts last as relevant
+    reverse.mkdir()
+    for name in ("corpus.jsonl.gz", "queries.jsonl"):
+        (reverse / name).write_bytes((data / "one" / name).read_bytes())
+    (reverse / "qrels.tsv").write_text("q1\tp1\t1\n")
+    run = tmp_path / "best.run"
+    run.write_text("q1 Q0 p1 1 2 x\nq1 Q0 p2 2 1 x\n")
+    assert main(["eval", str(reverse), "--run", str(run), *FAST]) == 0
+    out = capsys.readouterr().out
+    shown = out[out.index("Lost most by embedded") :].splitlines()
+    assert shown[1] == f"1.00 > 0.63 {QUERIES['q1']}"
+    assert shown[2].strip() == f"was: [judged 1] {PASSAGES['p1']}"
+    assert shown[3].strip() == f"now: [not judged] {PASSAGES['p2']}"
 
 
 @pytest.mark.parametrize(
@@ -116,20 +237,34 @@ def test_a_run_goes_in_and_runs_come_out(
         (["{data}", "--run", "r"], 2, "--run is of one collection"),
         (["{data}/one", "--first-stage", "dense"], 2, "need --bi-encoder"),
         (["{data}/one", "--depth", "0"], 2, "--depth"),
-        ([], 2, "Missing argument"),
-        (["{data}/one/none"], 1, "is no collection and holds none"),
+        ([], 2, "Give a collection"),
+        (["{data}/one", "--topics", "t.txt"], 2, "belong together"),
+        (["--topics", "t", "--qrels", "q", "--corpus", "c"], 1, "cannot read"),
+        (["{data}/one", "--measure", "best"], 1, "'best' is no measure"),
+        (["{data}/one", "--backend", "gpu"], 1, "backend must be one of 'auto'"),
+        (["{data}/one", "--backend", "onnx", "--precision", "bf16"], 1, "--backend onnx"),
+        (["{data}/one", "--html", "{data}/no/r.html"], 1, "there is no folder"),
+        (["{data}/one", "--runs", "{data}/one/qrels.tsv"], 2, "is a file"),
+        (["{data}/one", "--resume", "{data}/one/qrels.tsv"], 1, "cannot keep scores"),
+        (["{data}/one", "--first-stage", "scoreddocs"], 1, "comes without candidates"),
+        (["--card", "someone/model"], 1, "cannot be rerun"),
+        (["{data}/one", "--card", "cross-encoder/ms-marco-MiniLM-L4-v2"], 2, "its own data"),
+        (["{data}/one/none"], 1, "neither a folder nor an ir_datasets id"),
+        (["{empty}"], 1, "is no collection and holds none"),
         (["{data}/one", "--run", "{data}/none.run"], 1, "cannot read"),
         (["{data}/one", "--model", "./nowhere"], 1, "There is no directory './nowhere'"),
     ],
 )
 def test_what_cannot_be_done(
     data: Path,
+    tmp_path: Path,
     arguments: list[str],
     code: int,
     said: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["eval", *(argument.format(data=data) for argument in arguments)]) == code
+    filled = [argument.format(data=data, empty=tmp_path) for argument in arguments]
+    assert main(["eval", *filled, *FAST]) == code
     captured = capsys.readouterr()
     assert captured.out == ""
     assert said in " ".join(captured.err.replace("│", " ").split())

@@ -64,6 +64,19 @@ def rounded(run: str) -> str:
     return "\n".join(" ".join([*row[:4], f"{float(row[4]):.3f}"]) for row in rows)
 
 
+@pytest.mark.parametrize("form", ["topics", "tab-separated corpus"])
+def test_queries_may_be_topics_and_a_corpus_lines(
+    files: dict[str, Path], form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if form == "topics":
+        topics = (f"<top>\n<num> {id}\n<title> {text}\n</top>\n" for id, text in QUERIES.items())
+        files["queries"].write_text("\n" + "".join(topics))
+    else:
+        files["corpus"].write_text("".join(f"{id}\t{text}\n" for id, text in DOCUMENTS.items()))
+    assert main(arguments(files)) == 0
+    assert rounded(capsys.readouterr().out) == wanted()
+
+
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 def test_a_run_is_answered_with_a_run(
     files: dict[str, Path], packed: bool, capsys: pytest.CaptureFixture[str]
@@ -135,7 +148,10 @@ def test_equal_scores_stay_as_they_are_in_the_file(files: dict[str, Path]) -> No
         ("queries", '{"text": "no id"}', "has no id. Give each query an _id"),
         ("queries", '{"_id": 1}', "needs a string under one of text, query, question"),
         ("corpus", '{"text": "no id"}', "has no id. Give each document an id"),
-        ("corpus", "not json", "line 1 is not JSON"),
+        ("corpus", '{"_id": 1', "line 1 is not JSON"),
+        ("corpus", "no tab", "Documents are JSON Lines"),
+        ("queries", "<top>\n<num> 1\n</top>", "topic 1 lacks a <num> or a <title>"),
+        ("queries", "<top>\n<num> 1\n<title> x", "no </top>"),
     ],
 )
 def test_files_that_do_not_fit_are_one_line_on_standard_error(

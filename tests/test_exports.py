@@ -84,7 +84,7 @@ def test_what_scores_or_loads_has_an_async_twin(owner: type, methods: list[str])
 
 
 def test_every_error_is_a_rerank_error_and_a_builtin_error() -> None:
-    builtin = (ValueError, RuntimeError, ImportError, TimeoutError)
+    builtin = (ValueError, RuntimeError, ImportError, TimeoutError, ConnectionError)
     for name in errors.__all__:
         error = getattr(errors, name)
         assert issubclass(error, errors.RerankError)

@@ -69,6 +69,12 @@ def test_the_core_wheel_ships_the_embedded_model_once(wheels: dict[str, list[str
     assert len([name for name in names if name.endswith((".safetensors", ".bin"))]) == 1
 
 
+def test_the_core_wheel_has_the_template_of_the_html_report(
+    wheels: dict[str, list[str]],
+) -> None:
+    assert "rerank_plugins/evaluation/report.html.jinja" in wheels["rerank_plugins"]
+
+
 @pytest.mark.parametrize(
     "module",
     [

@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             require(module, extra="cli", purpose="The rerank command")
         from rerank_plugins.cli.app import app
 
-        app(args=None if arguments is None else list(arguments), prog_name="rerank")
+        typed = list(sys.argv[1:] if arguments is None else arguments)
+        app(args=typed, prog_name="rerank", obj=typed)
     except MissingExtraError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

@@ -12,7 +12,7 @@ import typer
 from rerank_plugins import __version__
 from rerank_plugins.cli import options
 from rerank_plugins.cli.errors import Commands
-from rerank_plugins.cli.eval_command import evaluate
+from rerank_plugins.cli.eval import evaluate
 from rerank_plugins.cli.rank_command import rank
 from rerank_plugins.cli.train import SHIPPED_RECIPE, report, train_model
 

@@ -46,7 +46,7 @@ def rank(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="The run's queries: JSON Lines, or lines of id, tab, text.",
+            help="The run's queries: JSON Lines, lines of id, tab, text, or TREC topics.",
             show_default=False,
         ),
     ] = None,

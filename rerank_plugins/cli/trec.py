@@ -1,10 +1,12 @@
 """TREC run files and the queries and documents they point to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines, shown
 from rerank_plugins.cli.formats import Passage, Request, first_text, id_of, passage_of
+from rerank_plugins.cli.topics import TOPIC_START, read_topics
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.results import Ranked
 
@@ -71,47 +73,45 @@ def read_run_scores(source: str) -> dict[str, dict[str, float]]:
 
 
 def read_queries(source: str) -> dict[str, str]:
-    """Query id -> text, from JSON Lines or from two columns with a tab between.
+    """Query id -> text, from JSON Lines, two columns with a tab between, or TREC topics.
 
     Raises:
-        InvalidInputError: The file is neither.
+        InvalidInputError: The file is none of them.
     """
     name = shown(source)
     lines = list(read_lines(source))
     first = next((line.strip() for line in lines if line.strip()), "")
     if first.startswith("{"):
         return dict(_query_of(row, where) for where, row in json_rows(lines, name))
-    queries = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        query, tab, text = line.partition("\t")
-        if not tab:
-            message = (
-                f"{name}, line {number} has no tab: {line[:60]!r}. Queries are lines of id, tab, "
-                'text, or JSON Lines such as {"_id": "1", "text": "..."}.'
-            )
-            raise InvalidInputError(message)
-        queries[query.strip()] = text.strip()
-    return queries
+    if TOPIC_START.match(first):
+        return read_topics(lines, name)
+    hint = (
+        'Queries are lines of id, tab, text, JSON Lines such as {"_id": "1", "text": "..."}, or '
+        "TREC topics."
+    )
+    return dict(_columns(lines, name, hint))
 
 
-def read_corpus(source: str, wanted: set[str]) -> dict[str, str]:
-    """Document id -> text for the wanted ids, from JSON Lines.
+def read_corpus(source: str, wanted: set[str] | None = None) -> dict[str, str]:
+    """Document id -> text, from JSON Lines or from two columns with a tab between.
+
+    Args:
+        source: The file.
+        wanted: Ids to keep; `None` keeps all.
 
     Raises:
-        InvalidInputError: A line is not an object with an id and a text.
+        InvalidInputError: A line is neither an object with an id and a text nor has a tab.
     """
     name = shown(source)
-    documents = {}
-    for where, row in json_rows(read_lines(source), name):
-        passage = passage_of(row, where)
-        if passage.id is None:
-            message = f"{where} has no id. Give each document an id, _id or docid."
-            raise InvalidInputError(message)
-        if passage.id in wanted:
-            documents[passage.id] = passage.text
-    return documents
+    lines = read_lines(source)
+    first = next(lines, "")
+    lines = chain([first], lines)
+    if first.strip() and not first.lstrip().startswith("{"):
+        hint = 'Documents are JSON Lines such as {"_id": "1", "text": "..."}, or id, tab, text.'
+        pairs = _columns(lines, name, hint)
+    else:
+        pairs = (_document_of(row, where) for where, row in json_rows(lines, name))
+    return {document: text for document, text in pairs if wanted is None or document in wanted}
 
 
 def as_run(requests: list[Request], rankings: list[list[Ranked]]) -> str:
@@ -142,6 +142,26 @@ def _query_of(row: Any, where: str) -> tuple[str, str]:
         message = f"{where} has no id. Give each query an _id, id, qid or query_id, and a text."
         raise InvalidInputError(message)
     return query, first_text(row, _QUERY_TEXT_KEYS, where)
+
+
+def _document_of(row: Any, where: str) -> tuple[str, str]:
+    passage = passage_of(row, where)
+    if passage.id is None:
+        message = f"{where} has no id. Give each document an id, _id or docid."
+        raise InvalidInputError(message)
+    return passage.id, passage.text
+
+
+def _columns(lines: Iterable[str], name: str, hint: str) -> Iterator[tuple[str, str]]:
+    """Ids and texts of lines with a tab between."""
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        id, tab, text = line.partition("\t")
+        if not tab:
+            message = f"{name}, line {number} has no tab: {line[:60]!r}. {hint}"
+            raise InvalidInputError(message)
+        yield id.strip(), text.strip()
 
 
 def _check_known(ids: list[str], known: dict[str, str], kind: str, run: str, source: str) -> None:

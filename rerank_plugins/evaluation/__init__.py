@@ -3,33 +3,55 @@
 from rerank_plugins._extras import require
 
 for _module in ("bm25s", "Stemmer", "ir_measures", "scipy"):
-    require(_module, extra="train", purpose="Evaluation")
+    require(_module, extra="eval", purpose="Evaluation")
 
-from rerank_plugins.evaluation.collection import JudgedCollection, read_collection  # noqa: E402
-from rerank_plugins.evaluation.comparison import (  # noqa: E402
-    Comparison,
-    Latency,
-    Order,
-    ScoreFunction,
-    compare,
+from rerank_plugins.evaluation.cards import CardCheck, card_figures, check_card  # noqa: E402
+from rerank_plugins.evaluation.collection import (  # noqa: E402
+    JudgedCollection,
+    judged_collection,
+    read_collection,
 )
-from rerank_plugins.evaluation.curve import DepthPoint, depth_curve  # noqa: E402
+from rerank_plugins.evaluation.comparison import Comparison, Order, compare  # noqa: E402
+from rerank_plugins.evaluation.configurations import Configuration, configurations  # noqa: E402
+from rerank_plugins.evaluation.curve import DepthPoint, depth_curves  # noqa: E402
+from rerank_plugins.evaluation.datasets import read_dataset  # noqa: E402
+from rerank_plugins.evaluation.environment import Environment, current_environment  # noqa: E402
+from rerank_plugins.evaluation.html_report import as_html  # noqa: E402
+from rerank_plugins.evaluation.lost import QueryChange, worst_queries  # noqa: E402
 from rerank_plugins.evaluation.measures import Change, change  # noqa: E402
-from rerank_plugins.evaluation.report import as_json, as_table, worst_queries  # noqa: E402
+from rerank_plugins.evaluation.pareto import Tradeoff, tradeoffs  # noqa: E402
+from rerank_plugins.evaluation.report import Report, as_json, as_table  # noqa: E402
+from rerank_plugins.evaluation.store import ScoreStore  # noqa: E402
+from rerank_plugins.evaluation.timing import Latency, ScoreFunction  # noqa: E402
 
 __all__ = [
+    "CardCheck",
     "Change",
     "Comparison",
+    "Configuration",
     "DepthPoint",
+    "Environment",
     "JudgedCollection",
     "Latency",
     "Order",
+    "QueryChange",
+    "Report",
     "ScoreFunction",
+    "ScoreStore",
+    "Tradeoff",
+    "as_html",
     "as_json",
     "as_table",
+    "card_figures",
     "change",
+    "check_card",
     "compare",
-    "depth_curve",
+    "configurations",
+    "current_environment",
+    "depth_curves",
+    "judged_collection",
     "read_collection",
+    "read_dataset",
+    "tradeoffs",
     "worst_queries",
 ]

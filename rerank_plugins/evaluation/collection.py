@@ -1,8 +1,7 @@
-"""Collections with judgements, in BEIR's layout."""
+"""Collections with judgements, and the folders that hold them in BEIR's layout."""
 
 from __future__ import annotations
 
-import csv
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.evaluation.qrels import Judgements, read_qrels
 
 _LAYOUT = (
     "a collection is a folder with corpus.jsonl, queries.jsonl (each may end in .gz) and qrels.tsv "
@@ -23,7 +23,7 @@ class JudgedCollection:
     """Passages, questions, and which passages answer which question.
 
     Attributes:
-        name: The folder's name.
+        name: The folder's name, or the dataset's id.
         passages: Passage id to text, the title in front of the body.
         queries: Query id to text; only queries with at least one relevant passage.
         judgements: Query id to passage id to relevance.
@@ -55,18 +55,31 @@ def read_collection(folder: Path) -> JudgedCollection:
     texts = {
         str(row["_id"]): row["text"] for row in _rows(folder, "queries.jsonl", ("_id", "text"))
     }
-    judgements = _judgements(folder)
-    queries = {
+    return judged_collection(folder.name, passages, texts, _judgements(folder))
+
+
+def judged_collection(
+    name: str,
+    passages: Mapping[str, str],
+    queries: Mapping[str, str],
+    judgements: Mapping[str, Mapping[str, int]],
+) -> JudgedCollection:
+    """Returns a collection of the queries that have something to find.
+
+    Raises:
+        InvalidInputError: No query has a relevant passage.
+    """
+    answerable = {
         query_id: text
-        for query_id, text in texts.items()
+        for query_id, text in queries.items()
         if any(relevance > 0 for relevance in judgements.get(query_id, {}).values())
     }
-    if not queries:
+    if not answerable:
         message = (
-            f"no query of {folder} has a relevant passage in its qrels; check that the ids match"
+            f"no query of {name} has a relevant passage in its qrels; check that the ids match"
         )
         raise InvalidInputError(message)
-    return JudgedCollection(folder.name, passages, queries, judgements)
+    return JudgedCollection(name, passages, answerable, judgements)
 
 
 def _rows(folder: Path, name: str, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -85,25 +98,11 @@ def _rows(folder: Path, name: str, fields: tuple[str, ...]) -> Iterator[dict[str
         yield row
 
 
-def _judgements(folder: Path) -> dict[str, dict[str, int]]:
+def _judgements(folder: Path) -> Judgements:
     path = next(
         (p for p in (folder / "qrels.tsv", folder / "qrels" / "test.tsv") if p.is_file()), None
     )
     if path is None:
         message = f"{folder} has no qrels.tsv; {_LAYOUT}"
         raise InvalidInputError(message)
-    judgements: dict[str, dict[str, int]] = {}
-    with path.open(encoding="utf-8", newline="") as lines:
-        rows = csv.reader(lines, delimiter="\t")
-        next(rows, None)
-        for row in rows:
-            try:
-                query_id, passage_id, relevance = row
-                judgements.setdefault(query_id, {})[passage_id] = int(relevance)
-            except ValueError as error:
-                message = (
-                    f"{path}, line {rows.line_num}: "
-                    "expected query id, passage id and a whole number, tab-separated"
-                )
-                raise InvalidInputError(message) from error
-    return judgements
+    return read_qrels(path)

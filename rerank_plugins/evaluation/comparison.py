@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-import numpy as np
-
-from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.collection import JudgedCollection
 from rerank_plugins.evaluation.first_stage import Candidates
-from rerank_plugins.evaluation.measures import measure, measure_names
-
-ScoreFunction = Callable[[str, list[str]], Sequence[float]]
-
-
-@dataclass(frozen=True)
-class Latency:
-    """How long a scorer took for a query's candidates.
-
-    Attributes:
-        p50: Median, in seconds.
-        p95: 95th percentile.
-        p99: 99th percentile.
-        pairs_per_second: Over all queries.
-    """
-
-    p50: float
-    p95: float
-    p99: float
-    pairs_per_second: float
+from rerank_plugins.evaluation.measures import MEASURES, measure, measure_names, recall_name
+from rerank_plugins.evaluation.timing import Ask, Latency, ScoreFunction, latency, timed_answer
 
 
 @dataclass(frozen=True)
@@ -56,21 +34,34 @@ class Order:
 
     def latency(self) -> Latency:
         """Percentiles over the queries that had candidates."""
-        timed = [query_id for query_id, passages in self.run.items() if passages]
-        seconds = np.array([self.seconds[query_id] for query_id in timed] or [0.0])
-        pairs = sum(len(self.run[query_id]) for query_id in timed)
-        p50, p95, p99 = (float(value) for value in np.percentile(seconds, [50, 95, 99]))
-        return Latency(p50, p95, p99, pairs / max(float(seconds.sum()), 1e-9))
+        return latency(self.seconds, {name: len(passages) for name, passages in self.run.items()})
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A collection's candidates as the first stage and as each scorer orders them."""
+    """A collection's candidates as the first stage and as each scorer orders them.
+
+    Attributes:
+        collection: What was searched.
+        depth: How many candidates of a query the first stage was asked for.
+        first_stage: Its order.
+        reranked: The scorers' orders.
+    """
 
     collection: JudgedCollection
     depth: int
     first_stage: Order
     reranked: list[Order]
+
+    @property
+    def measures(self) -> list[str]:
+        """Names of the measures; the first is the one that changes are shown of."""
+        return list(self.first_stage.values)
+
+    @property
+    def ceiling(self) -> float:
+        """Share of what is relevant among the candidates: no order of them finds more."""
+        return self.first_stage.mean(recall_name(self.depth))
 
 
 def compare(
@@ -80,7 +71,9 @@ def compare(
     *,
     depth: int = 100,
     first_stage: str = "BM25",
-    on_query: Callable[[], None] = lambda: None,
+    measures: Sequence[str] = MEASURES,
+    ask: Ask = timed_answer,
+    on_query: Callable[[], object] = lambda: None,
 ) -> Comparison:
     """Returns the first stage's order and one order for each scorer.
 
@@ -93,31 +86,26 @@ def compare(
         scorers: Name to ``(query, passages) -> scores``, higher is better.
         depth: How many candidates of a query the first stage was asked for.
         first_stage: Its name.
+        measures: In ir-measures' notation, the one that matters most first; recall at ``depth``
+            is added.
+        ask: How a scorer is asked; a ``ScoreStore`` asks only for what it does not have.
         on_query: Called after each query of each scorer, for a progress bar.
 
     Raises:
-        InvalidInputError: A scorer does not return one score for each passage.
+        InvalidInputError: A scorer does not return one score for each passage, or a measure is
+            none.
     """
+    names = measure_names(depth, measures)
     runs: dict[str, Candidates] = {name: {} for name in scorers}
     seconds: dict[str, dict[str, float]] = {name: {} for name in scorers}
     for query_id, query in collection.queries.items():
         ids = list(candidates.get(query_id, {}))
         passages = [collection.passages[passage_id] for passage_id in ids]
         for name, score in scorers.items():
-            start = time.perf_counter()
-            scores = score(query, passages) if ids else []
-            seconds[name][query_id] = time.perf_counter() - start
-            if len(scores) != len(ids):
-                message = (
-                    f"the scorer {name} returned {len(scores)} scores for {len(ids)} passages; "
-                    "it must return one for each"
-                )
-                raise InvalidInputError(message)
-            runs[name][query_id] = {
-                passage_id: float(value) for passage_id, value in zip(ids, scores, strict=True)
-            }
+            answer = ask(name, score, query, passages)
+            seconds[name][query_id] = answer.seconds
+            runs[name][query_id] = dict(zip(ids, answer.scores, strict=True))
             on_query()
-    names = measure_names(depth)
     judgements = {query_id: collection.judgements[query_id] for query_id in collection.queries}
     before = {query_id: candidates.get(query_id, {}) for query_id in collection.queries}
     return Comparison(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from rerank_plugins.evaluation.comparison import Comparison, Order, ScoreFunction
+from rerank_plugins.evaluation.comparison import Comparison, Order
 from rerank_plugins.evaluation.first_stage import Candidates
-from rerank_plugins.evaluation.measures import measure
+from rerank_plugins.evaluation.measures import measure, recall_name
+from rerank_plugins.evaluation.timing import Ask, ScoreFunction, timed_answer
 
 DEPTHS = (10, 20, 30, 50, 100, 200)
 TIMED_QUERIES = 20
@@ -21,7 +21,7 @@ class DepthPoint:
 
     Attributes:
         depth: Candidates of a query that are reranked.
-        quality: Mean of the measure.
+        quality: Mean of the comparison's first measure.
         recall: Share of what is relevant among these candidates: the ceiling of any reranker.
         seconds: Median time to score that many, measured; 0 at depth 0, the first stage alone.
     """
@@ -32,44 +32,77 @@ class DepthPoint:
     seconds: float
 
 
-def depth_curve(
+def depth_curves(
     comparison: Comparison,
-    order: Order,
-    score: ScoreFunction,
-    name: str = "nDCG@10",
+    scorers: Mapping[str, ScoreFunction],
+    *,
     depths: Sequence[int] = DEPTHS,
-) -> list[DepthPoint]:
-    """Returns a point for depth 0 and for each depth up to the comparison's.
+    ask: Ask = timed_answer,
+    on_query: Callable[[], object] = lambda: None,
+) -> dict[str, list[DepthPoint]]:
+    """Returns each scorer's points: depth 0, and each depth up to the comparison's.
 
     Quality comes from the scores that are there; time is measured anew at each depth, over the
-    first queries that have candidates.
+    first queries that have candidates, all scorers taking turns.
 
     Args:
         comparison: What was compared.
-        order: The scorer's order in it.
-        score: The scorer, to time it.
-        name: The measure.
+        scorers: Name to scorer, as they were compared.
         depths: Depths in rising order; those beyond the comparison's are left out.
+        ask: How a scorer is asked.
+        on_query: Called after each query of each scorer at each depth, ``curve_steps`` times.
     """
-    points = [_point(comparison, order, score, name, 0)]
-    return points + [
-        _point(comparison, order, score, name, depth)
-        for depth in depths
-        if depth <= comparison.depth
-    ]
-
-
-def _point(
-    comparison: Comparison, order: Order, score: ScoreFunction, name: str, depth: int
-) -> DepthPoint:
+    kept = [depth for depth in depths if depth <= comparison.depth]
+    times: dict[str, dict[int, list[float]]] = {name: {d: [] for d in kept} for name in scorers}
     collection, found = comparison.collection, comparison.first_stage.run
-    judgements = {query_id: collection.judgements[query_id] for query_id in collection.queries}
-    values = measure(judgements, _reranked(found, order.run, depth), [name])[name]
-    recall = 0.0
-    if depth:
-        recall = fmean(measure(judgements, found, [f"R@{depth}"])[f"R@{depth}"].values())
-    seconds = _seconds(comparison, score, depth)
-    return DepthPoint(depth, fmean(values.values()), recall, seconds)
+    for query_id in _timed(comparison):
+        passages = [collection.passages[passage_id] for passage_id in found[query_id]]
+        for depth in kept:
+            for name, score in scorers.items():
+                answer = ask(name, score, collection.queries[query_id], passages[:depth])
+                times[name][depth].append(answer.seconds)
+                on_query()
+    recalls = _recalls(comparison, kept)
+    return {
+        order.name: [
+            DepthPoint(
+                depth,
+                _quality(comparison, order, depth),
+                recalls.get(depth, 0.0),
+                median(times[order.name].get(depth) or [0.0]),
+            )
+            for depth in (0, *kept)
+        ]
+        for order in comparison.reranked
+    }
+
+
+def curve_steps(comparison: Comparison, depths: Sequence[int] = DEPTHS) -> int:
+    """How many answers ``depth_curves`` asks for."""
+    kept = sum(depth <= comparison.depth for depth in depths)
+    return kept * len(_timed(comparison)) * len(comparison.reranked)
+
+
+def _timed(comparison: Comparison) -> list[str]:
+    found = comparison.first_stage.run
+    return [query_id for query_id, ids in found.items() if ids][:TIMED_QUERIES]
+
+
+def _recalls(comparison: Comparison, depths: Sequence[int]) -> dict[int, float]:
+    names = {depth: recall_name(depth) for depth in depths}
+    values = measure(_judgements(comparison), comparison.first_stage.run, list(names.values()))
+    return {depth: fmean(values[name].values()) for depth, name in names.items()}
+
+
+def _quality(comparison: Comparison, order: Order, depth: int) -> float:
+    name = comparison.measures[0]
+    run = _reranked(comparison.first_stage.run, order.run, depth)
+    return fmean(measure(_judgements(comparison), run, [name])[name].values())
+
+
+def _judgements(comparison: Comparison) -> dict[str, Mapping[str, int]]:
+    collection = comparison.collection
+    return {query_id: collection.judgements[query_id] for query_id in collection.queries}
 
 
 def _reranked(found: Candidates, scores: Candidates, depth: int) -> Candidates:
@@ -81,15 +114,3 @@ def _reranked(found: Candidates, scores: Candidates, depth: int) -> Candidates:
         places = [*top, *ids[depth:]]
         run[query_id] = {passage_id: float(-place) for place, passage_id in enumerate(places)}
     return run
-
-
-def _seconds(comparison: Comparison, score: ScoreFunction, depth: int) -> float:
-    collection, found = comparison.collection, comparison.first_stage.run
-    seconds = []
-    for query_id in [query_id for query_id, ids in found.items() if ids][:TIMED_QUERIES]:
-        passages = [collection.passages[passage_id] for passage_id in list(found[query_id])[:depth]]
-        if passages:
-            start = time.perf_counter()
-            score(collection.queries[query_id], passages)
-            seconds.append(time.perf_counter() - start)
-    return median(seconds) if seconds else 0.0

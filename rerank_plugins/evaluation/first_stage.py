@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,30 +19,58 @@ Candidates = dict[str, dict[str, float]]
 Encoder = Callable[[list[str]], NDArray[np.float32]]
 """n texts to float32 ``(n, d)`` vectors of length 1."""
 
+Step = Callable[[int], object]
+"""Told how much is done, for a progress bar."""
+
 _QUERIES_AT_ONCE = 256
+_PASSAGES_AT_ONCE = 1024
 _RRF_CONSTANT = 60
 
 
-def bm25_candidates(collection: JudgedCollection, depth: int = 100) -> Candidates:
+def bm25_candidates(
+    collection: JudgedCollection, depth: int = 100, *, on_step: Step = lambda done: None
+) -> Candidates:
     """Returns the top ``depth`` passages of each query, best first, with their BM25 scores.
 
     Words are stemmed: BM25 as strong as people run it. Passages that share no word with the query
     are not candidates.
+
+    Args:
+        collection: What is searched.
+        depth: Candidates of a query.
+        on_step: Called with the number of queries just answered.
     """
     ids = list(collection.passages)
     bm25 = Bm25Search(list(collection.passages.values()), stem=True)
-    return {
-        query_id: {ids[hit.index]: hit.score for hit in bm25.search(query, depth)}
-        for query_id, query in collection.queries.items()
-    }
+    candidates: Candidates = {}
+    for query_id, query in collection.queries.items():
+        candidates[query_id] = {ids[hit.index]: hit.score for hit in bm25.search(query, depth)}
+        on_step(1)
+    return candidates
 
 
 def dense_candidates(
-    collection: JudgedCollection, encoder: Encoder, depth: int = 100
+    collection: JudgedCollection,
+    encoder: Encoder,
+    depth: int = 100,
+    *,
+    on_step: Step = lambda done: None,
 ) -> Candidates:
-    """Returns the ``depth`` passages of each query that have the highest cosine, best first."""
+    """Returns the ``depth`` passages of each query that have the highest cosine, best first.
+
+    Args:
+        collection: What is searched.
+        encoder: Makes the vectors.
+        depth: Candidates of a query.
+        on_step: Called with the number of passages just encoded.
+    """
     ids = list(collection.passages)
-    vectors = encoder(list(collection.passages.values()))
+    texts = list(collection.passages.values())
+    parts = []
+    for start in range(0, len(texts), _PASSAGES_AT_ONCE):
+        parts.append(encoder(texts[start : start + _PASSAGES_AT_ONCE]))
+        on_step(len(parts[-1]))
+    vectors = np.concatenate(parts)
     query_ids = list(collection.queries)
     candidates: Candidates = {}
     for start in range(0, len(query_ids), _QUERIES_AT_ONCE):
@@ -70,25 +100,27 @@ def fused_candidates(runs: Sequence[Candidates], depth: int = 100) -> Candidates
 
 
 def judged_candidates(collection: JudgedCollection) -> Candidates:
-    """Returns the judged passages of each query, relevant or not, in the order of their ids.
+    """Returns the judged passages of each query, relevant or not, in no order that means anything.
 
-    For collections that judge what is not relevant too; all scores are 0, nothing is in order.
+    For collections that judge what is not relevant too. All scores are 0; the places are drawn by
+    a hash of the ids, because ids often tell what is relevant.
+
+    Raises:
+        InvalidInputError: No query has a judged passage that is not relevant.
     """
-    candidates = {
-        query_id: dict.fromkeys(sorted(collection.judgements[query_id]), 0.0)
-        for query_id in collection.queries
-    }
-    if all(
-        relevance > 0
-        for query_id in collection.queries
-        for relevance in collection.judgements[query_id].values()
-    ):
+    judged = {query_id: collection.judgements[query_id] for query_id in collection.queries}
+    if all(relevance > 0 for passages in judged.values() for relevance in passages.values()):
         message = (
             f"{collection.name} judges no passage as not relevant, so there is nothing to tell "
             "apart; choose another first stage, for example bm25"
         )
         raise InvalidInputError(message)
-    return candidates
+    return {
+        query_id: dict.fromkeys(
+            sorted(passages.keys() & collection.passages.keys(), key=partial(_draw, query_id)), 0.0
+        )
+        for query_id, passages in judged.items()
+    }
 
 
 def given_candidates(
@@ -115,3 +147,7 @@ def given_candidates(
         best = sorted(scores, key=lambda name: -scores[name])[:depth]
         candidates[query_id] = {name: scores[name] for name in best}
     return candidates
+
+
+def _draw(query_id: str, passage_id: str) -> bytes:
+    return sha256(f"{query_id}\0{passage_id}".encode("utf-8", "surrogatepass")).digest()

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ir_measures
 import numpy as np
 from scipy.stats import permutation_test
 
+from rerank_plugins.errors import InvalidInputError
+
 Run = Mapping[str, Mapping[str, float]]
 """Query id -> passage id -> score, higher is better."""
 
+MEASURES = ("nDCG@10", "RR@10", "AP", "P@10")
+"""What is measured unless asked otherwise; the first is the one that changes are shown of."""
+
 RESAMPLES = 9999
 
+_AT_ONCE = 2_000_000
+"""Signs drawn at once by the test: 16 MB of them."""
 
-def measure_names(depth: int) -> list[str]:
-    """The measures that are reported, in ir-measures' notation; recall is the first stage's."""
-    return ["nDCG@10", "RR@10", "AP", "P@10", f"R@{depth}"]
+
+def measure_names(depth: int, wanted: Sequence[str] = MEASURES) -> list[str]:
+    """The measures that are reported, in ir-measures' notation; recall is the first stage's.
+
+    Raises:
+        InvalidInputError: One is no measure, or needs more than the judgements.
+    """
+    return list(dict.fromkeys([*map(_checked, wanted), recall_name(depth)]))
+
+
+def recall_name(depth: int) -> str:
+    """The share of what is relevant among the first ``depth``: what no reranker can exceed."""
+    return f"R@{depth}"
+
+
+def mean_name(name: str) -> str:
+    """What the field calls a measure's mean over queries: MRR of RR, MAP of AP."""
+    family, at, depth = name.partition("@")
+    return {"RR": "MRR", "AP": "MAP"}.get(family, family) + at + depth
 
 
 def measure(
@@ -25,12 +49,13 @@ def measure(
 ) -> dict[str, dict[str, float]]:
     """Returns measure name -> query id -> value, for every judged query.
 
-    A query that the run lacks counts as zero.
+    A query that the run lacks counts as zero. Equal scores keep the run's order, as rerankers do;
+    trec_eval by itself would order them by their ids.
     """
     parsed = {ir_measures.parse_measure(name): name for name in names}
     values: dict[str, dict[str, float]] = {name: {} for name in names}
     judged = {query_id: dict(passages) for query_id, passages in judgements.items()}
-    orders = {query_id: dict(passages) for query_id, passages in run.items()}
+    orders = {query_id: _by_place(scores) for query_id, scores in run.items()}
     for metric in ir_measures.iter_calc(list(parsed), judged, orders):
         values[parsed[metric.measure]][metric.query_id] = float(metric.value)
     return values
@@ -41,6 +66,7 @@ class Change:
     """What reranking did to a measure, over the same queries before and after.
 
     Attributes:
+        queries: How many queries there are.
         mean: Mean of the differences, after minus before.
         better: How many queries rose.
         worse: How many fell.
@@ -49,6 +75,7 @@ class Change:
             Allan and Carterette, CIKM 2007): how often chance alone gives a mean as far from 0.
     """
 
+    queries: int
     mean: float
     better: int
     worse: int
@@ -58,7 +85,7 @@ class Change:
 
 def change(before: Mapping[str, float], after: Mapping[str, float]) -> Change:
     """Returns the change of one measure; both map the same query ids to values."""
-    differences = np.array([after[query_id] - value for query_id, value in before.items()])
+    differences = np.array(list(deltas(before, after).values()))
     moved = np.abs(differences) > 1e-9
     p_value = 1.0
     if moved.any() and len(differences) > 1:
@@ -68,14 +95,46 @@ def change(before: Mapping[str, float], after: Mapping[str, float]) -> Change:
                 np.mean,
                 permutation_type="samples",
                 n_resamples=RESAMPLES,
+                batch=max(1, _AT_ONCE // len(differences)),
                 vectorized=True,
                 rng=0,
             ).pvalue
         )
     return Change(
+        queries=len(differences),
         mean=float(differences.mean()) if len(differences) else 0.0,
         better=int((differences[moved] > 0).sum()),
         worse=int((differences[moved] < 0).sum()),
         unchanged=int((~moved).sum()),
         p_value=p_value,
     )
+
+
+def deltas(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Returns query id -> after minus before."""
+    return {query_id: after[query_id] - value for query_id, value in before.items()}
+
+
+def _checked(name: str) -> str:
+    try:
+        parsed = ir_measures.parse_measure(name)
+    except (NameError, ValueError, SyntaxError, TypeError) as error:
+        message = (
+            f"{name!r} is no measure of ir-measures. Give for example nDCG@10, RR@10, AP, P@5, "
+            "R@100; ir-measur.es lists all"
+        )
+        raise InvalidInputError(message) from error
+    pipeline: Any = ir_measures.DefaultPipeline
+    if not pipeline.supports(parsed):
+        message = (
+            f"the measure {name!r} needs a package of its own: ir-measur.es says which. Without "
+            "it, give for example nDCG@10, RR@10, AP, P@5, R@100"
+        )
+        raise InvalidInputError(message)
+    return str(parsed)
+
+
+def _by_place(scores: Mapping[str, float]) -> dict[str, float]:
+    """The same order with scores that all differ."""
+    order = sorted(scores, key=lambda passage_id: -scores[passage_id])
+    return {passage_id: float(-place) for place, passage_id in enumerate(order)}

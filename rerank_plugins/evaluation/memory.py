@@ -1,23 +1,53 @@
-"""The most memory that this process has held."""
+"""Peak memory of a scorer, measured in a process of its own."""
 
-import re
+from __future__ import annotations
+
+import json
+import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from rerank_plugins.evaluation.comparison import Comparison
+from rerank_plugins.evaluation.configurations import Configuration
+
+_LOOKED_AT = 20
+"""Queries of a collection among which the largest is sought; texts may lie on a disk."""
 
 
-def peak_memory() -> float | None:
-    """Megabytes of peak resident memory, or None where the system does not tell.
+def scoring_memory(
+    configurations: Mapping[str, Configuration], comparisons: Sequence[Comparison]
+) -> dict[str, float | None]:
+    """Returns the peak resident memory, in megabytes, of loading each model and scoring a query.
 
-    On Linux from /proc: what getrusage says there includes the parent that a process was forked
-    from.
+    In one process several models could not be told apart. The query is the one with the most text
+    to read; ``None`` stands where the system does not tell, or the process was killed.
     """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
-        return int(found[1]) / 1024 if found else None
-    try:
-        import resource
-    except ImportError:  # Windows
+    query, passages = _largest(comparisons)
+    return {
+        name: _measured({"options": each.options(), "query": query, "passages": passages})
+        for name, each in configurations.items()
+    }
+
+
+def _largest(comparisons: Sequence[Comparison]) -> tuple[str, list[str]]:
+    requests = (
+        (comparison.collection.queries[query_id], [comparison.collection.passages[i] for i in ids])
+        for comparison in comparisons
+        for query_id, ids in islice(comparison.first_stage.run.items(), _LOOKED_AT)
+    )
+    return max(requests, key=lambda request: sum(map(len, request[1])))
+
+
+def _measured(request: dict[str, object]) -> float | None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rerank_plugins._memory"],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
         return None
-    unit = 1024**2 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    megabytes: float | None = json.loads(done.stdout)
+    return megabytes

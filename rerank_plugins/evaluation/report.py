@@ -1,47 +1,65 @@
-"""What came out, for documents and for programs: Markdown, JSON, and the queries that lost most."""
+"""What came out, for programs and for documents: JSON, and Markdown tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
+from rerank_plugins.evaluation.cards import CardCheck
 from rerank_plugins.evaluation.comparison import Comparison, Order
 from rerank_plugins.evaluation.curve import DepthPoint
-from rerank_plugins.evaluation.measures import change
+from rerank_plugins.evaluation.environment import Environment
+from rerank_plugins.evaluation.lost import worst_queries
+from rerank_plugins.evaluation.measures import change, deltas
+from rerank_plugins.evaluation.pareto import tradeoffs
 
 
 @dataclass(frozen=True)
-class QueryChange:
-    """A query with a measure of it before and after reranking."""
+class Report:
+    """All that a run of ``rerank eval`` found out.
 
-    query_id: str
-    query: str
-    before: float
-    after: float
+    Attributes:
+        comparisons: One for each collection, all with the same scorers.
+        environment: Where and how it was measured.
+        curves: For each comparison, scorer name to points over depth; empty if not asked for.
+        memory: Scorer name to peak megabytes, or ``None`` where they are not known.
+        card: A model card's figures and ours.
+    """
 
+    comparisons: Sequence[Comparison]
+    environment: Environment
+    curves: Sequence[Mapping[str, Sequence[DepthPoint]]] = ()
+    memory: Mapping[str, float | None] = field(default_factory=dict)
+    card: Sequence[CardCheck] = ()
 
-def worst_queries(
-    comparison: Comparison, order: Order, name: str, count: int = 10
-) -> list[QueryChange]:
-    """Returns the queries that lost most by reranking, those that lost anything at all."""
-    before, after = comparison.first_stage.values[name], order.values[name]
-    lost = sorted(
-        (query_id for query_id in before if after[query_id] < before[query_id]),
-        key=lambda query_id: after[query_id] - before[query_id],
-    )
-    queries = comparison.collection.queries
-    return [
-        QueryChange(query_id, queries[query_id], before[query_id], after[query_id])
-        for query_id in lost[:count]
-    ]
+    def curve(self, number: int) -> Mapping[str, Sequence[DepthPoint]]:
+        """The curves of a comparison."""
+        return self.curves[number] if self.curves else {}
 
 
-def as_table(comparisons: Sequence[Comparison], name: str = "nDCG@10") -> str:
-    """Returns a Markdown table of a measure times 100: a row a collection, a column an order."""
+def as_json(report: Report) -> dict[str, Any]:
+    """Returns plain values: means, values and differences by query, tests, latencies, memory."""
+    return {
+        "environment": asdict(report.environment),
+        "collections": [
+            _collection(comparison, report.curve(number))
+            for number, comparison in enumerate(report.comparisons)
+        ],
+        "tradeoffs": [asdict(each) for each in tradeoffs(report.comparisons)],
+        "peak_megabytes": dict(report.memory),
+        "card": [{**asdict(check), "percent_off": check.percent_off} for check in report.card],
+    }
+
+
+def as_table(comparisons: Sequence[Comparison]) -> str:
+    """Returns a Markdown table of the first measure times 100: a row a collection."""
     columns = [comparisons[0].first_stage.name, *(o.name for o in comparisons[0].reranked)]
-    rows = [[100 * order.mean(name) for order in (c.first_stage, *c.reranked)] for c in comparisons]
+    rows = [
+        [100 * order.mean(c.measures[0]) for order in (c.first_stage, *c.reranked)]
+        for c in comparisons
+    ]
     lines = [
         f"| set | queries | {' | '.join(columns)} |",
         "|---|---:|" + "---:|" * len(columns),
@@ -56,30 +74,28 @@ def as_table(comparisons: Sequence[Comparison], name: str = "nDCG@10") -> str:
     return "\n".join(lines)
 
 
-def as_json(
-    comparison: Comparison, curves: Mapping[str, Sequence[DepthPoint]] | None = None
+def _collection(
+    comparison: Comparison, curves: Mapping[str, Sequence[DepthPoint]]
 ) -> dict[str, Any]:
-    """Returns plain values: means, values by query, changes with their p, and latencies.
-
-    Args:
-        comparison: What was compared.
-        curves: A scorer's name to its points over depth.
-    """
-    first_stage = comparison.first_stage
+    before = comparison.first_stage.values
     return {
         "collection": comparison.collection.name,
         "queries": len(comparison.collection.queries),
         "depth": comparison.depth,
-        "first_stage": _order(first_stage),
+        "recall_ceiling": comparison.ceiling,
+        "first_stage": _order(comparison.first_stage),
         "reranked": [
             {
                 **_order(order),
                 "change": {
-                    name: asdict(change(first_stage.values[name], order.values[name]))
-                    for name in order.values
+                    name: asdict(change(before[name], order.values[name])) for name in before
                 },
+                "change_by_query": {
+                    name: deltas(before[name], order.values[name]) for name in before
+                },
+                "worst_queries": [asdict(each) for each in worst_queries(comparison, order)],
                 "latency_seconds": asdict(order.latency()),
-                "curve": [asdict(point) for point in (curves or {}).get(order.name, [])],
+                "curve": [asdict(point) for point in curves.get(order.name, [])],
             }
             for order in comparison.reranked
         ],

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins._contract import Scorer
 from rerank_plugins._extras import require
-from rerank_plugins.evaluation.comparison import ScoreFunction
+from rerank_plugins.evaluation.configurations import machine_identity
 from rerank_plugins.evaluation.first_stage import Encoder
-from rerank_plugins.scorer import CrossEncoderScorer
-
-
-def cross_encoder_scorer(model: str, max_length: int | None = None) -> ScoreFunction:
-    """Returns a scorer that reads query and passage together.
-
-    Args:
-        model: Folder or hub id of a cross-encoder, or ``"embedded"``.
-        max_length: Tokens of a pair; what is longer is cut. ``None``: what the model reads.
-    """
-    return scorer_function(CrossEncoderScorer(model, max_length=max_length))
+from rerank_plugins.evaluation.timing import ScoreFunction
 
 
 def scorer_function(scorer: Scorer) -> ScoreFunction:
@@ -32,24 +26,40 @@ def scorer_function(scorer: Scorer) -> ScoreFunction:
     return score
 
 
-def text_encoder(model: str) -> Encoder:
-    """Returns the encoder of a bi-encoder: texts to vectors of length 1, each text once.
+class TextEncoder:
+    """A bi-encoder: n texts to float32 ``(n, d)`` vectors of length 1; it encodes a text once.
 
     Args:
         model: Folder or hub id of a sentence-transformers model.
-    """
-    library = require("sentence_transformers", extra="train", purpose="A bi-encoder")
-    encoder = library.SentenceTransformer(model, device="cpu")
-    known: dict[str, NDArray[np.float32]] = {}
+        device: Where it runs; ``None`` lets the library choose.
 
-    def encode(texts: list[str]) -> NDArray[np.float32]:
+    Raises:
+        MissingExtraError: sentence-transformers is not installed.
+    """
+
+    def __init__(self, model: str, *, device: str | None = None) -> None:
+        library = require(
+            "sentence_transformers", extra="sentence-transformers", purpose="A bi-encoder"
+        )
+        self._model: Any = library.SentenceTransformer(model, device=device)
+        self._known: dict[str, NDArray[np.float32]] = {}
+
+    def __call__(self, texts: list[str]) -> NDArray[np.float32]:
+        """The vectors of the texts, in their order."""
+        known = self._known
         new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:
-            vectors = encoder.encode(new, normalize_embeddings=True, show_progress_bar=False)
+            vectors = self._model.encode(new, normalize_embeddings=True, show_progress_bar=False)
             known.update(zip(new, np.asarray(vectors, dtype=np.float32), strict=True))
         return np.stack([known[text] for text in texts])
 
-    return encode
+    def identity(self) -> str:
+        """All that vectors and times depend on: the weights, packages, processor."""
+        digest = hashlib.sha256(str(self._model).encode())
+        for name, tensor in sorted(self._model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.cpu().float().numpy().tobytes())
+        return json.dumps([digest.hexdigest(), str(self._model.device), machine_identity()])
 
 
 def cosine_scorer(encoder: Encoder) -> ScoreFunction:

@@ -300,6 +300,8 @@ def test_what_is_assigned_is_what_is_serialised_and_used() -> None:
     subject.top_k = 0
     with pytest.raises(InvalidInputError, match="top_k must be > 0"):
         subject.run("red fox", documents())
+
+
 def test_a_device_map_shares_the_work_out(tiny_model: Path) -> None:
     both = ComponentDevice.from_multiple(DeviceMap({"first": Device.cpu(), "second": Device.cpu()}))
     subject = CrossEncoderRanker(model=tiny_model, device=both)

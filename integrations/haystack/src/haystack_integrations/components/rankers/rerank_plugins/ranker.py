@@ -281,6 +281,8 @@ def _unique(documents: list[Document]) -> list[Document]:
     The documents, each id once.
     """
     return _deduplicate_documents(check_items(documents, Document, "documents"))
+
+
 def _torch_names(device: ComponentDevice) -> str | list[str]:
     """
     The device's name in torch, or those of a device map.

@@ -1,0 +1,89 @@
+"""The first stage of `rerank eval`, with a progress bar where it takes long."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rerank_plugins.cli.eval.options import FirstStage
+from rerank_plugins.cli.progress import progress
+from rerank_plugins.cli.trec import read_run_scores
+from rerank_plugins.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from rerank_plugins.cli.eval.inputs import Source
+    from rerank_plugins.evaluation import JudgedCollection
+    from rerank_plugins.evaluation.first_stage import Candidates, Encoder
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A first stage: what finds the candidates of a query, and how many.
+
+    Attributes:
+        kind: What finds them; `None` takes what a dataset comes with, or else BM25.
+        depth: How many.
+        run: A TREC run that has them already.
+        encoder: For dense and fused.
+    """
+
+    kind: FirstStage | None
+    depth: int
+    run: Path | None = None
+    encoder: "Encoder | None" = None
+
+    def candidates(
+        self, source: "Source", collection: "JudgedCollection"
+    ) -> "tuple[str, Candidates]":
+        """The first stage's name and what it finds for each query.
+
+        Raises:
+            InvalidInputError: The run, the judgements or the dataset do not have what is needed.
+        """
+        from rerank_plugins.evaluation import first_stage as stages
+
+        if self.run is not None:
+            run = read_run_scores(str(self.run))
+            return self.run.name, stages.given_candidates(collection, run, self.depth)
+        if self.kind is FirstStage.judged:
+            return self.kind, stages.judged_candidates(collection)
+        if self.kind in (None, FirstStage.scoreddocs):
+            given = self._given(source, collection)
+            if given is not None:
+                return FirstStage.scoreddocs, given
+        if self.kind is FirstStage.dense:
+            return self.kind, self._dense(collection)
+        lexical = self._lexical(collection)
+        if self.kind is FirstStage.fused:
+            return self.kind, stages.fused_candidates(
+                [lexical, self._dense(collection)], self.depth
+            )
+        return FirstStage.bm25, lexical
+
+    def _given(self, source: "Source", collection: "JudgedCollection") -> "Candidates | None":
+        from rerank_plugins.evaluation.datasets import dataset_candidates
+
+        found = None
+        if source.dataset_id is not None:
+            found = dataset_candidates(source.dataset_id, collection, self.depth)
+        if found is None and self.kind is FirstStage.scoreddocs:
+            message = (
+                f"{collection.name} comes without candidates (scoreddocs); choose another first "
+                "stage, for example --first-stage bm25"
+            )
+            raise InvalidInputError(message)
+        return found
+
+    def _lexical(self, collection: "JudgedCollection") -> "Candidates":
+        from rerank_plugins.evaluation.first_stage import bm25_candidates
+
+        with progress(len(collection.queries), "query", f"BM25 {collection.name}") as advance:
+            return bm25_candidates(collection, self.depth, on_step=advance)
+
+    def _dense(self, collection: "JudgedCollection") -> "Candidates":
+        from rerank_plugins.evaluation.first_stage import dense_candidates
+
+        if self.encoder is None:
+            message = "dense and fused need an encoder; give --bi-encoder"
+            raise InvalidInputError(message)
+        with progress(len(collection.passages), "text", f"Encode {collection.name}") as advance:
+            return dense_candidates(collection, self.encoder, self.depth, on_step=advance)

@@ -1,0 +1,173 @@
+"""The command `rerank eval`, from its arguments to its report."""
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from rerank_plugins.cli.eval import options
+from rerank_plugins.cli.eval.candidates import Stage
+from rerank_plugins.cli.eval.inputs import Source, dataset_source, sources_of
+from rerank_plugins.cli.eval.output import Output
+from rerank_plugins.cli.eval.scorers import Scorers, loaded_scorers
+from rerank_plugins.cli.options import Device, MaxLength
+from rerank_plugins.cli.progress import progress
+
+if TYPE_CHECKING:
+    from rerank_plugins.evaluation import Comparison, DepthPoint, JudgedCollection
+    from rerank_plugins.evaluation.scorers import TextEncoder
+    from rerank_plugins.evaluation.timing import Ask
+
+_DEPTH = 100
+_CURVE_DEPTH = 200
+
+
+def evaluate(
+    context: typer.Context,
+    data: options.Data = None,
+    topics: options.Topics = None,
+    qrels: options.Qrels = None,
+    corpus: options.Corpus = None,
+    card: options.Card = None,
+    model: options.Models = None,
+    backend: options.BackendNames = None,
+    precision: options.Precisions = None,
+    device: Device = None,
+    max_length: MaxLength = None,
+    first_stage: options.Stage = None,
+    run: options.GivenRun = None,
+    bi_encoder: options.BiEncoder = None,
+    depth: options.Depth = None,
+    measure: options.Measures = None,
+    sample: options.Sample = None,
+    seed: options.Seed = 0,
+    curve: options.Curve = False,
+    memory: options.Memory = True,
+    resume: options.Resume = None,
+    as_json: options.Json = False,
+    markdown: options.Markdown = False,
+    html: options.Html = None,
+    runs: options.Runs = None,
+) -> None:
+    """Measures rerankers on judged collections: quality before and after, changes, latency.
+
+    Example: rerank eval my-collection --html report.html
+
+    Example: rerank eval beir/scifact/test -m embedded -m cross-encoder/ms-marco-MiniLM-L4-v2
+
+    Example: rerank eval --card cross-encoder/ms-marco-MiniLM-L4-v2
+    """
+    from rerank_plugins.evaluation import (
+        Report,
+        card_figures,
+        check_card,
+        configurations,
+        current_environment,
+    )
+    from rerank_plugins.evaluation.cards import DEPTH as CARD_DEPTH
+    from rerank_plugins.evaluation.measures import MEASURES, measure_names
+    from rerank_plugins.evaluation.memory import scoring_memory
+
+    output = Output(as_json, markdown, html, runs)
+    output.check()
+    figures = () if card is None else card_figures(card)
+    if depth is None:
+        depth = CARD_DEPTH if figures else _CURVE_DEPTH if curve else _DEPTH
+    measures = measure_names(depth, measure or MEASURES)
+    measures += [figure.measure for figure in figures if figure.measure not in measures]
+    if figures and (data or topics or qrels or corpus):
+        message = "--card names its own data; leave the collections out."
+        raise typer.BadParameter(message)
+    sources = [dataset_source(figure.dataset) for figure in figures] or sources_of(
+        data or [], topics=topics, qrels=qrels, corpus=corpus
+    )
+    if run is not None and len(sources) > 1:
+        message = "--run is of one collection; give one."
+        raise typer.BadParameter(message)
+    if first_stage is None and not figures:
+        first_stage = options.FirstStage.bm25
+    encoder = _encoder(bi_encoder, device, needed=run is None and first_stage in ("dense", "fused"))
+    combinations = configurations(
+        model or [card or "embedded"],
+        backends=backend or ["auto"],
+        precisions=precision or ["fp32"],
+        device=device,
+        max_length=max_length,
+    )
+    stage = Stage(first_stage, depth, run, encoder)
+    with (
+        loaded_scorers(combinations, bi_encoder, encoder) as scorers,
+        scorers.asking(resume) as ask,
+    ):
+        collections = [_read(source, sample, seed) for source in sources]
+        comparisons = [
+            _compared(source, collection, stage, scorers, measures, ask)
+            for source, collection in zip(sources, collections, strict=True)
+        ]
+        curves = [_curves(each, scorers, ask) for each in comparisons] if curve else []
+    output.write(
+        Report(
+            comparisons,
+            current_environment(shlex.join(["rerank", *(context.obj or ())])),
+            curves,
+            scoring_memory(scorers.configurations, comparisons) if memory else {},
+            check_card(figures, comparisons),
+        )
+    )
+
+
+def _encoder(bi_encoder: str | None, device: str | None, *, needed: bool) -> "TextEncoder | None":
+    from rerank_plugins.evaluation.scorers import TextEncoder
+
+    if bi_encoder is not None:
+        return TextEncoder(bi_encoder, device=device)
+    if needed:
+        message = (
+            "--first-stage dense and fused need --bi-encoder, for example "
+            "--bi-encoder sentence-transformers/all-MiniLM-L6-v2"
+        )
+        raise typer.BadParameter(message)
+    return None
+
+
+def _read(source: Source, sample: int | None, seed: int) -> "JudgedCollection":
+    collection = source.read()
+    return collection if sample is None else collection.sample(sample, seed)
+
+
+def _compared(
+    source: Source,
+    collection: "JudgedCollection",
+    stage: Stage,
+    scorers: Scorers,
+    measures: Sequence[str],
+    ask: "Ask",
+) -> "Comparison":
+    from rerank_plugins.evaluation import compare
+
+    name, candidates = stage.candidates(source, collection)
+    depth = max(map(len, candidates.values())) if name == "judged" else stage.depth
+    steps = len(scorers.functions) * len(collection.queries)
+    with progress(steps, "query", collection.name) as advance:
+        return compare(
+            collection,
+            candidates,
+            scorers.functions,
+            depth=depth,
+            first_stage=name,
+            measures=measures,
+            ask=ask,
+            on_query=lambda: advance(1),
+        )
+
+
+def _curves(
+    comparison: "Comparison", scorers: Scorers, ask: "Ask"
+) -> "dict[str, list[DepthPoint]]":
+    from rerank_plugins.evaluation import depth_curves
+    from rerank_plugins.evaluation.curve import curve_steps
+
+    name = f"Depths {comparison.collection.name}"
+    with progress(curve_steps(comparison), "query", name) as advance:
+        return depth_curves(comparison, scorers.functions, ask=ask, on_query=lambda: advance(1))

@@ -1,0 +1,107 @@
+"""What `rerank eval` measures on: folders, TREC's files, ir_datasets ids."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from rerank_plugins.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from rerank_plugins.evaluation import JudgedCollection
+
+_IR_DATASETS = "irds:"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A collection that is not read yet, and its ir_datasets id if it has one."""
+
+    read: Callable[[], "JudgedCollection"]
+    dataset_id: str | None = None
+
+
+def sources_of(
+    data: Sequence[str], *, topics: Path | None, qrels: Path | None, corpus: Path | None
+) -> list[Source]:
+    """The collections that the arguments mean.
+
+    Raises:
+        typer.BadParameter: There are none, or one in TREC's files lacks a file.
+        InvalidInputError: An argument is neither a folder of collections nor an ir_datasets id.
+    """
+    sources = [source for argument in data for source in _sources(argument)]
+    if topics is not None and qrels is not None and corpus is not None:
+        sources.append(Source(partial(_read_trec, topics, qrels, corpus)))
+    elif topics is not None or qrels is not None or corpus is not None:
+        message = "--topics, --qrels and --corpus belong together; give all three."
+        raise typer.BadParameter(message)
+    if not sources:
+        message = (
+            "Give a collection: a folder in BEIR layout, an ir_datasets id, or --topics, --qrels "
+            "and --corpus."
+        )
+        raise typer.BadParameter(message)
+    return sources
+
+
+def dataset_source(dataset_id: str) -> Source:
+    """A collection of the ir_datasets catalogue."""
+
+    def read() -> "JudgedCollection":
+        from rerank_plugins.evaluation import read_dataset
+
+        return read_dataset(dataset_id)
+
+    return Source(read, dataset_id)
+
+
+def _sources(argument: str) -> list[Source]:
+    if argument.startswith(_IR_DATASETS):
+        return [dataset_source(argument.removeprefix(_IR_DATASETS))]
+    path = Path(argument)
+    if path.exists():
+        return [Source(partial(_read_folder, folder)) for folder in _folders(path)]
+    from rerank_plugins.evaluation.datasets import known_dataset
+
+    if known_dataset(argument):
+        return [dataset_source(argument)]
+    message = (
+        f"{argument} is neither a folder nor an ir_datasets id. Give a folder with corpus.jsonl, "
+        "queries.jsonl and qrels.tsv, or an id such as beir/scifact/test"
+    )
+    raise InvalidInputError(message)
+
+
+def _folders(path: Path) -> list[Path]:
+    inside = [path] if _is_collection(path) else sorted(filter(_is_collection, path.glob("*")))
+    if not inside:
+        message = (
+            f"{path} is no collection and holds none: there is no qrels.tsv or qrels folder. "
+            "Give a folder with corpus.jsonl, queries.jsonl and qrels.tsv."
+        )
+        raise InvalidInputError(message)
+    return inside
+
+
+def _is_collection(path: Path) -> bool:
+    return (path / "qrels.tsv").is_file() or (path / "qrels").is_dir()
+
+
+def _read_folder(folder: Path) -> "JudgedCollection":
+    from rerank_plugins.evaluation import read_collection
+
+    return read_collection(folder)
+
+
+def _read_trec(topics: Path, qrels: Path, corpus: Path) -> "JudgedCollection":
+    from rerank_plugins.cli.trec import read_corpus, read_queries
+    from rerank_plugins.evaluation import judged_collection
+    from rerank_plugins.evaluation.qrels import read_qrels
+
+    return judged_collection(
+        topics.name, read_corpus(str(corpus)), read_queries(str(topics)), read_qrels(qrels)
+    )

@@ -1,0 +1,84 @@
+"""Where `rerank eval` puts what it found: the terminal, JSON, Markdown, HTML, TREC runs."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from rerank_plugins.cli.files import check_writable, write_text
+from rerank_plugins.cli.trec import run_lines
+from rerank_plugins.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from rerank_plugins.evaluation import Comparison, Report
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is wanted.
+
+    Attributes:
+        as_json: JSON on standard output instead of tables.
+        markdown: A Markdown table there instead.
+        html: File for the report.
+        runs: Folder for the orders.
+    """
+
+    as_json: bool
+    markdown: bool
+    html: Path | None
+    runs: Path | None
+
+    def check(self) -> None:
+        """Finds out early what cannot be written.
+
+        Raises:
+            typer.BadParameter: Two things are wanted on standard output.
+            InvalidInputError: A file or folder cannot be written.
+        """
+        if self.as_json and self.markdown:
+            message = "--json and --markdown exclude each other."
+            raise typer.BadParameter(message)
+        if self.html is not None:
+            check_writable(self.html)
+        if self.runs is not None:
+            try:
+                self.runs.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                message = f"cannot make the folder {self.runs}: {error.strerror or error}."
+                raise InvalidInputError(message) from error
+
+    def write(self, report: "Report") -> None:
+        """Writes all that is wanted.
+
+        Raises:
+            InvalidInputError: A file cannot be written.
+        """
+        from rerank_plugins.evaluation import as_html, as_json, as_table
+
+        if self.runs is not None:
+            _write_runs(report.comparisons, self.runs)
+        if self.html is not None:
+            write_text(self.html, as_html(report))
+        if self.as_json:
+            typer.echo(json.dumps(as_json(report), indent=2, ensure_ascii=False))
+        elif self.markdown:
+            typer.echo(as_table(report.comparisons))
+        else:
+            from rich.console import Console
+
+            from rerank_plugins.cli.eval.tables import show_report
+
+            show_report(Console(), report)
+
+
+def _write_runs(comparisons: "Sequence[Comparison]", folder: Path) -> None:
+    for comparison in comparisons:
+        for order in (comparison.first_stage, *comparison.reranked):
+            name = f"{comparison.collection.name}.{order.name.removesuffix('.run')}.run"
+            name = re.sub(r"[^\w.-]+", "_", name)
+            write_text(folder / name, run_lines(order.run))

@@ -1,0 +1,92 @@
+"""The scorers that `rerank eval` compares, ready to be asked."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rerank_plugins.cli.errors import show
+from rerank_plugins.cli.progress import progress
+from rerank_plugins.errors import UnsupportedOptionError
+
+if TYPE_CHECKING:
+    from rerank_plugins.evaluation import Configuration, ScoreFunction
+    from rerank_plugins.evaluation.scorers import TextEncoder
+    from rerank_plugins.evaluation.timing import Ask
+
+
+@dataclass(frozen=True)
+class Scorers:
+    """What is compared.
+
+    Attributes:
+        functions: Name to scorer; the bi-encoder's cosine first, if there is one.
+        configurations: Name to configuration, of the cross-encoders.
+        cosine: The cosine's name and its encoder.
+    """
+
+    functions: Mapping[str, "ScoreFunction"]
+    configurations: Mapping[str, "Configuration"]
+    cosine: "tuple[str, TextEncoder] | None"
+
+    @contextmanager
+    def asking(self, resume: Path | None) -> Iterator["Ask"]:
+        """How they are asked: what a file has of an earlier run is not asked again.
+
+        Raises:
+            InvalidInputError: The file cannot keep scores.
+        """
+        from rerank_plugins.evaluation import ScoreStore
+        from rerank_plugins.evaluation.timing import timed_answer
+
+        if resume is None:
+            yield timed_answer
+            return
+        identities = {name: each.identity() for name, each in self.configurations.items()}
+        if self.cosine is not None:
+            name, encoder = self.cosine
+            identities[name] = encoder.identity()
+        with ScoreStore(resume, identities) as store:
+            yield store
+
+
+@contextmanager
+def loaded_scorers(
+    configurations: Mapping[str, "Configuration"],
+    bi_encoder: str | None,
+    encoder: "TextEncoder | None",
+) -> Iterator[Scorers]:
+    """Scorers whose models are loaded, so that no query waits for one; closed at the end.
+
+    Combinations that cannot run are left out with a warning, if others can.
+
+    Raises:
+        ModelError: A model cannot be loaded, or no combination can run.
+        MissingExtraError: A backend's packages are not installed.
+    """
+    from rerank_plugins.evaluation.scorers import cosine_scorer, scorer_function
+
+    functions: dict[str, ScoreFunction] = {}
+    cosine = None
+    if bi_encoder is not None and encoder is not None:
+        cosine = (f"{Path(bi_encoder).name} cosine", encoder)
+        functions[cosine[0]] = cosine_scorer(encoder)
+    running = {}
+    refusals: dict[str, UnsupportedOptionError] = {}
+    with ExitStack() as stack, progress(len(configurations), "model", "Load") as advance:
+        for name, configuration in configurations.items():
+            scorer = stack.enter_context(configuration.scorer())
+            try:
+                scorer.warm_up()
+            except UnsupportedOptionError as error:
+                refusals[name] = error
+            else:
+                functions[name] = scorer_function(scorer)
+                running[name] = configuration
+            advance(1)
+        if not running:
+            raise next(iter(refusals.values()))
+        for name, refusal in refusals.items():
+            show("warning", f"{name} is left out: {refusal}")
+        yield Scorers(functions, running, cosine)

@@ -1,0 +1,202 @@
+"""What `rerank eval` shows: quality, changes, latency and the queries that lost most."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from rich.console import Console
+from rich.padding import Padding
+
+from rerank_plugins.cli.demo_tables import say
+from rerank_plugins.cli.tables import plain, wide_table
+from rerank_plugins.evaluation import (
+    CardCheck,
+    Comparison,
+    DepthPoint,
+    Order,
+    QueryChange,
+    Report,
+    change,
+    tradeoffs,
+    worst_queries,
+)
+from rerank_plugins.evaluation.lost import JudgedPassage
+from rerank_plugins.evaluation.measures import mean_name
+
+
+def show_report(console: Console, report: Report) -> None:
+    """Prints every collection, then what concerns all of them."""
+    for number, comparison in enumerate(report.comparisons):
+        _show_comparison(console, comparison)
+        for name, points in report.curve(number).items():
+            _show_curve(console, name, points, comparison.measures[0])
+    if len(report.comparisons) > 1:
+        _show_means(console, report.comparisons)
+    _show_tradeoffs(console, report)
+    if report.card:
+        _show_card(console, report.card)
+
+
+def _show_comparison(console: Console, comparison: Comparison) -> None:
+    """A line an order in each table."""
+    collection = comparison.collection
+    say(
+        console,
+        f"\n{collection.name}: {len(collection.queries)} queries, {len(collection.passages)} "
+        f"passages, {comparison.depth} candidates a query",
+    )
+    _quality(console, comparison)
+    _changes(console, comparison)
+    _latency(console, comparison)
+    for order in comparison.reranked:
+        lost = worst_queries(comparison, order)
+        if lost:
+            _lost(console, order, lost, comparison.measures[0])
+
+
+def _quality(console: Console, comparison: Comparison) -> None:
+    names = comparison.measures
+    table = wide_table()
+    table.add_column("x 100", ratio=1, no_wrap=True, overflow="ellipsis")
+    for name in names:
+        table.add_column(mean_name(name), justify="right", no_wrap=True)
+    for order in (comparison.first_stage, *comparison.reranked):
+        table.add_row(plain(order.name), *(f"{100 * order.mean(name):.1f}" for name in names))
+    console.print(table)
+    say(
+        console,
+        f"The first stage found {100 * comparison.ceiling:.1f}% of what is relevant "
+        f"(R@{comparison.depth}); no order of its candidates shows more.",
+    )
+
+
+def _changes(console: Console, comparison: Comparison) -> None:
+    measure = comparison.measures[0]
+    table = wide_table()
+    table.add_column(f"change of {measure}", ratio=1, no_wrap=True, overflow="ellipsis")
+    for name in ("mean", "better", "worse", "same", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for order in comparison.reranked:
+        moved = change(comparison.first_stage.values[measure], order.values[measure])
+        counts = (moved.better, moved.worse, moved.unchanged)
+        table.add_row(
+            plain(order.name),
+            f"{100 * moved.mean:+.1f}",
+            *(f"{count} ({count / moved.queries:.0%})" for count in counts),
+            f"{moved.p_value:.4f}",
+        )
+    console.print(table)
+    say(
+        console,
+        f"p: paired randomisation test over {len(comparison.collection.queries)} queries; above "
+        "0.05 the difference may be luck.",
+    )
+
+
+def _latency(console: Console, comparison: Comparison) -> None:
+    table = wide_table()
+    table.add_column("time a query", ratio=1, no_wrap=True, overflow="ellipsis")
+    for name in ("p50", "p95", "p99", "pairs/s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for order in comparison.reranked:
+        latency = order.latency()
+        table.add_row(
+            plain(order.name),
+            *(_time(value) for value in (latency.p50, latency.p95, latency.p99)),
+            f"{latency.pairs_per_second:.0f}",
+        )
+    console.print(table)
+
+
+def _lost(console: Console, order: Order, lost: Sequence[QueryChange], measure: str) -> None:
+    say(console, plain(f"Lost most by {order.name} ({measure} before > after, what stood first):"))
+    for query in lost:
+        line = plain(f"{query.before:.2f} > {query.after:.2f} {query.query}")
+        line.truncate(console.width, overflow="ellipsis")
+        console.print(line)
+        for when, passage in (("was", query.first_before), ("now", query.first_after)):
+            first = plain(f"{when}: {_judged(passage)}")
+            first.truncate(console.width - 12, overflow="ellipsis")
+            console.print(Padding(first, (0, 0, 0, 12)))
+
+
+def _judged(passage: JudgedPassage | None) -> str:
+    if passage is None:
+        return "nothing"
+    relevance = "not judged" if passage.relevance is None else f"judged {passage.relevance}"
+    return f"[{relevance}] {passage.text}"
+
+
+def _show_curve(console: Console, name: str, points: Sequence[DepthPoint], measure: str) -> None:
+    table = wide_table()
+    table.add_column(f"depth: {name}", ratio=1, no_wrap=True, overflow="ellipsis")
+    for column in (f"{mean_name(measure)} x 100", "recall %", "p50"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for point in points:
+        table.add_row(
+            str(point.depth) if point.depth else "first stage",
+            f"{100 * point.quality:.1f}",
+            f"{100 * point.recall:.1f}" if point.depth else "",
+            _time(point.seconds) if point.depth else "",
+        )
+    console.print(table)
+
+
+def _show_means(console: Console, comparisons: Sequence[Comparison]) -> None:
+    names = [comparisons[0].first_stage.name, *(order.name for order in comparisons[0].reranked)]
+    measure = comparisons[0].measures[0]
+    table = wide_table()
+    table.add_column(f"{mean_name(measure)} x 100", ratio=1, no_wrap=True, overflow="ellipsis")
+    for name in names:
+        table.add_column(plain(name), justify="right", overflow="fold")
+    rows = []
+    for comparison in comparisons:
+        rows.append([o.mean(measure) for o in (comparison.first_stage, *comparison.reranked)])
+        table.add_row(plain(comparison.collection.name), *(f"{100 * v:.1f}" for v in rows[-1]))
+    means = [fmean(column) for column in zip(*rows, strict=True)]
+    table.add_row("mean", *(f"{100 * value:.1f}" for value in means), style="bold")
+    console.print(table)
+
+
+def _show_tradeoffs(console: Console, report: Report) -> None:
+    table = wide_table()
+    table.add_column("quality against latency", ratio=1, no_wrap=True, overflow="ellipsis")
+    measure = mean_name(report.comparisons[0].measures[0])
+    for name in (f"{measure} x 100", "median", "memory", "best for its time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in tradeoffs(report.comparisons):
+        table.add_row(
+            plain(each.name),
+            f"{100 * each.quality:.1f}",
+            _time(each.seconds),
+            _megabytes(report.memory, each.name),
+            "yes" if each.on_front else "no",
+        )
+    console.print(table)
+
+
+def _show_card(console: Console, checks: Sequence[CardCheck]) -> None:
+    table = wide_table()
+    table.add_column("model card", ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column("scorer", ratio=1, no_wrap=True, overflow="ellipsis")
+    for name in ("measure", "queries", "card", "here", "off by"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for check in checks:
+        table.add_row(
+            plain(check.figure.dataset.removeprefix("msmarco-passage/")),
+            plain(check.scorer),
+            mean_name(check.figure.measure),
+            str(check.queries),
+            f"{100 * check.figure.value:.2f}",
+            f"{100 * check.measured:.2f}",
+            f"{check.percent_off:+.1f}%",
+        )
+    console.print(table)
+
+
+def _time(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms"
+
+
+def _megabytes(memory: Mapping[str, float | None], name: str) -> str:
+    megabytes = memory.get(name)
+    return "" if megabytes is None else f"{megabytes:.0f} MB"

@@ -1,0 +1,84 @@
+"""Models, backends and precisions to compare: every combination under a name that tells it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins._model import ModelSettings, locate
+from rerank_plugins.evaluation.environment import RUNTIME, cores, processor, versions
+from rerank_plugins.scorer import CrossEncoderScorer
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A cross-encoder and how it is run; the fields are options of ``CrossEncoderScorer``."""
+
+    model: str
+    backend: str = "auto"
+    precision: str = "fp32"
+    device: str | None = None
+    max_length: int | None = None
+
+    def options(self) -> dict[str, Any]:
+        """The arguments of ``CrossEncoderScorer``."""
+        return asdict(self)
+
+    def scorer(self) -> CrossEncoderScorer:
+        """A scorer of this configuration; nothing is loaded yet."""
+        return CrossEncoderScorer(**self.options())
+
+    def identity(self) -> str:
+        """All that scores and times depend on: the model's files, options, packages, processor.
+
+        Raises:
+            ModelError: The model cannot be found.
+        """
+        folder = locate(ModelSettings(self.model))
+        return json.dumps([self.options(), _contents(folder), machine_identity()], sort_keys=True)
+
+
+def configurations(
+    models: Sequence[str],
+    *,
+    backends: Sequence[str] = ("auto",),
+    precisions: Sequence[str] = ("fp32",),
+    device: str | None = None,
+    max_length: int | None = None,
+) -> dict[str, Configuration]:
+    """Returns every combination by its name.
+
+    A name is the last part of the model's reference, or all of it where last parts are equal,
+    then the backend and the precision where several were given.
+    """
+    models, backends, precisions = (
+        list(dict.fromkeys(values)) for values in (models, backends, precisions)
+    )
+    short = Counter(Path(model).name for model in models)
+    found = {}
+    for model, backend, precision in product(models, backends, precisions):
+        parts = [Path(model).name if short[Path(model).name] == 1 else model]
+        parts += [backend] * (len(backends) > 1) + [precision] * (len(precisions) > 1)
+        found[" ".join(parts)] = Configuration(model, backend, precision, device, max_length)
+    return found
+
+
+def machine_identity() -> str:
+    """What times depend on besides the model, and scores in their last digits."""
+    return json.dumps([processor(), cores(), versions(RUNTIME)])
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    """Names and SHA-256 of the files in a folder."""
+    digests = {}
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with file.open("rb") as content:
+            name = file.relative_to(folder).as_posix()
+            digests[name] = hashlib.file_digest(content, "sha256").hexdigest()
+    return digests

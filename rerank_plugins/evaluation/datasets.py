@@ -1,0 +1,154 @@
+"""Collections of the ir_datasets catalogue, by their id; their texts are looked up when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rerank_plugins._extras import require
+from rerank_plugins.errors import DatasetUnreachableError, InvalidInputError, MissingExtraError
+from rerank_plugins.evaluation.collection import JudgedCollection, judged_collection
+from rerank_plugins.evaluation.first_stage import Candidates
+from rerank_plugins.evaluation.qrels import Judgements
+
+_NEEDED = ("docs", "queries", "qrels")
+
+
+def known_dataset(dataset_id: str) -> bool:
+    """Returns whether the catalogue has the id; nothing is downloaded."""
+    try:
+        _library().load(dataset_id)
+    except KeyError:
+        return False
+    return True
+
+
+def read_dataset(dataset_id: str) -> JudgedCollection:
+    """Returns a dataset's passages, queries and judgements, downloaded on first use.
+
+    Texts are what ir_datasets calls the default text of a document or query. Queries and
+    judgements are held in memory; passages stay on the disk.
+
+    Args:
+        dataset_id: For example ``"beir/scifact/test"``; ir-datasets.com lists all.
+
+    Raises:
+        InvalidInputError: There is no such dataset, or it has no judgements.
+        DatasetUnreachableError: It could not be downloaded, or must be fetched by hand.
+        MissingExtraError: ir_datasets, or what it needs for this dataset, is not installed.
+    """
+    dataset = _load(dataset_id)
+    lacking = [part for part in _NEEDED if not dataset.has(part)]
+    if lacking:
+        message = (
+            f"the dataset {dataset_id} has no {', '.join(lacking)}, so nothing can be measured on "
+            "it. Choose a subset that has, for example a /test one: see ir-datasets.com"
+        )
+        raise InvalidInputError(message)
+    with _readable(dataset_id):
+        queries = {query.query_id: query.default_text() for query in dataset.queries_iter()}
+        judgements: Judgements = {}
+        for qrel in dataset.qrels_iter():
+            judgements.setdefault(qrel.query_id, {})[qrel.doc_id] = int(qrel.relevance)
+        passages = StoredPassages(dataset_id, dataset)
+    return judged_collection(dataset_id, passages, queries, judgements)
+
+
+def dataset_candidates(
+    dataset_id: str, collection: JudgedCollection, depth: int
+) -> Candidates | None:
+    """Returns the candidates that come with a dataset, or None where none do.
+
+    They are cut at ``depth`` after sorting by their scores; equal scores keep the dataset's order.
+
+    Raises:
+        DatasetUnreachableError: They could not be downloaded.
+    """
+    dataset = _load(dataset_id)
+    if not dataset.has("scoreddocs"):
+        return None
+    found: Candidates = {query_id: {} for query_id in collection.queries}
+    with _readable(dataset_id):
+        for scored in dataset.scoreddocs_iter():
+            if scored.query_id in found:
+                found[scored.query_id][scored.doc_id] = float(scored.score)
+    return {
+        query_id: dict(sorted(scores.items(), key=lambda item: -item[1])[:depth])
+        for query_id, scores in found.items()
+    }
+
+
+class StoredPassages(Mapping[str, str]):
+    """Passage id to text, read from ir_datasets' store on the disk at each look-up.
+
+    Collections such as MS MARCO do not fit into memory, and reranking given candidates needs a
+    small part of them.
+
+    Args:
+        dataset_id: For messages.
+        dataset: The dataset.
+    """
+
+    def __init__(self, dataset_id: str, dataset: Any) -> None:
+        self._id = dataset_id
+        self._dataset = dataset
+        self._store = dataset.docs_store()
+
+    def __getitem__(self, passage_id: str) -> str:
+        with _readable(self._id):
+            text: str = self._store.get(passage_id).default_text()
+        return text
+
+    def __iter__(self) -> Iterator[str]:
+        with _readable(self._id):
+            for document in self._dataset.docs_iter():
+                yield document.doc_id
+
+    def __len__(self) -> int:
+        with _readable(self._id):
+            return int(self._dataset.docs_count())
+
+
+def _library() -> Any:
+    return require("ir_datasets", extra="eval", purpose="Reading an ir_datasets id")
+
+
+def _load(dataset_id: str) -> Any:
+    try:
+        return _library().load(dataset_id)
+    except KeyError as error:
+        message = (
+            f"ir_datasets has no dataset {dataset_id!r}. Check the spelling: ir-datasets.com and "
+            "`ir_datasets list` show all ids, for example beir/scifact/test"
+        )
+        raise InvalidInputError(message) from error
+
+
+@contextmanager
+def _readable(dataset_id: str) -> Iterator[None]:
+    """Says what to do where a dataset's files cannot be had."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        message = (
+            f"the dataset {dataset_id} needs a file that is not there and that ir_datasets cannot "
+            f"download: {error.filename or error}. Fetch it as ir-datasets.com/{dataset_id} says"
+        )
+        raise DatasetUnreachableError(message) from error
+    except (OSError, RuntimeError) as error:
+        message = (
+            f"the dataset {dataset_id} could not be downloaded ({_first_line(error)}). Check the "
+            "network and type the command again; without a network, give a folder in BEIR layout"
+        )
+        raise DatasetUnreachableError(message) from error
+    except ImportError as error:
+        message = (
+            f"Reading the dataset {dataset_id} needs {error.name}, which is not installed. "
+            'Type: pip install "ir_datasets[all]"'
+        )
+        raise MissingExtraError(message, name=error.name) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]

@@ -1,0 +1,89 @@
+"""What figures depend on besides the model: machine, versions, and the command that was typed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+RUNTIME = (
+    "rerank-plugins",
+    "numpy",
+    "tokenizers",
+    "onnxruntime",
+    "openvino",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+)
+"""Packages that scores and times depend on."""
+
+_MEASURING = ("bm25s", "ir-measures", "ir-datasets", "scipy")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where and how figures were measured.
+
+    Attributes:
+        command: What was typed.
+        measured: When the report was made, ISO 8601 in UTC.
+        system: Operating system and its version.
+        processor: The processor's name.
+        cores: How many cores this process may use.
+        python: Python's version.
+        packages: Package to version, of those that are installed.
+    """
+
+    command: str
+    measured: str
+    system: str
+    processor: str
+    cores: int
+    python: str
+    packages: dict[str, str]
+
+
+def current_environment(command: str) -> Environment:
+    """Returns this process's environment."""
+    return Environment(
+        command=command,
+        measured=datetime.now(UTC).isoformat(timespec="seconds"),
+        system=f"{platform.system()} {platform.release()}",
+        processor=processor(),
+        cores=cores(),
+        python=platform.python_version(),
+        packages=versions((*RUNTIME, *_MEASURING)),
+    )
+
+
+def processor() -> str:
+    """The processor's name as its maker calls it, as far as the system tells."""
+    details = Path("/proc/cpuinfo")
+    if details.is_file():
+        found = re.search(r"^model name\s*:\s*(.+)$", details.read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Package to version, of those that are installed."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

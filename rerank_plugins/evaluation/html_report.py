@@ -1,0 +1,83 @@
+"""The report as one HTML page that needs no other file and no network."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import Any
+
+from rerank_plugins._extras import require
+from rerank_plugins.evaluation.comparison import Comparison
+from rerank_plugins.evaluation.lost import worst_queries
+from rerank_plugins.evaluation.measures import change, mean_name
+from rerank_plugins.evaluation.pareto import tradeoffs
+from rerank_plugins.evaluation.report import Report
+
+_SHOWN_CHARACTERS = 400
+"""Of a passage; enough to see why it was put first."""
+
+
+def as_html(report: Report) -> str:
+    """Returns the page: tables, plots, the queries that lost most, machine and command.
+
+    Raises:
+        MissingExtraError: Jinja or matplotlib is not installed.
+    """
+    jinja2 = require("jinja2", extra="eval", purpose="The HTML report")
+    require("matplotlib", extra="eval", purpose="The HTML report")
+    from rerank_plugins.evaluation import plots
+
+    page = jinja2.Environment(
+        loader=jinja2.PackageLoader("rerank_plugins.evaluation", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page.filters.update(mean_name=mean_name, shortened=_shortened)
+    measure = report.comparisons[0].measures[0]
+    points = tradeoffs(report.comparisons)
+    level = fmean(comparison.first_stage.mean(measure) for comparison in report.comparisons)
+    html: str = page.get_template("report.html.jinja").render(
+        report=report,
+        environment=report.environment,
+        measure=measure,
+        first_stage=report.comparisons[0].first_stage.name,
+        first_stage_quality=level,
+        tradeoffs=points,
+        tradeoff_plot=plots.tradeoff_plot(points, level, measure),
+        colours=[plots.colour(number) for number in range(len(points))],
+        collections=[
+            _collection(report, number, comparison)
+            for number, comparison in enumerate(report.comparisons)
+        ],
+    )
+    return html
+
+
+def _collection(report: Report, number: int, comparison: Comparison) -> dict[str, Any]:
+    from rerank_plugins.evaluation import plots
+
+    measure = comparison.measures[0]
+    curves = report.curve(number)
+    return {
+        "comparison": comparison,
+        "curves": curves,
+        "curve_plot": plots.curve_plot(curves, measure, f"curve{number}") if curves else "",
+        "scorers": [
+            {
+                "order": order,
+                "change": change(comparison.first_stage.values[measure], order.values[measure]),
+                "latency": order.latency(),
+                "plot": plots.change_plot(comparison, order, f"change{number}-{place}"),
+                "lost": worst_queries(comparison, order),
+            }
+            for place, order in enumerate(comparison.reranked)
+        ],
+    }
+
+
+def _shortened(text: str) -> str:
+    """A passage's beginning, cut between words."""
+    if len(text) <= _SHOWN_CHARACTERS:
+        return text
+    return text[:_SHOWN_CHARACTERS].rpartition(" ")[0] + " …"

@@ -1,0 +1,185 @@
+"""The report's plots as SVG elements that take the page's font and colours."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from rerank_plugins.evaluation.comparison import Comparison, Order
+from rerank_plugins.evaluation.curve import DepthPoint
+from rerank_plugins.evaluation.measures import deltas, mean_name
+from rerank_plugins.evaluation.pareto import Tradeoff
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#a6761d")
+"""Okabe and Ito's, which colour-blind readers tell apart, and two more; then from the start."""
+
+_INK = "#010203"
+_PAPER = "#fdfcfb"
+"""These stand for the page's own colours until the SVG is in the page."""
+
+_BETTER, _WORSE = COLOURS[0], COLOURS[1]
+_MOST_BARS = 400
+_POINTS_PER_PIXEL = 0.75
+_READABLE = 0.75
+"""How far a narrow screen shrinks a plot; then it scrolls, so that its text can be read."""
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": _INK,
+    "grid.alpha": 0.15,
+    "figure.constrained_layout.use": True,
+}
+
+
+def colour(number: int) -> str:
+    """The colour of the scorer with that number, from 0."""
+    return COLOURS[number % len(COLOURS)]
+
+
+def tradeoff_plot(points: Sequence[Tradeoff], first_stage: float, measure: str) -> str:
+    """Quality against latency: a numbered dot a scorer, the Pareto front, the first stage's level.
+
+    Args:
+        points: The scorers, numbered from 1 in this order.
+        first_stage: The first stage's quality, from 0 to 1.
+        measure: What quality is measured in.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.2, 3.6))
+        axes = figure.subplots()
+        axes.axhline(100 * first_stage, color=_INK, linestyle=":", linewidth=1)
+        axes.annotate(
+            "first stage alone",
+            (1, 100 * first_stage),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="right",
+        )
+        front = sorted((p for p in points if p.on_front), key=lambda p: p.seconds)
+        axes.step(
+            [1000 * p.seconds for p in front],
+            [100 * p.quality for p in front],
+            where="post",
+            color=_INK,
+            alpha=0.5,
+            linewidth=1,
+        )
+        for number, point in enumerate(points):
+            place = (1000 * point.seconds, 100 * point.quality)
+            axes.plot(
+                *place,
+                marker="o",
+                markersize=15,
+                color=colour(number),
+                markerfacecolor=colour(number) if point.on_front else _PAPER,
+                markeredgewidth=1.5,
+            )
+            axes.annotate(
+                str(number + 1),
+                place,
+                ha="center",
+                va="center_baseline",
+                color="#ffffff" if point.on_front else _INK,
+            )
+        axes.margins(x=0.12, y=0.2)
+        axes.set_xlabel("median time a query, ms")
+        axes.set_ylabel(f"{mean_name(measure)} x 100")
+        return _svg(figure, "tradeoff", "quality against latency")
+
+
+def curve_plot(curves: Mapping[str, Sequence[DepthPoint]], measure: str, name: str) -> str:
+    """Quality, time and recall over depth, side by side; depth 0 is the first stage alone.
+
+    Args:
+        curves: Scorer name to its points.
+        measure: What quality is measured in.
+        name: A word that no other plot of the page has.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9, 2.9))
+        quality, time, recall = figure.subplots(1, 3)
+        for number, points in enumerate(curves.values()):
+            depths = [point.depth for point in points]
+            line: dict[str, Any] = {"color": colour(number), "marker": "."}
+            quality.plot(depths, [100 * point.quality for point in points], **line)
+            time.plot(depths, [1000 * point.seconds for point in points], **line)
+        for points in list(curves.values())[:1]:
+            reranked = points[1:]
+            recall.plot(
+                [point.depth for point in reranked],
+                [100 * point.recall for point in reranked],
+                color=_INK,
+                marker=".",
+            )
+        titles = (f"{mean_name(measure)} x 100", "median time a query, ms", "recall ceiling, %")
+        for axes, title in zip((quality, time, recall), titles, strict=True):
+            axes.set_title(title, fontsize=10)
+            axes.set_xlabel("candidates reranked")
+            axes.set_xlim(left=0)
+            axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+        time.set_ylim(bottom=0)
+        recall.set_ylim(0, 105)
+        return _svg(figure, name, "quality, time and recall over depth")
+
+
+def change_plot(comparison: Comparison, order: Order, name: str) -> str:
+    """The change of each query, sorted: blue where reranking helped, orange where it hurt.
+
+    Args:
+        comparison: What was compared.
+        order: One of its orders.
+        name: A word that no other plot of the page has.
+    """
+    measure = comparison.measures[0]
+    before = comparison.first_stage.values[measure]
+    changes = np.sort(list(deltas(before, order.values[measure]).values()))[::-1]
+    if len(changes) > _MOST_BARS:  # quantiles: the same shape in a page that stays small
+        changes = np.quantile(changes, np.linspace(1, 0, _MOST_BARS))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.4, 2.2))
+        axes = figure.subplots()
+        share = np.linspace(0, 100, len(changes) + 1)
+        for part, fill in ((changes > 0, _BETTER), (changes < 0, _WORSE)):
+            axes.stairs(np.where(part, 100 * changes, 0), share, fill=True, color=fill)
+        axes.axhline(0, color=_INK, linewidth=0.8)
+        limit = max(5.0, 105 * float(np.abs(changes).max(initial=0)))
+        axes.set_ylim(-limit, limit)
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("% of queries")
+        axes.set_ylabel(f"change of\n{measure} x 100")
+        return _svg(figure, name, "change of each query, sorted")
+
+
+def _svg(figure: Figure, name: str, label: str) -> str:
+    """The figure as an element that scales, with ids of its own and in the page's colours."""
+    content = io.StringIO()
+    figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
+    svg = content.getvalue()
+    box = re.search(r'viewBox="(0 0 ([\d.]+) [\d.]+)"', svg)
+    start = svg.index(">", svg.index("<svg")) + 1
+    body = re.sub(r"<metadata>.*?</metadata>", "", svg[start:], flags=re.DOTALL)
+    body = body.replace(_INK, "currentColor").replace(_PAPER, "var(--paper)")
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'(url\(|href=")#', rf"\1#{name}-", body)
+    shape, width = (box[1], float(box[2]) / _POINTS_PER_PIXEL) if box else ("0 0 600 300", 600)
+    return (
+        f'<svg viewBox="{shape}" style="width: {width:.0f}px; '
+        f'min-width: {_READABLE * width:.0f}px" role="img" aria-label="{label}" '
+        f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body}'
+    )

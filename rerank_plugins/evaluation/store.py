@@ -1,0 +1,104 @@
+"""Scores kept in a file, so that a run that stopped goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.evaluation.timing import Answer, ScoreFunction, timed_answer
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS answers (
+    scorer TEXT NOT NULL, request TEXT NOT NULL, scores BLOB NOT NULL, seconds REAL NOT NULL,
+    PRIMARY KEY (scorer, request)
+) WITHOUT ROWID
+"""
+
+
+class ScoreStore:
+    """Asks scorers for what it has not kept yet; an ``ask`` of ``compare`` and ``depth_curves``.
+
+    An answer is found again only for the same scorer, query and passages in the same order: what
+    has changed is asked anew. It is an SQLite file, written query by query in transactions, so
+    that a run may be killed at any time, and several may share it.
+
+    Args:
+        path: The file; made if it is not there.
+        identities: A scorer's name to all that its scores and times depend on, as a text: see
+            ``Configuration.identity``.
+
+    Raises:
+        InvalidInputError: The file cannot be opened, or is something else.
+    """
+
+    def __init__(self, path: Path, identities: Mapping[str, str]) -> None:
+        self._scorers = {name: _digest([text]) for name, text in identities.items()}
+        try:
+            self._database = _opened(path)
+        except sqlite3.Error as error:
+            message = (
+                f"{path} cannot keep scores ({error}). Give the name of a new file in a folder "
+                "that exists, or the file of an earlier run"
+            )
+            raise InvalidInputError(message) from error
+
+    def __call__(self, name: str, score: ScoreFunction, query: str, passages: list[str]) -> Answer:
+        """Returns the kept answer, or the scorer's after keeping it.
+
+        Raises:
+            InvalidInputError: The scorer does not return one score for each passage.
+        """
+        key = (self._scorers[name], _digest([query, *passages]))
+        row = self._database.execute(
+            "SELECT scores, seconds FROM answers WHERE scorer = ? AND request = ?", key
+        ).fetchone()
+        if row is not None:
+            return Answer(np.frombuffer(row[0], dtype="<f8").tolist(), row[1])
+        answer = timed_answer(name, score, query, passages)
+        scores = np.array(answer.scores, dtype="<f8").tobytes()
+        self._database.execute(
+            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (*key, scores, answer.seconds)
+        )
+        return answer
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=60, isolation_level=None)  # each write commits
+    try:
+        database.execute(_TABLE)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _digest(texts: Sequence[str]) -> str:
+    """SHA-256 over texts and where each ends."""
+    digest = hashlib.sha256()
+    for text in texts:
+        encoded = text.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "big"))
+        digest.update(encoded)
+    return digest.hexdigest()

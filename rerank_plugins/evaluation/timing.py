@@ -1,0 +1,75 @@
+"""Asking a scorer and watching the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rerank_plugins.errors import InvalidInputError
+
+ScoreFunction = Callable[[str, list[str]], Sequence[float]]
+"""A query and n passages to n scores, higher is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A scorer's scores for a query's passages, in their order, and the seconds they took."""
+
+    scores: list[float]
+    seconds: float
+
+
+Ask = Callable[[str, ScoreFunction, str, list[str]], Answer]
+"""A scorer's name and function, a query and n passages to n scores and their time."""
+
+
+def timed_answer(name: str, score: ScoreFunction, query: str, passages: list[str]) -> Answer:
+    """Returns what a scorer says about a query's passages.
+
+    Raises:
+        InvalidInputError: It does not return one score for each passage.
+    """
+    start = time.perf_counter()
+    scores = [float(value) for value in score(query, passages)] if passages else []
+    seconds = time.perf_counter() - start
+    if len(scores) != len(passages):
+        message = (
+            f"the scorer {name} returned {len(scores)} scores for {len(passages)} passages; "
+            "it must return one for each"
+        )
+        raise InvalidInputError(message)
+    return Answer(scores, seconds)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long a scorer took for a query's candidates.
+
+    Attributes:
+        p50: Median, in seconds.
+        p95: 95th percentile.
+        p99: 99th percentile.
+        pairs_per_second: Over all queries.
+    """
+
+    p50: float
+    p95: float
+    p99: float
+    pairs_per_second: float
+
+
+def latency(seconds: Mapping[str, float], pairs: Mapping[str, int]) -> Latency:
+    """Returns percentiles over the queries that had candidates.
+
+    Args:
+        seconds: Query id to the time that scoring took.
+        pairs: Query id to how many passages were scored.
+    """
+    timed = [query_id for query_id, count in pairs.items() if count]
+    times = np.array([seconds[query_id] for query_id in timed] or [0.0])
+    total = sum(pairs[query_id] for query_id in timed)
+    p50, p95, p99 = (float(value) for value in np.percentile(times, [50, 95, 99]))
+    return Latency(p50, p95, p99, total / max(float(times.sum()), 1e-9))
