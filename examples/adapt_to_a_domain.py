@@ -48,13 +48,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the run")
     parser.add_argument("--model", default="embedded", help="what to start from")
     parser.add_argument("--questions", type=int, default=240, help="how many to use")
+    parser.add_argument("--epochs", type=float, default=1, help="how often each is seen")
     parser.add_argument("--max-length", type=int, default=128, help="tokens of a pair in training")
     arguments = parser.parse_args()
     options = FineTuningOptions(
         model=arguments.model,
         questions=arguments.questions,
         max_length=arguments.max_length,
-        learning_rate=5e-5,
+        epochs=arguments.epochs,
+        learning_rate=1e-4,
+        development=0.05,
         looks=1,
         depth=DEPTH,
     )

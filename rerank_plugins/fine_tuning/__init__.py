@@ -2,7 +2,7 @@
 
 from rerank_plugins._extras import require
 
-for _module in ("torch", "sentence_transformers", "datasets", "accelerate", "bm25s", "Stemmer"):
+for _module in ("torch", "datasets", "accelerate", "sentence_transformers", "bm25s", "Stemmer"):
     require(_module, extra="train", purpose="Fine-tuning")
 
 from rerank_plugins.fine_tuning.data import (  # noqa: E402

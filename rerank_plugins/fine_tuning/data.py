@@ -101,7 +101,8 @@ def _read_beir(folder: Path, name: str) -> TrainingData:
     collection = read_collection(folder, split=split)
     questions = []
     for query_id, query in collection.queries.items():
-        answers, negatives = [], []
+        answers: list[str] = []
+        negatives: list[str] = []
         for passage_id, relevance in collection.judgements[query_id].items():
             text = collection.passages.get(passage_id, "")
             if text:

@@ -123,7 +123,7 @@ def _candidates(
     encoder: Any,
     negatives: int,
     progress: bool,
-    **margin: float,
+    relative_margin: float | None = None,
 ) -> dict[tuple[str, str], list[str]]:
     """The best wrong passages of each question and answer, best first."""
     pairs = [(question.query, answer) for question in questions for answer in question.answers]
@@ -139,7 +139,7 @@ def _candidates(
             output_format="labeled-list",
             faiss_batch_size=_QUERIES_AT_ONCE,
             verbose=False,
-            **margin,
+            relative_margin=relative_margin,
         )
     return {(row["query"], row["answer"][0]): row["answer"][1:] for row in mined}
 

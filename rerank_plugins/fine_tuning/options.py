@@ -86,5 +86,5 @@ class FineTuningOptions:
             ("seed", "0 or more", self.seed >= 0),
         ):
             if not fits:
-                message = f"{name} is {getattr(self, name)!r}; allowed is {allowed}."
+                message = f"{name}={getattr(self, name)!r}: allowed is {allowed}."
                 raise InvalidInputError(message)

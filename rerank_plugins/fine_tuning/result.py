@@ -70,14 +70,15 @@ class RunFolder:
         self.model = path / "model"
         self.collection = path / "held-out"
         self.checkpoints = path / "checkpoints"
-        self._record = {"settings": asdict(options), "data": _digest(data)}
+        self._settings = asdict(options)
+        self._data = _digest(data)
         if resume:
             self._check()
         else:
             self._remove()
         path.mkdir(parents=True, exist_ok=True)
         if not (path / FILE_NAME).is_file():
-            self._write(self._record)
+            self._write({})
 
     def finished(self) -> FineTuningResult | None:
         """What the run made, if it came to its end before."""
@@ -98,7 +99,7 @@ class RunFolder:
         figures = {
             name: value for name, value in asdict(result).items() if not isinstance(value, Path)
         }
-        self._write({**self._record, "result": figures})
+        self._write({"result": figures})
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def _check(self) -> None:
@@ -111,9 +112,9 @@ class RunFolder:
                 )
                 raise InvalidInputError(message)
             return
-        settings = {**found.get("settings", {})}
-        changed = [n for n, v in self._record["settings"].items() if settings.get(n) != v]
-        if found.get("data") != self._record["data"]:
+        settings = found.get("settings", {})
+        changed = [name for name, value in self._settings.items() if settings.get(name) != value]
+        if found.get("data") != self._data:
             changed.append("data")
         if changed:
             message = (
@@ -127,7 +128,8 @@ class RunFolder:
             shutil.rmtree(folder, ignore_errors=True)
         (self.path / FILE_NAME).unlink(missing_ok=True)
 
-    def _write(self, record: dict[str, Any]) -> None:
+    def _write(self, more: dict[str, Any]) -> None:
+        record = {"settings": self._settings, "data": self._data, **more}
         (self.path / FILE_NAME).write_text(
             json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
