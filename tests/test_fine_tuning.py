@@ -17,7 +17,13 @@ from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.evaluation import change, compare, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.scorers import scorer_function
-from rerank_plugins.fine_tuning import FineTuningOptions, FineTuningResult, fine_tune
+from rerank_plugins.fine_tuning import (
+    FineTuningOptions,
+    FineTuningResult,
+    LabelledQuestion,
+    fine_tune,
+)
+from rerank_plugins.fine_tuning.measuring import development_evaluator
 from rerank_plugins.fine_tuning.mining import TrainingRow
 from rerank_plugins.fine_tuning.trainer import train
 from tests.domain import domain_rows, write_pairs
@@ -197,6 +203,11 @@ def load(folder: Path) -> CrossEncoder:
 
 
 class TestStopping:
+    def test_questions_that_find_no_wrong_passage_cannot_choose(self) -> None:
+        alone = [LabelledQuestion("where is the fox", ("the fox is here",))]
+        assert development_evaluator(alone, ["the fox is here", "a tree"], 8) is None
+        assert development_evaluator([], ["a tree"], 8) is None
+
     def test_it_stops_when_nothing_gets_better_and_keeps_the_best(
         self, tiny_model: Path, tmp_path: Path
     ) -> None:
@@ -310,6 +321,13 @@ class TestErrors:
         options = quick(tiny_model, bi_encoder="/none/of/this")
         with pytest.raises(InvalidInputError, match="bi_encoder='/none/of/this' could not be"):
             fine_tune(pairs, tmp_path / "out", options)
+
+    def test_the_model_to_start_from_is_not_written_over(
+        self, result: FineTuningResult, pairs: Path
+    ) -> None:
+        with pytest.raises(InvalidInputError, match="lies in"):
+            fine_tune(pairs, result.model.parent, quick(result.model), resume=False)
+        assert result.model.is_dir()
 
     @pytest.mark.parametrize("module", ["datasets", "accelerate"])
     def test_without_its_packages_the_import_says_what_to_install(self, module: str) -> None:

@@ -89,8 +89,11 @@ def write_collection(collection: JudgedCollection, folder: Path) -> None:
 
 def development_evaluator(
     questions: Sequence[LabelledQuestion], passages: Sequence[str], batch_size: int
-) -> CrossEncoderRerankingEvaluator:
-    """Returns what `CrossEncoderTrainer` asks how well answers stand among BM25's candidates."""
+) -> CrossEncoderRerankingEvaluator | None:
+    """Returns what `CrossEncoderTrainer` asks how well answers stand among BM25's candidates.
+
+    `None` where BM25 finds no wrong passage for any question, so that nothing can be told.
+    """
     collection = judged("development", questions, passages)
     candidates = bm25_candidates(collection, _DEVELOPMENT_DEPTH)
     samples: list[dict[str, str | list[str]]] = []
@@ -101,6 +104,8 @@ def development_evaluator(
             samples.append(
                 {"query": question.query, "positive": list(question.answers), "negative": wrong}
             )
+    if not samples:
+        return None
     return CrossEncoderRerankingEvaluator(samples, batch_size=batch_size, write_csv=False)
 
 

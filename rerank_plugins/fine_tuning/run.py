@@ -55,7 +55,7 @@ def fine_tune(
 
     Raises:
         InvalidInputError: The data are broken or too few, an option is not allowed, or `output`
-            holds another run.
+            holds another run or the model to start from.
         ModelError: The model cannot be loaded.
     """
     options = options or FineTuningOptions()
@@ -64,6 +64,12 @@ def fine_tune(
         message = (
             f"{data} has {len(read.questions)} different questions, and fine-tuning needs at "
             f"least {MINIMUM_QUESTIONS}. Some hundred are what it takes to gain something."
+        )
+        raise InvalidInputError(message)
+    if Path(options.model).resolve().is_relative_to(output.resolve()):
+        message = (
+            f"{options.model!r} lies in {output}, which the run writes over. Give another output "
+            "folder."
         )
         raise InvalidInputError(message)
     folder = RunFolder(output, options, read, resume=resume)
@@ -131,9 +137,7 @@ def _train(
             'passages, as other questions\' answers or as "negatives".'
         )
         raise InvalidInputError(message)
-    evaluator = None
-    if split.development:
-        evaluator = development_evaluator(split.development, data.passages, options.batch_size)
+    evaluator = development_evaluator(split.development, data.passages, options.batch_size)
     model, own_length = load_for_training(options)
     training = train(
         model, rows, evaluator, options, checkpoints=folder.checkpoints, progress=progress
