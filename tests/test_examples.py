@@ -1,11 +1,14 @@
 """The examples run from the first line to the last, and say nothing but what they print."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.domain import domain_rows, write_pairs
 from tests.handbook import questions_that_need_a_reranker
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -27,3 +30,24 @@ def test_example(path: Path) -> None:
     assert len(answers) == 1
     assert answers[0] not in without
     assert answers[0] in reranked
+
+
+def test_adapting_shows_both_collections_before_and_after(tiny_model: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    rows = domain_rows()[:4]
+    for name, key in (("corpus", "positive"), ("queries", "query")):
+        lines = (json.dumps({"_id": str(n), "text": row[key]}) for n, row in enumerate(rows))
+        (other / f"{name}.jsonl").write_text("\n".join(lines))
+    judged = "".join(f"{n}\t{n}\t1\n" for n in range(len(rows)))
+    (other / "qrels.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}")
+    pairs = write_pairs(tmp_path / "animals.jsonl")
+    command = [str(EXAMPLES / "adapt_to_a_domain.py"), str(pairs), str(other)]
+    options = [f"--output={tmp_path / 'out'}", f"--model={tiny_model}", "--max-length=32"]
+    done = subprocess.run(
+        [sys.executable, *command, *options], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    number = r"+\d+\.\d"
+    for name, count in (("animals, held out", 6), ("other", 4)):
+        assert re.search(rf"^{name} +{count} {number} {number} {number}", done.stdout, re.M)

@@ -3,8 +3,6 @@
 The heavy imports are inside the commands, so that `rerank --help` answers at once.
 """
 
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +12,7 @@ from rerank_plugins.cli import options
 from rerank_plugins.cli.errors import Commands
 from rerank_plugins.cli.eval import evaluate
 from rerank_plugins.cli.rank_command import rank
-from rerank_plugins.cli.train import SHIPPED_RECIPE, report, train_model
+from rerank_plugins.cli.train_command import train
 
 app = typer.Typer(
     cls=Commands,
@@ -80,31 +78,4 @@ def demo(
 
 app.command()(rank)
 app.command("eval")(evaluate)
-
-
-@app.command()
-def train(
-    data: Annotated[
-        Path,
-        typer.Option(
-            exists=True, file_okay=False, help="Folder with one folder a source of pairs."
-        ),
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", file_okay=False, help="Folder for what the run makes.")
-    ],
-    config: Annotated[
-        Path, typer.Option(dir_okay=False, help="The recipe.", show_default="the embedded model's")
-    ] = SHIPPED_RECIPE,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start anew instead of going on with what is there.")
-    ] = False,
-) -> None:
-    """Trains a cross-encoder from pairs of questions and passages; a stopped run goes on.
-
-    Example: rerank train --data my-pairs --output my-model
-    """
-    result = train_model(
-        config, data=data, output=output, fresh=fresh, progress=sys.stderr.isatty()
-    )
-    typer.echo(report(result), nl=False)
+app.command()(train)

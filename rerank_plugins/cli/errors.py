@@ -9,8 +9,9 @@ from typer.core import TyperGroup
 from rerank_plugins.errors import RerankError
 
 _OPTIONS = (
-    "backend|device|label|local_files_only|max_length|model|precision|revision|scale|"
-    "score_threshold|top_k"
+    "backend|bi_encoder|development|device|epochs|held_out|label|learning_rate|"
+    "local_files_only|max_length|model|precision|questions|revision|scale|score_threshold|seed|"
+    "top_k"
 )
 _GIVEN = re.compile(rf"\b({_OPTIONS})=('[^']*'|[\w.-]*\w)?")
 _NAMED = re.compile(r"\b(local_files_only|max_length|score_threshold|top_k)\b")

@@ -1,13 +1,16 @@
-"""Training from the command line: a recipe and a data folder in, a model folder out."""
+"""Training from the command line: data in, a model folder out, and what the user is told."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rerank_plugins.fine_tuning import FineTuningResult, HeldOutFigures, TrainingFigures
     from rerank_plugins.training import TrainingResult
 
 SHIPPED_RECIPE = Path(__file__).parent.parent / "training" / "embedded.toml"
 """The recipe that made the embedded model."""
+
+_SIGNIFICANT = 0.05
 
 
 def train_model(
@@ -34,4 +37,58 @@ def report(result: "TrainingResult") -> str:
         f"{figures.student:.3f} (BM25 {figures.lexical:.3f}, the teacher {figures.cosine:.3f}).\n"
         f"The model is in {result.model}\n"
         f"\nTry next:\n  rerank demo --model {result.model}\n"
+    )
+
+
+def fine_tune_model(
+    data: Path, *, output: Path, settings: dict[str, Any], fresh: bool, progress: bool
+) -> "FineTuningResult":
+    """Fine-tunes, or goes on with what lies in `output` unless `fresh`.
+
+    Raises:
+        MissingExtraError: What fine-tuning needs is not installed.
+        InvalidInputError: A setting is not allowed, or the data or `output` do not fit.
+        ModelError: The model cannot be loaded.
+    """
+    from rerank_plugins.fine_tuning import FineTuningOptions, fine_tune
+
+    options = FineTuningOptions(**settings)
+    return fine_tune(data, output, options, resume=not fresh, progress=progress)
+
+
+def fine_tune_report(result: "FineTuningResult") -> str:
+    """What a run made and changed, and what to try with it."""
+    sizes, training = result.sizes, result.training
+    parts = [
+        f"{sizes.train} questions, {training.steps} steps in {training.seconds / 60:.1f} minutes"
+        f"{_kept(training)}.\n"
+    ]
+    if result.held_out is None:
+        parts.append("Nothing was measured: no question was held out.\n")
+    else:
+        parts.append(_change(result.held_out))
+    parts.append(f"The model is in {result.model}\n\nTry next:\n")
+    if result.collection is not None:
+        parts.append(f"  rerank eval {result.collection} -m {result.model}\n")
+    parts.append(f"  rerank demo --model {result.model}\n")
+    return "".join(parts)
+
+
+def _kept(training: "TrainingFigures") -> str:
+    if training.development_after is None:
+        return ""
+    if training.kept_step == 0:
+        return "; none was better on the development questions, so the model is as it was"
+    return f", of which step {training.kept_step} is kept"
+
+
+def _change(figures: "HeldOutFigures") -> str:
+    moved = figures.change
+    return (
+        f"nDCG@10 x 100 of {figures.questions} held-out questions: "
+        f"BM25 {100 * figures.first_stage:.1f}, before {100 * figures.before:.1f}, "
+        f"after {100 * figures.after:.1f}.\n"
+        f"Better on {moved.better}, worse on {moved.worse}, the same on {moved.unchanged}; "
+        f"p = {moved.p_value:.4f}"
+        f"{'' if moved.p_value < _SIGNIFICANT else ': the difference may be chance'}.\n"
     )

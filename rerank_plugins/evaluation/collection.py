@@ -42,8 +42,12 @@ class JudgedCollection:
         return replace(self, queries={query_id: self.queries[query_id] for query_id in kept})
 
 
-def read_collection(folder: Path) -> JudgedCollection:
+def read_collection(folder: Path, *, split: str = "test") -> JudgedCollection:
     """Returns the collection in a folder.
+
+    Args:
+        folder: The folder.
+        split: Which of `qrels/*.tsv` is read where there is no `qrels.tsv`.
 
     Raises:
         InvalidInputError: A file is missing or broken, or no query has a relevant passage.
@@ -55,7 +59,7 @@ def read_collection(folder: Path) -> JudgedCollection:
     texts = {
         str(row["_id"]): row["text"] for row in _rows(folder, "queries.jsonl", ("_id", "text"))
     }
-    return judged_collection(folder.name, passages, texts, _judgements(folder))
+    return judged_collection(folder.name, passages, texts, _judgements(folder, split))
 
 
 def judged_collection(
@@ -98,10 +102,9 @@ def _rows(folder: Path, name: str, fields: tuple[str, ...]) -> Iterator[dict[str
         yield row
 
 
-def _judgements(folder: Path) -> Judgements:
-    path = next(
-        (p for p in (folder / "qrels.tsv", folder / "qrels" / "test.tsv") if p.is_file()), None
-    )
+def _judgements(folder: Path, split: str) -> Judgements:
+    places = (folder / "qrels.tsv", folder / "qrels" / f"{split}.tsv")
+    path = next((place for place in places if place.is_file()), None)
     if path is None:
         message = f"{folder} has no qrels.tsv; {_LAYOUT}"
         raise InvalidInputError(message)

@@ -1,0 +1,213 @@
+"""`rerank train`: fine-tunes a cross-encoder on your pairs, or runs a recipe from a file."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rerank_plugins.cli import options
+from rerank_plugins.cli.train import (
+    SHIPPED_RECIPE,
+    fine_tune_model,
+    fine_tune_report,
+    report,
+    train_model,
+)
+
+_FINE_TUNING = "Fine-tuning"
+_RECIPE = "Recipe"
+
+
+def _setting(kind: str, *names: str, **how: Any) -> Any:
+    """An option of one of the two forms; `None` says that it was not given."""
+    return typer.Option(*names, rich_help_panel=kind, **how)
+
+
+def train(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", file_okay=False, help="Folder for what the run makes.")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True,
+            help="What to fine-tune on: JSON Lines with query and positive (a text or a list), "
+            "perhaps negatives; a folder with pairs.jsonl; or a folder in BEIR's layout.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        _setting(
+            _FINE_TUNING,
+            "--model",
+            "-m",
+            help="Cross-encoder to start from: 'embedded', a hub id or a folder.",
+            show_default="embedded",
+        ),
+    ] = None,
+    revision: options.Revision = None,
+    local_files_only: options.LocalFilesOnly = False,
+    bi_encoder: Annotated[
+        str | None,
+        _setting(
+            _FINE_TUNING,
+            help="Bi-encoder that finds negatives beside BM25: a hub id or a folder.",
+            show_default=False,
+        ),
+    ] = None,
+    questions: Annotated[
+        int | None,
+        _setting(_FINE_TUNING, help="Most questions that are used.", show_default="all"),
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        _setting(_FINE_TUNING, help="Most rounds over all questions.", show_default="2"),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, _setting(_FINE_TUNING, help="Its peak.", show_default="3e-5")
+    ] = None,
+    batch_size: Annotated[
+        int | None, _setting(_FINE_TUNING, min=1, help="Questions of a step.", show_default="8")
+    ] = None,
+    negatives: Annotated[
+        int | None,
+        _setting(_FINE_TUNING, min=1, help="Passages beside each answer.", show_default="4"),
+    ] = None,
+    max_length: Annotated[
+        int | None,
+        _setting(
+            _FINE_TUNING,
+            help="Tokens of a pair in training.",
+            show_default="256, or what the model reads if less",
+        ),
+    ] = None,
+    development: Annotated[
+        float | None,
+        _setting(
+            _FINE_TUNING,
+            help="Share of the questions that chooses when to stop.",
+            show_default="0.1",
+        ),
+    ] = None,
+    held_out: Annotated[
+        float | None,
+        _setting(
+            _FINE_TUNING,
+            help="Share of the questions that measures before and after.",
+            show_default="0.2",
+        ),
+    ] = None,
+    looks: Annotated[
+        int | None,
+        _setting(
+            _FINE_TUNING,
+            min=1,
+            help="Looks at the development questions an epoch.",
+            show_default="2",
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        _setting(
+            _FINE_TUNING,
+            min=1,
+            help="Looks without anything better before it stops.",
+            show_default="3",
+        ),
+    ] = None,
+    depth: Annotated[
+        int | None,
+        _setting(_FINE_TUNING, min=1, help="Candidates of a held-out question.", show_default="50"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        _setting(_FINE_TUNING, help="Decides split, negatives and order.", show_default="13"),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        _setting(
+            _RECIPE,
+            dir_okay=False,
+            help="Run this recipe instead of fine-tuning.",
+            show_default="the embedded model's, with --data",
+        ),
+    ] = None,
+    sources: Annotated[
+        Path | None,
+        _setting(
+            _RECIPE,
+            "--data",
+            exists=True,
+            file_okay=False,
+            help="Folder with one folder a source of pairs.",
+            show_default=False,
+        ),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew instead of going on with what is there.")
+    ] = False,
+) -> None:
+    """Fine-tunes a cross-encoder on your pairs; a stopped run goes on when it is started again.
+
+    Example: rerank train my-pairs.jsonl --output my-model
+
+    Example: rerank train --config recipe.toml --data my-sources --output my-model
+    """
+    settings = {
+        "model": model,
+        "revision": revision,
+        "local_files_only": local_files_only or None,
+        "bi_encoder": bi_encoder,
+        "questions": questions,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "negatives": negatives,
+        "max_length": max_length,
+        "development": development,
+        "held_out": held_out,
+        "looks": looks,
+        "patience": patience,
+        "depth": depth,
+        "seed": seed,
+    }
+    given = {name: value for name, value in settings.items() if value is not None}
+    progress = sys.stderr.isatty()
+    if config is None and sources is None:
+        if data is None:
+            message = (
+                "Give what to fine-tune on, for example: rerank train my-pairs.jsonl --output "
+                "my-model. For a recipe give --data with the folder of its sources."
+            )
+            raise typer.BadParameter(message)
+        result = fine_tune_model(
+            data, output=output, settings=given, fresh=fresh, progress=progress
+        )
+        typer.echo(fine_tune_report(result), nl=False)
+        return
+    folder = _sources(sources, data, given)
+    made = train_model(
+        config or SHIPPED_RECIPE, data=folder, output=output, fresh=fresh, progress=progress
+    )
+    typer.echo(report(made), nl=False)
+
+
+def _sources(sources: Path | None, data: Path | None, given: dict[str, Any]) -> Path:
+    """The folder of a recipe's sources, where nothing was given that only fine-tuning knows."""
+    if given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        message = (
+            f"{names}: a recipe holds its own settings. Change them in its file, or leave out "
+            "--config and --data to fine-tune."
+        )
+        raise typer.BadParameter(message)
+    if sources is not None and data is not None:
+        message = f"Give the sources of a recipe once: {data} or --data {sources}."
+        raise typer.BadParameter(message)
+    folder = sources or data
+    if folder is None or not folder.is_dir():
+        message = "A recipe needs the folder of its sources: --data my-sources"
+        raise typer.BadParameter(message)
+    return folder

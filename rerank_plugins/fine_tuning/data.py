@@ -1,0 +1,148 @@
+"""What users bring to train on: questions with their answers, from pairs or a BEIR folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins._lines import json_rows, read_lines
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.evaluation import read_collection
+
+PAIR_FILES = ("pairs.jsonl", "pairs.jsonl.gz")
+
+_EXPECTED = (
+    'expected {"query": "...", "positive": "..."}, where positive may be a list, and "negatives" '
+    "may name passages that do not answer"
+)
+
+
+@dataclass(frozen=True)
+class LabelledQuestion:
+    """A question and what is known about passages for it.
+
+    Attributes:
+        query: The question.
+        answers: Passages that answer it, one or more.
+        negatives: Passages known not to answer it.
+    """
+
+    query: str
+    answers: tuple[str, ...]
+    negatives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Questions, each once, and every passage, each once.
+
+    Attributes:
+        name: The file's or folder's name.
+        questions: In the order of the file.
+        passages: What answers are searched among: all that the questions name and, of a BEIR
+            folder, its corpus.
+    """
+
+    name: str
+    questions: list[LabelledQuestion]
+    passages: list[str]
+
+
+def read_training_data(source: Path) -> TrainingData:
+    """Returns the data in a file of pairs, a folder with one, or a folder in BEIR's layout.
+
+    Texts that differ in white space or case alone are one text. Questions that come several
+    times are one question with several answers, and what answers a question is not also among
+    its negatives. Of a BEIR folder `qrels/train.tsv` is read where there is one, else what
+    `rerank eval` reads; passages judged 0 are negatives.
+
+    Raises:
+        InvalidInputError: There is no such file or folder, or a line is broken.
+    """
+    name = source.name.removesuffix(".gz").removesuffix(".jsonl")
+    if source.is_file():
+        return _merged(name, _read_pairs(source), ())
+    pairs = next((source / file for file in PAIR_FILES if (source / file).is_file()), None)
+    if pairs is not None:
+        return _merged(name, _read_pairs(pairs), ())
+    if any((source / file).is_file() for file in ("corpus.jsonl", "corpus.jsonl.gz")):
+        return _read_beir(source, name)
+    message = (
+        f"{source} is nothing to train on. Give a file of JSON Lines "
+        f'({{"query": "...", "positive": "..."}}), a folder with {" or ".join(PAIR_FILES)}, or a '
+        "folder in BEIR's layout (corpus.jsonl, queries.jsonl, qrels/train.tsv or qrels.tsv)."
+    )
+    raise InvalidInputError(message)
+
+
+def _read_pairs(file: Path) -> Iterator[LabelledQuestion]:
+    for where, row in json_rows(read_lines(file), str(file)):
+        try:
+            query = row["query"].strip()
+            answers = _texts(row["positive"])
+            negatives = _texts(row.get("negatives", row.get("negative", [])))
+        except (KeyError, TypeError, AttributeError) as error:
+            message = f"{where}: {_EXPECTED} ({error!r})"
+            raise InvalidInputError(message) from error
+        if query and answers:
+            yield LabelledQuestion(query, answers, negatives)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """The texts of a field, without those that are blank."""
+    values = [value] if isinstance(value, str) else list(value)
+    return tuple(text.strip() for text in values if text.strip())
+
+
+def _read_beir(folder: Path, name: str) -> TrainingData:
+    split = "train" if (folder / "qrels" / "train.tsv").is_file() else "test"
+    collection = read_collection(folder, split=split)
+    questions = []
+    for query_id, query in collection.queries.items():
+        answers: list[str] = []
+        negatives: list[str] = []
+        for passage_id, relevance in collection.judgements[query_id].items():
+            text = collection.passages.get(passage_id, "")
+            if text:
+                (answers if relevance > 0 else negatives).append(text)
+        if answers and query.strip():
+            questions.append(LabelledQuestion(query.strip(), tuple(answers), tuple(negatives)))
+    return _merged(name, questions, collection.passages.values())
+
+
+def _merged(
+    name: str, questions: Iterable[LabelledQuestion], corpus: Iterable[str]
+) -> TrainingData:
+    texts: dict[str, str] = {}
+
+    def kept(text: str) -> str:
+        """The first spelling of a text."""
+        return texts.setdefault(text_key(text), text)
+
+    answers: dict[str, dict[str, None]] = {}
+    negatives: dict[str, dict[str, None]] = {}
+    queries: dict[str, str] = {}
+    for question in questions:
+        key = text_key(question.query)
+        queries.setdefault(key, question.query)
+        answers.setdefault(key, {}).update(dict.fromkeys(map(kept, question.answers)))
+        negatives.setdefault(key, {}).update(dict.fromkeys(map(kept, question.negatives)))
+    merged = [
+        LabelledQuestion(
+            query,
+            tuple(answers[key]),
+            tuple(text for text in negatives[key] if text not in answers[key]),
+        )
+        for key, query in queries.items()
+    ]
+    for text in corpus:
+        if text:
+            kept(text)
+    return TrainingData(name, merged, list(texts.values()))
+
+
+def text_key(text: str) -> str:
+    """What two texts share that are the same to a reader."""
+    return " ".join(text.split()).casefold()

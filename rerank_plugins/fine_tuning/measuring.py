@@ -1,0 +1,134 @@
+"""How good the model is: on development questions while it learns, on held-out ones after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sentence_transformers.cross_encoder.evaluation import CrossEncoderRerankingEvaluator
+from tqdm import tqdm
+
+from rerank_plugins import Scorer
+from rerank_plugins.evaluation import Change, JudgedCollection, change, compare
+from rerank_plugins.evaluation.first_stage import bm25_candidates
+from rerank_plugins.evaluation.scorers import scorer_function
+from rerank_plugins.fine_tuning.data import LabelledQuestion
+
+MEASURE = "nDCG@10"
+DEVELOPMENT_METRIC = "ndcg@10"
+
+_DEVELOPMENT_DEPTH = 20
+
+
+@dataclass(frozen=True)
+class HeldOutFigures:
+    """nDCG@10 over the held-out questions, on BM25's candidates.
+
+    Attributes:
+        questions: How many.
+        depth: Candidates of a question.
+        first_stage: Mean in BM25's order.
+        before: Mean in the order of the model that training started from.
+        after: Mean in the order of the model that is saved.
+        change: From before to after, question by question, with its significance.
+    """
+
+    questions: int
+    depth: int
+    first_stage: float
+    before: float
+    after: float
+    change: Change
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> HeldOutFigures:
+        """The figures from what `dataclasses.asdict` made of them."""
+        return cls(**{**values, "change": Change(**values["change"])})
+
+
+def judged(
+    name: str, questions: Sequence[LabelledQuestion], passages: Sequence[str]
+) -> JudgedCollection:
+    """The questions and all passages as a collection; known negatives are judged 0."""
+    ids = {text: f"p{number}" for number, text in enumerate(passages, start=1)}
+    queries = {f"q{number}": question for number, question in enumerate(questions, start=1)}
+    return JudgedCollection(
+        name,
+        passages={passage_id: text for text, passage_id in ids.items()},
+        queries={query_id: question.query for query_id, question in queries.items()},
+        judgements={
+            query_id: {
+                **{ids[text]: 0 for text in question.negatives},
+                **{ids[text]: 1 for text in question.answers},
+            }
+            for query_id, question in queries.items()
+        },
+    )
+
+
+def write_collection(collection: JudgedCollection, folder: Path) -> None:
+    """Writes a collection in BEIR's layout, so that `rerank eval` can measure it again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, texts in (
+        ("corpus.jsonl", collection.passages),
+        ("queries.jsonl", collection.queries),
+    ):
+        rows = ({"_id": text_id, "text": text} for text_id, text in texts.items())
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / name).write_text("".join(lines), encoding="utf-8")
+    judgements = "".join(
+        f"{query_id}\t{passage_id}\t{relevance}\n"
+        for query_id, passages in collection.judgements.items()
+        for passage_id, relevance in passages.items()
+    )
+    (folder / "qrels.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judgements}", encoding="utf-8")
+
+
+def development_evaluator(
+    questions: Sequence[LabelledQuestion], passages: Sequence[str], batch_size: int
+) -> CrossEncoderRerankingEvaluator | None:
+    """Returns what `CrossEncoderTrainer` asks how well answers stand among BM25's candidates.
+
+    `None` where BM25 finds no wrong passage for any question, so that nothing can be told.
+    """
+    collection = judged("development", questions, passages)
+    candidates = bm25_candidates(collection, _DEVELOPMENT_DEPTH)
+    samples: list[dict[str, str | list[str]]] = []
+    for question, found in zip(questions, candidates.values(), strict=True):
+        texts = (collection.passages[passage_id] for passage_id in found)
+        wrong = [text for text in texts if text not in question.answers]
+        if wrong:
+            samples.append(
+                {"query": question.query, "positive": list(question.answers), "negative": wrong}
+            )
+    if not samples:
+        return None
+    return CrossEncoderRerankingEvaluator(samples, batch_size=batch_size, write_csv=False)
+
+
+def before_and_after(
+    collection: JudgedCollection, before: Scorer, after: Scorer, *, depth: int, progress: bool
+) -> HeldOutFigures:
+    """Returns how both models order the same candidates of the held-out questions."""
+    with tqdm(
+        total=2 * len(collection.queries), unit="query", desc="measuring", disable=not progress
+    ) as bar:
+        comparison = compare(
+            collection,
+            bm25_candidates(collection, depth),
+            {"before": scorer_function(before), "after": scorer_function(after)},
+            depth=depth,
+            on_query=bar.update,
+        )
+    old, new = comparison.reranked
+    return HeldOutFigures(
+        questions=len(collection.queries),
+        depth=depth,
+        first_stage=comparison.first_stage.mean(MEASURE),
+        before=old.mean(MEASURE),
+        after=new.mean(MEASURE),
+        change=change(old.values[MEASURE], new.values[MEASURE]),
+    )

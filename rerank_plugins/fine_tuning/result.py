@@ -1,0 +1,140 @@
+"""What a run made, and the file that remembers it: what goes on, and what is done already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins._model import read_json
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.fine_tuning.data import TrainingData
+from rerank_plugins.fine_tuning.measuring import HeldOutFigures
+from rerank_plugins.fine_tuning.options import FineTuningOptions
+from rerank_plugins.fine_tuning.trainer import TrainingFigures
+
+FILE_NAME = "fine_tuning.json"
+
+
+@dataclass(frozen=True)
+class DataSizes:
+    """How much there was: questions of each part, rows trained on, passages searched."""
+
+    train: int
+    development: int
+    held_out: int
+    rows: int
+    passages: int
+
+
+@dataclass(frozen=True)
+class FineTuningResult:
+    """What a run made.
+
+    Attributes:
+        model: The folder that `CrossEncoder` and every wrapper load.
+        collection: The held-out questions in BEIR's layout, for `rerank eval`; `None` where
+            none were held out.
+        sizes: How much data there was.
+        training: What the training did.
+        held_out: How good the model was before and is after; `None` where none were held out.
+    """
+
+    model: Path
+    collection: Path | None
+    sizes: DataSizes
+    training: TrainingFigures
+    held_out: HeldOutFigures | None
+
+
+class RunFolder:
+    """The output folder of a run: it goes on with what fits it and refuses what does not.
+
+    Args:
+        path: The folder.
+        options: The settings of the run.
+        data: What is trained on.
+        resume: Go on with what is there; else it is removed.
+
+    Raises:
+        InvalidInputError: Another run lies in the folder.
+    """
+
+    def __init__(
+        self, path: Path, options: FineTuningOptions, data: TrainingData, *, resume: bool
+    ) -> None:
+        self.path = path
+        self.model = path / "model"
+        self.collection = path / "held-out"
+        self.checkpoints = path / "checkpoints"
+        self._settings = asdict(options)
+        self._data = _digest(data)
+        if resume:
+            self._check()
+        else:
+            self._remove()
+        path.mkdir(parents=True, exist_ok=True)
+        if not (path / FILE_NAME).is_file():
+            self._write({})
+
+    def finished(self) -> FineTuningResult | None:
+        """What the run made, if it came to its end before."""
+        values = read_json(self.path / FILE_NAME).get("result")
+        if values is None or not self.model.is_dir():
+            return None
+        held_out = values["held_out"]
+        return FineTuningResult(
+            model=self.model,
+            collection=None if held_out is None else self.collection,
+            sizes=DataSizes(**values["sizes"]),
+            training=TrainingFigures(**values["training"]),
+            held_out=None if held_out is None else HeldOutFigures.from_json(held_out),
+        )
+
+    def finish(self, result: FineTuningResult) -> None:
+        """Remembers what the run made and removes what only a run that goes on needs."""
+        figures = {
+            name: value for name, value in asdict(result).items() if not isinstance(value, Path)
+        }
+        self._write({"result": figures})
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def _check(self) -> None:
+        found = read_json(self.path / FILE_NAME)
+        if not found:
+            if self.model.exists() or self.checkpoints.exists():
+                message = (
+                    f"{self.path} holds something that is no fine-tuning run. Give another output "
+                    "folder, or start anew with resume=False, which removes it."
+                )
+                raise InvalidInputError(message)
+            return
+        settings = found.get("settings", {})
+        changed = [name for name, value in self._settings.items() if settings.get(name) != value]
+        if found.get("data") != self._data:
+            changed.append("data")
+        if changed:
+            message = (
+                f"{self.path} holds a run with another {', '.join(changed)}. Give another output "
+                "folder, or start anew with resume=False, which removes it."
+            )
+            raise InvalidInputError(message)
+
+    def _remove(self) -> None:
+        for folder in (self.model, self.collection, self.checkpoints):
+            shutil.rmtree(folder, ignore_errors=True)
+        (self.path / FILE_NAME).unlink(missing_ok=True)
+
+    def _write(self, more: dict[str, Any]) -> None:
+        record = {"settings": self._settings, "data": self._data, **more}
+        (self.path / FILE_NAME).write_text(
+            json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def _digest(data: TrainingData) -> str:
+    content = json.dumps([[asdict(question) for question in data.questions], data.passages])
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,167 @@
+"""A fine-tuning run: from a user's data to a model folder, and what that changed."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from transformers import set_seed
+
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.fine_tuning.bars import no_file_bars
+from rerank_plugins.fine_tuning.data import LabelledQuestion, TrainingData, read_training_data
+from rerank_plugins.fine_tuning.measuring import (
+    HeldOutFigures,
+    before_and_after,
+    development_evaluator,
+    judged,
+    write_collection,
+)
+from rerank_plugins.fine_tuning.mining import mine_rows
+from rerank_plugins.fine_tuning.options import MINIMUM_QUESTIONS, FineTuningOptions
+from rerank_plugins.fine_tuning.result import DataSizes, FineTuningResult, RunFolder
+from rerank_plugins.fine_tuning.saving import save_model, write_card
+from rerank_plugins.fine_tuning.split import Split, split_questions
+from rerank_plugins.fine_tuning.start_model import (
+    load_bi_encoder,
+    load_for_training,
+    starting_scorer,
+)
+from rerank_plugins.fine_tuning.trainer import TrainingFigures, train
+from rerank_plugins.scorer import CrossEncoderScorer
+
+
+def fine_tune(
+    data: Path,
+    output: Path,
+    options: FineTuningOptions | None = None,
+    *,
+    resume: bool = True,
+    progress: bool = False,
+) -> FineTuningResult:
+    """Adapts a cross-encoder to a domain and returns where it lies and what that changed.
+
+    `output` receives `model/`; `held-out/`, the questions that measured it as a collection for
+    `rerank eval`; `fine_tuning.json` with settings and figures; and, until the run is done,
+    `checkpoints/`. A run that was stopped goes on at its last checkpoint when it is started
+    again, and one that is done only says what it did.
+
+    Args:
+        data: Pairs or a BEIR folder; see `read_training_data`.
+        output: Folder for everything the run writes.
+        options: The settings; `None` takes the defaults.
+        resume: Go on with what lies in `output`; else it is removed.
+        progress: Show bars on standard error.
+
+    Raises:
+        InvalidInputError: The data are broken or too few, an option is not allowed, or `output`
+            holds another run or the model to start from.
+        ModelError: The model cannot be loaded.
+    """
+    options = options or FineTuningOptions()
+    read = read_training_data(data)
+    if len(read.questions) < MINIMUM_QUESTIONS:
+        message = (
+            f"{data} has {len(read.questions)} different questions, and fine-tuning needs at "
+            f"least {MINIMUM_QUESTIONS}. Some hundred are what it takes to gain something."
+        )
+        raise InvalidInputError(message)
+    if Path(options.model).resolve().is_relative_to(output.resolve()):
+        message = (
+            f"{options.model!r} lies in {output}, which the run writes over. Give another output "
+            "folder."
+        )
+        raise InvalidInputError(message)
+    folder = RunFolder(output, options, read, resume=resume)
+    with no_file_bars():
+        return folder.finished() or _run(read, folder, options, progress)
+
+
+def _run(
+    data: TrainingData, folder: RunFolder, options: FineTuningOptions, progress: bool
+) -> FineTuningResult:
+    with starting_scorer(options) as before:
+        split = split_questions(
+            _drawn(data, options),
+            development=options.development,
+            held_out=options.held_out,
+            seed=options.seed,
+        )
+        sizes, training = _train(data, split, folder, options, progress)
+        held_out = None
+        if split.held_out:
+            held_out = _measure(data, split, folder, before, options.depth, progress)
+    write_card(
+        folder.model,
+        name=data.name,
+        sizes=sizes,
+        options=options,
+        training=training,
+        held_out=held_out,
+    )
+    result = FineTuningResult(
+        model=folder.model,
+        collection=folder.collection if split.held_out else None,
+        sizes=sizes,
+        training=training,
+        held_out=held_out,
+    )
+    folder.finish(result)
+    return result
+
+
+def _drawn(data: TrainingData, options: FineTuningOptions) -> list[LabelledQuestion]:
+    count = min(options.questions or len(data.questions), len(data.questions))
+    return random.Random(options.seed).sample(data.questions, count)
+
+
+def _train(
+    data: TrainingData,
+    split: Split,
+    folder: RunFolder,
+    options: FineTuningOptions,
+    progress: bool,
+) -> tuple[DataSizes, TrainingFigures]:
+    set_seed(options.seed)
+    rows = mine_rows(
+        split.train,
+        data.passages,
+        negatives=options.negatives,
+        bi_encoder=load_bi_encoder(options),
+        seed=options.seed,
+        progress=progress,
+    )
+    if not rows:
+        message = (
+            f"nothing to learn in {data.name}: no answer has another passage to be told from. Add "
+            'passages, as other questions\' answers or as "negatives".'
+        )
+        raise InvalidInputError(message)
+    evaluator = development_evaluator(split.development, data.passages, options.batch_size)
+    model, own_length = load_for_training(options)
+    training = train(
+        model, rows, evaluator, options, checkpoints=folder.checkpoints, progress=progress
+    )
+    save_model(model, folder.model, own_length)
+    sizes = DataSizes(
+        train=len(split.train),
+        development=len(split.development),
+        held_out=len(split.held_out),
+        rows=len(rows),
+        passages=len(data.passages),
+    )
+    return sizes, training
+
+
+def _measure(
+    data: TrainingData,
+    split: Split,
+    folder: RunFolder,
+    before: CrossEncoderScorer,
+    depth: int,
+    progress: bool,
+) -> HeldOutFigures:
+    collection = judged(f"{data.name}, held out", split.held_out, data.passages)
+    write_collection(collection, folder.collection)
+    with CrossEncoderScorer(folder.model) as after:
+        return before_and_after(collection, before, after, depth=depth, progress=progress)

@@ -1,0 +1,74 @@
+"""The models that a run starts from, checked before any work is done."""
+
+from __future__ import annotations
+
+import torch
+from sentence_transformers import CrossEncoder, SentenceTransformer
+
+from rerank_plugins._model import ModelSettings, locate
+from rerank_plugins.errors import InvalidInputError, LabelRequiredError
+from rerank_plugins.fine_tuning.options import FineTuningOptions
+from rerank_plugins.scorer import CrossEncoderScorer
+
+_MAX_LENGTH = 256
+
+
+def starting_scorer(options: FineTuningOptions) -> CrossEncoderScorer:
+    """Returns a scorer of the model as it is before training, loaded.
+
+    Raises:
+        ModelError: The model cannot be loaded, or does not read `max_length` tokens.
+        InvalidInputError: Its head has several columns.
+    """
+    scorer, trained = (
+        CrossEncoderScorer(
+            options.model,
+            revision=options.revision,
+            local_files_only=options.local_files_only,
+            max_length=max_length,
+        )
+        for max_length in (None, options.max_length)
+    )
+    try:
+        trained.warm_up()  # says what cannot be trained in the words that users know
+    except LabelRequiredError as error:
+        message = (
+            f"{options.model!r} has a head with several columns, and fine-tuning trains a head "
+            "with one. Choose a model with one column, for example model='embedded'."
+        )
+        raise InvalidInputError(message) from error
+    trained.close()
+    return scorer
+
+
+def load_for_training(options: FineTuningOptions) -> tuple[CrossEncoder, int | None]:
+    """Returns the model in fp32, cutting pairs at the training's length, and its own length."""
+    settings = ModelSettings(
+        options.model, revision=options.revision, local_files_only=options.local_files_only
+    )
+    model = CrossEncoder(
+        str(locate(settings)),
+        local_files_only=True,
+        model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+    )
+    own_length = model.max_seq_length
+    model.max_seq_length = options.max_length or min(_MAX_LENGTH, own_length or _MAX_LENGTH)
+    return model, own_length
+
+
+def load_bi_encoder(options: FineTuningOptions) -> SentenceTransformer | None:
+    """Returns the bi-encoder that finds negatives, if one is named.
+
+    Raises:
+        InvalidInputError: It cannot be loaded.
+    """
+    if options.bi_encoder is None:
+        return None
+    try:
+        return SentenceTransformer(options.bi_encoder, local_files_only=options.local_files_only)
+    except (OSError, ValueError) as error:
+        message = (
+            f"bi_encoder={options.bi_encoder!r} could not be loaded as a sentence-transformers "
+            f"model: {error}. Give a folder or a hub id, or leave it out for BM25 alone."
+        )
+        raise InvalidInputError(message) from error

@@ -1,0 +1,160 @@
+"""The training itself: sentence-transformers' `CrossEncoderTrainer`, with early stopping."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from sentence_transformers import (
+    CrossEncoder,
+    CrossEncoderTrainer,
+    CrossEncoderTrainingArguments,
+)
+from sentence_transformers.cross_encoder.evaluation import CrossEncoderRerankingEvaluator
+from sentence_transformers.cross_encoder.losses import ListNetLoss
+from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback
+
+from rerank_plugins.fine_tuning.measuring import DEVELOPMENT_METRIC
+from rerank_plugins.fine_tuning.mining import TrainingRow
+from rerank_plugins.fine_tuning.options import FineTuningOptions
+
+_ANSWER_LABEL = 30.0
+"""ListNet's target is the softmax of the labels: at 30 to 0 all of it is on the answer."""
+
+
+@dataclass(frozen=True)
+class TrainingFigures:
+    """What the training did.
+
+    Attributes:
+        steps: Steps done, over all starts.
+        kept_step: The step whose weights are kept; 0 where none was better than the start.
+        seconds: Seconds of this start, looks at the development questions included.
+        development_before: nDCG@10 of the development questions before training; `None` without
+            any.
+        development_after: The same with the weights that are kept.
+    """
+
+    steps: int
+    kept_step: int
+    seconds: float
+    development_before: float | None
+    development_after: float | None
+
+
+def train(
+    model: CrossEncoder,
+    rows: Sequence[TrainingRow],
+    evaluator: CrossEncoderRerankingEvaluator | None,
+    options: FineTuningOptions,
+    *,
+    checkpoints: Path,
+    progress: bool,
+) -> TrainingFigures:
+    """Trains `model` in place, going on from the last checkpoint in `checkpoints`.
+
+    The loss is the cross-entropy of a softmax over an answer and its negatives: ListNet (Cao et
+    al., ICML 2007) with all of the target on the answer. It needs no weight that balances
+    answers against negatives, as a pointwise loss does, spends its gradient where the order is
+    wrong, which is what counts when there are few questions, and is what the embedded model was
+    made with, so that logits stay about where they were. Only differences within a question
+    matter to it: thresholds have to be chosen again.
+
+    With an evaluator, the weights kept are the best by the development questions, those before
+    training included; without, the last.
+
+    Args:
+        model: A cross-encoder with one column.
+        rows: What it learns from.
+        evaluator: Looks at the development questions.
+        options: The settings.
+        checkpoints: Folder for checkpoints; two are kept.
+        progress: Show a bar on standard error.
+    """
+    start = time.monotonic()
+    before = None if evaluator is None else float(evaluator(model)[DEVELOPMENT_METRIC])
+    untrained = {name: values.clone() for name, values in model.state_dict().items()}
+    model.model_card_data.local_files_only = True
+    model.model_card_data.generate_widget_examples = False
+    trainer = CrossEncoderTrainer(
+        model=model,
+        args=_arguments(options, len(rows), evaluator is not None, checkpoints, progress),
+        train_dataset=_dataset(rows),
+        loss=ListNetLoss(model),
+        evaluator=evaluator,
+        callbacks=[EarlyStoppingCallback(options.patience)] if evaluator is not None else [],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    if progress:
+        trainer.add_callback(_Progress())
+    trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+    steps, best = trainer.state.global_step, trainer.state.best_metric
+    kept, after = steps, None
+    if before is not None:
+        kept, after = trainer.state.best_global_step or steps, best
+        if best is None or best < before:
+            model.load_state_dict(untrained)
+            kept, after = 0, before
+    model.eval()
+    return TrainingFigures(steps, kept, time.monotonic() - start, before, after)
+
+
+def _dataset(rows: Sequence[TrainingRow]) -> Dataset:
+    return Dataset.from_dict(
+        {
+            "query": [row.query for row in rows],
+            "passages": [[row.answer, *row.negatives] for row in rows],
+            "labels": [[_ANSWER_LABEL, *(0.0 for _ in row.negatives)] for row in rows],
+        }
+    )
+
+
+def _arguments(
+    options: FineTuningOptions, rows: int, looks: bool, checkpoints: Path, progress: bool
+) -> CrossEncoderTrainingArguments:
+    epoch = math.ceil(rows / options.batch_size)
+    every = max(1, min(epoch // options.looks, math.ceil(epoch * options.epochs)))
+    return CrossEncoderTrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=options.epochs,
+        per_device_train_batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        warmup_steps=0.1,
+        weight_decay=0.01,
+        seed=options.seed,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        eval_strategy="steps" if looks else "no",
+        eval_steps=every if looks else None,
+        load_best_model_at_end=looks,
+        metric_for_best_model=f"eval_{DEVELOPMENT_METRIC}" if looks else None,
+        greater_is_better=True if looks else None,
+        restore_callback_states_from_checkpoint=True,
+        logging_strategy="no",
+        dataloader_pin_memory=torch.cuda.is_available(),  # warns where there is nothing to pin for
+        report_to="none",
+        disable_tqdm=not progress,
+    )
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The last checkpoint that was written whole: its state is written last."""
+    done = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    if not done:
+        return None
+    return str(max(done, key=lambda path: int(path.name.removeprefix("checkpoint-"))))
+
+
+class _Progress(ProgressCallback):
+    """The bar without the log lines, which would go to standard output."""
+
+    def on_log(self, *args: Any, **options: Any) -> None:
+        """Says nothing."""

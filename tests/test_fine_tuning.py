@@ -1,0 +1,338 @@
+"""Fine-tuning: from pairs to a folder that every wrapper loads, and what it says about itself."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import CrossEncoder
+from sentence_transformers.base.evaluation import BaseEvaluator
+
+from rerank_plugins import CrossEncoderScorer, InvalidInputError, ModelNotFoundError
+from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.evaluation import change, compare, read_collection
+from rerank_plugins.evaluation.first_stage import bm25_candidates
+from rerank_plugins.evaluation.scorers import scorer_function
+from rerank_plugins.fine_tuning import (
+    FineTuningOptions,
+    FineTuningResult,
+    LabelledQuestion,
+    fine_tune,
+)
+from rerank_plugins.fine_tuning.measuring import development_evaluator
+from rerank_plugins.fine_tuning.mining import TrainingRow
+from rerank_plugins.fine_tuning.trainer import train
+from tests.domain import domain_rows, write_pairs
+
+PAIRS = [("where is the red fox", "the red fox is in the house"), ("a b", "the sea")]
+
+
+def quick(model: Path, **changes: Any) -> FineTuningOptions:
+    settings: dict[str, Any] = {"epochs": 1, "negatives": 2, "learning_rate": 1e-3, "depth": 10}
+    return FineTuningOptions(model=str(model), **{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pairs(tmp_path_factory.mktemp("domain") / "animals.jsonl")
+
+
+@pytest.fixture(scope="module")
+def result(
+    pairs: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> FineTuningResult:
+    return fine_tune(pairs, tmp_path_factory.mktemp("run") / "out", quick(tiny_model))
+
+
+class TestTheFolder:
+    def test_our_scorer_and_the_plain_library_load_it_and_agree(
+        self, result: FineTuningResult
+    ) -> None:
+        plain = CrossEncoder(str(result.model), device="cpu", local_files_only=True)
+        wanted = plain.predict(PAIRS, activation_fn=torch.nn.Identity(), show_progress_bar=False)
+        with CrossEncoderScorer(result.model) as scorer:
+            assert scorer.score_pairs(PAIRS) == pytest.approx(wanted, abs=1e-4)
+
+    def test_it_reads_as_many_tokens_as_the_model_before(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        options = quick(tiny_model, max_length=16, held_out=0.0, development=0.0)
+        made = fine_tune(pairs, tmp_path / "out", options)
+        before, after = (
+            CrossEncoder(str(folder), local_files_only=True) for folder in (tiny_model, made.model)
+        )
+        assert after.max_seq_length == before.max_seq_length == 64
+        assert before.tokenizer(*PAIRS[0])["input_ids"] == after.tokenizer(*PAIRS[0])["input_ids"]
+
+    def test_its_card_has_the_sizes_the_figures_and_the_settings(
+        self, result: FineTuningResult
+    ) -> None:
+        card = (result.model / "README.md").read_text()
+        assert result.held_out is not None
+        for said in (
+            "fine-tuned on animals",
+            "21 questions for training, 3 to choose when to stop, 6 held out",
+            f"| before | {100 * result.held_out.before:.1f} |",
+            f"| after | {100 * result.held_out.after:.1f} |",
+            "| learning rate | 0.001 |",
+            "licences",
+        ):
+            assert said in card
+
+    def test_the_checkpoints_are_gone_and_the_held_out_questions_are_there(
+        self, result: FineTuningResult
+    ) -> None:
+        names = {path.name for path in result.model.parent.iterdir()}
+        assert names == {"model", "held-out", "fine_tuning.json"}
+
+    def test_the_figures_can_be_measured_again(
+        self, result: FineTuningResult, tiny_model: Path
+    ) -> None:
+        assert result.collection is not None
+        assert result.held_out is not None
+        collection = read_collection(result.collection)
+        with CrossEncoderScorer(tiny_model) as before, CrossEncoderScorer(result.model) as after:
+            comparison = compare(
+                collection,
+                bm25_candidates(collection, 10),
+                {"before": scorer_function(before), "after": scorer_function(after)},
+                depth=10,
+            )
+        old, new = comparison.reranked
+        assert comparison.first_stage.mean("nDCG@10") == pytest.approx(result.held_out.first_stage)
+        assert old.mean("nDCG@10") == pytest.approx(result.held_out.before)
+        assert new.mean("nDCG@10") == pytest.approx(result.held_out.after)
+        assert change(old.values["nDCG@10"], new.values["nDCG@10"]) == result.held_out.change
+
+
+class TestTheRun:
+    def test_what_is_done_is_told_and_not_done_again(
+        self, result: FineTuningResult, pairs: Path, tiny_model: Path
+    ) -> None:
+        written = (result.model / "model.safetensors").stat().st_mtime_ns
+        assert fine_tune(pairs, result.model.parent, quick(tiny_model)) == result
+        assert (result.model / "model.safetensors").stat().st_mtime_ns == written
+
+    @pytest.mark.parametrize("changed", ["seed", "data"])
+    def test_another_run_is_not_written_over(
+        self, result: FineTuningResult, tiny_model: Path, pairs: Path, tmp_path: Path, changed: str
+    ) -> None:
+        options = quick(tiny_model, **({"seed": 5} if changed == "seed" else {}))
+        data = pairs
+        if changed == "data":
+            data = write_pairs(tmp_path / "animals.jsonl", domain_rows()[:20])
+        with pytest.raises(InvalidInputError, match=f"another {changed}.*resume=False"):
+            fine_tune(data, result.model.parent, options)
+
+    def test_a_folder_that_no_run_made_is_left_alone(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "model").mkdir()
+        with pytest.raises(InvalidInputError, match="no fine-tuning run"):
+            fine_tune(pairs, tmp_path, quick(tiny_model))
+
+    def test_it_starts_anew_when_told_to(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        bare = {"held_out": 0.0, "development": 0.0}
+        fine_tune(pairs, tmp_path, quick(tiny_model, **bare))
+        again = fine_tune(pairs, tmp_path, quick(tiny_model, seed=5, **bare), resume=False)
+        assert json.loads((tmp_path / "fine_tuning.json").read_text())["settings"]["seed"] == 5
+        assert again.training.steps == 4
+
+    def test_without_held_out_questions_nothing_is_measured_and_the_last_step_is_kept(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        options = quick(tiny_model, held_out=0.0, development=0.0)
+        made = fine_tune(pairs, tmp_path, options)
+        assert made.held_out is None
+        assert made.collection is None
+        assert not (tmp_path / "held-out").exists()
+        assert made.training.kept_step == made.training.steps == 4
+        card = (made.model / "README.md").read_text()
+        assert "Nothing was measured" in card
+        assert "after the last of 4 steps" in card
+
+    def test_it_says_nothing_unless_it_shows_its_progress(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        fine_tune(pairs, tmp_path / "a", quick(tiny_model))
+        quiet = capfd.readouterr()
+        assert quiet.out == quiet.err == ""
+        fine_tune(pairs, tmp_path / "b", quick(tiny_model), progress=True)
+        shown = capfd.readouterr()
+        assert shown.out == ""
+        assert "measuring" in shown.err
+
+    def test_fewer_questions_can_be_used_than_there_are(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        options = quick(tiny_model, questions=10, held_out=0.0, development=0.0)
+        sizes = fine_tune(pairs, tmp_path, options).sizes
+        assert (sizes.train, sizes.passages) == (10, 30)
+
+
+class Looks(BaseEvaluator):
+    """Gives the figures it was told to give, then raises what it was told to raise."""
+
+    def __init__(self, *values: float | BaseException) -> None:
+        super().__init__()
+        self.values = list(values)
+
+    def __call__(self, model: Any, *args: Any, **options: Any) -> dict[str, float]:
+        value = self.values.pop(0)
+        if isinstance(value, BaseException):
+            raise value
+        return {"ndcg@10": value}
+
+
+def rows() -> list[TrainingRow]:
+    texts = [row["positive"] for row in domain_rows()]
+    return [
+        TrainingRow(row["query"], row["positive"], (texts[number - 1], texts[number - 2]))
+        for number, row in enumerate(domain_rows())
+    ]
+
+
+def load(folder: Path) -> CrossEncoder:
+    return CrossEncoder(str(folder), device="cpu", local_files_only=True)
+
+
+class TestStopping:
+    def test_questions_that_find_no_wrong_passage_cannot_choose(self) -> None:
+        alone = [LabelledQuestion("where is the fox", ("the fox is here",))]
+        assert development_evaluator(alone, ["the fox is here", "a tree"], 8) is None
+        assert development_evaluator([], ["a tree"], 8) is None
+
+    def test_it_stops_when_nothing_gets_better_and_keeps_the_best(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        options = quick(tiny_model, epochs=5, looks=1, patience=2)
+        figures = train(
+            load(tiny_model),
+            rows(),
+            Looks(0.1, 0.2, 0.4, 0.3, 0.3),  # type: ignore[arg-type]
+            options,
+            checkpoints=tmp_path,
+            progress=False,
+        )
+        assert (figures.kept_step, figures.steps) == (8, 16)
+        assert (figures.development_before, figures.development_after) == (0.1, 0.4)
+
+    def test_the_model_stays_as_it_was_if_every_step_is_worse(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        model, start = load(tiny_model), load(tiny_model)
+        options = quick(tiny_model, epochs=2, looks=1)
+        looks: Any = Looks(0.9, 0.2, 0.3)
+        figures = train(model, rows(), looks, options, checkpoints=tmp_path, progress=False)
+        assert figures.kept_step == 0
+        assert figures.development_after == 0.9
+        assert np.array_equal(
+            model.predict(PAIRS, show_progress_bar=False),
+            start.predict(PAIRS, show_progress_bar=False),
+        )
+
+    def test_a_stopped_run_goes_on_and_ends_where_an_unbroken_one_ends(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        options = quick(tiny_model, epochs=3, looks=1)
+
+        def run(model: CrossEncoder, looks: Any, name: str) -> int:
+            checkpoints = tmp_path / name
+            return train(
+                model, rows(), looks, options, checkpoints=checkpoints, progress=False
+            ).steps
+
+        broken, unbroken = load(tiny_model), load(tiny_model)
+        assert run(unbroken, Looks(0.1, 0.2, 0.3, 0.4), "unbroken") == 12
+        with pytest.raises(KeyboardInterrupt):
+            run(load(tiny_model), Looks(0.1, 0.2, KeyboardInterrupt()), "broken")
+        assert run(broken, Looks(0.1, 0.3, 0.4), "broken") == 12
+        assert broken.predict(PAIRS, show_progress_bar=False) == pytest.approx(
+            unbroken.predict(PAIRS, show_progress_bar=False), abs=1e-5
+        )
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("epochs", 0),
+            ("learning_rate", 0.5),
+            ("max_length", 4),
+            ("development", 0.5),
+            ("held_out", -0.1),
+            ("seed", -1),
+            ("questions", 9),
+            ("batch_size", 0),
+            ("negatives", 0),
+            ("looks", 0),
+            ("patience", 0),
+            ("depth", 0),
+            ("model", 3),
+            ("bi_encoder", 3),
+        ],
+    )
+    def test_a_setting_that_is_not_allowed_is_named(self, name: str, value: Any) -> None:
+        with pytest.raises(InvalidInputError, match=name):
+            FineTuningOptions(**{name: value})
+
+    def test_too_few_questions_are_an_error_with_the_least_number(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        few = write_pairs(tmp_path / "few.jsonl", domain_rows()[:9] * 3)
+        with pytest.raises(InvalidInputError, match=r"has 9 different questions.* at least 10"):
+            fine_tune(few, tmp_path / "out", quick(tiny_model))
+
+    def test_one_passage_for_all_questions_leaves_nothing_to_learn(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        same = [{"query": f"q {number}", "positive": "the house"} for number in range(12)]
+        data = write_pairs(tmp_path / "same.jsonl", same)
+        with pytest.raises(InvalidInputError, match="nothing to learn in same"):
+            fine_tune(data, tmp_path / "out", quick(tiny_model))
+
+    def test_a_head_with_several_columns_is_refused(
+        self, three_column_model: Path, pairs: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(InvalidInputError, match="head with several columns"):
+            fine_tune(pairs, tmp_path, quick(three_column_model))
+
+    def test_more_tokens_than_the_model_reads_are_refused(
+        self, tiny_model: Path, pairs: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(UnsupportedOptionError, match="at most 64 tokens"):
+            fine_tune(pairs, tmp_path, quick(tiny_model, max_length=65))
+
+    def test_a_model_that_is_not_there_is_the_scorer_s_error(
+        self, pairs: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ModelNotFoundError, match="There is no directory"):
+            fine_tune(pairs, tmp_path / "out", quick(Path("/none/of/this")))
+
+    def test_a_bi_encoder_that_is_not_there_is_named(
+        self, tiny_model: Path, pairs: Path, tmp_path: Path
+    ) -> None:
+        options = quick(tiny_model, bi_encoder="/none/of/this")
+        with pytest.raises(InvalidInputError, match="bi_encoder='/none/of/this' could not be"):
+            fine_tune(pairs, tmp_path / "out", options)
+
+    def test_the_model_to_start_from_is_not_written_over(
+        self, result: FineTuningResult, pairs: Path
+    ) -> None:
+        with pytest.raises(InvalidInputError, match="lies in"):
+            fine_tune(pairs, result.model.parent, quick(result.model), resume=False)
+        assert result.model.is_dir()
+
+    @pytest.mark.parametrize("module", ["datasets", "accelerate"])
+    def test_without_its_packages_the_import_says_what_to_install(self, module: str) -> None:
+        code = f"import sys; sys.modules[{module!r}] = None; import rerank_plugins.fine_tuning"
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        assert 'pip install "rerank-plugins[train]"' in done.stderr
