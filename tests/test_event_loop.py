@@ -15,7 +15,6 @@ from langchain_core.retrievers import BaseRetriever
 from llama_index.core import QueryBundle
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
-from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
 from llama_index.core.retrievers import BaseRetriever as LlamaIndexRetriever
 from llama_index.core.schema import NodeWithScore, TextNode
 
@@ -67,11 +66,9 @@ class FixedNodes(LlamaIndexRetriever):
 
 
 def llama_index() -> Paths:
-    engine = RetrieverQueryEngine(
+    engine = RetrieverQueryEngine.from_args(
         FixedNodes(),
-        response_synthesizer=get_response_synthesizer(
-            llm=MockLLM(), response_mode=ResponseMode.NO_TEXT
-        ),
+        llm=MockLLM(),
         node_postprocessors=[CrossEncoderRerank(model="embedded", top_n=3)],
     )
     return Paths(lambda: engine.query(QUERY), lambda: engine.aquery(QUERY))
