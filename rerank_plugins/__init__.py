@@ -1,6 +1,8 @@
 """Reranking for RAG: a cross-encoder behind one scoring contract, for every framework."""
 
+from rerank_plugins.compile import compile_model
 from rerank_plugins.errors import (
+    BundleError,
     ForkedProcessError,
     HubUnreachableError,
     InvalidInputError,
@@ -17,12 +19,13 @@ from rerank_plugins.errors import (
     UnsupportedOptionError,
 )
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.results import PairScores, Ranked, ScoreScale
+from rerank_plugins.results import PairScores, Plan, Ranked, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer, Scorer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BundleError",
     "CrossEncoderScorer",
     "ForkedProcessError",
     "HubUnreachableError",
@@ -34,6 +37,7 @@ __all__ = [
     "ModelNotFoundError",
     "NotACrossEncoderError",
     "PairScores",
+    "Plan",
     "Ranked",
     "RerankError",
     "Reranker",
@@ -44,4 +48,5 @@ __all__ = [
     "UnsafeWeightsError",
     "UnsupportedOptionError",
     "__version__",
+    "compile_model",
 ]

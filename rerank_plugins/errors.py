@@ -9,6 +9,7 @@ RerankError
 │   ├── NotACrossEncoderError (ValueError)       a model, but without a ranking head
 │   ├── LabelRequiredError (ValueError)          a head with several columns, none chosen
 │   ├── UnsafeWeightsError (ValueError)          no safetensors weights
+│   ├── BundleError (ValueError)                 a compiled bundle that does not fit its manifest
 │   └── UnsupportedOptionError (ValueError)      the model cannot run with the chosen options
 ├── MissingExtraError (ImportError)       an optional dependency is not installed
 ├── ScoringError (RuntimeError)           the model gave something that is not a score
@@ -17,6 +18,7 @@ RerankError
 """
 
 __all__ = [
+    "BundleError",
     "ForkedProcessError",
     "HubUnreachableError",
     "InvalidInputError",
@@ -68,6 +70,10 @@ class LabelRequiredError(ModelError, ValueError):
 
 class UnsafeWeightsError(ModelError, ValueError):
     """The model has no safetensors weights; pickled weights can run code and are not loaded."""
+
+
+class BundleError(ModelError, ValueError):
+    """A compiled bundle is damaged, changed or of another version; compile it again."""
 
 
 class UnsupportedOptionError(ModelError, ValueError):

@@ -11,6 +11,7 @@ import typer
 
 from rerank_plugins import __version__
 from rerank_plugins.cli import options
+from rerank_plugins.cli.compile_command import compile_bundle, plan
 from rerank_plugins.cli.errors import Commands
 from rerank_plugins.cli.eval_command import evaluate
 from rerank_plugins.cli.rank_command import rank
@@ -53,6 +54,7 @@ def demo(
     model: options.Model = "embedded",
     revision: options.Revision = None,
     device: options.Device = None,
+    backend: options.Backend = "auto",
     precision: options.ModelPrecision = "fp32",
     max_length: options.MaxLength = None,
     label: options.Label = None,
@@ -70,6 +72,7 @@ def demo(
         model=model,
         revision=revision,
         device=device,
+        backend=backend,
         precision=precision,
         max_length=max_length,
         label=label,
@@ -80,6 +83,8 @@ def demo(
 
 app.command()(rank)
 app.command("eval")(evaluate)
+app.command("compile")(compile_bundle)
+app.command()(plan)
 
 
 @app.command()

@@ -9,7 +9,8 @@ from typer.core import TyperGroup
 from rerank_plugins.errors import RerankError
 
 _OPTIONS = (
-    "device|label|local_files_only|max_length|model|precision|revision|scale|score_threshold|top_k"
+    "backend|calibration|device|label|local_files_only|max_length|model|precision|revision|scale|"
+    "score_threshold|top_k"
 )
 _GIVEN = re.compile(rf"\b({_OPTIONS})=('[^']*'|[\w.-]*\w)?")
 _NAMED = re.compile(r"\b(local_files_only|max_length|score_threshold|top_k)\b")
