@@ -122,7 +122,7 @@ class CrossEncoderScorer(Scorer):
         backend: `"torch"`, `"onnx"`, `"openvino"`, or `"auto"`, which chooses by what is installed
             and what the processor has; `plan` says what was chosen and why.
         precision: `"fp32"`, `"bf16"`, `"fp16"` (torch only), `"int8"` (openvino only), or `"auto"`:
-            fp32, or bf16 where its measured loss is within 0.1 point nDCG@10.
+            fp32, as nothing lower is chosen unless it is asked for.
         max_length: Tokens of query and passage together, special tokens included; longer pairs
             are cut, and results say so. `None`: what the model can read.
         max_batch_tokens: Tokens per batch, padding included. `None`: 2048 on a CPU, 32768 on

@@ -47,13 +47,12 @@ def choose(settings: ModelSettings, folder: Path) -> Plan:
     """
     if is_bundle(folder):
         return _bundle_plan(settings, folder)
-    precision, because = _precision(settings)
+    # What a lower precision costs depends on the model, so only who has measured it can ask.
+    precision = "fp32" if settings.precision == "auto" else settings.precision
     if settings.backend == "auto":
-        backend, reason = _backend(settings, folder, precision)
-        return Plan(backend, precision, "; ".join(filter(None, (reason, because))))
+        return Plan(*_backend(settings, folder, precision))
     _check(settings, folder, precision)
-    reason = f"backend={settings.backend!r} was asked for"
-    return Plan(settings.backend, precision, "; ".join(filter(None, (reason, because))))
+    return Plan(settings.backend, precision, f"backend={settings.backend!r} was asked for")
 
 
 def check_installed(settings: ModelSettings) -> None:
@@ -111,43 +110,33 @@ def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
     return Plan(backend, precision, "the bundle was compiled for it")
 
 
-def _precision(settings: ModelSettings) -> tuple[str, str]:
-    """The precision, and what to say about it."""
-    if settings.precision != "auto":
-        return settings.precision, ""
-    if settings.backend not in ("auto", "openvino") or not _on_cpu(settings):
-        return "fp32", "fp32 because bf16 is chosen for OpenVINO on a CPU only"
-    if settings.model != EMBEDDED:
-        return "fp32", "fp32 because what bf16 costs is measured for model='embedded' only"
-    if not is_installed("openvino"):
-        return "fp32", "fp32 because OpenVINO is not installed"
-    if not cpu_has_bf16():
-        return "fp32", "fp32 because this processor has no bf16 instructions"
-    return "bf16", "bf16 because this processor has it and it costs under 0.1 point nDCG@10"
-
-
-def _backend(settings: ModelSettings, folder: Path, precision: str) -> tuple[str, str]:
-    """The backend for `backend="auto"`, and the reason."""
+def _backend(settings: ModelSettings, folder: Path, precision: str) -> tuple[str, str, str]:
+    """Backend, precision and reason for `backend="auto"`."""
     if precision == "int8":
         _check_device(settings, "openvino")
         _check_architecture(settings, folder, "openvino")
-        return "openvino", "openvino because only there int8 is offered"
+        return "openvino", precision, "openvino because only there int8 is offered"
     if settings.model == EMBEDDED and precision == "fp32" and settings.device in (None, "cpu"):
-        return "onnx", "onnx because the embedded model ships as a graph for it"
+        return "onnx", precision, "onnx because the embedded model ships as a graph for it"
+    reason = _reason_for_torch(settings, folder, precision)
+    if reason is not None:
+        return "torch", precision, f"torch because {reason}"
+    return "openvino", precision, "openvino because it is installed and the fastest on a CPU"
+
+
+def _reason_for_torch(settings: ModelSettings, folder: Path, precision: str) -> str | None:
+    """Why OpenVINO cannot or should not run the model."""
     if precision == "fp16":
-        return "torch", "torch because only there fp16 is offered"
+        return "only there fp16 is offered"
     if not graph_fits(folder):
-        return "torch", "torch because no other backend runs this architecture"
+        return "no other backend runs this architecture"
     if not _on_cpu(settings):
-        return "torch", "torch because it runs on the device that is not the CPU"
+        return "it runs on the device that is not the CPU"
     if not is_installed("openvino"):
-        return (
-            "torch",
-            'torch because OpenVINO is not installed (pip install "rerank-plugins[openvino]")',
-        )
+        return "OpenVINO is not installed"
     if precision == "bf16" and not cpu_has_bf16():
-        return "torch", "torch because this processor has no bf16 instructions for OpenVINO"
-    return "openvino", "openvino because it is installed and the fastest on a CPU"
+        return "this processor has no bf16 instructions for OpenVINO"
+    return None
 
 
 def _check(settings: ModelSettings, folder: Path, precision: str) -> None:

@@ -28,7 +28,7 @@ class FirstTokenLogits(nn.Module):
         self.embeddings = encoder.embeddings
         self.layers = encoder.encoder.layer
         self.pooler = encoder.pooler
-        self.classifier = model.classifier
+        self.classifier: Any = model.classifier
 
     def forward(
         self,
@@ -67,7 +67,7 @@ def _layer(
     attention = layer.attention.self
     heads = attention.num_attention_heads
 
-    def split(values: torch.Tensor) -> torch.Tensor:
+    def split(values: Any) -> Any:
         return values.unflatten(-1, (heads, -1)).transpose(1, 2)
 
     mixed = nn.functional.scaled_dot_product_attention(

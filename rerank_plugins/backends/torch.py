@@ -66,7 +66,7 @@ class _Forward:
         self._torch = torch
         self._device = model.device
         self._inputs = inputs
-        inner = model[0].model
+        inner: Any = model[0].model
         self._logits: Callable[[dict[str, Any]], Any]
         if len(model) == 1 and reads_first_token(inner):
             first_token = FirstTokenLogits(inner)

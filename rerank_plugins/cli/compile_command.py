@@ -104,9 +104,10 @@ def plan(
 def _read_pairs(file: str) -> list[tuple[str, str]]:
     pairs = []
     for where, row in json_rows(read_lines(file), shown(file)):
-        pair = (row.get("query"), row.get("positive")) if isinstance(row, dict) else (None, None)
-        if not all(isinstance(text, str) for text in pair):
+        fields = row if isinstance(row, dict) else {}
+        query, passage = fields.get("query"), fields.get("positive")
+        if not isinstance(query, str) or not isinstance(passage, str):
             message = f'{where}: expected {{"query": "...", "positive": "..."}}.'
             raise InvalidInputError(message)
-        pairs.append(pair)
+        pairs.append((query, passage))
     return pairs
