@@ -34,7 +34,7 @@ def pairs() -> list[tuple[str, str]]:
     return [(question, passage) for question in questions for passage in passages]
 
 
-@pytest.mark.parametrize(("backend", "precision"), OFFERED, ids=" ".join)
+@pytest.mark.parametrize(("backend", "precision"), OFFERED)
 def test_scores_are_the_same_in_any_batch_and_from_any_thread(
     pairs: list[tuple[str, str]], backend: str, precision: str
 ) -> None:
