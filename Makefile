@@ -39,5 +39,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt requirements-dev.txt $(wildcard integrations/*/pyproject.toml) | $(BIN)/python
-	$(PIP) install --quiet -c constraints.txt -e ".[train]" $(INTEGRATIONS:%=-e ./integrations/%) -r requirements-dev.txt
+	$(PIP) install --quiet -c constraints.txt -e ".[train,int8,onnx]" $(INTEGRATIONS:%=-e ./integrations/%) -r requirements-dev.txt
 	touch $@ $(VENV)/.demo

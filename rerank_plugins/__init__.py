@@ -1,7 +1,9 @@
 """Reranking for RAG: a cross-encoder behind one scoring contract, for every framework."""
 
 from rerank_plugins._contract import Scorer
+from rerank_plugins.compile import compile_model
 from rerank_plugins.errors import (
+    BundleError,
     DatasetUnreachableError,
     ForkedProcessError,
     HubUnreachableError,
@@ -21,12 +23,13 @@ from rerank_plugins.errors import (
     UnsupportedOptionError,
 )
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.results import PairScores, Ranked, ScoreScale
+from rerank_plugins.results import PairScores, Plan, Ranked, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BundleError",
     "CrossEncoderScorer",
     "DatasetUnreachableError",
     "ForkedProcessError",
@@ -39,6 +42,7 @@ __all__ = [
     "ModelNotFoundError",
     "NotACrossEncoderError",
     "PairScores",
+    "Plan",
     "QueueFullError",
     "Ranked",
     "RerankError",
@@ -51,4 +55,5 @@ __all__ = [
     "UnsafeWeightsError",
     "UnsupportedOptionError",
     "__version__",
+    "compile_model",
 ]

@@ -20,6 +20,8 @@ from rerank_plugins.errors import (
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
+MANIFEST_FILE = "manifest.json"
+
 _SMALL_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
 _WITHOUT_NETWORK = (
     "Without a network, use model='embedded' (the model that ships with this package) or a "
@@ -56,6 +58,8 @@ def check_reference(model: Any) -> str:
 def locate(settings: ModelSettings) -> Path:
     """The folder with the model's files, downloaded if need be, after a look into them.
 
+    A compiled bundle is looked into where it is read.
+
     Raises:
         ModelNotFoundError: No such folder, hub id or revision.
         ModelAccessError: The hub wants a token with access to the model.
@@ -72,7 +76,8 @@ def locate(settings: ModelSettings) -> Path:
                 "this disk. Leave revision= out."
             )
             raise UnsupportedOptionError(message)
-        _inspect(folder, settings)
+        if not is_bundle(folder):
+            _inspect(folder, settings)
         return folder
     if folder.is_file():
         message = f"{settings.model!r} is a file. Pass the directory that holds the model."
@@ -89,6 +94,11 @@ def locate(settings: ModelSettings) -> Path:
     snapshot = _download(settings, patterns)
     _inspect(snapshot, settings)
     return snapshot
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether the folder holds a compiled bundle, and not a model beside a file of that name."""
+    return (folder / MANIFEST_FILE).is_file() and not (folder / "config.json").is_file()
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ RerankError
 │   ├── NotACrossEncoderError (ValueError)       a model, but without a ranking head
 │   ├── LabelRequiredError (ValueError)          a head with several columns, none chosen
 │   ├── UnsafeWeightsError (ValueError)          no safetensors weights
+│   ├── BundleError (ValueError)                 a compiled bundle that does not fit its manifest
 │   └── UnsupportedOptionError (ValueError)      the model cannot run with the chosen options
 ├── DatasetUnreachableError (ConnectionError)  a dataset to measure on could not be downloaded
 ├── MissingExtraError (ImportError)       an optional dependency is not installed
@@ -20,6 +21,7 @@ RerankError
 """
 
 __all__ = [
+    "BundleError",
     "DatasetUnreachableError",
     "ForkedProcessError",
     "HubUnreachableError",
@@ -74,6 +76,10 @@ class LabelRequiredError(ModelError, ValueError):
 
 class UnsafeWeightsError(ModelError, ValueError):
     """The model has no safetensors weights; pickled weights can run code and are not loaded."""
+
+
+class BundleError(ModelError, ValueError):
+    """A compiled bundle is damaged, changed or of another version; compile it again."""
 
 
 class UnsupportedOptionError(ModelError, ValueError):

@@ -39,3 +39,22 @@ class PairScores:
 
     logits: NDArray[np.float32]
     truncated: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a model is run, and why that way.
+
+    Attributes:
+        backend: `"torch"`, `"onnx"` or `"openvino"`.
+        precision: `"fp32"`, `"bf16"`, `"fp16"` or `"int8"`.
+        reason: Why these, where they were not asked for.
+        threads: Threads that share the work of a batch; `None`: the backend's own choice.
+        streams: Batches at a time; `None` where the backend has no such notion.
+    """
+
+    backend: str
+    precision: str
+    reason: str
+    threads: int | None = None
+    streams: int | None = None

@@ -23,7 +23,7 @@ from rerank_plugins._validation import (
 )
 from rerank_plugins.backends import BACKENDS, PRECISIONS, PairOptions
 from rerank_plugins.errors import InvalidInputError, ScorerClosedError
-from rerank_plugins.results import PairScores
+from rerank_plugins.results import PairScores, Plan
 
 MINIMUM_MAX_LENGTH = 8
 """Special tokens take 3 or 4 places; fewer than 8 leave no room for a query and a passage."""
@@ -37,15 +37,17 @@ class CrossEncoderScorer(Scorer):
     calls share batches: any number of threads and event loops may call one scorer.
 
     Args:
-        model: A hub id (`"cross-encoder/ms-marco-MiniLM-L4-v2"`), a local directory, or
-            `"embedded"` for the model inside this package, which needs no network.
+        model: A hub id (`"cross-encoder/ms-marco-MiniLM-L4-v2"`), a local directory with a model
+            or a bundle of `compile_model`, or `"embedded"` for the model inside this package,
+            which needs no network. A bundle brings its backend and precision with it.
         revision: Branch, tag or commit of a hub model.
         device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"` ...; `None` lets the backend choose. A
             list such as `["cuda:0", "cuda:1"]` loads the model once for each and shares the
             work out.
-        backend: `"torch"`, `"onnx"` (so far for the embedded model only), or `"auto"`: onnx
-            for the embedded model on a CPU, else torch.
-        precision: `"fp32"`, `"bf16"` or `"fp16"`; the last two on torch only.
+        backend: `"torch"`, `"onnx"`, `"openvino"`, or `"auto"`, which chooses by what is installed
+            and what the processor has; `plan` says what was chosen and why.
+        precision: `"fp32"`, `"bf16"`, `"fp16"` (torch only), `"int8"` (openvino only), or `"auto"`:
+            fp32, as nothing lower is chosen unless it is asked for.
         max_length: Tokens of query and passage together, special tokens included; longer pairs
             are cut, and results say so. `None`: what the model can read.
         max_batch_tokens: Tokens per batch, padding included. `None`: 2048 on a CPU, 32768 on
@@ -139,6 +141,17 @@ class CrossEncoderScorer(Scorer):
         )
         self._release = weakref.finalize(self, _registry.abandon, self._shared)
         self._release.atexit = False  # at exit the thread ends by itself
+
+    @property
+    def plan(self) -> Plan:
+        """How the model is run, and why that way; loads it if need be.
+
+        Raises:
+            ModelError: The model cannot be loaded or does not fit the options.
+            MissingExtraError: The backend's packages are not installed.
+        """
+        self.warm_up()
+        return self._shared.engine.backends[0].plan
 
     def submit(
         self, pairs: Sequence[tuple[str, str]], *, timeout: float | None = None

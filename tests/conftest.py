@@ -1,10 +1,20 @@
 """Tiny real checkpoints, made once per run."""
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache() -> Iterator[None]:
+    """Compiled graphs of this run go where they are deleted afterwards, subprocesses' too."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", folder)
+        yield
 
 
 @pytest.fixture(scope="session")

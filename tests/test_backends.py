@@ -23,9 +23,7 @@ from rerank_plugins import (
     Reranker,
     UnsupportedOptionError,
 )
-from rerank_plugins._model import ModelSettings
 from rerank_plugins._pairs import PairTokenizer, pad
-from rerank_plugins.backends import chosen_backend
 from rerank_plugins.backends.onnx import OnnxForward
 from rerank_plugins.training.onnx_graph import write_onnx_graph
 from tests.tiny_models import SPECIAL, WORDS, fixed_seed, save_tiny_cross_encoder, tiny_tokenizer
@@ -64,34 +62,6 @@ def test_the_graph_file_holds_no_weights(tmp_path: Path) -> None:
 def test_a_graph_is_refused_for_another_architecture(headless_model: Path) -> None:
     with pytest.raises(InvalidInputError, match="Run other models with backend='torch'"):
         write_onnx_graph(headless_model)
-
-
-@pytest.mark.parametrize(
-    ("settings", "backend"),
-    [
-        (ModelSettings("embedded"), "onnx"),
-        (ModelSettings("embedded", device="cpu"), "onnx"),
-        (ModelSettings("embedded", backend="torch"), "torch"),
-        (ModelSettings("embedded", device="cuda"), "torch"),
-        (ModelSettings("embedded", precision="bf16"), "torch"),
-        (ModelSettings("some/model"), "torch"),
-    ],
-)
-def test_auto_runs_the_embedded_model_in_onnx_on_a_cpu_and_all_else_in_torch(
-    settings: ModelSettings, backend: str
-) -> None:
-    assert chosen_backend(settings) == backend
-
-
-@pytest.mark.parametrize(
-    "options", [{"model": "some/model"}, {"device": "cuda"}, {"precision": "bf16"}]
-)
-def test_onnx_refuses_what_it_cannot_run(options: dict[str, str]) -> None:
-    with (
-        CrossEncoderScorer(**{"model": "embedded", "backend": "onnx", **options}) as scorer,
-        pytest.raises(UnsupportedOptionError, match="Use backend='torch'"),
-    ):
-        scorer.warm_up()
 
 
 def test_a_roberta_reads_two_positions_less_than_it_has(tmp_path: Path) -> None:

@@ -62,14 +62,18 @@ def test_it_is_the_architecture_of_the_reference_model() -> None:
     assert config["architectures"] == ["BertForSequenceClassification"]
 
 
-def test_it_runs_without_torch_sentence_transformers_or_network(onnx_scores: np.ndarray) -> None:
+@pytest.mark.parametrize("backend", ["auto", "openvino"])
+def test_it_runs_without_torch_sentence_transformers_or_network(
+    onnx_scores: np.ndarray, backend: str
+) -> None:
     code = (
         "import json, socket, sys\n"
         "for name in ('torch', 'sentence_transformers', 'transformers'):\n"
         "    sys.modules[name] = None\n"
         "socket.socket.connect = None\n"
         "from rerank_plugins import CrossEncoderScorer\n"
-        "scores = CrossEncoderScorer('embedded').score(*json.load(sys.stdin))\n"
+        f"scorer = CrossEncoderScorer('embedded', backend={backend!r})\n"
+        "scores = scorer.score(*json.load(sys.stdin))\n"
         "print(json.dumps(scores.tolist()))\n"
     )
     done = subprocess.run(

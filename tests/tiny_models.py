@@ -12,7 +12,13 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     BertModel,
+    CamembertConfig,
+    CamembertForSequenceClassification,
     PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
 )
 
 Activation = Literal["sigmoid", "identity", "none"]
@@ -73,10 +79,7 @@ def save_tiny_cross_encoder(
     """A checkpoint as people publish them, with the activation saved in one of three ways."""
     with fixed_seed():
         model = BertForSequenceClassification(tiny_config(columns))
-        with torch.no_grad():  # scores that differ visibly between pairs
-            for parameter in model.parameters():
-                if parameter.dim() > 1:
-                    parameter.normal_(std=0.2 * spread)
+        randomize(model, std=0.2 * spread)
     if names is not None:
         model.config.id2label = names
         model.config.label2id = {name: index for index, name in names.items()}
@@ -141,3 +144,74 @@ def fixed_seed() -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         yield
+
+
+ROBERTA_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+
+
+def tiny_roberta_tokenizer(max_length: int = 64) -> PreTrainedTokenizerFast:
+    """A word-level tokenizer that joins pairs as RoBERTa's and XLM-RoBERTa's do."""
+    vocabulary = {token: index for index, token in enumerate([*ROBERTA_SPECIAL, *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=max_length,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        cls_token="<s>",
+        sep_token="</s>",
+        mask_token="<mask>",
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+ARCHITECTURES: dict[str, tuple[type, type, dict[str, object]]] = {
+    "bert": (BertConfig, BertForSequenceClassification, {}),
+    "bert with another activation": (
+        BertConfig,
+        BertForSequenceClassification,
+        {"hidden_act": "gelu_new", "num_hidden_layers": 1},
+    ),
+    "roberta": (RobertaConfig, RobertaForSequenceClassification, {}),
+    "xlm-roberta": (XLMRobertaConfig, XLMRobertaForSequenceClassification, {}),
+    "camembert": (CamembertConfig, CamembertForSequenceClassification, {}),
+}
+"""Encoders that become a graph: TinyBERT and MiniLM are BERT, bge-reranker is XLM-RoBERTa."""
+
+
+def save_tiny_architecture(folder: Path, name: str, *, columns: int = 1) -> Path:
+    """A cross-encoder of one of the `ARCHITECTURES` with random weights."""
+    config_class, model_class, overrides = ARCHITECTURES[name]
+    roberta_like = config_class is not BertConfig
+    shape: dict[str, object] = {
+        "vocab_size": 5 + len(WORDS),
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 66 if roberta_like else 64,
+        "num_labels": columns,
+    }
+    if roberta_like:
+        shape |= {"type_vocab_size": 1, "pad_token_id": 1}
+    with fixed_seed():
+        model = model_class(config_class(**(shape | overrides)))
+        randomize(model)
+    model.save_pretrained(folder)
+    (tiny_roberta_tokenizer() if roberta_like else tiny_tokenizer()).save_pretrained(folder)
+    return folder
+
+
+def randomize(model: torch.nn.Module, std: float = 0.2) -> None:
+    """Gives a model weights with which scores differ visibly between pairs."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(std=std)

@@ -1,17 +1,24 @@
 """Backends: a loaded model that scores pairs. Which one runs, and what all of them answer to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins._model import EMBEDDED, ModelSettings
-from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins._model import ModelSettings, locate
+from rerank_plugins.backends._choice import (
+    BACKENDS,
+    PRECISIONS,
+    NoGraphError,
+    check_installed,
+    choose,
+)
+from rerank_plugins.results import Plan
 
-BACKENDS = ("auto", "torch", "onnx")
-PRECISIONS = ("fp32", "bf16", "fp16")
+__all__ = ["BACKENDS", "PRECISIONS", "Backend", "PairOptions", "load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,10 @@ class Backend(Protocol):
     `check` and `prepare` are called from one thread at a time, and so is `logits`.
     """
 
+    @property
+    def plan(self) -> Plan:
+        """How it runs the model."""
+
     def check(self, options: PairOptions) -> None:
         """Raises what the other methods would raise for these options, whatever the pairs."""
 
@@ -66,31 +77,30 @@ def load(settings: ModelSettings) -> Backend:
         ModelError: The model cannot be loaded or does not fit the options.
         MissingExtraError: The backend's packages are not installed.
     """
-    if chosen_backend(settings) == "onnx":
+    check_installed(settings)
+    folder = locate(settings)
+    plan = choose(settings, folder)
+    if plan.backend == "torch":
+        return _load_torch(settings, folder, plan)
+    from rerank_plugins.backends._graphs import find_graph
+
+    try:
+        graph = find_graph(settings, folder, plan)
+    except NoGraphError as error:
+        if settings.backend != "auto" or plan.precision == "int8":
+            raise
+        reason = f"torch because it became no graph: {error}"
+        return _load_torch(settings, folder, replace(plan, backend="torch", reason=reason))
+    if plan.backend == "onnx":
         from rerank_plugins.backends.onnx import load_onnx
 
-        return load_onnx(settings)
+        return load_onnx(settings.model, graph, plan)
+    from rerank_plugins.backends.openvino import load_openvino
+
+    return load_openvino(settings.model, graph, plan)
+
+
+def _load_torch(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
     from rerank_plugins.backends.torch import load_torch
 
-    return load_torch(settings)
-
-
-def chosen_backend(settings: ModelSettings) -> str:
-    """`"onnx"` or `"torch"`, for `backend="auto"` too.
-
-    Raises:
-        UnsupportedOptionError: ONNX Runtime is asked for and cannot run the model that way.
-    """
-    fits_onnx = (
-        settings.model == EMBEDDED
-        and settings.device in (None, "cpu")
-        and settings.precision == "fp32"
-    )
-    if settings.backend == "onnx" and not fits_onnx:
-        message = (
-            "backend='onnx' runs model='embedded' on device='cpu' in precision='fp32'; got "
-            f"model={settings.model!r}, device={settings.device!r}, "
-            f"precision={settings.precision!r}. Use backend='torch' for those."
-        )
-        raise UnsupportedOptionError(message)
-    return "onnx" if fits_onnx and settings.backend != "torch" else "torch"
+    return load_torch(settings, folder, plan)

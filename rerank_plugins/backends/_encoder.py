@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from rerank_plugins._labels import column_logits, column_of
 from rerank_plugins._pairs import PairTokenizer, PairTokens, Tokens, pad
 from rerank_plugins.backends import PairOptions, Prepared
+from rerank_plugins.backends._description import ModelDescription
 from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.results import Plan
 
 
 @dataclass(slots=True)
@@ -19,6 +21,7 @@ class EncoderBackend:
     Attributes:
         name: The model reference, for messages.
         forward: Takes b tokenized pairs, gives logits, float32 `(b, columns)`.
+        plan: How `forward` runs the model.
         tokenizer: The fast tokenizer in its JSON form.
         pad_id: Token id that fills up shorter pairs.
         limit: Most tokens of a pair that the model can read.
@@ -30,6 +33,7 @@ class EncoderBackend:
 
     name: str
     forward: Callable[[Tokens], NDArray[np.float32]]
+    plan: Plan
     tokenizer: str
     pad_id: int
     limit: int
@@ -76,3 +80,25 @@ class EncoderBackend:
         if length not in self._tokenizers:
             self._tokenizers[length] = PairTokenizer(self.tokenizer, max_length=length)
         return self._tokenizers[length]
+
+
+def encoder_backend(
+    name: str,
+    description: ModelDescription,
+    forward: Callable[[Tokens], NDArray[np.float32]],
+    plan: Plan,
+    max_batch_tokens: int,
+) -> EncoderBackend:
+    """The backend of a described model; see `EncoderBackend` for the arguments."""
+    return EncoderBackend(
+        name=name,
+        forward=forward,
+        plan=plan,
+        tokenizer=description.tokenizer,
+        pad_id=description.pad_id,
+        limit=description.limit,
+        columns=description.columns,
+        labels=description.labels,
+        max_batch_tokens=max_batch_tokens,
+        default_prompt=description.default_prompt,
+    )

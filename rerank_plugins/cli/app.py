@@ -9,6 +9,7 @@ import typer
 
 from rerank_plugins import __version__
 from rerank_plugins.cli import options
+from rerank_plugins.cli.compile_command import compile_bundle, plan
 from rerank_plugins.cli.errors import Commands
 from rerank_plugins.cli.eval import evaluate
 from rerank_plugins.cli.rank_command import rank
@@ -51,6 +52,7 @@ def demo(
     model: options.Model = "embedded",
     revision: options.Revision = None,
     device: options.Device = None,
+    backend: options.Backend = "auto",
     precision: options.ModelPrecision = "fp32",
     max_length: options.MaxLength = None,
     label: options.Label = None,
@@ -68,6 +70,7 @@ def demo(
         model=model,
         revision=revision,
         device=device,
+        backend=backend,
         precision=precision,
         max_length=max_length,
         label=label,
@@ -79,3 +82,5 @@ def demo(
 app.command()(rank)
 app.command("eval")(evaluate)
 app.command()(train)
+app.command("compile")(compile_bundle)
+app.command()(plan)

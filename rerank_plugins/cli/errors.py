@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from rerank_plugins.errors import RerankError
 
 _OPTIONS = (
-    "backend|bi_encoder|development|device|epochs|held_out|label|learning_rate|"
+    "backend|bi_encoder|calibration|development|device|epochs|held_out|label|learning_rate|"
     "local_files_only|max_length|model|precision|questions|revision|scale|score_threshold|seed|"
     "top_k"
 )

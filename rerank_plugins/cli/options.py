@@ -6,7 +6,8 @@ import typer
 
 from rerank_plugins.scorer import MINIMUM_MAX_LENGTH, CrossEncoderScorer
 
-Precision = Literal["fp32", "bf16", "fp16"]
+BackendName = Literal["auto", "torch", "onnx", "openvino"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 Model = Annotated[
     str,
@@ -23,6 +24,9 @@ Revision = Annotated[
 Device = Annotated[
     str | None,
     typer.Option(help="Where to run it: cpu, cuda, cuda:1, mps.", show_default="chosen for you"),
+]
+Backend = Annotated[
+    BackendName, typer.Option("--backend", help="What runs it; 'rerank plan' says what auto chose.")
 ]
 ModelPrecision = Annotated[Precision, typer.Option("--precision", help="Number format.")]
 MaxLength = Annotated[
@@ -50,6 +54,7 @@ def scorer_of(
     model: str,
     revision: str | None,
     device: str | None,
+    backend: BackendName,
     precision: Precision,
     max_length: int | None,
     label: str | None,
@@ -65,6 +70,7 @@ def scorer_of(
         model,
         revision=revision,
         device=device,
+        backend=backend,
         precision=precision,
         max_length=max_length,
         label=int(label) if label is not None and label.isdecimal() else label,

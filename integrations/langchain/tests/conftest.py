@@ -1,5 +1,5 @@
-"""The tiny real models of the core's tests."""
+"""The tiny real models of the core's tests, and their cache."""
 
-from tests.conftest import headless_model, three_column_model, tiny_model
+from tests.conftest import headless_model, own_cache, three_column_model, tiny_model
 
-__all__ = ["headless_model", "three_column_model", "tiny_model"]
+__all__ = ["headless_model", "own_cache", "three_column_model", "tiny_model"]

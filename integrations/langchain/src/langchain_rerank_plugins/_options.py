@@ -18,8 +18,8 @@ class RerankOptions(OptionFields, BaseModel):
         model: Hub id, local directory (a path is fine), or `"embedded"` for the model that ships.
         scale: `"probability"` or `"logit"`: what the scores are.
         device: `"cpu"`, `"cuda:1"` ...; `None` lets the backend choose. A list shares the work out.
-        backend: `"auto"`, `"torch"` or `"onnx"`.
-        precision: `"fp32"`, `"bf16"` or `"fp16"`.
+        backend: `"auto"`, `"torch"`, `"onnx"` or `"openvino"`.
+        precision: `"auto"`, `"fp32"`, `"bf16"`, `"fp16"` or `"int8"`.
         revision: Branch, tag or commit of a hub model.
         max_length: Tokens of query and passage together; longer pairs are cut.
         max_batch_tokens: Tokens per batch, padding included.

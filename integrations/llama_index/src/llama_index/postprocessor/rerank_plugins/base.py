@@ -60,10 +60,10 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         description='"cpu", "cuda:1" ...; None: the backend chooses; a list shares the work out.',
     )
     backend: Annotated[str, Checked] = Field(
-        default="auto", description='"auto", "torch" or "onnx".'
+        default="auto", description='"auto", "torch", "onnx" or "openvino".'
     )
     precision: Annotated[str, Checked] = Field(
-        default="fp32", description='"fp32", "bf16" or "fp16".'
+        default="fp32", description='"auto", "fp32", "bf16", "fp16" or "int8".'
     )
     revision: Annotated[str | None, Checked] = Field(
         default=None, description="Branch, tag or commit of a hub model."

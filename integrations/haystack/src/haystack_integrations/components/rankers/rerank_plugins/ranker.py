@@ -81,8 +81,8 @@ class CrossEncoderRanker:
         :param embedding_separator: Joins the meta fields and the content.
         :param device: Where the model runs; `None` lets the backend choose. On several devices (a device map, whose
             names do not matter) the model is loaded for each, and the work is shared out.
-        :param backend: `"auto"`, `"torch"` or `"onnx"`.
-        :param precision: `"fp32"`, `"bf16"` or `"fp16"`.
+        :param backend: `"auto"`, `"torch"`, `"onnx"` or `"openvino"`.
+        :param precision: `"auto"`, `"fp32"`, `"bf16"`, `"fp16"` or `"int8"`.
         :param revision: Branch, tag or commit of a hub model.
         :param max_length: Tokens of query and document together; longer pairs are cut.
         :param max_batch_tokens: Tokens per batch, padding included.

@@ -1,0 +1,157 @@
+"""A bundle: a folder with a graph, its tokenizer, and a manifest that says all about them."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins._model import MANIFEST_FILE
+from rerank_plugins.backends._description import ModelDescription
+from rerank_plugins.errors import BundleError
+
+FORMAT = "rerank-plugins bundle 1"
+"""Changes when a bundle of before can no longer be read or would score differently."""
+
+_TOKENIZER = "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle is.
+
+    Attributes:
+        model: The model reference it was compiled from.
+        revision: Commit of a hub model, if that is what it was compiled from.
+        model_digest: sha256 over the files it was compiled from.
+        architecture: Class of the model in transformers.
+        backend: `"onnx"` or `"openvino"`.
+        precision: What it runs in.
+        graph: The graph's file.
+        description: How pairs become its input.
+        versions: Version of each library that took part, by name.
+        calibration: Pairs that an int8 graph was calibrated on and their sha256; else empty.
+    """
+
+    model: str
+    revision: str | None
+    model_digest: str
+    architecture: str
+    backend: str
+    precision: str
+    graph: str
+    description: ModelDescription
+    versions: Mapping[str, str]
+    calibration: Mapping[str, Any]
+
+
+def write_bundle(folder: Path, manifest: Manifest) -> None:
+    """Completes a folder that already holds the graph: tokenizer, manifest, checksums."""
+    description = manifest.description
+    (folder / _TOKENIZER).write_text(description.tokenizer, encoding="utf-8")
+    content = {
+        "format": FORMAT,
+        "model": manifest.model,
+        "revision": manifest.revision,
+        "model_digest": manifest.model_digest,
+        "architecture": manifest.architecture,
+        "backend": manifest.backend,
+        "precision": manifest.precision,
+        "graph": manifest.graph,
+        "settings": description.settings(),
+        "versions": dict(manifest.versions),
+        "calibration": dict(manifest.calibration),
+        "sha256": {file.name: file_digest(file) for file in sorted(folder.iterdir())},
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
+
+
+def read_bundle(folder: Path) -> Manifest:
+    """The manifest of a bundle, after every file was compared with its checksum.
+
+    Raises:
+        BundleError: The manifest cannot be read, or a file is not the one it tells of.
+    """
+    content = _read_manifest(folder)
+    try:
+        _check_files(folder, content["sha256"])
+        tokenizer = (folder / _TOKENIZER).read_text(encoding="utf-8")
+        return Manifest(
+            model=str(content["model"]),
+            revision=content["revision"],
+            model_digest=str(content["model_digest"]),
+            architecture=str(content["architecture"]),
+            backend=str(content["backend"]),
+            precision=str(content["precision"]),
+            graph=str(content["graph"]),
+            description=ModelDescription.from_settings(content["settings"], tokenizer),
+            versions=content["versions"],
+            calibration=content["calibration"],
+        )
+    except BundleError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        reason = f"its manifest is not complete ({type(error).__name__}: {error})"
+        raise _refused(folder, reason) from error
+
+
+def runs_in(folder: Path) -> tuple[str, str]:
+    """Backend and precision of a bundle, by its manifest alone.
+
+    Raises:
+        BundleError: The manifest cannot be read.
+    """
+    content = _read_manifest(folder)
+    return str(content.get("backend")), str(content.get("precision"))
+
+
+def file_digest(file: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def model_digest(folder: Path) -> str:
+    """One sha256 over names and contents of all that a model is made of."""
+    patterns = ("*.json", "*.safetensors", "*.txt", "*.model", "model.onnx")
+    files = {file for pattern in patterns for file in folder.rglob(pattern) if file.is_file()}
+    return text_digest(
+        f"{file.relative_to(folder).as_posix()} {file_digest(file)}" for file in sorted(files)
+    )
+
+
+def text_digest(lines: Iterable[str]) -> str:
+    """The sha256 of lines of text, in hexadecimal."""
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _refused(folder, f"its {MANIFEST_FILE} cannot be read ({error})") from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        reason = f"its {MANIFEST_FILE} is of format {found!r}, and this version reads {FORMAT!r}"
+        raise _refused(folder, reason)
+    return dict(content)
+
+
+def _check_files(folder: Path, checksums: Mapping[str, str]) -> None:
+    """Refuses files that are missing or changed; those not in the manifest are not read."""
+    for name, checksum in checksums.items():
+        file = folder / name
+        if Path(name).name != name or not file.is_file():
+            raise _refused(folder, f"it has no file {name!r}")
+        if file_digest(file) != checksum:
+            raise _refused(folder, f"{name!r} is not the file that its manifest tells of")
+
+
+def _refused(folder: Path, reason: str) -> BundleError:
+    message = (
+        f"The bundle {str(folder)!r} cannot be used: {reason}. Compile it again: "
+        f"rerank compile MODEL --output {folder}"
+    )
+    return BundleError(message)

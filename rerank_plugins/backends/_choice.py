@@ -1,0 +1,201 @@
+"""Which backend and precision run a model here, decided without loading it."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from rerank_plugins._extras import require
+from rerank_plugins._model import EMBEDDED, ModelSettings, is_bundle, read_json
+from rerank_plugins.backends._bundle import runs_in
+from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.results import Plan
+
+BACKENDS = ("auto", "torch", "onnx", "openvino")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+FIRST_TOKEN_ARCHITECTURES = (
+    "BertForSequenceClassification",
+    "CamembertForSequenceClassification",
+    "RobertaForSequenceClassification",
+    "XLMRobertaForSequenceClassification",
+)
+"""Encoders of one form, whose heads pool the first token: those that become a graph."""
+
+_LIBRARY = "sentence_transformers"
+_TASK = "sequence-classification"
+_PRECISIONS_OF = {
+    "torch": ("fp32", "bf16", "fp16"),
+    "onnx": ("fp32",),
+    "openvino": ("fp32", "bf16", "int8"),
+}
+_NO_BF16 = (
+    "backend='openvino' runs bf16 on processors with bf16 instructions (AVX512-BF16, AMX), and "
+    "this one has none. Pass precision='fp32' or 'int8', or backend='torch'."
+)
+_ACCELERATOR_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/dri", "/dev/accel")
+"""Where Linux shows a device that torch may find: CUDA, ROCm, WSL, XPU, and other accelerators."""
+
+
+class NoGraphError(UnsupportedOptionError):
+    """A model looked like one that becomes a graph, and did not."""
+
+
+def choose(settings: ModelSettings, folder: Path) -> Plan:
+    """The backend and precision that run the model in `folder`, and why.
+
+    Raises:
+        UnsupportedOptionError: What was asked for cannot run this model here.
+    """
+    if is_bundle(folder):
+        return _bundle_plan(settings, folder)
+    # What a lower precision costs depends on the model, so only who has measured it can ask.
+    precision = "fp32" if settings.precision == "auto" else settings.precision
+    if settings.backend == "auto":
+        return Plan(*_backend(settings, folder, precision))
+    _check(settings, folder, precision)
+    return Plan(settings.backend, precision, f"backend={settings.backend!r} was asked for")
+
+
+def check_installed(settings: ModelSettings) -> None:
+    """Refuses, before anything is fetched from the hub, what torch alone can read or convert.
+
+    Raises:
+        MissingExtraError: sentence-transformers is needed and not installed.
+    """
+    on_disk = settings.model == EMBEDDED or Path(settings.model).expanduser().is_dir()
+    if not on_disk and not is_installed(_LIBRARY):
+        require(_LIBRARY, extra="sentence-transformers", purpose=f"Loading {settings.model!r}")
+
+
+def graph_fits(folder: Path) -> bool:
+    """Whether the model in `folder` is one that becomes a graph reading the first token."""
+    config = read_json(folder / "config.json")
+    architectures = config.get("architectures") or [""]
+    task = read_json(folder / "sentence_bert_config.json").get("transformer_task", _TASK)
+    return (
+        architectures[0] in FIRST_TOKEN_ARCHITECTURES
+        and task == _TASK
+        and not any(config.get(key) for key in ("auto_map", "is_decoder", "quantization_config"))
+    )
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this processor multiplies bf16 numbers itself (AVX512-BF16, AMX, ...)."""
+    openvino = require("openvino", extra="openvino", purpose="bf16 on a CPU")
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported; it is not imported."""
+    return importlib.util.find_spec(package) is not None
+
+
+def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
+    """What the bundle was compiled for: the options may say the same, or nothing."""
+    backend, precision = runs_in(folder)
+    # "fp32" is what the option says when nobody set it.
+    if settings.backend not in ("auto", backend) or settings.precision not in (
+        "auto",
+        "fp32",
+        precision,
+    ):
+        message = (
+            f"{settings.model!r} is a bundle for backend={backend!r} in precision={precision!r}; "
+            f"got backend={settings.backend!r}, precision={settings.precision!r}. Leave them out, "
+            "or compile another: rerank compile MODEL --backend BACKEND --precision PRECISION"
+        )
+        raise UnsupportedOptionError(message)
+    _check_device(settings, backend)
+    if precision == "bf16" and not cpu_has_bf16():
+        raise UnsupportedOptionError(_NO_BF16)
+    return Plan(backend, precision, "the bundle was compiled for it")
+
+
+def _backend(settings: ModelSettings, folder: Path, precision: str) -> tuple[str, str, str]:
+    """Backend, precision and reason for `backend="auto"`."""
+    if precision == "int8":
+        _check_device(settings, "openvino")
+        _check_architecture(settings, folder, "openvino")
+        return "openvino", precision, "openvino because only there int8 is offered"
+    if settings.model == EMBEDDED and precision == "fp32" and settings.device in (None, "cpu"):
+        return "onnx", precision, "onnx because the embedded model ships as a graph for it"
+    reason = _reason_for_torch(settings, folder, precision)
+    if reason is not None:
+        return "torch", precision, f"torch because {reason}"
+    return "openvino", precision, "openvino because it is installed and the fastest on a CPU"
+
+
+def _reason_for_torch(settings: ModelSettings, folder: Path, precision: str) -> str | None:
+    """Why OpenVINO cannot or should not run the model."""
+    if precision == "fp16":
+        return "only there fp16 is offered"
+    if not graph_fits(folder):
+        return "no other backend runs this architecture"
+    if not _on_cpu(settings):
+        return "it runs on the device that is not the CPU"
+    if not is_installed("openvino"):
+        return "OpenVINO is not installed"
+    if precision == "bf16" and not cpu_has_bf16():
+        return "this processor has no bf16 instructions for OpenVINO"
+    return None
+
+
+def _check(settings: ModelSettings, folder: Path, precision: str) -> None:
+    """Refuses what the chosen backend cannot do."""
+    backend, allowed = settings.backend, _PRECISIONS_OF[settings.backend]
+    if precision == "int8" and backend == "onnx":
+        message = (
+            "backend='onnx' runs fp32 only; got precision='int8'. Its int8 scores depend on the "
+            "batch they fall in, which breaks rankings. Use backend='openvino' for int8."
+        )
+        raise UnsupportedOptionError(message)
+    if precision not in allowed:
+        others = [name for name, formats in _PRECISIONS_OF.items() if precision in formats]
+        message = (
+            f"backend={backend!r} runs {', '.join(allowed)}; got precision={precision!r}. "
+            f"Use {' or '.join(f'backend={name!r}' for name in others)} for {precision}."
+        )
+        raise UnsupportedOptionError(message)
+    if backend == "torch":
+        return
+    _check_device(settings, backend)
+    _check_architecture(settings, folder, backend)
+    if precision == "bf16" and not cpu_has_bf16():
+        raise UnsupportedOptionError(_NO_BF16)
+
+
+def _check_device(settings: ModelSettings, backend: str) -> None:
+    if settings.device not in (None, "cpu"):
+        message = (
+            f"backend={backend!r} runs on device='cpu'; got device={settings.device!r}. "
+            "Use backend='torch' for other devices."
+        )
+        raise UnsupportedOptionError(message)
+
+
+def _check_architecture(settings: ModelSettings, folder: Path, backend: str) -> None:
+    if graph_fits(folder):
+        return
+    architectures = read_json(folder / "config.json").get("architectures") or ["none"]
+    message = (
+        f"backend={backend!r} runs {', '.join(FIRST_TOKEN_ARCHITECTURES)}; {settings.model!r} is "
+        f"{architectures[0]}. Use backend='torch' for it, in fp32, bf16 or fp16."
+    )
+    raise UnsupportedOptionError(message)
+
+
+def _on_cpu(settings: ModelSettings) -> bool:
+    """Whether the model is to run on the CPU; with no device named, torch would take another."""
+    if settings.device is not None:
+        return settings.device == "cpu"
+    return not _has_accelerator()
+
+
+def _has_accelerator() -> bool:
+    """Whether torch finds a GPU or the like; it is imported only where there may be one."""
+    if not is_installed(_LIBRARY):
+        return False
+    if sys.platform == "linux" and not any(Path(node).exists() for node in _ACCELERATOR_NODES):
+        return False
+    from sentence_transformers.util import get_device_name
+
+    return str(get_device_name()) != "cpu"

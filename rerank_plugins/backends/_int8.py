@@ -1,0 +1,95 @@
+"""Quantising a graph to int8 by what its activations are on real pairs (OpenVINO's nncf)."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rerank_plugins._extras import require
+from rerank_plugins._pairs import PairTokenizer, pad
+from rerank_plugins.backends._description import ModelDescription
+from rerank_plugins.demo import load_corpus, load_questions
+
+_LONGEST = 512
+_LAST_LINEAR = 8
+"""Weights after the last but one layer: query, key, value, output, two of the feed-forward, and
+two of the head."""
+
+
+def shipped_pairs() -> list[tuple[str, str]]:
+    """Pairs written for this package: each question of the demo with its answer and two others."""
+    corpus = load_corpus()
+    texts = {passage.id: passage.text for passage in corpus}
+    pairs = []
+    for index, question in enumerate(load_questions()):
+        others = [corpus[(7 * index + step) % len(corpus)].text for step in (0, 3)]
+        pairs += [(question.query, text) for text in (texts[question.answer], *others)]
+    return pairs
+
+
+def quantize(model: Any, description: ModelDescription, pairs: Sequence[tuple[str, str]]) -> Any:
+    """The OpenVINO model with int8 weights and activations in all layers but the last.
+
+    The last layer and the head stay as they are: they cost little, as they read one token, and
+    quantising them costs the most in ranking.
+
+    Args:
+        model: From the inputs of `description` to logits.
+        description: How pairs become its input.
+        pairs: Pairs like those that will be scored.
+
+    Raises:
+        MissingExtraError: nncf is not installed.
+    """
+    nncf: Any = require("nncf", extra="int8", purpose="Quantising to int8")
+    tokenizer = PairTokenizer(description.tokenizer, max_length=min(_LONGEST, description.limit))
+    inputs = []
+    for encoding in tokenizer.encode(pairs):
+        tokens = pad([encoding], description.pad_id)
+        inputs.append({name: getattr(tokens, name) for name in description.inputs})
+    with _quiet():
+        return nncf.quantize(
+            model,
+            nncf.Dataset(inputs),
+            model_type=nncf.ModelType.TRANSFORMER,
+            subset_size=len(inputs),
+            ignored_scope=nncf.IgnoredScope(names=_after_the_body(model)),
+        )
+
+
+def _after_the_body(model: Any) -> list[str]:
+    """Names of the matrix products in the last layer and the head.
+
+    In an order where operations follow their inputs, all of the layers before come before them.
+    """
+    products = [node for node in model.get_ordered_ops() if node.get_type_name() == "MatMul"]
+    linear = [node for node in products if _has_weights(node)]
+    first = products.index(linear[max(0, len(linear) - _LAST_LINEAR)])
+    return [node.get_friendly_name() for node in products[first:]]
+
+
+def _has_weights(node: Any) -> bool:
+    """Whether one factor is a constant, be it stored in another format or transposed."""
+    factor = node.input_value(1).get_node()
+    while factor.get_type_name() in ("Convert", "Transpose", "Reshape"):
+        factor = factor.input_value(0).get_node()
+    return bool(factor.get_type_name() == "Constant")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps nncf's report and its progress bars, which it draws with rich, off the terminal."""
+    import rich
+
+    logger, console = logging.getLogger("nncf"), rich.get_console()
+    level, quiet = logger.level, console.quiet
+    logger.setLevel(logging.ERROR)
+    console.quiet = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+        console.quiet = quiet

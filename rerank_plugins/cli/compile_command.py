@@ -1,0 +1,113 @@
+"""`rerank compile` and `rerank plan`: a model as a bundle, and how a model would be run."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from rerank_plugins._lines import json_rows, read_lines, shown
+from rerank_plugins.cli import options
+from rerank_plugins.cli.errors import show
+from rerank_plugins.errors import InvalidInputError
+
+
+def compile_bundle(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="'embedded', a hub id, or a folder.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where the bundle goes: a new folder, or a bundle to replace.",
+            show_default=False,
+        ),
+    ],
+    backend: Annotated[
+        Literal["openvino", "onnx"], typer.Option("--backend", help="What will run it.")
+    ] = "openvino",
+    precision: Annotated[
+        Literal["fp32", "bf16", "int8"],
+        typer.Option("--precision", help="Number format; bf16 and int8 are openvino's."),
+    ] = "fp32",
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Pairs to quantise to int8 by: JSON Lines with query and positive, a few hundred "
+            "like those that will be scored; also compressed (.gz).",
+            show_default="pairs that ship",
+        ),
+    ] = None,
+    revision: options.Revision = None,
+    local_files_only: options.LocalFilesOnly = False,
+) -> None:
+    """Compiles a cross-encoder into a folder that loads without torch.
+
+    Example: rerank compile cross-encoder/ms-marco-MiniLM-L4-v2 --precision bf16 -o my-bundle
+    """
+    from rerank_plugins.compile import compile_model
+
+    bundle = compile_model(
+        model,
+        output,
+        backend=backend,
+        precision=precision,
+        calibration=None if calibration is None else _read_pairs(calibration),
+        revision=revision,
+        local_files_only=local_files_only,
+    )
+    size = sum(file.stat().st_size for file in bundle.iterdir()) / 1e6
+    show("note", f"{size:.1f} MB written to {bundle}")
+
+
+def plan(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="'embedded', a hub id, a folder, or a bundle.")
+    ] = "embedded",
+    backend: options.Backend = "auto",
+    precision: options.ModelPrecision = "fp32",
+    revision: options.Revision = None,
+    device: options.Device = None,
+    local_files_only: options.LocalFilesOnly = False,
+) -> None:
+    """Says how a model is run on this machine, and why; loads it to find out.
+
+    Example: rerank plan embedded --precision auto
+    """
+    scorer = options.scorer_of(
+        model=model,
+        revision=revision,
+        device=device,
+        backend=backend,
+        precision=precision,
+        max_length=None,
+        label=None,
+        local_files_only=local_files_only,
+    )
+    with scorer:
+        chosen = scorer.plan
+    rows = {
+        "backend": chosen.backend,
+        "precision": chosen.precision,
+        "threads": chosen.threads,
+        "streams": chosen.streams,
+        "reason": chosen.reason,
+    }
+    for name, value in rows.items():
+        if value is not None:
+            typer.echo(f"{name:<10}{value}")
+
+
+def _read_pairs(file: str) -> list[tuple[str, str]]:
+    pairs = []
+    for where, row in json_rows(read_lines(file), shown(file)):
+        fields = row if isinstance(row, dict) else {}
+        query, passage = fields.get("query"), fields.get("positive")
+        if not isinstance(query, str) or not isinstance(passage, str):
+            message = f'{where}: expected {{"query": "...", "positive": "..."}}.'
+            raise InvalidInputError(message)
+        pairs.append((query, passage))
+    return pairs

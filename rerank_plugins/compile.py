@@ -1,0 +1,117 @@
+"""A cross-encoder, compiled once into a bundle that starts without torch."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from rerank_plugins._model import ModelSettings, check_reference, is_bundle, locate
+from rerank_plugins._validation import check_choice, check_pairs
+from rerank_plugins.backends._choice import check_installed, choose
+from rerank_plugins.errors import InvalidInputError
+
+COMPILED_BACKENDS = ("openvino", "onnx")
+COMPILED_PRECISIONS = ("fp32", "bf16", "int8")
+
+
+def compile_model(
+    model: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    backend: str = "openvino",
+    precision: str = "fp32",
+    calibration: Iterable[tuple[str, str]] | None = None,
+    revision: str | None = None,
+    local_files_only: bool = False,
+    token: str | Callable[[], str | None] | None = None,
+    cache_folder: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Writes a bundle that `CrossEncoderScorer(output)` loads without torch or transformers.
+
+    A bundle holds the graph, the tokenizer, and `manifest.json`: what it was compiled from and
+    with, how it runs, and a checksum of each file.
+
+    Args:
+        model: Hub id, local directory, or `"embedded"`.
+        output: A folder that is new, empty, or holds a bundle, which is replaced.
+        backend: `"openvino"` or `"onnx"`.
+        precision: `"fp32"`, and on openvino `"bf16"` or `"int8"`.
+        calibration: (query, passage) pairs like those that will be scored, a few hundred of them,
+            to quantise to int8 by. `None`: pairs that ship with this package, in English.
+        revision: Branch, tag or commit of a hub model.
+        local_files_only: Never ask the hub; use what is in the cache.
+        token: Hub token, or a function that gives it.
+        cache_folder: Where hub models are kept; `None` is the Hugging Face default.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InvalidInputError: An option is not allowed, or the folder holds something else.
+        ModelError: The model cannot be loaded, or not be run that way.
+        MissingExtraError: A package is not installed that this needs.
+    """
+    settings = ModelSettings(
+        model=check_reference(model),
+        revision=revision,
+        device="cpu",
+        backend=check_choice(backend, "backend", COMPILED_BACKENDS),
+        precision=check_choice(precision, "precision", COMPILED_PRECISIONS),
+        local_files_only=local_files_only,
+        token=token,
+        cache_folder=None if cache_folder is None else Path(cache_folder),
+    )
+    pairs = None if calibration is None else _checked(calibration, precision)
+    target = _checked_target(Path(output).expanduser().resolve())
+    check_installed(settings)
+    folder = locate(settings)
+    if is_bundle(folder):
+        message = f"{settings.model!r} is a bundle already. Pass the model that it was made from."
+        raise InvalidInputError(message)
+    plan = choose(settings, folder)
+    from rerank_plugins.backends._bundle import model_digest
+    from rerank_plugins.backends._compilation import compile_into
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(".partial", f"{target.name}.", target.parent))
+    try:
+        compile_into(
+            partial,
+            settings,
+            folder,
+            digest=model_digest(folder),
+            backend=plan.backend,
+            precision=plan.precision,
+            calibration=pairs,
+        )
+        partial.chmod(0o755)  # a temporary folder is its owner's alone
+        shutil.rmtree(target, ignore_errors=True)
+        partial.replace(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _checked(calibration: Iterable[tuple[str, str]], precision: str) -> list[tuple[str, str]]:
+    if precision != "int8":
+        message = (
+            f"calibration= is for precision='int8'; got precision={precision!r}. Leave it out."
+        )
+        raise InvalidInputError(message)
+    pairs = check_pairs(calibration)
+    if not pairs:
+        message = "calibration= holds no pairs. Pass a few hundred, or None for those that ship."
+        raise InvalidInputError(message)
+    return pairs
+
+
+def _checked_target(output: Path) -> Path:
+    """The folder, if nothing but a bundle would be lost by writing it."""
+    if output.is_file() or (output.is_dir() and any(output.iterdir()) and not is_bundle(output)):
+        message = (
+            f"{str(output)!r} holds something that is not a bundle. Pass a new or empty folder, or "
+            "a bundle to replace."
+        )
+        raise InvalidInputError(message)
+    return output

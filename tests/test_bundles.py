@@ -1,0 +1,263 @@
+"""Bundles: what compiling writes, who reads it, and what is refused; the cache behind `auto`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rerank_plugins import (
+    BundleError,
+    CrossEncoderScorer,
+    InvalidInputError,
+    ModelError,
+    UnsupportedOptionError,
+    compile_model,
+)
+from rerank_plugins.backends import _cache
+from tests.tiny_models import edit_json
+
+PAIRS = [("what is a red fox", "the red fox is a small dog"), ("sea", "the sea is water " * 40)]
+WITHOUT_TORCH = (
+    "import json, sys\n"
+    "for name in ('torch', 'sentence_transformers', 'transformers', 'huggingface_hub', 'nncf'):\n"
+    "    sys.modules[name] = None\n"
+    "from rerank_plugins import CrossEncoderScorer\n"
+    "scorer = CrossEncoderScorer(sys.argv[1])\n"
+    "print(json.dumps(scorer.score_pairs(map(tuple, json.load(sys.stdin))).tolist()))\n"
+)
+
+
+def start(code: str, *arguments: object, cache: Path | None = None) -> subprocess.Popen[str]:
+    """A process that has the pairs on its standard input."""
+    environment = {**os.environ, **({"XDG_CACHE_HOME": str(cache)} if cache else {})}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
+    assert process.stdin is not None
+    with process.stdin as stdin:
+        json.dump(PAIRS, stdin)
+    return process
+
+
+def output_of(process: subprocess.Popen[str]) -> str:
+    with process:
+        assert process.stdout is not None
+        return process.stdout.read()
+
+
+@pytest.fixture(scope="module")
+def wanted(tiny_model: Path) -> np.ndarray:
+    with CrossEncoderScorer(tiny_model, backend="torch", device="cpu") as scorer:
+        return scorer.score_pairs(PAIRS)
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_model(tiny_model, tmp_path_factory.mktemp("bundle") / "tiny")
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    """A bundle to damage."""
+    for file in bundle.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_bundle_scores_as_its_model_without_torch_or_transformers(
+    tiny_model: Path, wanted: np.ndarray, tmp_path: Path, backend: str
+) -> None:
+    compile_model(tiny_model, tmp_path / "bundle", backend=backend)
+    code = WITHOUT_TORCH
+    if backend == "onnx":  # the least there can be: onnxruntime, tokenizers and numpy
+        code = code.replace("'nncf'", "'nncf', 'openvino', 'safetensors'")
+    output = output_of(start(code, tmp_path / "bundle"))
+    np.testing.assert_allclose(json.loads(output), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(("backend", "precision"), [("onnx", "fp32"), ("openvino", "fp32")])
+def test_the_embedded_model_is_compiled_without_torch(
+    tmp_path: Path, backend: str, precision: str
+) -> None:
+    code = WITHOUT_TORCH.replace(
+        "scorer =",
+        "from rerank_plugins import compile_model\n"
+        f"compile_model('embedded', sys.argv[1], backend={backend!r}, precision={precision!r})\n"
+        "scorer =",
+    )
+    output = output_of(start(code, tmp_path / "bundle"))
+    with CrossEncoderScorer("embedded") as scorer:
+        np.testing.assert_allclose(json.loads(output), scorer.score_pairs(PAIRS), atol=1e-5)
+
+
+def test_a_manifest_says_what_the_bundle_is(tiny_model: Path, bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert manifest["model"] == str(tiny_model)
+    assert manifest["architecture"] == "BertForSequenceClassification"
+    assert (manifest["backend"], manifest["precision"]) == ("openvino", "fp32")
+    assert {"openvino", "torch", "transformers", "rerank-plugins"} <= set(manifest["versions"])
+    assert set(manifest["sha256"]) == {"model.xml", "model.bin", "tokenizer.json"}
+    assert manifest["settings"]["limit"] == 64
+
+
+def test_a_bundle_brings_its_backend_and_precision_with_it(bundle: Path) -> None:
+    with CrossEncoderScorer(bundle) as scorer:
+        assert (scorer.plan.backend, scorer.plan.precision) == ("openvino", "fp32")
+    for options in ({"backend": "torch"}, {"precision": "bf16"}):
+        with (
+            CrossEncoderScorer(bundle, **options) as scorer,
+            pytest.raises(UnsupportedOptionError, match="rerank compile MODEL --backend"),
+        ):
+            scorer.warm_up()
+
+
+@pytest.mark.parametrize("file", ["model.xml", "model.bin", "tokenizer.json"])
+def test_a_changed_file_is_refused_by_its_name(copy: Path, file: str) -> None:
+    content = bytearray((copy / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / file).write_bytes(content)
+    with CrossEncoderScorer(copy) as scorer, pytest.raises(BundleError, match=file) as caught:
+        scorer.warm_up()
+    assert "rerank compile MODEL" in str(caught.value)
+    assert isinstance(caught.value, (ModelError, ValueError))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"format": "rerank-plugins bundle 99"}, "bundle 99"),
+        ({"settings": {}}, "not complete"),
+        ({"sha256": {"../model.xml": "0"}}, "no file"),
+        ({"sha256": None}, "not complete"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(
+    copy: Path, change: dict[str, object], told: str
+) -> None:
+    edit_json(copy / "manifest.json", **change)
+    with CrossEncoderScorer(copy) as scorer, pytest.raises(BundleError, match=told):
+        scorer.warm_up()
+
+
+def test_a_manifest_that_is_no_json_and_a_missing_file_are_refused(copy: Path) -> None:
+    (copy / "model.bin").unlink()
+    with CrossEncoderScorer(copy) as scorer, pytest.raises(BundleError, match=r"model\.bin"):
+        scorer.warm_up()
+    (copy / "manifest.json").write_text("{")
+    with CrossEncoderScorer(copy) as scorer, pytest.raises(BundleError, match="cannot be read"):
+        scorer.warm_up()
+
+
+def test_compiling_replaces_a_bundle_and_nothing_else(
+    tiny_model: Path, copy: Path, tmp_path: Path
+) -> None:
+    (copy / "model.bin").write_bytes(b"damaged")
+    compile_model("embedded", copy, backend="onnx")
+    with CrossEncoderScorer(copy) as scorer:
+        assert scorer.plan.backend == "onnx"
+    with pytest.raises(InvalidInputError, match="not a bundle"):
+        compile_model("embedded", tiny_model)
+    with pytest.raises(InvalidInputError, match="a bundle already"):
+        compile_model(copy, tmp_path.parent / "again")
+
+
+def test_compiling_checks_its_options(tmp_path: Path) -> None:
+    for options in ({"backend": "torch"}, {"precision": "fp16"}, {"calibration": [("a", "b")]}):
+        with pytest.raises(InvalidInputError, match="|".join(options)):
+            compile_model("embedded", tmp_path / "new", **options)
+    with pytest.raises(InvalidInputError, match="no pairs"):
+        compile_model("embedded", tmp_path / "new", precision="int8", calibration=[])
+    assert not (tmp_path / "new").exists()
+
+
+def test_processes_that_start_at_once_compile_one_graph(
+    tiny_model: Path, wanted: np.ndarray, tmp_path: Path
+) -> None:
+    code = (
+        "import json, sys\n"
+        "from rerank_plugins import CrossEncoderScorer\n"
+        "scorer = CrossEncoderScorer(sys.argv[1], backend='openvino')\n"
+        "print(json.dumps(scorer.score_pairs(map(tuple, json.load(sys.stdin))).tolist()))\n"
+    )
+    processes = [start(code, tiny_model, cache=tmp_path) for _ in range(3)]
+    for output in map(output_of, processes):
+        np.testing.assert_allclose(json.loads(output), wanted, atol=1e-5)
+    compiled = tmp_path / "rerank-plugins" / "compiled"
+    names = [path for path in compiled.iterdir() if path.is_dir()]
+    assert len(names) == 1
+    # and the next one finds it: it needs no torch
+    code = WITHOUT_TORCH.replace("sys.argv[1])", "sys.argv[1], backend='openvino')")
+    output = output_of(start(code, tiny_model, cache=tmp_path))
+    np.testing.assert_allclose(json.loads(output), wanted, atol=1e-5)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache for this test."""
+    monkeypatch.setattr(_cache, "_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def bundles(cache: Path) -> list[Path]:
+    return [path for path in cache.iterdir() if path.is_dir()]
+
+
+def test_a_damaged_cache_entry_and_what_a_killed_process_left_are_replaced(
+    tiny_model: Path, wanted: np.ndarray, cache: Path
+) -> None:
+    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
+        scorer.warm_up()
+    (entry,) = bundles(cache)
+    (entry / "model.bin").write_bytes(b"damaged")
+    left = entry.with_name(f"{entry.name}.killed.partial")
+    left.mkdir()
+    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+    assert bundles(cache) == [entry]
+
+
+def test_bf16_and_fp32_share_a_graph_and_changed_weights_do_not(tmp_path: Path) -> None:
+    from rerank_plugins.backends._bundle import model_digest
+    from tests.tiny_models import save_tiny_cross_encoder
+
+    first = save_tiny_cross_encoder(tmp_path / "first")
+    second = save_tiny_cross_encoder(tmp_path / "second", spread=2.0)
+    assert model_digest(first) != model_digest(second)
+    assert _cache._key("digest", "openvino", "fp32") != _cache._key("digest", "openvino", "int8")
+    assert _cache._key("digest", "openvino", "fp32") != _cache._key("digest", "onnx", "fp32")
+
+
+def test_without_a_writable_cache_the_graph_lives_as_long_as_the_process(
+    tiny_model: Path, wanted: np.ndarray, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    code = (
+        "import json, sys\n"
+        "from rerank_plugins import CrossEncoderScorer\n"
+        "scorer = CrossEncoderScorer(sys.argv[1], backend='openvino')\n"
+        "print(json.dumps(scorer.score_pairs(map(tuple, json.load(sys.stdin))).tolist()))\n"
+        "from rerank_plugins.backends._cache import _folder\n"
+        "print(_folder())\n"
+    )
+    output = output_of(start(code, tiny_model, cache=tmp_path / "file"))
+    scores, folder = output.splitlines()
+    np.testing.assert_allclose(json.loads(scores), wanted, atol=1e-5)
+    assert not Path(folder).exists()
+
+
+def test_int8_is_compiled_on_the_pairs_that_are_given(tmp_path: Path) -> None:
+    pairs = [("why is the sky blue", "The sky scatters blue light."), ("sea", "Salt water.")] * 4
+    compile_model("embedded", tmp_path / "int8", precision="int8", calibration=pairs)
+    manifest = json.loads((tmp_path / "int8" / "manifest.json").read_text())
+    assert manifest["precision"] == "int8"
+    assert manifest["calibration"]["pairs"] == len(pairs)
+    weights = (tmp_path / "int8" / "model.bin").stat().st_size
+    with CrossEncoderScorer("embedded") as exact, CrossEncoderScorer(tmp_path / "int8") as scorer:
+        assert scorer.plan.precision == "int8"
+        assert np.corrcoef(exact.score_pairs(pairs), scorer.score_pairs(pairs))[0, 1] > 0.9
+    assert weights < 40e6

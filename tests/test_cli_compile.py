@@ -1,0 +1,63 @@
+"""`rerank compile` and `rerank plan`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rerank_plugins.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def rerank(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_a_compiled_model_ranks_as_the_model_does(rerank: Run, tmp_path: Path) -> None:
+    passages = tmp_path / "passages.txt"
+    passages.write_text("Soap clings to grease.\nHard water leaves scum.\n", encoding="utf-8")
+    bundle = tmp_path / "bundle"
+    code, out, err = rerank("compile", "embedded", "--backend", "openvino", "-o", bundle)
+    assert (code, out) == (0, "")
+    assert f"MB written to {bundle}" in err
+    _, wanted, _ = rerank("rank", "what removes grease", passages)
+    assert rerank("rank", "what removes grease", passages, "-m", bundle) == (0, wanted, "")
+
+
+def test_a_plan_is_a_line_for_each_thing_chosen(rerank: Run) -> None:
+    code, out, _ = rerank("plan", "embedded", "--backend", "openvino")
+    assert code == 0
+    rows = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert rows["backend"] == "openvino"
+    assert rows["precision"] == "fp32"
+    assert rows["streams"] == "1"
+    assert "asked for" in rows["reason"]
+
+
+def test_errors_are_told_in_the_words_of_the_command(rerank: Run, tmp_path: Path) -> None:
+    code, _, err = rerank("plan", "embedded", "--backend", "onnx", "--precision", "int8")
+    assert code == 1
+    assert "Use --backend openvino for int8" in err
+    (tmp_path / "notes.txt").touch()
+    code, _, err = rerank("compile", "embedded", "-o", tmp_path)
+    assert code == 1
+    assert "not a bundle" in err
+
+
+@pytest.mark.parametrize("line", ['{"query": "a"}', '["a", "b"]', '{"query": 1, "positive": "b"}'])
+def test_a_line_that_is_no_pair_is_named(rerank: Run, tmp_path: Path, line: str) -> None:
+    file = tmp_path / "pairs.jsonl"
+    file.write_text(json.dumps({"query": "a", "positive": "b"}) + "\n" + line + "\n")
+    arguments = ("--precision", "int8", "--calibration", file, "-o", tmp_path / "bundle")
+    code, _, err = rerank("compile", "embedded", *arguments)
+    assert code == 1
+    assert "line 2" in err
+    assert '"positive"' in err

@@ -1,0 +1,61 @@
+"""A pair's score does not depend on its batch, its neighbours, or who else is scoring."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from rerank_plugins import CrossEncoderScorer
+from rerank_plugins.backends._choice import cpu_has_bf16
+from rerank_plugins.demo import load_corpus, load_questions
+
+ROUNDS = 3
+THREADS = 3
+OFFERED = {
+    ("torch", "fp32"): 1e-5,
+    ("onnx", "fp32"): 1e-5,
+    ("openvino", "fp32"): 1e-5,
+    ("torch", "bf16"): 0.08,
+    ("openvino", "bf16"): 0.05,
+    ("openvino", "int8"): 0.05,
+}
+"""How far apart two scores of one pair may be, in logits; docs/backends.md states these.
+
+bf16 rounds to 8 bits of mantissa, and sums in another order where the batch has another shape.
+"""
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[tuple[str, str]]:
+    corpus = load_corpus()
+    questions = [question.query for question in load_questions()[:4]]
+    passages = [passage.text for passage in corpus[::16]]
+    passages += ["", "sky", " ".join(passages[:3])]
+    return [(question, passage) for question in questions for passage in passages]
+
+
+@pytest.mark.parametrize(("backend", "precision"), OFFERED)
+def test_scores_are_the_same_in_any_batch_and_from_any_thread(
+    pairs: list[tuple[str, str]], backend: str, precision: str
+) -> None:
+    if precision == "bf16" and backend == "openvino" and not cpu_has_bf16():
+        pytest.skip("this processor has no bf16 instructions")
+    options = {"backend": backend, "precision": precision, "device": "cpu"}
+    with (
+        CrossEncoderScorer("embedded", **options) as scorer,
+        CrossEncoderScorer("embedded", **options, max_batch_tokens=300) as small,
+        ThreadPoolExecutor(THREADS) as pool,
+    ):
+        alone = scorer.score_pairs(pairs)
+
+        def shuffled(seed: int) -> np.ndarray:
+            order = np.random.default_rng(seed).permutation(len(pairs))
+            part = order[: len(order) - seed % 7]
+            scores = alone.copy()
+            picked = [scorer, small][seed % 2]
+            scores[part] = picked.score_pairs([pairs[index] for index in part])
+            return scores
+
+        for scores in pool.map(shuffled, range(ROUNDS * THREADS)):
+            np.testing.assert_allclose(scores, alone, atol=OFFERED[backend, precision], rtol=0)
+    assert np.std(alone) > 0.5
