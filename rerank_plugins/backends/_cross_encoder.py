@@ -33,7 +33,7 @@ def load_cross_encoder(
     from safetensors import SafetensorError
 
     try:
-        with _no_loading_bar():
+        with no_loading_bar():
             model: CrossEncoder = library.CrossEncoder(
                 str(folder),
                 device=device,
@@ -108,8 +108,8 @@ def _default_prompt(model: "CrossEncoder") -> str:
 
 
 @contextmanager
-def _no_loading_bar() -> Iterator[None]:
-    """Keeps transformers from drawing a bar for a load that takes a moment."""
+def no_loading_bar() -> Iterator[None]:
+    """Keeps transformers from drawing a bar for each load and save of a model."""
     from transformers.utils import logging as untyped
 
     logging: Any = untyped

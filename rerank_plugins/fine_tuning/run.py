@@ -7,8 +7,8 @@ from pathlib import Path
 
 from transformers import set_seed
 
+from rerank_plugins.backends._cross_encoder import no_loading_bar
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.fine_tuning.bars import no_file_bars
 from rerank_plugins.fine_tuning.data import LabelledQuestion, TrainingData, read_training_data
 from rerank_plugins.fine_tuning.measuring import (
     HeldOutFigures,
@@ -73,7 +73,7 @@ def fine_tune(
         )
         raise InvalidInputError(message)
     folder = RunFolder(output, options, read, resume=resume)
-    with no_file_bars():
+    with no_loading_bar():
         return folder.finished() or _run(read, folder, options, progress)
 
 
