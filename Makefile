@@ -22,7 +22,7 @@ check: $(VENV)/.dev  ## lint, format, types, and the public names
 	$(BIN)/python -m pytest -q tests/test_exports.py
 
 bench: $(VENV)/.dev  ## measure this machine; writes docs/benchmarks.md
-	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks
 
 wheels: $(VENV)/.dev  ## the four distributions, in dist/
 	$(PIP) wheel --no-deps --wheel-dir dist . $(INTEGRATIONS:%=./integrations/%)

@@ -1,26 +1,40 @@
-"""The core under load: many callers at once, threads and asyncio; prints a table.
-
-    python -m benchmarks.load [--callers 1 4 16 64] [--requests 8] [--passages 50]
+"""Many callers at once, threads and asyncio, through this project's scorer and a stock wrapper.
 
 Every caller sends its requests one after another. Fair share is the time a request would take if
 all callers shared the throughput of a single caller evenly.
 """
 
-import argparse
 import asyncio
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from llama_index.core.postprocessor import SentenceTransformerRerank
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
+from benchmarks.ways import BF16, FP32, texts
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins.demo import load_corpus, load_questions
+from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins.backends._choice import cpu_has_bf16
 
+REQUESTS = {1: 16, 4: 8, 16: 4, 64: 2}
+"""Requests of each caller by the number of callers."""
+
+PASSAGES = 50
 BULK_PAIRS = 10_000
 SMALL_PASSAGES = 10
+SMALL_REQUESTS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What callers call: the same request, blocking and awaited."""
+
+    name: str
+    call: Callable[[str, list[str]], object]
+    acall: Callable[[str, list[str]], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,47 +46,71 @@ class Load:
     slips: list[float]
 
 
-def main() -> None:
-    """Measures and prints."""
-    arguments = _arguments()
-    scorer = CrossEncoderScorer("embedded")
-    passages = [f"{each.title} {each.text}" for each in load_corpus()]
-    queries = [question.query for question in load_questions()]
+def load() -> str:
+    """The section of the report."""
+    data = texts()
+    lines = [
+        f"## Under load: callers of {PASSAGES} passages each\n",
+        "Fair share: one caller's time a request, times the callers. Loop lag: how late a "
+        "heartbeat of 1 ms on the event loop comes. The stock wrapper is LlamaIndex's "
+        "`SentenceTransformerRerank`, fp32, as it comes; others hand a request to a thread too.\n",
+        "| service | callers | kind | pairs/s | p50 | p99 | p99 / fair share | loop lag p99 |",
+        "|---|---:|---|---:|---:|---:|---:|---:|",
+    ]
+    with CrossEncoderScorer("embedded", backend="openvino") as exact:
+        services = [_stock_wrapper(), Service(FP32, exact.score, exact.ascore)]
+        for service in services:
+            lines += _rows(service, data.queries, data.short[:PASSAGES])
+    if cpu_has_bf16():
+        with CrossEncoderScorer("embedded", backend="openvino", precision="bf16") as fast:
+            service = Service(BF16, fast.score, fast.ascore)
+            lines += _rows(service, data.queries, data.short[:PASSAGES])
+            lines.append(_beside_bulk(fast, data.queries[0], data.short))
+    return "\n".join(lines)
 
-    def request(number: int) -> tuple[str, list[str]]:
-        return queries[number % len(queries)], passages[: arguments.passages]
 
-    scorer.score(*request(0))
-    write("| callers | kind | pairs/s | p50 | p99 | p99 / fair share | loop lag p99 |")
-    write("|---:|---|---:|---:|---:|---:|---:|")
-    alone = _threads(scorer, request, 1, arguments.requests).total / arguments.requests
-    for callers in arguments.callers:
-        for kind, measure in (("threads", _threads), ("asyncio", _asyncio)):
-            load = measure(scorer, request, callers, arguments.requests)
-            pairs = callers * arguments.requests * arguments.passages
-            p50, p99 = np.quantile(load.seconds, [0.5, 0.99])
-            lag = f"{np.quantile(load.slips, 0.99) * 1000:.1f} ms" if load.slips else ""
-            write(
-                f"| {callers} | {kind} | {pairs / load.total:.0f} | {p50 * 1000:.0f} ms "
-                f"| {p99 * 1000:.0f} ms | {p99 / (alone * callers):.2f} | {lag} |"
-            )
-    small = (queries[0], passages[:SMALL_PASSAGES])
-    quiet, busy = _small_requests(scorer, small, arguments.requests, passages)
-    write(
-        f"\n{SMALL_PASSAGES} passages, p99: {np.quantile(quiet, 0.99) * 1000:.0f} ms alone, "
-        f"{np.quantile(busy, 0.99) * 1000:.0f} ms while {BULK_PAIRS} pairs are scored."
+def _stock_wrapper() -> Service:
+    wrapper = SentenceTransformerRerank(
+        model=str(EMBEDDED_FOLDER), top_n=10, device="cpu", keep_retrieval_score=False
     )
-    scorer.close()
+
+    def nodes(passages: list[str]) -> list[NodeWithScore]:
+        return [NodeWithScore(node=TextNode(text=text), score=0.0) for text in passages]
+
+    return Service(
+        "`SentenceTransformerRerank`",
+        lambda query, passages: wrapper.postprocess_nodes(nodes(passages), QueryBundle(query)),
+        lambda query, passages: wrapper.apostprocess_nodes(nodes(passages), QueryBundle(query)),
+    )
+
+
+def _rows(service: Service, queries: list[str], passages: list[str]) -> list[str]:
+    def request(number: int) -> tuple[str, list[str]]:
+        return queries[number % len(queries)], passages
+
+    service.call(*request(0))
+    rows: list[str] = []
+    alone: dict[str, float] = {}
+    for callers, requests in REQUESTS.items():
+        for kind, measure in (("threads", _threads), ("asyncio", _asyncio)):
+            done = measure(service, request, callers, requests)
+            p50, p99 = np.quantile(done.seconds, [0.5, 0.99])
+            alone.setdefault(kind, float(p50))
+            lag = f"{np.quantile(done.slips, 0.99) * 1000:.1f} ms" if done.slips else ""
+            rows.append(
+                f"| {service.name} | {callers} | {kind} "
+                f"| {callers * requests * len(passages) / done.total:.0f} "
+                f"| {p50 * 1000:.0f} ms | {p99 * 1000:.0f} ms "
+                f"| {p99 / (alone[kind] * callers):.2f} | {lag} |"
+            )
+    return rows
 
 
 def _threads(
-    scorer: CrossEncoderScorer,
-    request: Callable[[int], tuple[str, list[str]]],
-    callers: int,
-    requests: int,
+    service: Service, request: Callable[[int], tuple[str, list[str]]], callers: int, requests: int
 ) -> Load:
     def caller(number: int) -> list[float]:
-        return [_timed(scorer, request(number + turn)) for turn in range(requests)]
+        return [_timed(service, request(number + turn)) for turn in range(requests)]
 
     start = time.perf_counter()
     with ThreadPoolExecutor(callers) as pool:
@@ -81,10 +119,7 @@ def _threads(
 
 
 def _asyncio(
-    scorer: CrossEncoderScorer,
-    request: Callable[[int], tuple[str, list[str]]],
-    callers: int,
-    requests: int,
+    service: Service, request: Callable[[int], tuple[str, list[str]]], callers: int, requests: int
 ) -> Load:
     seconds: list[float] = []
     slips: list[float] = []
@@ -92,7 +127,7 @@ def _asyncio(
     async def caller(number: int) -> None:
         for turn in range(requests):
             start = time.perf_counter()
-            await scorer.ascore(*request(number + turn))
+            await service.acall(*request(number + turn))
             seconds.append(time.perf_counter() - start)
 
     async def beat() -> None:
@@ -112,40 +147,25 @@ def _asyncio(
     return Load(seconds, asyncio.run(all_callers()), slips)
 
 
-def _small_requests(
-    scorer: CrossEncoderScorer,
-    small: tuple[str, list[str]],
-    requests: int,
-    passages: list[str],
-) -> tuple[list[float], list[float]]:
-    """Seconds of small requests alone, and while a bulk job runs."""
-    quiet = [_timed(scorer, small) for _ in range(requests)]
-    pairs = [(small[0], passages[number % len(passages)]) for number in range(BULK_PAIRS)]
+def _beside_bulk(scorer: CrossEncoderScorer, query: str, passages: list[str]) -> str:
+    """What a small request waits while a bulk job runs."""
+    service = Service(BF16, scorer.score, scorer.ascore)
+    small = (query, passages[:SMALL_PASSAGES])
+    quiet = [_timed(service, small) for _ in range(SMALL_REQUESTS)]
+    pairs = [(query, passages[number % len(passages)]) for number in range(BULK_PAIRS)]
     bulk = scorer.submit(pairs)
-    busy = [_timed(scorer, small) for _ in range(requests)]
-    bulk.cancel()
-    return quiet, busy
+    busy = [_timed(service, small) for _ in range(SMALL_REQUESTS)]
+    unfinished = bulk.cancel()
+    q50, q99 = np.quantile(quiet, [0.5, 0.99]) * 1000
+    b50, b99 = np.quantile(busy, [0.5, 0.99]) * 1000
+    return (
+        f"\nA request of {SMALL_PASSAGES} passages, {BF16}: p50 {q50:.0f} ms, p99 {q99:.0f} ms "
+        f"alone; p50 {b50:.0f} ms, p99 {b99:.0f} ms while {BULK_PAIRS} pairs are scored"
+        f"{' (the job outlasted the requests)' if unfinished else ''}."
+    )
 
 
-def _timed(scorer: CrossEncoderScorer, request: tuple[str, list[str]]) -> float:
+def _timed(service: Service, request: tuple[str, list[str]]) -> float:
     start = time.perf_counter()
-    scorer.score(*request)
+    service.call(*request)
     return time.perf_counter() - start
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--callers", type=int, nargs="+", default=[1, 4, 16, 64])
-    parser.add_argument("--requests", type=int, default=8, help="requests of each caller")
-    parser.add_argument("--passages", type=int, default=50, help="passages of each request")
-    return parser.parse_args()
-
-
-def write(line: str) -> None:
-    """One line of the report."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,38 @@
+"""Measures this machine and writes docs/benchmarks.md.
+
+python -m benchmarks [single] [load] [start] [roofline]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.load import load
+from benchmarks.report import with_heading, with_section
+from benchmarks.roofline import roofline
+from benchmarks.single import single
+from benchmarks.start import start
+
+REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+SECTIONS = {"single": single, "load": load, "start": start, "roofline": roofline}
+
+
+def main() -> None:
+    """Measures the sections that are named, or all, and keeps the others of the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", help=f"{', '.join(SECTIONS)}; all if none is named")
+    names = parser.parse_args().sections or list(SECTIONS)
+    if unknown := [name for name in names if name not in SECTIONS]:
+        parser.error(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    report = REPORT.read_text(encoding="utf-8") if REPORT.exists() else ""
+    report = with_heading(report if len(names) < len(SECTIONS) else "")
+    for name in names:
+        section = SECTIONS[name]()
+        sys.stdout.write(section + "\n\n")
+        sys.stdout.flush()
+        report = with_section(report, section)
+        REPORT.write_text(report, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Process start to first score, peak memory, and import time."""
+
+import statistics
+import subprocess
+import sys
+import time
+
+from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins.backends._choice import cpu_has_bf16
+
+ROUNDS = 7
+
+_PEAK = """
+import re
+from pathlib import Path
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
+"""
+_OURS = """
+import sys
+from rerank_plugins import CrossEncoderScorer
+scorer = CrossEncoderScorer("embedded", backend=sys.argv[1], precision=sys.argv[2])
+scorer.score("how do bees talk", ["By dancing."])
+"""
+_STOCK = """
+import sys
+from sentence_transformers import CrossEncoder
+CrossEncoder(sys.argv[1], device="cpu").predict([("how do bees talk", "By dancing.")])
+"""
+
+
+def start() -> str:
+    """The section of the report."""
+    commands = {
+        "`CrossEncoder` (torch)": [_STOCK, str(EMBEDDED_FOLDER)],
+        "torch fp32": [_OURS, "torch", "fp32"],
+        "onnx fp32, no torch": [_OURS, "onnx", "fp32"],
+        "openvino fp32, no torch": [_OURS, "openvino", "fp32"],
+        "`import rerank_plugins` alone": ["import rerank_plugins\n"],
+        "an empty Python process": [""],
+    }
+    if cpu_has_bf16():
+        commands["openvino bf16, no torch"] = [_OURS, "openvino", "bf16"]
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    megabytes: dict[str, float] = {}
+    for number in range(ROUNDS + 1):
+        for name, (code, *arguments) in commands.items():
+            begin = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", code + _PEAK, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                check=True,
+            )
+            if number:  # the first round fills the caches of disk and compiled graphs
+                seconds[name].append(time.perf_counter() - begin)
+            megabytes[name] = float(done.stdout)
+    lines = [
+        "## Process start to first score\n",
+        "What was compiled once lies in the cache on disk.\n",
+        "| way | seconds, median | slowest | peak memory, MB |",
+        "|---|---:|---:|---:|",
+    ]
+    for name, values in seconds.items():
+        lines.append(
+            f"| {name} | {statistics.median(values):.2f} | {max(values):.2f} "
+            f"| {megabytes[name]:.0f} |"
+        )
+    return "\n".join(lines)

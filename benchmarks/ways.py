@@ -1,0 +1,84 @@
+"""The ways of scoring that are compared: this project's, and the stock one, on the same weights."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sentence_transformers import CrossEncoder
+
+from rerank_plugins import CrossEncoderScorer
+from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins.backends._choice import cpu_has_bf16
+from rerank_plugins.demo import load_corpus, load_questions
+
+STOCK = "`CrossEncoder.predict`, torch fp32"
+"""The baseline of every ratio, with its own defaults: batches of 32, scores through a sigmoid
+turned off, as ours are logits."""
+
+FP32 = "openvino fp32"
+BF16 = "openvino bf16"
+INT8 = "openvino int8"
+
+JOINED = 4
+"""Passages of the demo that make a long one, about 300 tokens."""
+
+Score = Callable[[str, Sequence[str]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Queries, and passages of one length."""
+
+    queries: list[str]
+    short: list[str]
+    long: list[str]
+
+
+def texts() -> Texts:
+    """The demo's questions and passages; long passages are neighbours joined."""
+    short = [f"{passage.title} {passage.text}" for passage in load_corpus()]
+    around = short + short
+    long = [" ".join(around[start : start + JOINED]) for start in range(len(short))]
+    return Texts([question.query for question in load_questions()], short, long)
+
+
+@contextmanager
+def ways() -> Iterator[dict[str, Score]]:
+    """Loads every way that runs here; the first is the baseline."""
+    with ExitStack() as stack:
+        found = {
+            STOCK: stock(torch.float32),
+            "`CrossEncoder.predict`, torch bf16": stock(torch.bfloat16),
+        }
+        for backend, precision in _ours():
+            scorer = stack.enter_context(
+                CrossEncoderScorer("embedded", backend=backend, precision=precision)
+            )
+            scorer.warm_up()
+            found[f"{backend} {precision}"] = scorer.score
+        yield found
+
+
+def stock(dtype: torch.dtype) -> Score:
+    """`CrossEncoder.predict` with its own defaults, but for raw logits."""
+    model = CrossEncoder(str(EMBEDDED_FOLDER), device="cpu", model_kwargs={"dtype": dtype})
+    identity = torch.nn.Identity()
+
+    def score(query: str, passages: Sequence[str]) -> NDArray[np.float32]:
+        pairs = [(query, passage) for passage in passages]
+        return np.asarray(model.predict(pairs, activation_fn=identity), dtype=np.float32)
+
+    return score
+
+
+def _ours() -> Iterator[tuple[str, str]]:
+    yield "torch", "fp32"
+    yield "onnx", "fp32"
+    yield "openvino", "fp32"
+    if cpu_has_bf16():
+        yield "torch", "bf16"
+        yield "openvino", "bf16"
+    yield "openvino", "int8"
