@@ -1,10 +1,16 @@
 """Pairs of texts to token ids with a fast tokenizer; says which pairs were cut."""
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rerank_plugins._frame import Frame, Ids, token_ids
+
+KEPT_TOKENS = 1_000_000
+"""About 10 MB with the texts themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,42 +40,119 @@ class Tokens:
     token_type_ids: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text alone: its ids as far as a pair can hold them, and how many there were."""
+
+    ids: Ids
+    length: int
+
+
 class PairTokenizer:
     """Tokenizes pairs as transformers does for `CrossEncoder.predict`.
 
+    A query is tokenized once for all of its passages, and a passage that was met lately not at
+    all: pairs are joined, and cut, from the ids of their texts.
+
     It keeps a copy of the tokenizer for itself: truncation is state of a fast tokenizer, and
-    changing it under another user is what makes shared ones fail between threads.
+    changing it under another user is what makes shared ones fail between threads. One thread at a
+    time may use it.
 
     Args:
         tokenizer: The tokenizer, in the JSON form of its `to_str()`.
         max_length: Most tokens of a pair, special tokens included; the longer text of a pair
             is cut first, so a query that alone is too long is cut as well.
+        kept_tokens: Most tokens of passages whose ids are kept; those that were not used for
+            longest go first.
     """
 
-    def __init__(self, tokenizer: str, *, max_length: int) -> None:
+    def __init__(self, tokenizer: str, *, max_length: int, kept_tokens: int = KEPT_TOKENS) -> None:
         from tokenizers import Tokenizer
 
         self._tokenizer: Tokenizer = Tokenizer.from_str(tokenizer)
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length, strategy="longest_first")
+        self._tokenizer.no_truncation()
+        self._frame = Frame.of(self._tokenizer)
+        self._max_length = max_length
+        self._room = max_length - len(self._frame or ())
+        if self._frame is None:
+            self._tokenizer.enable_truncation(max_length, strategy="longest_first")
+        self._kept_tokens = kept_tokens
+        self._now_kept = 0
+        self._passages: OrderedDict[str, _Text] = OrderedDict()
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
         """The tokens of each pair."""
+        if self._frame is None:
+            return self._encode_whole(pairs)
+        queries = self._encode_texts({query for query, _ in pairs})
+        passages = self._passages_of({passage for _, passage in pairs})
+        return [
+            self._join(self._frame, queries[query], passages[passage]) for query, passage in pairs
+        ]
+
+    def _join(self, frame: Frame, query: _Text, passage: _Text) -> PairTokens:
+        first, second = longest_first(query.length, passage.length, self._room)
+        return PairTokens(
+            input_ids=frame.ids(query.ids[:first], passage.ids[:second]),
+            type_ids=frame.type_ids(first, second),
+            truncated=first + second < query.length + passage.length,
+        )
+
+    def _passages_of(self, wanted: set[str]) -> dict[str, _Text]:
+        """The passages' ids: those kept, and those that are from now on."""
+        known = {text: self._passages.pop(text) for text in wanted if text in self._passages}
+        new = self._encode_texts(wanted - known.keys())
+        self._passages |= known | new  # as the ones used last
+        self._now_kept += sum(len(text.ids) for text in new.values())
+        while self._now_kept > self._kept_tokens:
+            _, oldest = self._passages.popitem(last=False)
+            self._now_kept -= len(oldest.ids)
+        return known | new
+
+    def _encode_texts(self, texts: Collection[str]) -> dict[str, _Text]:
+        """Each text alone, without special tokens."""
+        given = list(texts)
+        try:
+            encodings = self._tokenizer.encode_batch_fast(given, add_special_tokens=False)
+        except (TypeError, UnicodeEncodeError):
+            # Text with lone surrogates (broken by some extractors) is not valid Unicode.
+            encodings = self._tokenizer.encode_batch_fast(
+                [_valid(text) for text in given], add_special_tokens=False
+            )
+        return {
+            text: _Text(token_ids(encoding.ids[: self._max_length]), len(encoding))
+            for text, encoding in zip(given, encodings, strict=True)
+        }
+
+    def _encode_whole(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
+        """The tokens of each pair as the tokenizer joins and cuts it."""
         try:
             encodings = self._tokenizer.encode_batch_fast(pairs)
         except (TypeError, UnicodeEncodeError):
-            # Text with lone surrogates (broken by some extractors) is not valid Unicode.
             encodings = self._tokenizer.encode_batch_fast(
                 [(_valid(query), _valid(passage)) for query, passage in pairs]
             )
         return [
             PairTokens(
-                input_ids=np.array(encoding.ids, dtype=np.int32),
-                type_ids=np.array(encoding.type_ids, dtype=np.int32),
+                input_ids=token_ids(encoding.ids),
+                type_ids=token_ids(encoding.type_ids),
                 truncated=bool(encoding.overflowing),
             )
             for encoding in encodings
         ]
+
+
+def longest_first(query: int, passage: int, room: int) -> tuple[int, int]:
+    """How many tokens of each text stay where only `room` do: the longer one is cut first.
+
+    The rule of the `tokenizers` library's strategy of this name.
+    """
+    if query + passage <= room:
+        return query, passage
+    short = min(query, passage, room // 2)
+    kept = short, room - short
+    return kept if query <= passage else kept[::-1]
 
 
 def pad(pairs: Sequence[PairTokens], pad_id: int) -> Tokens:
