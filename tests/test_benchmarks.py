@@ -8,7 +8,7 @@ from benchmarks.report import with_section
 from rerank_plugins._model import EMBEDDED_FOLDER
 
 
-def test_the_work_of_a_pair_is_that_of_the_embedded_models_matrices():
+def test_the_work_of_a_pair_is_that_of_the_embedded_models_matrices() -> None:
     config = AutoConfig.from_pretrained(EMBEDDED_FOLDER)
     hidden, inner, tokens = config.hidden_size, config.intermediate_size, 100
     keys_values = 2 * hidden * hidden
@@ -24,13 +24,13 @@ def test_the_work_of_a_pair_is_that_of_the_embedded_models_matrices():
     assert work.total == pytest.approx(1.18e9, rel=0.01)
 
 
-def test_a_section_takes_the_place_of_the_one_of_its_title():
+def test_a_section_takes_the_place_of_the_one_of_its_title() -> None:
     report = "# Benchmarks\n\nHow.\n\n## One\n\nold\n\n## Two\n\nkept\n"
 
     assert with_section(report, "## One\n\nnew") == report.replace("old", "new")
 
 
-def test_a_new_section_goes_to_the_end():
+def test_a_new_section_goes_to_the_end() -> None:
     assert with_section("# Benchmarks\n\nHow.\n", "## One\n\nnew") == (
         "# Benchmarks\n\nHow.\n\n## One\n\nnew\n"
     )

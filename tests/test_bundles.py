@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 
 from rerank_plugins import (
@@ -257,6 +258,12 @@ def test_int8_is_compiled_on_the_pairs_that_are_given(tmp_path: Path) -> None:
     assert manifest["precision"] == "int8"
     assert manifest["calibration"]["pairs"] == len(pairs)
     weights = (tmp_path / "int8" / "model.bin").stat().st_size
+    graph = openvino.Core().compile_model(str(tmp_path / "int8" / "model.xml"), "CPU")
+    operations = [node.get_rt_info() for node in graph.get_runtime_model().get_ops()]
+    linear = [each for each in operations if each["layerType"].astype(str) == "FullyConnected"]
+    # Six in each of the three layers that compute all tokens; the last layer and the head are not.
+    assert sum(each["primitiveType"].astype(str).endswith("I8") for each in linear) == 18
+    assert len(linear) == 26
     with CrossEncoderScorer("embedded") as exact, CrossEncoderScorer(tmp_path / "int8") as scorer:
         assert scorer.plan.precision == "int8"
         assert np.corrcoef(exact.score_pairs(pairs), scorer.score_pairs(pairs))[0, 1] > 0.9
