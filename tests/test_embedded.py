@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 from sentence_transformers import CrossEncoder
 
 from rerank_plugins import CrossEncoderScorer, Reranker
@@ -105,3 +106,17 @@ def test_it_finds_most_answers_of_the_demo_among_all_passages() -> None:
         for question, ranking in zip(questions, rankings, strict=True)
     ]
     assert sum(found) > len(found) / 2
+
+
+def test_a_longer_passage_is_not_a_better_one() -> None:
+    words = " ".join(passage.text for passage in load_corpus()).split()
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(8, 200, size=20)
+    starts = generator.integers(0, len(words) - 200, size=20)
+    passages = [" ".join(words[at : at + n]) for at, n in zip(starts, lengths, strict=True)]
+    with CrossEncoderScorer("embedded") as scorer:
+        correlations = [
+            spearmanr(lengths, scorer.score(question.query, passages)).statistic
+            for question in load_questions()[:12]
+        ]
+    assert abs(np.mean(correlations)) < 0.4
