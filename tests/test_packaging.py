@@ -47,6 +47,9 @@ def test_wheels_hold_their_package_a_licence_and_nothing_else(
         assert all(".dist-info/" in file for file in rest), rest
         assert any(file.endswith("licenses/LICENSE") for file in rest)
         assert any(file.endswith("py.typed") for file in files)
+    # The marker above it belongs to every ranker's package, and goes when one of them does.
+    ours = "haystack_integrations/components/rankers/rerank_plugins/py.typed"
+    assert ours in wheels["rerank_plugins_haystack"]
 
 
 def test_no_wheel_hides_a_namespace_it_shares(wheels: dict[str, list[str]]) -> None:
