@@ -19,7 +19,7 @@ from rerank_plugins import CrossEncoderScorer
 from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.backends._choice import cpu_has_bf16
 
-REQUESTS = {1: 16, 4: 8, 16: 4, 64: 2}
+REQUESTS = {1: 12, 4: 6, 16: 3, 64: 1}
 """Requests of each caller by the number of callers."""
 
 PASSAGES = 50

@@ -47,7 +47,8 @@ class CrossEncoderScorer(Scorer):
         backend: `"torch"`, `"onnx"`, `"openvino"`, or `"auto"`, which chooses by what is installed
             and what the processor has; `plan` says what was chosen and why.
         precision: `"fp32"`, `"bf16"`, `"fp16"` (torch only), `"int8"` (openvino only), or `"auto"`:
-            fp32, as nothing lower is chosen unless it is asked for.
+            bf16 where its cost in ranking was measured (the embedded model in OpenVINO, on
+            processors that have it; see docs/backends.md), fp32 elsewhere.
         max_length: Tokens of query and passage together, special tokens included; longer pairs
             are cut, and results say so. `None`: what the model can read.
         max_batch_tokens: Tokens per batch, padding included. `None`: 2048 on a CPU, 32768 on
