@@ -1,8 +1,11 @@
 """The embedded model in the layouts that peers load: the same fp32 weights in each."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
+
+from rerank_plugins._model import EMBEDDED_FOLDER
 
 WEIGHTS = ("embedded", "huggingface", "onnx", "flashrank-fp32", "flashrank-int8")
 """Names of folders; "embedded" is the model inside the package and needs none."""
@@ -16,23 +19,29 @@ _SPECIAL_TOKENS = ("cls_token", "mask_token", "pad_token", "sep_token", "unk_tok
 
 
 def export(folder: Path) -> None:
-    """Writes every layout under the folder, unless it is there; needs torch and onnx."""
-    if (folder / "complete").is_file():
+    """Writes every layout under the folder, unless they are there; needs torch and onnx."""
+    marker = folder / "complete.txt"
+    digest = _digest()
+    if marker.is_file() and marker.read_text(encoding="utf-8") == digest:
         return
     shutil.rmtree(folder, ignore_errors=True)
     _huggingface(folder / "huggingface")
     _onnx(folder / "huggingface", folder / "onnx")
     for precision in ("fp32", "int8"):
         _flashrank(folder / "onnx", folder / f"flashrank-{precision}", precision)
-    (folder / "complete").touch()
+    marker.write_text(digest, encoding="utf-8")
+
+
+def _digest() -> str:
+    """Of the weights, and of how they are written."""
+    files = (EMBEDDED_FOLDER / "model.safetensors", EMBEDDED_FOLDER / "config.json", Path(__file__))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _huggingface(folder: Path) -> None:
     """As `save_pretrained` writes it, and the files that older versions wrote too."""
     import torch
     from sentence_transformers import CrossEncoder
-
-    from rerank_plugins._model import EMBEDDED_FOLDER
 
     model = CrossEncoder(str(EMBEDDED_FOLDER), device="cpu", model_kwargs={"dtype": torch.float32})
     model.save_pretrained(str(folder))
@@ -53,10 +62,10 @@ def _onnx(source: Path, folder: Path) -> None:
     model = AutoModelForSequenceClassification.from_pretrained(source, attn_implementation="eager")
     model.eval()
     model.config.return_dict = False
-    example = torch.ones((2, 16), dtype=torch.int64)
     torch.onnx.export(
         model,
-        kwargs=dict.fromkeys(_INPUTS, example),
+        # Not one tensor for all: the export would take them for one input.
+        kwargs={name: torch.ones((2, 16), dtype=torch.int64) for name in _INPUTS},
         f=str(folder / "model.onnx"),
         input_names=list(_INPUTS),
         output_names=["logits"],
