@@ -12,7 +12,7 @@ from typing import Any, Self
 from benchmarks.peers.catalogue import Peer
 
 ROOT = Path(__file__).parent.parent.parent
-LOAD_SECONDS = 300
+LOAD_SECONDS = 600
 """Quantising the embedded model, once, is the longest."""
 
 REQUEST_SECONDS = 120

@@ -33,6 +33,9 @@ class Worker(ABC):
         """A score for each passage, in the order of the passages."""
         return [float(score) for score in ranking]
 
+    def close(self) -> None:  # noqa: B027 - most need nothing
+        """Ends what would keep the process from ending."""
+
 
 def serve(worker_class: type[Worker]) -> None:
     """Loads the peer that the command line describes and answers until the input ends."""
@@ -52,6 +55,7 @@ def serve(worker_class: type[Worker]) -> None:
         seconds = time.perf_counter() - start
         _answer(out, {"seconds": seconds, "scores": worker.scores(ranking), "idle": idle})
         since, used = time.perf_counter(), time.process_time()
+    worker.close()
 
 
 def in_order(scores: dict[str, float]) -> list[float]:

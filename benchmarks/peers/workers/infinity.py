@@ -29,6 +29,10 @@ class InfinityWorker(Worker):
         results, _ = ranking
         return in_order({str(one.index): one.relevance_score for one in results})
 
+    def close(self) -> None:
+        """Stops the engine's threads."""
+        self._runner.run(self._engine.astop())
+
 
 if __name__ == "__main__":
     serve(InfinityWorker)
