@@ -15,11 +15,19 @@ SCALES = ("logit", "probability")
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What is installed for a peer; `constraints` adds those of this repository."""
+    """What is installed for a peer.
+
+    Attributes:
+        name: Its folder.
+        requirements: Pinned.
+        constraints: Whether those of this repository hold too.
+        without: Packages that would be installed and are left out.
+    """
 
     name: str
     requirements: tuple[str, ...]
     constraints: bool = False
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,12 @@ def load_catalogue(file: Path = CATALOGUE) -> list[Peer]:
     """
     content = tomllib.loads(file.read_text(encoding="utf-8"))
     environments = {
-        name: Environment(name, tuple(row["requirements"]), row.get("constraints", False))
+        name: Environment(
+            name,
+            tuple(row["requirements"]),
+            row.get("constraints", False),
+            tuple(row.get("without", ())),
+        )
         for name, row in content["environments"].items()
     }
     peers = [_peer(row, environments) for row in content["peers"]]

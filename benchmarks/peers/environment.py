@@ -69,7 +69,8 @@ def _resolve(python: Path, environment: Environment, home: Path) -> dict[str, st
     _run([*command, *environment.requirements])
     content = json.loads(report.read_text(encoding="utf-8"))
     found = [item["metadata"] for item in content["install"]]
-    return {package["name"].lower(): package["version"] for package in found}
+    versions = {package["name"].lower(): package["version"] for package in found}
+    return {name: number for name, number in versions.items() if name not in environment.without}
 
 
 def _torch_version() -> str:
@@ -78,7 +79,7 @@ def _torch_version() -> str:
 
 
 def _digest(environment: Environment) -> str:
-    wanted = [*environment.requirements, sys.version, _torch_version()]
+    wanted = [*environment.requirements, *environment.without, sys.version, _torch_version()]
     if environment.constraints:
         wanted.append(CONSTRAINTS.read_text(encoding="utf-8"))
     return hashlib.sha256("\n".join(wanted).encode()).hexdigest()
