@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 LOAD_SECONDS = 600
 """Quantising the embedded model, once, is the longest."""
 
-REQUEST_SECONDS = 120
+REQUEST_SECONDS = 300
 
 
 class PeerFailedError(RuntimeError):
