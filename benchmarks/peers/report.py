@@ -1,0 +1,55 @@
+"""The section of docs/benchmarks.md about peers."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.machine import machine
+from benchmarks.peers.measure import Row
+
+TITLE = "## Peers"
+
+
+def render(
+    rows: Sequence[Row], missing: Mapping[str, str], *, passages: int, queries: int, rounds: int
+) -> str:
+    """The section: a table of those measured, the baseline first, and why others are missing."""
+    lines = [
+        f"{TITLE}\n",
+        f"{machine()}. The embedded model's weights, {queries} queries with {passages} passages "
+        f"each, {rounds} rounds in which all peers score every query in turn. Each peer runs in "
+        "its own virtual environment and in a process of its own, with the batch size and threads "
+        "that it has by default; documents are made before the clock starts. Quality is against "
+        "the first row, logits after undoing a sigmoid where the peer applies one. Beside pairs/s "
+        "stand the first and the third quartile.\n",
+        "| peer | its defaults | pairs/s | p95, ms | ratio | largest difference of a logit | tau |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    baseline = float(np.median(rows[0].seconds))
+    for row in rows:
+        slow, median, quick = np.quantile(row.seconds, [0.75, 0.5, 0.25])
+        p95 = float(np.quantile(row.seconds, 0.95))
+        lines.append(
+            f"| {row.peer.name} | {row.peer.way} "
+            f"| {passages / median:.0f} ({passages / slow:.0f}-{passages / quick:.0f}) "
+            f"| {p95 * 1000:.0f} | {baseline / median:.2f} | {row.error:.1e} | {row.tau:.3f} |"
+        )
+    busiest = max(rows, key=lambda row: row.idle)
+    lines.append(
+        f"\nWhile others were measured, a waiting peer used at most {busiest.idle:.1%} of one "
+        f"processor ({busiest.peer.name})."
+    )
+    if missing:
+        lines.append("\nNot measured:\n")
+        lines += [f"- {name}: {_sentence(reason)}" for name, reason in missing.items()]
+    lines.append("\nVersions:\n")
+    named: dict[str, list[str]] = {}
+    for row in rows:
+        text = ", ".join(f"{name} {number}" for name, number in row.versions.items())
+        named.setdefault(text, []).append(row.peer.name)
+    lines += [f"- {', '.join(names)}: {text}" for text, names in named.items()]
+    return "\n".join(lines)
+
+
+def _sentence(reason: str) -> str:
+    return f"{' '.join(reason.split()).removesuffix('.')}."
