@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INTEGRATIONS := haystack llama_index langchain
 
-.PHONY: demo test check bench wheels clean
+.PHONY: demo test check bench bench-peers wheels clean
 
 demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
 	$(BIN)/rerank demo
@@ -23,6 +23,9 @@ check: $(VENV)/.dev  ## lint, format, types, and the public names
 
 bench: $(VENV)/.dev  ## measure this machine; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+bench-peers: $(VENV)/.dev  ## the same weights in other libraries, each in its own environment (gigabytes)
+	$(BIN)/python -m benchmarks peers
 
 wheels: $(VENV)/.dev  ## the four distributions, in dist/
 	$(PIP) wheel --no-deps --wheel-dir dist . $(INTEGRATIONS:%=./integrations/%)

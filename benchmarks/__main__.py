@@ -8,24 +8,29 @@ import sys
 from pathlib import Path
 
 from benchmarks.load import load
+from benchmarks.peers.run import peers_report
 from benchmarks.report import with_heading, with_section
 from benchmarks.roofline import roofline
 from benchmarks.single import single
 from benchmarks.start import start
 
-REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-SECTIONS = {"single": single, "load": load, "start": start, "roofline": roofline}
+ROOT = Path(__file__).parent.parent
+REPORT = ROOT / "docs" / "benchmarks.md"
+OWN = {"single": single, "load": load, "start": start, "roofline": roofline}
+SECTIONS = OWN | {"peers": lambda: peers_report(ROOT / ".peers")}
 
 
 def main() -> None:
     """Measures the sections that are named, or all, and keeps the others of the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sections", nargs="*", help=f"{', '.join(SECTIONS)}; all if none is named")
-    names = parser.parse_args().sections or list(SECTIONS)
+    parser.add_argument(
+        "sections", nargs="*", help=f"{', '.join(SECTIONS)}; all but peers if none is named"
+    )
+    names = parser.parse_args().sections or list(OWN)
     if unknown := [name for name in names if name not in SECTIONS]:
         parser.error(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
     report = REPORT.read_text(encoding="utf-8") if REPORT.exists() else ""
-    report = with_heading(report if len(names) < len(SECTIONS) else "")
+    report = with_heading(report)
     for name in names:
         section = SECTIONS[name]()
         sys.stdout.write(section + "\n\n")

@@ -2,14 +2,11 @@
 
 import platform
 import re
-import sys
 from importlib.metadata import version
-from pathlib import Path
 
-import torch
+from benchmarks.machine import machine
 
 PACKAGES = ("sentence-transformers", "transformers", "torch", "onnxruntime", "openvino", "numpy")
-FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 
 
 def heading() -> str:
@@ -18,7 +15,7 @@ def heading() -> str:
     return (
         "# Benchmarks\n\nCommand: `make bench`; one section: `python -m benchmarks NAME`. The "
         "embedded model's weights in every way. Ways that are compared are measured one after the "
-        f"other in every round.\n\nMachine: {_processor()}, {torch.get_num_threads()} threads. "
+        f"other in every round.\n\nMachine: {machine()}. "
         f"Python {platform.python_version()}, {versions}."
     )
 
@@ -38,11 +35,3 @@ def with_heading(report: str) -> str:
     """The report under the heading of this machine."""
     sections = re.split(r"^(?=## )", report, maxsplit=1, flags=re.MULTILINE)[1:]
     return "\n\n".join([heading(), *sections])
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    features = [feature for feature in FEATURES if feature in flags]
-    return f"{names[0] if names else platform.processor()} ({', '.join(features)})"

@@ -61,12 +61,14 @@ def measure(
         PeerFailedError: The baseline failed.
     """
     answers: dict[str, list[Answer]] = {name: [] for name in loaded}
-    for _ in range(rounds + 1):  # the first warms up and is compared, but not timed
-        for query in queries:
+    for number in range(rounds + 1):  # the first warms up and is compared, but not timed
+        for turn, query in enumerate(queries):
+            # New passages each time, for those who keep what they tokenized.
+            new = [f"{passage} {number}.{turn}" for passage in passages]
             for name in list(answers):
                 time.sleep(pause)
                 try:
-                    answers[name].append(loaded[name][1].ask(query, passages))
+                    answers[name].append(loaded[name][1].ask(query, new))
                 except PeerFailedError as error:
                     if name == next(iter(loaded)):
                         raise
