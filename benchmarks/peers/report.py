@@ -18,8 +18,9 @@ def render(
         f"{TITLE}\n",
         f"Command: `make bench-peers`, {machine()}. The embedded model's weights, {queries} "
         f"queries with {passages} passages each, {rounds} rounds in which all peers score every "
-        "query in turn. Each peer runs in its own virtual environment and in a process of its own, with the batch size and threads "
-        "that it has by default; documents are made before the clock starts. Quality is against "
+        "query in turn. Each peer runs in its own virtual environment and in a process of its "
+        "own, with the batch size and threads that it has by default; documents are made before "
+        "the clock starts. Quality is against "
         "the first row, logits after undoing a sigmoid where the peer applies one. Beside pairs/s "
         "stand the first and the third quartile.\n",
         "| peer | its defaults | pairs/s | p95, ms | ratio | largest difference of a logit | tau |",
