@@ -1,8 +1,10 @@
 """A cross-encoder's logits from what they depend on: the first token of the last layer.
 
-Heads that pool one token read nothing else of the last layer. There, keys and values are computed
-for all tokens and everything else (query, attention output, feed-forward, norms) for the first
-token alone: the same numbers with 21% less arithmetic in four layers.
+Heads that pool one token read nothing else of the last layer, so it is computed for that token
+alone, with no other token's key or value: the product of a query with all keys is that of the
+query, taken through the keys' matrix, with all states, and a weighted sum of values is the weighted
+sum of states taken through the values' matrix. The same numbers with 25% less arithmetic in four
+layers. The keys' bias moves all weights alike, so it falls out of the softmax.
 """
 
 from typing import Any
@@ -40,11 +42,12 @@ class FirstTokenLogits(nn.Module):
         if token_type_ids is None:
             token_type_ids = torch.zeros_like(input_ids)
         hidden = self.embeddings(input_ids=input_ids, token_type_ids=token_type_ids)
-        visible = attention_mask.bool()[:, None, None, :]
+        visible = attention_mask.bool()[:, None, :]
         *body, last = self.layers
         for layer in body:
-            hidden = _layer(layer, hidden, hidden, visible)
-        first = _layer(last, hidden[:, :1], hidden, visible)
+            hidden = _after_attention(layer, hidden, _read_from_all(layer, hidden, visible))
+        first = hidden[:, :1]
+        first = _after_attention(last, first, _read_from_first(last, hidden, visible))
         # BERT's pooler and RoBERTa's head each take the first token themselves.
         logits: torch.Tensor = self.classifier(first if self.pooler is None else self.pooler(first))
         return logits
@@ -60,10 +63,8 @@ def reads_first_token(model: nn.Module) -> bool:
     )
 
 
-def _layer(
-    layer: Any, asking: torch.Tensor, hidden: torch.Tensor, visible: torch.Tensor
-) -> torch.Tensor:
-    """One transformer layer's output for the tokens in `asking`, which look at all of `hidden`."""
+def _read_from_all(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
+    """What the heads read for each of the tokens, `(b, t, width)`."""
     attention = layer.attention.self
     heads = attention.num_attention_heads
 
@@ -71,11 +72,29 @@ def _layer(
         return values.unflatten(-1, (heads, -1)).transpose(1, 2)
 
     mixed = nn.functional.scaled_dot_product_attention(
-        split(attention.query(asking)),
+        split(attention.query(hidden)),
         split(attention.key(hidden)),
         split(attention.value(hidden)),
-        attn_mask=visible,
+        attn_mask=visible[:, None],
     )
-    attended = layer.attention.output(mixed.transpose(1, 2).flatten(2), asking)
+    return mixed.transpose(1, 2).flatten(2)
+
+
+def _read_from_first(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
+    """What the heads read for the first token, `(b, 1, width)`."""
+    attention = layer.attention.self
+    split = (attention.num_attention_heads, -1)
+    keys = attention.key.weight.unflatten(0, split)
+    values = attention.value.weight.unflatten(0, split).transpose(1, 2)
+    query = attention.query(hidden[:, 0]) * attention.attention_head_size**-0.5
+    asked = (query.unflatten(-1, split).transpose(0, 1) @ keys).transpose(0, 1)
+    weights = (asked @ hidden.transpose(1, 2)).masked_fill(~visible, float("-inf")).softmax(-1)
+    mixed = ((weights @ hidden).transpose(0, 1) @ values).transpose(0, 1)
+    read: torch.Tensor = mixed.flatten(1) + attention.value.bias
+    return read[:, None]
+
+
+def _after_attention(layer: Any, asking: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
+    attended = layer.attention.output(read, asking)
     result: torch.Tensor = layer.output(layer.intermediate(attended), attended)
     return result
