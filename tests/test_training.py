@@ -29,6 +29,7 @@ from rerank_plugins.training.loop import group_loss
 from rerank_plugins.training.mining import (
     MinedQuestion,
     MinedView,
+    is_mined,
     mine,
     read_mined,
     write_mined,
@@ -568,8 +569,15 @@ class TestMining:
 
     def test_a_written_view_is_read_back_equal(self, tmp_path: Path) -> None:
         view = self.mined(MiningConfig())
-        write_mined(tmp_path / "deep" / "a.jsonl", view)
-        assert read_mined(tmp_path / "deep" / "a.jsonl") == view
+        path = tmp_path / "deep" / "a.jsonl"
+        assert not is_mined(path)
+        write_mined(path, view)
+        assert is_mined(path)
+        found = read_mined(path)
+        assert found == view
+        np.testing.assert_array_equal(found.question_vectors, view.question_vectors)
+        np.testing.assert_array_equal(found.passage_vectors, view.passage_vectors)
+        assert len(found.question_vectors) == len(found.questions)
 
     def mined(self, config: MiningConfig) -> MinedView:
         return mine(self.collection(), bag_of_words, config, np.random.default_rng(0))  # type: ignore[arg-type]
@@ -616,17 +624,22 @@ def question(number: int, first_step: int = 0) -> Question:
     mined = MinedQuestion(
         f"Is this {number}?", list(range(9)), [0.9, *[0.5] * 8], [1.0, *[0.2] * 8], [False] * 9
     )
-    return Question(mined, texts, 1.0, first_step)
+    vectors = np.eye(9, dtype=np.float16)
+    return Question(mined, texts, 1.0, first_step, vectors[0], vectors)
 
 
 def asdict_of(group: Group) -> dict[str, object]:
-    return {**asdict(group), "teacher": group.teacher.tolist()}
+    return {
+        name: values.tolist() if isinstance(values, np.ndarray) else values
+        for name, values in asdict(group).items()
+    }
 
 
 class TestLoss:
     def group(self, label_weight: float) -> Group:
         teacher = np.array([0.8, 0.2], dtype=np.float32)
-        return Group("q", ["a", "b"], teacher, label_weight, [False, False])
+        vectors = np.zeros((2, 4), dtype=np.float32)
+        return Group("q", ["a", "b"], teacher, label_weight, [False, False], vectors[0], vectors)
 
     def test_is_zero_for_an_unlabelled_group_scored_as_the_teacher_does(self) -> None:
         config = LoopConfig(teacher_scale=10.0)

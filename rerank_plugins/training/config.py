@@ -82,6 +82,9 @@ class LoopConfig:
         chunk_tokens: Padded tokens of one forward pass; a step runs several, sorted by length.
         teacher_weight: Weight of the divergence from the teacher.
         teacher_scale: Teacher's temperature, as a factor on its scores.
+        vector_weight: Weight, in the first step, of the squared distance between what the last
+            layer of a siamese student reads and the teacher's vectors.
+        final_vector_weight: The same in the last step; it moves evenly from one to the other.
         anchor_weight: Weight of the binary cross-entropy that ties a logit of 0 to even odds.
             The other parts of the loss see only differences between passages.
         keyword_share: Share of questions lower-cased without their question mark.
@@ -103,6 +106,8 @@ class LoopConfig:
     chunk_tokens: int = 2048
     teacher_weight: float = 1.0
     teacher_scale: float = 15.0
+    vector_weight: float = 0.0
+    final_vector_weight: float = 0.0
     anchor_weight: float = 0.0
     keyword_share: float = 0.25
     checkpoint_every: int = 100
@@ -120,6 +125,9 @@ class TrainingConfig:
         layers: Which of the base's layers the student keeps, in order.
         start: Folder of an earlier student of the same shape to go on from, or ``"embedded"`` for
             the one that ships; by default the base's layers under a new head.
+        siamese_steps: Above 0, one more layer follows that compares what the others read; its
+            comparison is fitted to the teacher's cosines in so many steps before training begins.
+            See ``rerank_plugins.training.siamese``.
         max_length: Tokens of a pair in training.
         development_share: Share of the passages held out of training, with their questions.
         seed: Decides the split, the views, the negatives, the order and the new weights.
@@ -129,6 +137,7 @@ class TrainingConfig:
     layers: tuple[int, ...]
     views: tuple[ViewConfig, ...]
     start: str | None = None
+    siamese_steps: int = 0
     max_length: int = 384
     development_share: float = 0.03
     seed: int = 13
@@ -162,6 +171,17 @@ class TrainingConfig:
         starts = min(view.first_step for view in self.views)
         _require(starts == 0, "views.first_step", starts, "0 for at least one view")
         loop = self.loop
+        _require(self.siamese_steps >= 0, "siamese_steps", self.siamese_steps, "0 or more")
+        if not self.siamese_steps:
+            weights = (loop.vector_weight, loop.final_vector_weight)
+            _require(
+                weights == (0, 0),
+                "loop.vector_weight, loop.final_vector_weight",
+                weights,
+                "0 without siamese_steps: only a siamese student reads vectors",
+            )
+        elif self.start is not None:
+            _require(False, "start", self.start, "none beside siamese_steps, which make a start")
         _require(loop.passages >= 2, "loop.passages", loop.passages, "2 or more")
         mining = self.mining
         kept = mining.nearest + mining.lexical + mining.middle + mining.random

@@ -20,6 +20,8 @@ class Group:
         label_weight: Weight of the label; 0 where there is none.
         doubtful: For each passage whether it may answer too, so that the label is not held
             against it.
+        query_vector: The teacher's vector of the question as it was mined.
+        passage_vectors: The teacher's vectors of the passages.
     """
 
     query: str
@@ -27,6 +29,8 @@ class Group:
     teacher: NDArray[np.float32]
     label_weight: float
     doubtful: list[bool]
+    query_vector: NDArray[np.float32]
+    passage_vectors: NDArray[np.float32]
 
 
 def step_groups(questions: list[Question], step: int, config: LoopConfig, seed: int) -> list[Group]:
@@ -66,4 +70,8 @@ def build_group(query: str, question: Question, numbers: list[int]) -> Group:
         teacher=np.asarray(mined.cosines, dtype=np.float32)[numbers],
         label_weight=question.label_weight,
         doubtful=[mined.doubtful[number] for number in numbers],
+        query_vector=question.vector.astype(np.float32),
+        passage_vectors=question.vectors[[mined.passages[number] for number in numbers]].astype(
+            np.float32
+        ),
     )

@@ -20,18 +20,20 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerBase,
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
+from rerank_plugins.training.comparison import Directions, reading_distance
 from rerank_plugins.training.config import LoopConfig, TrainingConfig
 from rerank_plugins.training.development import DevelopmentFigures, measure
 from rerank_plugins.training.groups import Group, step_groups
 from rerank_plugins.training.mining import Encoder
 from rerank_plugins.training.precision import WorkingCopy
 from rerank_plugins.training.questions import Questions, load_questions
+from rerank_plugins.training.siamese import siamese_student
 from rerank_plugins.training.student import (
     build_student,
     find_base,
-    first_token_logits,
     load_start,
     load_tokenizer,
+    logits_and_reading,
     save_student,
 )
 
@@ -81,7 +83,7 @@ def train(
     base = find_base(config.base)
     output.mkdir(parents=True, exist_ok=True)
     questions = _mine(config, data, output, encoder or _default_encoder(base), progress)
-    run = _Run(config, base, output, questions)
+    run = _Run(config, base, output, questions, progress)
     if resume:
         run.restore()
     return run.finish(progress)
@@ -89,17 +91,19 @@ def train(
 
 class _Run:
     def __init__(
-        self, config: TrainingConfig, base: Path, output: Path, questions: Questions
+        self,
+        config: TrainingConfig,
+        base: Path,
+        output: Path,
+        questions: Questions,
+        show: bool,
     ) -> None:
         self.config = config
         self.output = output
         self.questions = questions
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
-        self.student: BertForSequenceClassification = build_student(
-            base, config.layers, config.seed
-        ).train()
-        if config.start is not None:
-            load_start(self.student, config.start)
+        self.student, self.directions = self._start(base, show)
+        self.student.train()
         self.copy = WorkingCopy(self.student) if config.loop.precision == "bf16" else None
         self.average = _moving_average(self.student, config.loop.average_decay)
         self.optimizer = torch.optim.AdamW(
@@ -112,6 +116,27 @@ class _Run:
         self.development = [
             questions.development[i] for i in picked[: config.loop.development_questions]
         ]
+
+    def _start(
+        self, base: Path, show: bool
+    ) -> tuple[BertForSequenceClassification, Directions | None]:
+        config = self.config
+        if config.siamese_steps:
+            return siamese_student(
+                base,
+                config.layers,
+                config.seed,
+                self.tokenizer,
+                self.questions.train,
+                fit_steps=config.siamese_steps,
+                max_length=config.max_length,
+                cache=self.output / "start.safetensors",
+                progress=show,
+            )
+        student = build_student(base, config.layers, config.seed)
+        if config.start is not None:
+            load_start(student, config.start)
+        return student, None
 
     @property
     def checkpoint(self) -> Path:
@@ -170,8 +195,10 @@ class _Run:
         groups = step_groups(
             self.questions.train, self.progress.step, self.config.loop, self.config.seed
         )
-        logits = self.forward(groups)
+        logits, read = self.forward(groups)
         loss, accuracy = group_loss(logits, groups, self.config.loop)
+        if self.directions is not None:
+            loss = loss + self.vector_weight() * reading_distance(read, groups, self.directions)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.copy is not None:
             self.copy.hand_over_gradients()
@@ -184,16 +211,26 @@ class _Run:
             self.average.update_parameters(self.student)
         return float(loss.detach()), accuracy
 
-    def forward(self, groups: list[Group]) -> torch.Tensor:
+    def vector_weight(self) -> float:
+        loop = self.config.loop
+        done = self.progress.step / loop.steps
+        return loop.vector_weight + done * (loop.final_vector_weight - loop.vector_weight)
+
+    def forward(self, groups: list[Group]) -> tuple[torch.Tensor, torch.Tensor]:
         pairs = [(group.query, passage) for group in groups for passage in group.passages]
         encoded = tokenize_pairs(self.tokenizer, pairs, self.config.max_length)
         student = self.student if self.copy is None else self.copy.model
         positions: list[int] = []
-        parts: list[torch.Tensor] = []
+        logits: list[torch.Tensor] = []
+        read: list[torch.Tensor] = []
         for chunk, inputs in sorted_chunks(self.tokenizer, encoded, self.config.loop.chunk_tokens):
             positions += chunk
-            parts.append(first_token_logits(student, inputs))
-        return torch.cat(parts)[torch.tensor(positions).argsort()]
+            for found, part in zip(
+                (logits, read), logits_and_reading(student, inputs), strict=True
+            ):
+                found.append(part)
+        order = torch.tensor(positions).argsort()
+        return torch.cat(logits)[order], torch.cat(read)[order]
 
     def evaluate(self) -> DevelopmentFigures:
         best: Any = self.student if self.average is None else self.average.module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +41,18 @@ class MinedQuestion:
 
 @dataclass(frozen=True)
 class MinedView:
-    """The questions of a view and the passages that they share."""
+    """The questions of a view and the passages that they share.
+
+    Attributes:
+        question_vectors: The teacher's vector of each question, in half precision.
+        passage_vectors: The same of each passage.
+    """
 
     passages: list[str]
     questions: list[MinedQuestion]
     labelled: bool
+    question_vectors: NDArray[np.float16] = field(compare=False)
+    passage_vectors: NDArray[np.float16] = field(compare=False)
 
 
 def mine(
@@ -59,6 +66,7 @@ def mine(
     query_vectors = encoder(collection.queries)
     bm25 = Bm25Search(collection.passages)
     mined = []
+    kept = []
     for number, cosines in enumerate(_cosines(query_vectors, passage_vectors)):
         query, golds = collection.queries[number], collection.golds[number]
         lexical = bm25.scores(query)
@@ -71,6 +79,7 @@ def mine(
             chosen = [other for other in chosen if other not in golds]
         if len(chosen) < 2:
             continue
+        kept.append(number)
         limit = cosines[positive] - config.margin
         doubtful = [other in golds or bool(cosines[other] > limit) for other in chosen]
         mined.append(
@@ -82,12 +91,27 @@ def mine(
                 doubtful=[False, *doubtful[1:]] if collection.labelled else doubtful,
             )
         )
-    return MinedView(collection.passages, mined, collection.labelled)
+    return MinedView(
+        collection.passages,
+        mined,
+        collection.labelled,
+        query_vectors[kept].astype(np.float16),
+        passage_vectors.astype(np.float16),
+    )
+
+
+def is_mined(path: Path) -> bool:
+    """Whether ``write_mined`` has written a view there."""
+    return path.is_file() and _vectors_of(path).is_file()
 
 
 def write_mined(path: Path, view: MinedView) -> None:
-    """Writes a view as JSON lines, whole or not at all: its passages first, then its questions."""
+    """Writes a view as JSON lines, whole or not at all: its passages first, then its questions.
+
+    The vectors lie beside them in a file of the same name that ends in ``.npz``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(_vectors_of(path), questions=view.question_vectors, passages=view.passage_vectors)
     partial = path.with_suffix(".partial")
     with partial.open("w", encoding="utf-8") as lines:
         head = {"labelled": view.labelled, "passages": view.passages}
@@ -101,7 +125,18 @@ def read_mined(path: Path) -> MinedView:
     with path.open(encoding="utf-8") as lines:
         head = json.loads(next(lines))
         questions = [MinedQuestion(**json.loads(line)) for line in lines]
-    return MinedView(head["passages"], questions, head["labelled"])
+    with np.load(_vectors_of(path)) as vectors:
+        return MinedView(
+            head["passages"],
+            questions,
+            head["labelled"],
+            vectors["questions"],
+            vectors["passages"],
+        )
+
+
+def _vectors_of(path: Path) -> Path:
+    return path.with_suffix(".npz")
 
 
 def _cosines(

@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rerank_plugins.training.config import TrainingConfig, ViewConfig
 from rerank_plugins.training.mining import (
     Encoder,
     MinedQuestion,
     MinedView,
+    is_mined,
     mine,
     read_mined,
     write_mined,
@@ -30,12 +32,16 @@ class Question:
     Attributes:
         texts: The passages that ``mined`` numbers.
         label_weight: 0 where there is no label.
+        vector: The teacher's vector of the question.
+        vectors: The teacher's vectors of ``texts``.
     """
 
     mined: MinedQuestion
     texts: Sequence[str]
     label_weight: float
     first_step: int
+    vector: NDArray[np.float16]
+    vectors: NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,15 @@ def load_questions(
             continue  # nothing to find
         weight = view.label_weight if mined.labelled else 0.0
         found[side].extend(
-            Question(question, mined.passages, weight, view.first_step)
-            for question in mined.questions
+            Question(
+                question,
+                mined.passages,
+                weight,
+                view.first_step,
+                vector,
+                mined.passage_vectors,
+            )
+            for question, vector in zip(mined.questions, mined.question_vectors, strict=True)
         )
     report("mined", len(jobs), len(jobs))
     return Questions(found["train"], found["dev"])
@@ -97,7 +110,7 @@ def _load_one(
     }
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=8)
     path = cache / f"{view.kind}-{side}-{digest.hexdigest()}.jsonl"
-    if path.is_file():
+    if is_mined(path):
         return read_mined(path)
     # Not the whole key: the same base in another folder must draw the same questions.
     rng = np.random.default_rng(list(f"{config.seed} {view.kind} {side}".encode()))
@@ -113,6 +126,7 @@ def _load_one(
     if collection.queries:
         mined = mine(collection, encoder, config.mining, rng)
     else:
-        mined = MinedView([], [], collection.labelled)
+        nothing = np.zeros((0, 0), dtype=np.float16)
+        mined = MinedView([], [], collection.labelled, nothing, nothing)
     write_mined(path, mined)
     return mined
