@@ -51,8 +51,8 @@ class CrossEncoderScorer(Scorer):
             processors that have it; see docs/backends.md), fp32 elsewhere.
         max_length: Tokens of query and passage together, special tokens included; longer pairs
             are cut, and results say so. `None`: what the model can read.
-        max_batch_tokens: Tokens per batch, padding included. `None`: 2048 on a CPU, 32768 on
-            other devices.
+        max_batch_tokens: Tokens per batch, padding included. `None`: 2048 on a CPU (1536 in
+            OpenVINO), 32768 on other devices.
         prompt: Instruction put before the query (a system message for chat models). `None`:
             the model's own default.
         query_prefix: Put before every query, after `prompt`.
