@@ -22,6 +22,7 @@ from rerank_plugins.backends._choice import cpu_has_bf16
 WIDTH = 384
 INNER = 4 * WIDTH
 LAYERS = 4
+HEADS = 12
 TOKENS = 2048
 CHAIN = 12
 ROUNDS = 7
@@ -86,13 +87,12 @@ def roofline() -> str:
 def pair_work(lengths: list[int]) -> Work:
     """Mean operations of pairs of these many tokens, in a model of `LAYERS` layers.
 
-    In the last layer keys and values are for all tokens, everything else is for the first.
+    The last layer is for the first token; there a head meets states as wide as the model.
     """
     whole = 2 * sum(first * second for first, second in LINEAR)
-    keys_values = 2 * WIDTH * 2 * WIDTH
     mean, square = float(np.mean(lengths)), float(np.mean(np.square(lengths)))
-    linear = (LAYERS - 1) * whole * mean + keys_values * mean + (whole - keys_values)
-    attention = (LAYERS - 1) * 4 * WIDTH * square + 4 * WIDTH * mean
+    linear = (LAYERS - 1) * whole * mean + whole
+    attention = (LAYERS - 1) * 4 * WIDTH * square + 4 * HEADS * WIDTH * mean
     return Work(linear, attention)
 
 

@@ -13,6 +13,10 @@ from rerank_plugins.demo import load_corpus, load_questions
 ROUNDS = {10: 30, 25: 20, 50: 12, 100: 8, 200: 5}
 """Measurements of each way by the number of passages: more of what is short."""
 
+REST = 0.2
+"""Seconds before each measurement: a library's threads go on spinning after their work is done, and
+would slow the next one's down."""
+
 MOST_QUALITY_QUERIES = 20
 REPEATED_ROUNDS = 12
 
@@ -86,6 +90,7 @@ def _interleaved(
         query = queries[number % len(queries)]
         new = [f"{passage} {number}" for passage in passages]
         for name, score in found.items():
+            time.sleep(REST)
             start = time.perf_counter()
             score(query, new)
             if number:
