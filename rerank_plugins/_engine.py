@@ -220,13 +220,15 @@ class Engine:
                 self._changed.notify_all()
 
     def _next_batch(self, number: int) -> list[Item]:
-        """Waits for a batch; `[]` once nothing is open."""
+        """Waits for a batch; `[]` once nothing is open, or to have the model loaded first."""
 
         def budget(options: PairOptions) -> int:
             return self._runners[number].budget(self.backends[number], options)
 
         with self._changed:
             while self._open:
+                if number == 0 and not self.backends:  # nothing was open when that was looked at
+                    return []
                 batch = self._schedule.draw(budget)
                 if batch:
                     self._changed.notify_all()  # the reader has room again

@@ -22,6 +22,7 @@ from rerank_plugins import (
 )
 from rerank_plugins._engine import Engine
 from rerank_plugins._out_of_memory import is_out_of_memory
+from rerank_plugins._requests import Item
 from rerank_plugins._schedule import SLICE
 from rerank_plugins.backends import PairOptions
 from tests.number_backend import POISON, NumberBackend, Pair, numbers, some_pairs
@@ -63,6 +64,23 @@ def until(happened: Callable[[], bool]) -> None:
 
 def open_gate(gate: threading.Semaphore) -> None:
     gate.release(1_000_000)
+
+
+def test_a_request_that_comes_as_the_only_one_before_was_cancelled_is_scored() -> None:
+    late: list[Future[PairScores]] = []
+
+    class Interrupted(Engine):
+        def _next_batch(self, number: int) -> list[Item]:
+            if not late:
+                late.append(self.submit(some_pairs("late", 3), PLAIN))
+            return super()._next_batch(number)
+
+    subject = Interrupted("numbers", [NumberBackend])
+    with subject._changed:  # the worker finds nothing open, and loads no model
+        subject.submit(some_pairs("first", 3), PLAIN).cancel()
+    until(lambda: bool(late))
+    np.testing.assert_array_equal(scores(late[0]), numbers(some_pairs("late", 3)))
+    subject.close(wait=True)
 
 
 kinds = st.sampled_from(["fine", "fine", "fine", "poisoned", "untokenizable", "cancelled"])
