@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,13 +114,7 @@ class PairTokenizer:
     def _encode_texts(self, texts: Collection[str]) -> dict[str, _Text]:
         """Each text alone, without special tokens."""
         given = list(texts)
-        try:
-            encodings = self._tokenizer.encode_batch_fast(given, add_special_tokens=False)
-        except (TypeError, UnicodeEncodeError):
-            # Text with lone surrogates (broken by some extractors) is not valid Unicode.
-            encodings = self._tokenizer.encode_batch_fast(
-                [_valid(text) for text in given], add_special_tokens=False
-            )
+        encodings = self._encodings([(text,) for text in given], special=False)
         return {
             text: _Text(token_ids(encoding.ids[: self._max_length]), len(encoding))
             for text, encoding in zip(given, encodings, strict=True)
@@ -127,20 +122,27 @@ class PairTokenizer:
 
     def _encode_whole(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
         """The tokens of each pair as the tokenizer joins and cuts it."""
-        try:
-            encodings = self._tokenizer.encode_batch_fast(pairs)
-        except (TypeError, UnicodeEncodeError):
-            encodings = self._tokenizer.encode_batch_fast(
-                [(_valid(query), _valid(passage)) for query, passage in pairs]
-            )
         return [
             PairTokens(
                 input_ids=token_ids(encoding.ids),
                 type_ids=token_ids(encoding.type_ids),
                 truncated=bool(encoding.overflowing),
             )
-            for encoding in encodings
+            for encoding in self._encodings(pairs, special=True)
         ]
+
+    def _encodings(self, inputs: Sequence[tuple[str, ...]], *, special: bool) -> list[Any]:
+        """The tokenizer's own encodings of texts, each alone in its tuple, or of pairs."""
+
+        def encode(given: Sequence[tuple[str, ...]]) -> list[Any]:
+            batch = [texts if len(texts) > 1 else texts[0] for texts in given]
+            return self._tokenizer.encode_batch_fast(batch, add_special_tokens=special)
+
+        try:
+            return encode(inputs)
+        except (TypeError, UnicodeEncodeError):
+            # Text with lone surrogates (broken by some extractors) is not valid Unicode.
+            return encode([tuple(map(_valid, texts)) for texts in inputs])
 
 
 def longest_first(query: int, passage: int, room: int) -> tuple[int, int]:

@@ -192,12 +192,19 @@ class TestRun:
             train(short, data=data, output=tmp_path / "b", progress=False)
         first = CrossEncoder(str(whole.model))
         assert first.config.num_hidden_layers == 2
-        assert (tmp_path / "a" / "start.safetensors").is_file()
+        assert len(list((tmp_path / "a").glob("start-*.safetensors"))) == 1
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             resumed = train(self.config(base), data=data, output=tmp_path / "b", progress=False)
         assert resumed.steps == 4
+        assert len(list((tmp_path / "b").glob("start-*.safetensors"))) == 1
         assert CrossEncoder(str(resumed.model)).config.num_hidden_layers == 2
+
+    def test_a_start_belongs_to_its_recipe_but_for_the_optimisation(self, tmp_path: Path) -> None:
+        config = self.config(tmp_path)
+        assert self.config(tmp_path, steps=9).start_digest() == config.start_digest()
+        for other in ({"seed": 1}, {"layers": (1,)}, {"siamese_steps": 4}):
+            assert replace(config, **other).start_digest() != config.start_digest()  # type: ignore[arg-type]
 
     def test_the_vectors_part_of_the_loss_counts(self, data: Path, tmp_path: Path) -> None:
         base = save_tiny_encoder(tmp_path / "base")

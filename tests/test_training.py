@@ -25,7 +25,7 @@ from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
 from rerank_plugins.training.config import VIEW_KINDS
 from rerank_plugins.training.development import measure, score_pairs
 from rerank_plugins.training.groups import Group, step_groups
-from rerank_plugins.training.loop import group_loss
+from rerank_plugins.training.loss import group_loss
 from rerank_plugins.training.mining import (
     MinedQuestion,
     MinedView,

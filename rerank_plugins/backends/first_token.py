@@ -45,9 +45,9 @@ class FirstTokenLogits(nn.Module):
         visible = attention_mask.bool()[:, None, :]
         *body, last = self.layers
         for layer in body:
-            hidden = _after_attention(layer, hidden, _read_from_all(layer, hidden, visible))
+            hidden = after_attention(layer, hidden, _read_from_all(layer, hidden, visible))
         first = hidden[:, :1]
-        first = _after_attention(last, first, _read_from_first(last, hidden, visible))
+        first = after_attention(last, first, read_from_first(last, hidden, visible))
         # BERT's pooler and RoBERTa's head each take the first token themselves.
         logits: torch.Tensor = self.classifier(first if self.pooler is None else self.pooler(first))
         return logits
@@ -80,8 +80,14 @@ def _read_from_all(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) -> t
     return mixed.transpose(1, 2).flatten(2)
 
 
-def _read_from_first(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
-    """What the heads read for the first token, `(b, 1, width)`."""
+def read_from_first(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
+    """What a layer's heads read for the first token, `(b, 1, width)`.
+
+    Args:
+        layer: A layer of a BERT or RoBERTa encoder in transformers.
+        hidden: The states it is given, `(b, t, width)`.
+        visible: Which tokens are no padding, boolean `(b, 1, t)`.
+    """
     attention = layer.attention.self
     split = (attention.num_attention_heads, -1)
     keys = attention.key.weight.unflatten(0, split)
@@ -94,7 +100,8 @@ def _read_from_first(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) ->
     return read[:, None]
 
 
-def _after_attention(layer: Any, asking: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
+def after_attention(layer: Any, asking: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
+    """The layer's output for the tokens in `asking`, of what its heads read for them."""
     attended = layer.attention.output(read, asking)
     result: torch.Tensor = layer.output(layer.intermediate(attended), attended)
     return result

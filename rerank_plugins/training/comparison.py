@@ -16,7 +16,6 @@ from tqdm import tqdm
 from transformers import BertForSequenceClassification
 
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.training.groups import Group
 from rerank_plugins.training.questions import Question
 
 _CENTRE = 0.3
@@ -94,22 +93,6 @@ def fit_comparison(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-
-
-def reading_distance(
-    read: torch.Tensor, groups: list[Group], directions: Directions
-) -> torch.Tensor:
-    """Returns how far what the heads read lies from the teacher's vectors of the two texts.
-
-    The mean over pairs of the two squared distances, in units of a unit vector: 2 a text where the
-    two have nothing to do with each other, 0 where they agree.
-    """
-    asked = np.concatenate([[group.query_vector] * len(group.passages) for group in groups])
-    held = np.concatenate([group.passage_vectors for group in groups])
-    wanted = torch.cat(
-        [torch.from_numpy(vectors) @ directions.matrix for vectors in (asked, held)], 1
-    )
-    return ((read - wanted) ** 2).sum(1).mean() / directions.scale**2
 
 
 def _reset(last: Any, student: BertForSequenceClassification, rng: np.random.Generator) -> None:

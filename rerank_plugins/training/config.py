@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -172,7 +174,9 @@ class TrainingConfig:
         _require(starts == 0, "views.first_step", starts, "0 for at least one view")
         loop = self.loop
         _require(self.siamese_steps >= 0, "siamese_steps", self.siamese_steps, "0 or more")
-        if not self.siamese_steps:
+        if self.siamese_steps:
+            _require(self.start is None, "start", self.start, "none beside siamese_steps")
+        else:
             weights = (loop.vector_weight, loop.final_vector_weight)
             _require(
                 weights == (0, 0),
@@ -180,8 +184,6 @@ class TrainingConfig:
                 weights,
                 "0 without siamese_steps: only a siamese student reads vectors",
             )
-        elif self.start is not None:
-            _require(False, "start", self.start, "none beside siamese_steps, which make a start")
         _require(loop.passages >= 2, "loop.passages", loop.passages, "2 or more")
         mining = self.mining
         kept = mining.nearest + mining.lexical + mining.middle + mining.random
@@ -217,6 +219,13 @@ class TrainingConfig:
             loop.steps,
             f"warmup_steps + decay_steps = {loop.warmup_steps + loop.decay_steps} or more",
         )
+
+    def start_digest(self) -> str:
+        """Returns what names a siamese start: equal where all but the optimisation is."""
+        values = dataclasses.asdict(self)
+        del values["loop"]
+        text = json.dumps(values, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     @classmethod
     def from_toml(cls, path: str | Path) -> TrainingConfig:

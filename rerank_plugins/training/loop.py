@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 from transformers import BertForSequenceClassification, PreTrainedTokenizerBase, get_wsd_schedule
 
-from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
-from rerank_plugins.training.comparison import Directions, reading_distance
-from rerank_plugins.training.config import LoopConfig, TrainingConfig
+from rerank_plugins.training.comparison import Directions
+from rerank_plugins.training.config import TrainingConfig
 from rerank_plugins.training.development import DevelopmentFigures, measure
 from rerank_plugins.training.groups import Group, step_groups
+from rerank_plugins.training.loss import group_loss, reading_distance
 from rerank_plugins.training.mining import Encoder
+from rerank_plugins.training.optimizer import build_optimizer, moving_average
 from rerank_plugins.training.precision import WorkingCopy
-from rerank_plugins.training.questions import Questions, load_questions
+from rerank_plugins.training.questions import Questions, mine_questions
 from rerank_plugins.training.siamese import siamese_student
 from rerank_plugins.training.student import (
     build_student,
@@ -36,6 +34,7 @@ from rerank_plugins.training.student import (
     logits_and_reading,
     save_student,
 )
+from rerank_plugins.training.teacher import base_encoder
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def train(
     """
     base = find_base(config.base)
     output.mkdir(parents=True, exist_ok=True)
-    questions = _mine(config, data, output, encoder or _default_encoder(base), progress)
+    questions = mine_questions(config, data, output, encoder or base_encoder(base), progress)
     run = _Run(config, base, output, questions, progress)
     if resume:
         run.restore()
@@ -105,12 +104,8 @@ class _Run:
         self.student, self.directions = self._start(base, show)
         self.student.train()
         self.copy = WorkingCopy(self.student) if config.loop.precision == "bf16" else None
-        self.average = _moving_average(self.student, config.loop.average_decay)
-        self.optimizer = torch.optim.AdamW(
-            _parameter_groups(self.student, config.loop.weight_decay),
-            lr=config.loop.learning_rate,
-            betas=(0.9, 0.98),
-        )
+        self.average = moving_average(self.student, config.loop.average_decay)
+        self.optimizer = build_optimizer(self.student, config.loop)
         self.progress = Progress()
         picked = np.random.default_rng(config.seed).permutation(len(questions.development))
         self.development = [
@@ -130,7 +125,7 @@ class _Run:
                 self.questions.train,
                 fit_steps=config.siamese_steps,
                 max_length=config.max_length,
-                cache=self.output / "start.safetensors",
+                cache=self.output / f"start-{config.start_digest()}.safetensors",
                 progress=show,
             )
         student = build_student(base, config.layers, config.seed)
@@ -249,93 +244,3 @@ class _Run:
         entry = {"step": self.progress.step, "seconds": round(self.progress.seconds, 1), **entry}
         with (self.output / "log.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(entry) + "\n")
-
-
-def group_loss(
-    logits: torch.Tensor, groups: list[Group], config: LoopConfig
-) -> tuple[torch.Tensor, float]:
-    """Returns the mean loss over groups and the share of labelled passages that are first.
-
-    For each group: the divergence from the teacher's distribution over its passages, and where
-    there is a label its weight times the cross-entropy on the labelled passage and the anchor's
-    binary cross-entropy. Doubtful passages are left out of the label's two parts.
-    """
-    losses = []
-    right = []
-    sizes = [len(group.passages) for group in groups]
-    for group, scores in zip(groups, torch.split(logits, sizes), strict=True):
-        teacher = (config.teacher_scale * torch.from_numpy(group.teacher)).log_softmax(0)
-        loss = config.teacher_weight * nn.functional.kl_div(
-            scores.log_softmax(0), teacher, log_target=True, reduction="sum"
-        )
-        if group.label_weight:
-            clear = scores[~torch.tensor(group.doubtful)]
-            loss = loss - group.label_weight * clear.log_softmax(0)[0]
-            wanted = torch.zeros_like(clear)
-            wanted[0] = 1
-            loss = loss + config.anchor_weight * group.label_weight * (
-                nn.functional.binary_cross_entropy_with_logits(clear, wanted, reduction="sum")
-            )
-            right.append(int(clear.argmax() == 0))
-        losses.append(loss)
-    return torch.stack(losses).mean(), float(np.mean(right)) if right else 0.0
-
-
-def _moving_average(student: nn.Module, decay: float) -> AveragedModel | None:
-    if not decay:
-        return None
-    return AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
-
-
-def _parameter_groups(student: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    trained = [weights for weights in student.parameters() if weights.requires_grad]
-    return [
-        {
-            "params": [weights for weights in trained if weights.ndim > 1],
-            "weight_decay": weight_decay,
-        },
-        {"params": [weights for weights in trained if weights.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-def _default_encoder(base: Path) -> Encoder:
-    model: list[SentenceTransformer] = []
-
-    def encode(texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        if not model:
-            precision = {"dtype": torch.bfloat16}
-            model.append(
-                SentenceTransformer(
-                    str(base), device="cpu", local_files_only=True, model_kwargs=precision
-                )
-            )
-        vectors = model[0].encode(
-            texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False
-        )
-        return np.asarray(vectors, dtype=np.float32)
-
-    return encode
-
-
-def _mine(
-    config: TrainingConfig, data: Path, output: Path, encoder: Encoder, show: bool
-) -> Questions:
-    with tqdm(unit="set", desc="mining", disable=not show) as bar:
-        report = _reporter(bar)
-        questions = load_questions(config, data, output / "mined", encoder, report)
-    if not questions.train:
-        msg = (
-            f"nothing to train on in {data}: no question has a passage to be told from; "
-            "give sources with more than one passage each"
-        )
-        raise InvalidInputError(msg)
-    return questions
-
-
-def _reporter(bar: tqdm[object]) -> Callable[[str, int, int], None]:
-    def report(name: str, done: int, total: int) -> None:
-        bar.total = total
-        bar.n = done
-        bar.set_description(f"mining {name}")
-
-    return report

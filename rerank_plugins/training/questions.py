@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
+from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.config import TrainingConfig, ViewConfig
 from rerank_plugins.training.mining import (
     Encoder,
@@ -89,6 +91,35 @@ def load_questions(
         )
     report("mined", len(jobs), len(jobs))
     return Questions(found["train"], found["dev"])
+
+
+def mine_questions(
+    config: TrainingConfig, data: Path, output: Path, encoder: Encoder, show: bool
+) -> Questions:
+    """Returns all questions of a recipe, under a progress bar if ``show``.
+
+    Raises:
+        InvalidInputError: Nothing can be learned from the data, or a source is broken.
+    """
+    with tqdm(unit="set", desc="mining", disable=not show) as bar:
+        report = _reporter(bar)
+        questions = load_questions(config, data, output / "mined", encoder, report)
+    if not questions.train:
+        msg = (
+            f"nothing to train on in {data}: no question has a passage to be told from; "
+            "give sources with more than one passage each"
+        )
+        raise InvalidInputError(msg)
+    return questions
+
+
+def _reporter(bar: tqdm[object]) -> Callable[[str, int, int], None]:
+    def report(name: str, done: int, total: int) -> None:
+        bar.total = total
+        bar.n = done
+        bar.set_description(f"mining {name}")
+
+    return report
 
 
 def _load_one(

@@ -164,8 +164,7 @@ def _vacate(student: BertForSequenceClassification, side: int) -> None:
     """Makes every part blind to a coordinate and lets nothing write to it."""
     bert: Any = student.bert
     embeddings = bert.embeddings
-    tables = (embeddings.word_embeddings, embeddings.position_embeddings)
-    for table in tables:
+    for table in (embeddings.word_embeddings, embeddings.position_embeddings):
         table.weight[:, side] = 0
     types = embeddings.token_type_embeddings.weight
     types[1] = types[0]  # a bi-encoder has never met the second type
@@ -173,12 +172,8 @@ def _vacate(student: BertForSequenceClassification, side: int) -> None:
     norms = [embeddings.LayerNorm]
     for layer in bert.encoder.layer:
         attention = layer.attention.self
-        for reader in (
-            attention.query,
-            attention.key,
-            attention.value,
-            layer.intermediate.dense,
-        ):
+        readers = (attention.query, attention.key, attention.value, layer.intermediate.dense)
+        for reader in readers:
             reader.weight[:, side] = 0
         for writer in (layer.attention.output, layer.output):
             writer.dense.weight[side] = 0

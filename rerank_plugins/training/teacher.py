@@ -1,0 +1,31 @@
+"""The teacher: the base as a bi-encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+
+from rerank_plugins.training.mining import Encoder
+
+
+def base_encoder(base: Path) -> Encoder:
+    """Returns texts to unit vectors by the base, which is loaded when it is first asked."""
+    model: list[SentenceTransformer] = []
+
+    def encode(texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        if not model:
+            precision = {"dtype": torch.bfloat16}
+            model.append(
+                SentenceTransformer(
+                    str(base), device="cpu", local_files_only=True, model_kwargs=precision
+                )
+            )
+        vectors = model[0].encode(
+            texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+    return encode
