@@ -33,25 +33,13 @@ def test_every_public_name_of_the_core_modules_is_exported() -> None:
     assert public - set(rerank_plugins.__all__) == set()
 
 
-@pytest.mark.parametrize(
-    "module",
-    "torch sentence_transformers transformers rich onnxruntime tokenizers huggingface_hub".split(),
-)
-def test_import_does_not_load_heavy_packages(module: str) -> None:
-    code = f"import rerank_plugins, sys; sys.exit({module!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_import_takes_less_than_three_tenths_of_a_second() -> None:
-    # of processor time, so that other work on the machine does not count; the best of three
-    code = "import time; start = time.process_time(); import rerank_plugins; "
-    code += "print(time.process_time() - start)"
+def test_import_loads_numpy_and_nothing_else_that_is_installed() -> None:
+    # What an import costs in seconds is in docs/benchmarks.md; machines are too unlike for a test.
+    code = "import sys; before = set(sys.modules); import rerank_plugins; "
+    code += "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     command = [sys.executable, "-c", code]
-    seconds = [
-        float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        for _ in range(3)
-    ]
-    assert min(seconds) < 0.3
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert set(loaded) - set(sys.stdlib_module_names) == {"numpy", "rerank_plugins"}
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ from rerank_plugins import (
     _registry,
 )
 from rerank_plugins._model import ModelSettings
+from rerank_plugins.backends import _half_precision
+from rerank_plugins.backends._half_precision import pays, slowdown
 from tests.tiny_models import WORDS, save_tiny_cross_encoder
 
 PAIRS = [
@@ -170,6 +172,36 @@ def test_lower_precision_is_near_fp32_and_still_float32_outside(
         scores = scorer.score_pairs(PAIRS)
     assert scores.dtype == np.float32
     assert np.abs(scores - reference(tiny_model, PAIRS)).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("precision", "has_it", "told"),
+    [("bf16", False, 1), ("fp16", False, 1), ("bf16", True, 0), ("fp32", False, 0)],
+)
+def test_the_log_tells_where_torch_emulates_a_half_precision(
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    precision: str,
+    has_it: bool,
+    told: int,
+) -> None:
+    monkeypatch.setattr("rerank_plugins.backends.torch.pays", lambda dtype: has_it)
+    monkeypatch.setattr("rerank_plugins.backends.torch.slowdown", lambda dtype: 12.3)
+    options = {"backend": "torch", "device": "cpu", "precision": precision}
+    with CrossEncoderScorer(tiny_model, **options, max_batch_tokens=77) as scorer:
+        scorer.warm_up()
+    messages = [record.getMessage() for record in caplog.records if "emulates" in record.message]
+    assert len(messages) == told
+    assert all(f"runs in {precision}" in m and "12 times" in m for m in messages)
+    assert all("precision='auto'" in m for m in messages)
+
+
+def test_half_precision_pays_where_it_is_not_far_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert slowdown("float32") < 2  # the same product against itself
+    for measured, worth_it in ((0.5, True), (1.1, True), (6.0, False)):
+        monkeypatch.setattr(_half_precision, "slowdown", lambda dtype, m=measured: m)
+        assert pays("bfloat16") == worth_it
 
 
 def test_text_with_broken_unicode_is_scored(tiny_model: Path) -> None:

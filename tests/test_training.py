@@ -35,6 +35,7 @@ from rerank_plugins.training.mining import (
     write_mined,
 )
 from rerank_plugins.training.pairs import Pair, read_pairs, split_pairs
+from rerank_plugins.training.precision import working_copy
 from rerank_plugins.training.questions import Question
 from rerank_plugins.training.rewording import keywords, misspelt, reworded, without_shared_words
 from rerank_plugins.training.student import (
@@ -120,6 +121,12 @@ def tiny_config(base: Path, **loop: object) -> TrainingConfig:
         mining=MiningConfig(depth=20, nearest=3, lexical=2, middle=2, random=1),
         loop=LoopConfig(**{**options, **loop}),  # type: ignore[arg-type]
     )
+
+
+@pytest.fixture
+def bf16_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps in bf16 also where the processor emulates it, which tiny models can afford."""
+    monkeypatch.setattr("rerank_plugins.training.precision.pays", lambda dtype: True)
 
 
 def weights_of(result: TrainingResult) -> dict[str, torch.Tensor]:
@@ -210,7 +217,7 @@ class TestRun:
         assert result.steps == 4
 
     def test_a_run_in_bf16_with_an_average_resumes_as_if_it_had_not_stopped(
-        self, base: Path, data: Path, tmp_path: Path
+        self, base: Path, data: Path, tmp_path: Path, bf16_everywhere: None
     ) -> None:
         options: dict[str, object] = {"precision": "bf16", "average_decay": 0.5}
         whole = run(tiny_config(base, **options), data, tmp_path / "whole")
@@ -751,6 +758,22 @@ class TestConfig:
         }
         with pytest.raises(InvalidInputError, match=message):
             TrainingConfig.from_table(table)
+
+
+@pytest.mark.parametrize(
+    ("precision", "has_it", "copied"),
+    [("bf16", True, True), ("bf16", False, False), ("fp32", True, False)],
+)
+def test_a_recipe_in_bf16_computes_in_fp32_where_the_processor_would_emulate_it(
+    base: Path, monkeypatch: pytest.MonkeyPatch, precision: str, has_it: bool, copied: bool
+) -> None:
+    monkeypatch.setattr("rerank_plugins.training.precision.pays", lambda dtype: has_it)
+    student = build_student(base, (0, 1), seed=1)
+    copy = working_copy(student, precision)
+    assert (copy is not None) == copied
+    if copy is not None:
+        assert copy.model.dtype == torch.bfloat16
+    assert student.dtype == torch.float32
 
 
 def test_every_source_of_the_embedded_recipe_can_be_read() -> None:

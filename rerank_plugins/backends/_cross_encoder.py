@@ -13,7 +13,7 @@ from rerank_plugins.errors import ModelError, NotACrossEncoderError, Unsupported
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
-_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 def load_cross_encoder(
@@ -39,7 +39,7 @@ def load_cross_encoder(
                 device=device,
                 local_files_only=True,
                 trust_remote_code=settings.trust_remote_code,
-                model_kwargs={"dtype": _DTYPES[precision], "use_safetensors": True},
+                model_kwargs={"dtype": DTYPES[precision], "use_safetensors": True},
             )
     except (RuntimeError, AssertionError) as error:
         if device in (None, "cpu"):

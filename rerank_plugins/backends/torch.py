@@ -1,5 +1,6 @@
 """The torch backend: sentence-transformers' `CrossEncoder`."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from rerank_plugins._model import ModelSettings
 from rerank_plugins._pairs import Tokens
 from rerank_plugins.backends import Backend, PairOptions, Prepared
 from rerank_plugins.backends._cross_encoder import (
+    DTYPES,
     describe,
     label_names,
     limit_of,
@@ -20,6 +22,7 @@ from rerank_plugins.backends._cross_encoder import (
     takes_token_ids,
 )
 from rerank_plugins.backends._encoder import encoder_backend
+from rerank_plugins.backends._half_precision import pays, slowdown
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.results import Plan
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 _CPU_BATCH_TOKENS = 2048
 _ACCELERATOR_BATCH_TOKENS = 32768
+_log = logging.getLogger(__name__)
 
 
 def load_torch(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
@@ -47,11 +51,25 @@ def load_torch(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
         import torch
 
         plan = replace(plan, threads=torch.get_num_threads())
+        _warn_if_emulated(settings.model, plan.precision)
     if not takes_token_ids(model):
         return _PredictBackend(model, settings.model, plan, budget)
     description = describe(model)
     forward = _Forward(model, description.inputs)
     return encoder_backend(settings.model, description, forward, plan, budget)
+
+
+def _warn_if_emulated(name: str, precision: str) -> None:
+    """Tells the log where a half precision is slower than fp32: nobody asks for it to wait."""
+    dtype = DTYPES[precision]
+    if dtype != "float32" and not pays(dtype):
+        _log.warning(
+            "%r runs in %s, which this processor emulates in torch: a product takes %.0f times "
+            "as long as in fp32. Pass precision='auto', which is never slower than fp32.",
+            name,
+            precision,
+            slowdown(dtype),
+        )
 
 
 class _Forward:

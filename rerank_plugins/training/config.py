@@ -78,7 +78,8 @@ class LoopConfig:
         questions: Questions in a step.
         passages: Passages beside each question, the labelled one included.
         precision: ``fp32``, or ``bf16`` for the arithmetic of a step; the weights that are kept
-            and stepped are fp32 in both. Twice as fast on processors with bf16.
+            and stepped are fp32 in both. Twice as fast on processors with bf16; others
+            compute in fp32 whatever this says.
         average_decay: Decay of the moving average of the weights, which is what is measured and
             saved; 0 for the last weights themselves.
         chunk_tokens: Padded tokens of one forward pass; a step runs several, sorted by length.

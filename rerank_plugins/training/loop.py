@@ -23,7 +23,7 @@ from rerank_plugins.training.groups import Group, step_groups
 from rerank_plugins.training.loss import group_loss, reading_distance
 from rerank_plugins.training.mining import Encoder
 from rerank_plugins.training.optimizer import build_optimizer, moving_average
-from rerank_plugins.training.precision import WorkingCopy
+from rerank_plugins.training.precision import working_copy
 from rerank_plugins.training.questions import Questions, mine_questions
 from rerank_plugins.training.siamese import siamese_student
 from rerank_plugins.training.student import (
@@ -103,7 +103,7 @@ class _Run:
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
         self.student, self.directions = self._start(base, show)
         self.student.train()
-        self.copy = WorkingCopy(self.student) if config.loop.precision == "bf16" else None
+        self.copy = working_copy(self.student, config.loop.precision)
         self.average = moving_average(self.student, config.loop.average_decay)
         self.optimizer = build_optimizer(self.student, config.loop)
         self.progress = Progress()

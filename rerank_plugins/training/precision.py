@@ -7,6 +7,16 @@ import copy
 import torch
 from transformers import BertForSequenceClassification
 
+from rerank_plugins.backends._half_precision import pays
+
+
+def working_copy(student: BertForSequenceClassification, precision: str) -> WorkingCopy | None:
+    """Returns what a recipe's ``precision`` computes with, or None for the student itself.
+
+    That is so in fp32, and in bf16 on a processor that would emulate it, several times slower.
+    """
+    return WorkingCopy(student) if precision == "bf16" and pays("bfloat16") else None
+
 
 class WorkingCopy:
     """A bf16 copy of a student for forward and backward passes.

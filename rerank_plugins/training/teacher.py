@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
+from rerank_plugins.backends._half_precision import pays
 from rerank_plugins.training.mining import Encoder
 
 
@@ -17,10 +18,10 @@ def base_encoder(base: Path) -> Encoder:
 
     def encode(texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         if not model:
-            precision = {"dtype": torch.bfloat16}
+            dtype = torch.bfloat16 if pays("bfloat16") else torch.float32
             model.append(
                 SentenceTransformer(
-                    str(base), device="cpu", local_files_only=True, model_kwargs=precision
+                    str(base), device="cpu", local_files_only=True, model_kwargs={"dtype": dtype}
                 )
             )
         vectors = model[0].encode(
