@@ -1,6 +1,6 @@
-"""Measures this machine and writes docs/benchmarks.md.
+"""Measures this machine and writes docs/benchmarks.md, or another report.
 
-python -m benchmarks [single] [load] [start] [roofline]
+python -m benchmarks [single] [load] [start] [roofline] [--report FILE]
 """
 
 import argparse
@@ -26,17 +26,21 @@ def main() -> None:
     parser.add_argument(
         "sections", nargs="*", help=f"{', '.join(SECTIONS)}; all but peers if none is named"
     )
-    names = parser.parse_args().sections or list(OWN)
+    parser.add_argument(
+        "--report", type=Path, default=REPORT, help="file to write; each holds one machine"
+    )
+    arguments = parser.parse_args()
+    names, path = arguments.sections or list(OWN), arguments.report
     if unknown := [name for name in names if name not in SECTIONS]:
         parser.error(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
-    report = REPORT.read_text(encoding="utf-8") if REPORT.exists() else ""
+    report = path.read_text(encoding="utf-8") if path.exists() else ""
     report = with_heading(report)
     for name in names:
         section = SECTIONS[name]()
         sys.stdout.write(section + "\n\n")
         sys.stdout.flush()
         report = with_section(report, section)
-        REPORT.write_text(report, encoding="utf-8")
+        path.write_text(report, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from sentence_transformers import CrossEncoder
 from rerank_plugins import CrossEncoderScorer
 from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.backends._choice import cpu_has_bf16
+from rerank_plugins.backends._half_precision import pays
 from rerank_plugins.demo import load_corpus, load_questions
 
 STOCK = "`CrossEncoder.predict`, torch fp32"
@@ -49,10 +50,9 @@ def texts() -> Texts:
 def ways() -> Iterator[dict[str, Score]]:
     """Loads every way that runs here; the first is the baseline."""
     with ExitStack() as stack:
-        found = {
-            STOCK: stock(torch.float32),
-            "`CrossEncoder.predict`, torch bf16": stock(torch.bfloat16),
-        }
+        found = {STOCK: stock(torch.float32)}
+        if pays("bfloat16"):
+            found["`CrossEncoder.predict`, torch bf16"] = stock(torch.bfloat16)
         for backend, precision in _ours():
             scorer = stack.enter_context(
                 CrossEncoderScorer("embedded", backend=backend, precision=precision)

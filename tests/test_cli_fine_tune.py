@@ -62,6 +62,7 @@ def test_what_is_wrong_is_one_line_in_the_words_of_the_command(
         (["--config=recipe.toml", "--data={folder}", "--seed=1"], "holds its own settings"),
         (["{folder}", "--data={folder}"], "Give the sources of a recipe once"),
         (["{folder}/none.jsonl"], "does not exist"),
+        (["{folder}", "--device=cpu"], "--device is a recipe's"),
     ],
 )
 def test_the_two_forms_are_kept_apart(

@@ -99,6 +99,14 @@ def test_what_a_recipe_gets_wrong_is_one_line(
         assert said in err
 
 
+def test_a_device_that_is_not_there_is_one_line(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments(recipe, tmp_path / "out"), "--device=cuda:77"]) == 1
+    assert "device 'cuda:77' cannot be used here" in capsys.readouterr().err
+    assert main([*arguments(recipe, tmp_path / "out"), "--device=cpu"]) == 0
+
+
 def test_data_that_is_not_there_is_wrong_usage(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

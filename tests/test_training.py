@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import CrossEncoder
+from sentence_transformers.util import get_device_name
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training import (
@@ -22,8 +23,8 @@ from rerank_plugins.training import (
     train,
 )
 from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
-from rerank_plugins.training.config import VIEW_KINDS
 from rerank_plugins.training.development import measure, score_pairs
+from rerank_plugins.training.device import find_device
 from rerank_plugins.training.groups import Group, step_groups
 from rerank_plugins.training.loss import group_loss
 from rerank_plugins.training.mining import (
@@ -38,6 +39,7 @@ from rerank_plugins.training.pairs import Pair, read_pairs, split_pairs
 from rerank_plugins.training.precision import working_copy
 from rerank_plugins.training.questions import Question
 from rerank_plugins.training.rewording import keywords, misspelt, reworded, without_shared_words
+from rerank_plugins.training.settings import VIEW_KINDS
 from rerank_plugins.training.student import (
     build_student,
     find_base,
@@ -247,6 +249,27 @@ class TestRun:
         for name, weights in weights_of(first).items():
             torch.testing.assert_close(weights_of(again)[name], weights, msg=name)
 
+    def test_the_saved_model_keeps_its_share_of_the_start(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        first = run(tiny_config(base), data, tmp_path / "first")
+        onwards = replace(tiny_config(base, learning_rate=0.01), start=str(first.model))
+        last = weights_of(run(onwards, data, tmp_path / "last"))
+        shared = replace(onwards, start_share=0.25)
+        saved = weights_of(run(shared, data, tmp_path / "shared"))
+        moved = 0.0
+        for name, begun in weights_of(first).items():
+            moved += float((last[name] - begun).abs().max())
+            torch.testing.assert_close(  # the models are saved in half precision
+                saved[name], 0.75 * last[name] + 0.25 * begun, atol=2e-3, rtol=2e-3, msg=name
+            )
+        assert moved > 0.1
+        with (tmp_path / "last" / "checkpoint.pt").open("rb") as one:
+            kept = torch.load(one, weights_only=True)["student"]
+        with (tmp_path / "shared" / "checkpoint.pt").open("rb") as other:
+            again = torch.load(other, weights_only=True)["student"]
+        torch.testing.assert_close(again, kept)  # training itself is not touched
+
     def test_a_start_that_does_not_fit_is_an_error(
         self, base: Path, data: Path, tmp_path: Path
     ) -> None:
@@ -294,6 +317,16 @@ class TestRun:
         config = replace(tiny_config(base), views=(ViewConfig("passages", {"animals": 9}),))
         with pytest.raises(InvalidInputError, match="nothing to train on"):
             run(config, tmp_path / "data", tmp_path / "out")
+
+    def test_a_device_that_is_not_here_is_an_error_before_anything_is_read(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        for device in ("cuda:77", "toaster"):
+            with pytest.raises(InvalidInputError, match=f"'{device}' cannot be used .* Give cpu"):
+                train(tiny_config(base), data=data, output=tmp_path / "out", device=device)
+        assert not (tmp_path / "out").exists()
+        assert find_device("cpu") == torch.device("cpu")
+        assert find_device(None).type == get_device_name().partition(":")[0]
 
     def test_a_checkpoint_of_another_shape_is_an_error(
         self, base: Path, data: Path, tmp_path: Path
@@ -700,6 +733,25 @@ class TestScoring:
         figures = measure(student, tokenizer, [], 64, 128)
         assert (figures.questions, figures.student) == (0, 0.0)
 
+    def test_agreement_is_the_correlation_with_the_teachers_cosines(self, base: Path) -> None:
+        student, tokenizer = build_student(base, (0, 1), 0).eval(), load_tokenizer(base)
+        texts = ["the sun", "moon moon", "a fox in the house", "sea"]
+        logits = score_pairs(student, tokenizer, [("sun", text) for text in texts], 64, 128)
+        vectors = np.zeros((4, 2), dtype=np.float16)
+
+        def asked(cosines: list[float]) -> Question:
+            mined = MinedQuestion("sun", [0, 1, 2, 3], cosines, [0.0] * 4, [False] * 4)
+            return Question(mined, texts, 1.0, 0, vectors[0], vectors)
+
+        same, opposite = (3 * logits + 1).tolist(), (-logits).tolist()
+        other = [0.1, 0.9, 0.3, 0.2]
+        expected = np.corrcoef(logits, other)[0, 1]
+        for cosines, wanted in (([same], 1), ([opposite], -1), ([[0.5] * 4], 0)):
+            figures = measure(student, tokenizer, [asked(c) for c in cosines], 64, 128)
+            assert figures.agreement == pytest.approx(wanted, abs=1e-4)
+        figures = measure(student, tokenizer, [asked(same), asked(other)], 64, 128)
+        assert figures.agreement == pytest.approx((1 + expected) / 2, abs=1e-4)
+
 
 class TestConfig:
     def test_the_embedded_recipe_is_valid_and_starts_with_short_texts(self) -> None:
@@ -738,6 +790,8 @@ class TestConfig:
             ),
             ({"max_length": 1024}, "16 to 512"),
             ({"development_share": 0}, "below 0.5"),
+            ({"start": "embedded", "start_share": 1.0}, "0 or more and below 1"),
+            ({"start_share": 0.4}, "0 without a start"),
             ({"loop": {"passages": 1}}, "2 or more"),
             ({"loop": {"passages": 90}}, "90 or more"),
             ({"loop": {"precision": "fp8"}}, "one of fp32, bf16"),

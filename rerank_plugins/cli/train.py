@@ -8,24 +8,27 @@ if TYPE_CHECKING:
     from rerank_plugins.training import TrainingResult
 
 SHIPPED_RECIPE = Path(__file__).parent.parent / "training" / "embedded.toml"
-"""The recipe that made the embedded model."""
+"""The recipe of the embedded model."""
 
 _SIGNIFICANT = 0.05
 
 
 def train_model(
-    config: Path, *, data: Path, output: Path, fresh: bool, progress: bool
+    config: Path, *, data: Path, output: Path, device: str | None, fresh: bool, progress: bool
 ) -> "TrainingResult":
     """Trains, or goes on with what lies in `output` unless `fresh`.
 
     Raises:
         MissingExtraError: What training needs is not installed.
-        InvalidInputError: The recipe does not fit the data or what lies in `output`.
+        InvalidInputError: The recipe does not fit the data or what lies in `output`, or there is
+            no such device.
     """
     from rerank_plugins.training import TrainingConfig, train
 
     recipe = TrainingConfig.from_toml(config)
-    return train(recipe, data=data, output=output, resume=not fresh, progress=progress)
+    return train(
+        recipe, data=data, output=output, resume=not fresh, progress=progress, device=device
+    )
 
 
 def report(result: "TrainingResult") -> str:
@@ -34,7 +37,8 @@ def report(result: "TrainingResult") -> str:
     return (
         f"{result.steps} steps in {result.seconds / 60:.1f} minutes.\n"
         f"Mean reciprocal rank on {figures.questions} held-out questions: "
-        f"{figures.student:.3f} (BM25 {figures.lexical:.3f}, the teacher {figures.cosine:.3f}).\n"
+        f"{figures.student:.3f} (BM25 {figures.lexical:.3f}, the teacher {figures.cosine:.3f}); "
+        f"correlation with the teacher {figures.agreement:.2f}.\n"
         f"The model is in {result.model}\n"
         f"\nTry next:\n  rerank demo --model {result.model}\n"
     )

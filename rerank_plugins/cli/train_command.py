@@ -145,6 +145,14 @@ def train(
             show_default=False,
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        _setting(
+            _RECIPE,
+            help="Where to compute: cpu, cuda, cuda:1, mps.",
+            show_default="the GPU if there is one",
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of going on with what is there.")
     ] = False,
@@ -182,6 +190,9 @@ def train(
                 "my-model. For a recipe give --data with the folder of its sources."
             )
             raise typer.BadParameter(message)
+        if device is not None:
+            message = "--device is a recipe's; fine-tuning takes the GPU if there is one."
+            raise typer.BadParameter(message)
         result = fine_tune_model(
             data, output=output, settings=given, fresh=fresh, progress=progress
         )
@@ -189,7 +200,12 @@ def train(
         return
     folder = _sources(sources, data, given)
     made = train_model(
-        config or SHIPPED_RECIPE, data=folder, output=output, fresh=fresh, progress=progress
+        config or SHIPPED_RECIPE,
+        data=folder,
+        output=output,
+        device=device,
+        fresh=fresh,
+        progress=progress,
     )
     typer.echo(report(made), nl=False)
 

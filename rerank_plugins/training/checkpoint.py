@@ -61,7 +61,7 @@ def load_checkpoint(
     Raises:
         InvalidInputError: The checkpoint is of a student of another shape.
     """
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     expected = {
         name: weights.shape for name, weights in student.named_parameters() if weights.requires_grad
     }

@@ -12,110 +12,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rerank_plugins.errors import InvalidInputError
-
-VIEW_KINDS = (
-    "passages",
-    "windows",
-    "joined",
-    "leads",
-    "keywords",
-    "reworded",
-    "sentences",
+from rerank_plugins.training.settings import (
+    PRECISIONS,
+    VIEW_KINDS,
+    LoopConfig,
+    MiningConfig,
+    ViewConfig,
 )
-PRECISIONS = ("fp32", "bf16")
-
-
-@dataclass(frozen=True)
-class ViewConfig:
-    """One way of turning sources of question-passage pairs into training questions.
-
-    Attributes:
-        kind: One of ``VIEW_KINDS``; see ``rerank_plugins.training.views`` for what each does.
-        sources: Source name to the number of questions taken from it.
-        label_weight: Weight of the cross-entropy on the labelled passage. Below 1 where the label
-            is weak; the teacher's part of the loss is not touched.
-        first_step: Step at which the view joins the mix. Short texts first, long ones once the
-            student can match at all, saves a good part of the arithmetic.
-    """
-
-    kind: str
-    sources: Mapping[str, int]
-    label_weight: float = 1.0
-    first_step: int = 0
-
-
-@dataclass(frozen=True)
-class MiningConfig:
-    """Which passages stand beside a question. All sources of a view are searched as one pile.
-
-    Attributes:
-        depth: How deep the two first stages (BM25 and cosine) are read.
-        nearest: Candidates from the top by cosine.
-        lexical: Candidates from the top by BM25.
-        middle: Candidates drawn from the rest of both: what a reranker sees most of.
-        random: Candidates drawn from anywhere.
-        margin: The label is not held against a candidate whose cosine is above the positive's
-            minus this: a likely unlabelled positive.
-    """
-
-    depth: int = 48
-    nearest: int = 12
-    lexical: int = 8
-    middle: int = 6
-    random: int = 4
-    margin: float = 0.03
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """The optimisation.
-
-    Attributes:
-        steps: Steps in all. Raising or lowering it between two starts of the same run is allowed:
-            it moves the end of the stable phase.
-        warmup_steps: Steps of linear warm-up.
-        decay_steps: Last steps, in which the rate falls to ``final_rate`` of its peak.
-        questions: Questions in a step.
-        passages: Passages beside each question, the labelled one included.
-        precision: ``fp32``, or ``bf16`` for the arithmetic of a step; the weights that are kept
-            and stepped are fp32 in both. Twice as fast on processors with bf16; others
-            compute in fp32 whatever this says.
-        average_decay: Decay of the moving average of the weights, which is what is measured and
-            saved; 0 for the last weights themselves.
-        chunk_tokens: Padded tokens of one forward pass; a step runs several, sorted by length.
-        teacher_weight: Weight of the divergence from the teacher.
-        teacher_scale: Teacher's temperature, as a factor on its scores.
-        vector_weight: Weight, in the first step, of the squared distance between what the last
-            layer of a siamese student reads and the teacher's vectors.
-        final_vector_weight: The same in the last step; it moves evenly from one to the other.
-        anchor_weight: Weight of the binary cross-entropy that ties a logit of 0 to even odds.
-            The other parts of the loss see only differences between passages.
-        keyword_share: Share of questions lower-cased without their question mark.
-        checkpoint_every: Steps between two checkpoints.
-        evaluate_every: Steps between two looks at the development questions.
-        development_questions: How many development questions are looked at.
-    """
-
-    steps: int = 1000
-    warmup_steps: int = 50
-    decay_steps: int = 200
-    questions: int = 8
-    passages: int = 6
-    learning_rate: float = 1.5e-4
-    final_rate: float = 0.02
-    weight_decay: float = 0.01
-    precision: str = "fp32"
-    average_decay: float = 0.0
-    chunk_tokens: int = 2048
-    teacher_weight: float = 1.0
-    teacher_scale: float = 15.0
-    vector_weight: float = 0.0
-    final_vector_weight: float = 0.0
-    anchor_weight: float = 0.0
-    keyword_share: float = 0.25
-    checkpoint_every: int = 100
-    evaluate_every: int = 500
-    development_questions: int = 96
 
 
 @dataclass(frozen=True)
@@ -128,6 +31,8 @@ class TrainingConfig:
         layers: Which of the base's layers the student keeps, in order.
         start: Folder of an earlier student of the same shape to go on from, or ``"embedded"`` for
             the one that ships; by default the base's layers under a new head.
+        start_share: Share of the start's weights in the model that is measured and saved, beside
+            those that training arrived at.
         siamese_steps: Above 0, one more layer follows that compares what the others read; its
             comparison is fitted to the teacher's cosines in so many steps before training begins.
             See ``rerank_plugins.training.siamese``.
@@ -140,6 +45,7 @@ class TrainingConfig:
     layers: tuple[int, ...]
     views: tuple[ViewConfig, ...]
     start: str | None = None
+    start_share: float = 0.0
     siamese_steps: int = 0
     max_length: int = 384
     development_share: float = 0.03
@@ -174,6 +80,11 @@ class TrainingConfig:
         starts = min(view.first_step for view in self.views)
         _require(starts == 0, "views.first_step", starts, "0 for at least one view")
         loop = self.loop
+        _require(
+            0 <= self.start_share < 1, "start_share", self.start_share, "0 or more and below 1"
+        )
+        if self.start is None:
+            _require(self.start_share == 0, "start_share", self.start_share, "0 without a start")
         _require(self.siamese_steps >= 0, "siamese_steps", self.siamese_steps, "0 or more")
         if self.siamese_steps:
             _require(self.start is None, "start", self.start, "none beside siamese_steps")

@@ -23,12 +23,15 @@ class DevelopmentFigures:
         student: By the model in training.
         cosine: By the bi-encoder it is taught by.
         lexical: By BM25.
+        agreement: Of the model in training with its teacher: Pearson's correlation of logits and
+            cosines over a question's passages, mean over questions.
         questions: How many questions the means are over.
     """
 
     student: float
     cosine: float
     lexical: float
+    agreement: float
     questions: int
 
 
@@ -46,19 +49,19 @@ def measure(
         for number in question.mined.passages
     ]
     scores = score_pairs(student, tokenizer, pairs, max_length, chunk_tokens)
-    ranks: dict[str, list[float]] = {"student": [], "cosine": [], "lexical": []}
+    found: dict[str, list[float]] = {"student": [], "cosine": [], "lexical": [], "agreement": []}
     start = 0
     for question in questions:
         end = start + len(question.mined.passages)
-        ranks["student"].append(_reciprocal_rank(scores[start:end]))
-        ranks["cosine"].append(
-            _reciprocal_rank(np.asarray(question.mined.cosines, dtype=np.float32))
-        )
-        ranks["lexical"].append(
-            _reciprocal_rank(np.asarray(question.mined.lexical, dtype=np.float32))
-        )
+        logits = scores[start:end]
+        cosines = np.asarray(question.mined.cosines, dtype=np.float32)
+        lexical = np.asarray(question.mined.lexical, dtype=np.float32)
+        found["student"].append(_reciprocal_rank(logits))
+        found["cosine"].append(_reciprocal_rank(cosines))
+        found["lexical"].append(_reciprocal_rank(lexical))
+        found["agreement"].append(_correlation(logits, cosines))
         start = end
-    means = {name: float(np.mean(values)) if values else 0.0 for name, values in ranks.items()}
+    means = {name: float(np.mean(values)) if values else 0.0 for name, values in found.items()}
     return DevelopmentFigures(**means, questions=len(questions))
 
 
@@ -77,8 +80,15 @@ def score_pairs(
     for positions, inputs in sorted_chunks(
         tokenizer, tokenize_pairs(tokenizer, pairs, max_length), chunk_tokens
     ):
-        scores[positions] = first_token_logits(student, inputs).numpy()
+        scores[positions] = first_token_logits(student, inputs).cpu().numpy()
     return scores
+
+
+def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Returns Pearson's correlation; 0 where either does not vary."""
+    one, other = one - one.mean(), other - other.mean()
+    size = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / size if size else 0.0
 
 
 def _reciprocal_rank(scores: NDArray[np.float32]) -> float:

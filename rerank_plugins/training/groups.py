@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins.training.config import LoopConfig
 from rerank_plugins.training.questions import Question
+from rerank_plugins.training.settings import LoopConfig
 
 
 @dataclass(frozen=True)

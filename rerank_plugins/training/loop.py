@@ -14,11 +14,13 @@ from torch import nn
 from tqdm import tqdm
 from transformers import BertForSequenceClassification, PreTrainedTokenizerBase, get_wsd_schedule
 
+from rerank_plugins.training.blend import blended, trained_weights
 from rerank_plugins.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
 from rerank_plugins.training.comparison import Directions
 from rerank_plugins.training.config import TrainingConfig
 from rerank_plugins.training.development import DevelopmentFigures, measure
+from rerank_plugins.training.device import find_device
 from rerank_plugins.training.groups import Group, step_groups
 from rerank_plugins.training.loss import group_loss, reading_distance
 from rerank_plugins.training.mining import Encoder
@@ -62,6 +64,7 @@ def train(
     resume: bool = True,
     progress: bool = True,
     encoder: Encoder | None = None,
+    device: str | None = None,
 ) -> TrainingResult:
     """Trains a cross-encoder and returns where it lies and how it does.
 
@@ -75,14 +78,19 @@ def train(
         resume: Go on from the checkpoint in ``output`` where there is one.
         progress: Show a progress bar on standard error.
         encoder: The teacher, texts to unit vectors; by default the base as a bi-encoder.
+        device: Where to compute, such as ``cpu`` or ``cuda``; by default the GPU if there is one.
+            A run may go on on another device than it began on.
 
     Raises:
-        InvalidInputError: The recipe does not fit the data, the base or the checkpoint.
+        InvalidInputError: The recipe does not fit the data, the base or the checkpoint, or there
+            is no such device.
     """
+    place = find_device(device)
     base = find_base(config.base)
     output.mkdir(parents=True, exist_ok=True)
-    questions = mine_questions(config, data, output, encoder or base_encoder(base), progress)
-    run = _Run(config, base, output, questions, progress)
+    teacher = encoder or base_encoder(base, place)
+    questions = mine_questions(config, data, output, teacher, progress)
+    run = _Run(config, base, output, questions, place, progress)
     if resume:
         run.restore()
     return run.finish(progress)
@@ -95,6 +103,7 @@ class _Run:
         base: Path,
         output: Path,
         questions: Questions,
+        device: torch.device,
         show: bool,
     ) -> None:
         self.config = config
@@ -102,7 +111,8 @@ class _Run:
         self.questions = questions
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
         self.student, self.directions = self._start(base, show)
-        self.student.train()
+        self.student.to(device).train()
+        self.begun = trained_weights(self.student) if config.start_share else None
         self.copy = working_copy(self.student, config.loop.precision)
         self.average = moving_average(self.student, config.loop.average_decay)
         self.optimizer = build_optimizer(self.student, config.loop)
@@ -223,12 +233,14 @@ class _Run:
             for found, part in zip(
                 (logits, read), logits_and_reading(student, inputs), strict=True
             ):
-                found.append(part)
+                found.append(part.cpu())
         order = torch.tensor(positions).argsort()
         return torch.cat(logits)[order], torch.cat(read)[order]
 
     def evaluate(self) -> DevelopmentFigures:
         best: Any = self.student if self.average is None else self.average.module
+        if self.begun is not None:
+            best = blended(best, self.begun, self.config.start_share)
         figures = measure(
             best,
             self.tokenizer,

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from rerank_plugins.training.comparison import Directions
-from rerank_plugins.training.config import LoopConfig
 from rerank_plugins.training.groups import Group
+from rerank_plugins.training.settings import LoopConfig
 
 
 def group_loss(

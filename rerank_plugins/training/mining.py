@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins._bm25 import Bm25Search
-from rerank_plugins.training.config import MiningConfig
+from rerank_plugins.training.settings import MiningConfig
 from rerank_plugins.training.views import Collection
 
 Encoder = Callable[[list[str]], NDArray[np.float32]]

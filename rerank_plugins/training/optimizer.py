@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from rerank_plugins.training.config import LoopConfig
+from rerank_plugins.training.settings import LoopConfig
 
 
 def build_optimizer(student: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:

@@ -15,7 +15,9 @@ def working_copy(student: BertForSequenceClassification, precision: str) -> Work
 
     That is so in fp32, and in bf16 on a processor that would emulate it, several times slower.
     """
-    return WorkingCopy(student) if precision == "bf16" and pays("bfloat16") else None
+    if precision != "bf16" or (student.device.type == "cpu" and not pays("bfloat16")):
+        return None
+    return WorkingCopy(student)
 
 
 class WorkingCopy:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.training.config import TrainingConfig, ViewConfig
+from rerank_plugins.training.config import TrainingConfig
 from rerank_plugins.training.mining import (
     Encoder,
     MinedQuestion,
@@ -24,6 +24,7 @@ from rerank_plugins.training.mining import (
     write_mined,
 )
 from rerank_plugins.training.pairs import read_pairs, split_pairs
+from rerank_plugins.training.settings import ViewConfig
 from rerank_plugins.training.views import build_view, merge
 
 

@@ -130,6 +130,7 @@ def logits_and_reading(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns the logit of each pair, and what the heads of the last layer read for it."""
     bert: Any = student.bert
+    inputs = {name: values.to(student.device) for name, values in inputs.items()}
     hidden = encoder_states(student, inputs)
     last = bert.encoder.layer[-1]
     read = read_from_first(last, hidden, inputs["attention_mask"].bool()[:, None, :])
@@ -185,7 +186,9 @@ def save_student(
     partial.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
-    weights = {name: values.half().contiguous() for name, values in student.state_dict().items()}
+    weights = {
+        name: values.half().cpu().contiguous() for name, values in student.state_dict().items()
+    }
     save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
     if config.hidden_act == "gelu":  # what the graph can express; torch runs the others
         write_onnx_graph(partial)

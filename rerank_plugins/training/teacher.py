@@ -12,16 +12,19 @@ from rerank_plugins.backends._half_precision import pays
 from rerank_plugins.training.mining import Encoder
 
 
-def base_encoder(base: Path) -> Encoder:
+def base_encoder(base: Path, device: torch.device) -> Encoder:
     """Returns texts to unit vectors by the base, which is loaded when it is first asked."""
     model: list[SentenceTransformer] = []
 
     def encode(texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         if not model:
-            dtype = torch.bfloat16 if pays("bfloat16") else torch.float32
+            halved = device.type != "cpu" or pays("bfloat16")
             model.append(
                 SentenceTransformer(
-                    str(base), device="cpu", local_files_only=True, model_kwargs={"dtype": dtype}
+                    str(base),
+                    device=str(device),
+                    local_files_only=True,
+                    model_kwargs={"dtype": torch.bfloat16 if halved else torch.float32},
                 )
             )
         vectors = model[0].encode(

@@ -1,0 +1,110 @@
+"""The parts of a training recipe: views, mining and the optimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+VIEW_KINDS = (
+    "passages",
+    "windows",
+    "joined",
+    "leads",
+    "keywords",
+    "reworded",
+    "sentences",
+)
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """One way of turning sources of question-passage pairs into training questions.
+
+    Attributes:
+        kind: One of ``VIEW_KINDS``; see ``rerank_plugins.training.views`` for what each does.
+        sources: Source name to the number of questions taken from it.
+        label_weight: Weight of the cross-entropy on the labelled passage. Below 1 where the label
+            is weak; the teacher's part of the loss is not touched.
+        first_step: Step at which the view joins the mix. Short texts first, long ones once the
+            student can match at all, saves a good part of the arithmetic.
+    """
+
+    kind: str
+    sources: Mapping[str, int]
+    label_weight: float = 1.0
+    first_step: int = 0
+
+
+@dataclass(frozen=True)
+class MiningConfig:
+    """Which passages stand beside a question. All sources of a view are searched as one pile.
+
+    Attributes:
+        depth: How deep the two first stages (BM25 and cosine) are read.
+        nearest: Candidates from the top by cosine.
+        lexical: Candidates from the top by BM25.
+        middle: Candidates drawn from the rest of both: what a reranker sees most of.
+        random: Candidates drawn from anywhere.
+        margin: The label is not held against a candidate whose cosine is above the positive's
+            minus this: a likely unlabelled positive.
+    """
+
+    depth: int = 48
+    nearest: int = 12
+    lexical: int = 8
+    middle: int = 6
+    random: int = 4
+    margin: float = 0.03
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """The optimisation.
+
+    Attributes:
+        steps: Steps in all. Raising or lowering it between two starts of the same run is allowed:
+            it moves the end of the stable phase.
+        warmup_steps: Steps of linear warm-up.
+        decay_steps: Last steps, in which the rate falls to ``final_rate`` of its peak.
+        questions: Questions in a step.
+        passages: Passages beside each question, the labelled one included.
+        precision: ``fp32``, or ``bf16`` for the arithmetic of a step; the weights that are kept
+            and stepped are fp32 in both. Twice as fast on processors with bf16; others
+            compute in fp32 whatever this says.
+        average_decay: Decay of the moving average of the weights, which is what is measured and
+            saved; 0 for the last weights themselves.
+        chunk_tokens: Padded tokens of one forward pass; a step runs several, sorted by length.
+        teacher_weight: Weight of the divergence from the teacher.
+        teacher_scale: Teacher's temperature, as a factor on its scores.
+        vector_weight: Weight, in the first step, of the squared distance between what the last
+            layer of a siamese student reads and the teacher's vectors.
+        final_vector_weight: The same in the last step; it moves evenly from one to the other.
+        anchor_weight: Weight of the binary cross-entropy that ties a logit of 0 to even odds.
+            The other parts of the loss see only differences between passages.
+        keyword_share: Share of questions lower-cased without their question mark.
+        checkpoint_every: Steps between two checkpoints.
+        evaluate_every: Steps between two looks at the development questions.
+        development_questions: How many development questions are looked at.
+    """
+
+    steps: int = 1000
+    warmup_steps: int = 50
+    decay_steps: int = 200
+    questions: int = 8
+    passages: int = 6
+    learning_rate: float = 1.5e-4
+    final_rate: float = 0.02
+    weight_decay: float = 0.01
+    precision: str = "fp32"
+    average_decay: float = 0.0
+    chunk_tokens: int = 2048
+    teacher_weight: float = 1.0
+    teacher_scale: float = 15.0
+    vector_weight: float = 0.0
+    final_vector_weight: float = 0.0
+    anchor_weight: float = 0.0
+    keyword_share: float = 0.25
+    checkpoint_every: int = 100
+    evaluate_every: int = 500
+    development_questions: int = 96
