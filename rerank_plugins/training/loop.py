@@ -111,7 +111,8 @@ class _Run:
         self.questions = questions
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
         self.student, self.directions = self._start(base, show)
-        self.student.to(device).train()
+        nn.Module.to(self.student, device)  # the model's own wrapper of it has no usable type
+        self.student.train()
         self.begun = trained_weights(self.student) if config.start_share else None
         self.copy = working_copy(self.student, config.loop.precision)
         self.average = moving_average(self.student, config.loop.average_decay)
