@@ -20,7 +20,7 @@ def find_device(name: str | None) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:  # torch raises either for a missing GPU
-        reason = str(error).splitlines()[0]
-        msg = f"device {name!r} cannot be used here: {reason} Give cpu, or leave it out"
+        reason = str(error).splitlines()[0].rstrip(".")
+        msg = f"device {name!r} cannot be used here: {reason}; give cpu, or leave it out"
         raise InvalidInputError(msg) from error
     return device
