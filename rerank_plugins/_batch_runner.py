@@ -9,15 +9,20 @@ from numpy.typing import NDArray
 from rerank_plugins._out_of_memory import is_out_of_memory
 from rerank_plugins._requests import Item, Request
 from rerank_plugins.backends import Backend, PairOptions
+from rerank_plugins.errors import ScoringError
 
 Deliver: TypeAlias = Callable[[Sequence[Item], NDArray[np.float32]], None]
 """Takes b items and their logits, shape `(b,)`."""
+
+FITTING = 200
+"""Batches that must fit before bigger ones are tried again."""
 
 
 class BatchRunner:
     """One worker's way with batches that fail.
 
-    A batch too big for memory is halved until it fits, and later ones stay below. A batch that
+    A batch too big for memory is halved until it fits, and later ones stay below; after some that
+    fit, twice as much is tried again, because what else filled the memory may be gone. A batch that
     fails for another reason is repeated request by request, and a request that fails alone fails.
 
     Args:
@@ -27,6 +32,7 @@ class BatchRunner:
     def __init__(self, deliver: Deliver) -> None:
         self._deliver = deliver
         self._most_tokens: int | None = None
+        self._fitted = 0
 
     def budget(self, backend: Backend, options: PairOptions) -> int:
         """Most tokens of a batch, padding included."""
@@ -43,22 +49,42 @@ class BatchRunner:
         except BaseException as error:
             parts = self._parts(batch, error)
             if len(parts) == 1:
-                batch[0].request.fail(error)
+                batch[0].request.fail(_explained(error, batch))
                 return
         else:
+            self._note_fit()
             self._deliver(batch, logits)
             return
         # Only out here: the error holds the frames that hold the failed batch's memory.
         for part in parts:
             self.run(backend, part)
 
+    def _note_fit(self) -> None:
+        if self._most_tokens is not None:
+            self._fitted += 1
+            if self._fitted == FITTING:
+                self._fitted, self._most_tokens = 0, 2 * self._most_tokens
+
     def _parts(self, batch: Sequence[Item], error: BaseException) -> list[Sequence[Item]]:
         """What to try instead; the batch itself if nothing smaller is left to try."""
         if is_out_of_memory(error) and len(batch) > 1:
             self._most_tokens = max(item.tokens for item in batch) * len(batch) // 2
+            self._fitted = 0
             half = len(batch) // 2
             return [batch[:half], batch[half:]]
         by_request: dict[Request, list[Item]] = {}
         for item in batch:
             by_request.setdefault(item.request, []).append(item)
         return list(by_request.values())
+
+
+def _explained(error: BaseException, batch: Sequence[Item]) -> BaseException:
+    if not (is_out_of_memory(error) and len(batch) == 1):
+        return error
+    message = (
+        f"A single pair of {batch[0].tokens} tokens does not fit into the memory that is free "
+        f"({error}). Free some, pass a lower max_length, or choose a smaller model."
+    )
+    explained = ScoringError(message)
+    explained.__cause__ = error
+    return explained

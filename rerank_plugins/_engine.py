@@ -114,8 +114,10 @@ class Engine:
             if thread not in self._running:
                 try:
                     thread.submit(self._run, thread, loop)
-                except RuntimeError as error:  # the interpreter is ending
-                    raise self._closed_error() from error
+                except RuntimeError as error:
+                    if "shutdown" not in str(error):  # no thread can be started
+                        raise
+                    raise self._closed_error() from error  # the interpreter is ending
                 self._running.add(thread)
 
     def _run(self, thread: ThreadPoolExecutor, loop: Callable[[], None]) -> None:
@@ -161,7 +163,7 @@ class Engine:
                     found = self._schedule.next_slice() if self.backends and not late else None
                     if late or found:
                         break
-                    self._changed.wait(wait)
+                    self._changed.wait(wait if wait is None else min(wait, threading.TIMEOUT_MAX))
                 else:
                     return
             for request in late:
@@ -244,6 +246,7 @@ class Engine:
                     item.request.put(item.position, logit)
                     self._unscored -= 1
         for request, scored in Counter(item.request for item in batch).items():
-            request.move_bar(scored)
+            with suppress(Exception):  # a bar that cannot be drawn is no failure of the scoring
+                request.move_bar(scored)
             if not request.left:
                 request.finish()

@@ -1,5 +1,6 @@
 """Pairs of texts to token ids with a fast tokenizer; says which pairs were cut."""
 
+import sys
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 
 from rerank_plugins._frame import Frame, Ids, token_ids
 
-KEPT_TOKENS = 1_000_000
-"""About 10 MB with the texts themselves."""
+KEPT_BYTES = 10_000_000
+"""Of passages whose ids are kept, texts included."""
+
+_ENTRY_BYTES = 250
+"""What Python's objects for one kept passage take, besides text and ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,11 @@ class PairTokenizer:
         tokenizer: The tokenizer, in the JSON form of its `to_str()`.
         max_length: Most tokens of a pair, special tokens included; the longer text of a pair
             is cut first, so a query that alone is too long is cut as well.
-        kept_tokens: Most tokens of passages whose ids are kept; those that were not used for
+        kept_bytes: Most memory for passages whose ids are kept; those that were not used for
             longest go first.
     """
 
-    def __init__(self, tokenizer: str, *, max_length: int, kept_tokens: int = KEPT_TOKENS) -> None:
+    def __init__(self, tokenizer: str, *, max_length: int, kept_bytes: int = KEPT_BYTES) -> None:
         from tokenizers import Tokenizer
 
         self._tokenizer: Tokenizer = Tokenizer.from_str(tokenizer)
@@ -78,7 +82,7 @@ class PairTokenizer:
         self._room = max_length - len(self._frame or ())
         if self._frame is None:
             self._tokenizer.enable_truncation(max_length, strategy="longest_first")
-        self._kept_tokens = kept_tokens
+        self._kept_bytes = kept_bytes
         self._now_kept = 0
         self._passages: OrderedDict[str, _Text] = OrderedDict()
 
@@ -105,10 +109,9 @@ class PairTokenizer:
         known = {text: self._passages.pop(text) for text in wanted if text in self._passages}
         new = self._encode_texts(wanted - known.keys())
         self._passages |= known | new  # as the ones used last
-        self._now_kept += sum(len(text.ids) for text in new.values())
-        while self._now_kept > self._kept_tokens:
-            _, oldest = self._passages.popitem(last=False)
-            self._now_kept -= len(oldest.ids)
+        self._now_kept += sum(_size(*entry) for entry in new.items())
+        while self._now_kept > self._kept_bytes:
+            self._now_kept -= _size(*self._passages.popitem(last=False))
         return known | new
 
     def _encode_texts(self, texts: Collection[str]) -> dict[str, _Text]:
@@ -171,6 +174,11 @@ def pad(pairs: Sequence[PairTokens], pad_id: int) -> Tokens:
         tokens.attention_mask[row, :length] = 1
         tokens.token_type_ids[row, :length] = pair.type_ids
     return tokens
+
+
+def _size(text: str, found: _Text) -> int:
+    """Bytes of a kept passage."""
+    return sys.getsizeof(text) + found.ids.nbytes + _ENTRY_BYTES
 
 
 def _valid(text: str) -> str:

@@ -1,8 +1,10 @@
 """Whose pairs are tokenized next, and whose go into the next batch; no threads in here.
 
 There are two lanes. Short requests are served in the order of their arrival. Long ones take turns
-at the tokenizer, slice by slice, and what it gives lies in one pool sorted by length. A batch is
-led by one lane and filled up with pairs of similar length from both.
+at the tokenizer, slice by slice, and what it gives lies in one pool sorted by length. The pool is
+used up before what was tokenized meanwhile becomes the next: were it topped up, its shortest pairs
+would never come to their turn. A batch is led by one lane and filled up with pairs of similar
+length from both.
 """
 
 from collections import deque
@@ -16,7 +18,7 @@ SLICE = 256
 """Pairs tokenized at a time. A request with more is a long one."""
 
 WINDOW = 4 * SLICE
-"""Tokenized pairs that lie ready in a lane: enough to sort by length, few enough to hold."""
+"""Pairs that are tokenized ahead in a lane: enough to sort by length, few enough to hold."""
 
 LONG_TURN = 4
 """While both lanes have pairs, one batch in so many is led by the long one, the others not."""
@@ -32,22 +34,27 @@ class _Lane:
     Attributes:
         pooled: Whether pairs of all requests are sorted together; else the requests stay in
             their order and the pairs of each are sorted.
-        refill_below: Reading starts when fewer pairs are ready, and goes on up to `WINDOW`: a
-            pool that is refilled too early is left with nothing but its shortest pairs.
+        unread: Requests with pairs that are not tokenized.
+        ready: Pairs that batches are made of.
+        next: Of a pooled lane, those that become ready once all that are have been drawn.
     """
 
     pooled: bool
-    refill_below: int
     unread: deque[Request] = field(default_factory=deque)
     ready: list[Item] = field(default_factory=list)
-    refilling: bool = True
+    next: list[Item] = field(default_factory=list)
 
     def wants_to_read(self) -> bool:
-        if len(self.ready) < self.refill_below:
-            self.refilling = True
-        elif len(self.ready) >= WINDOW:
-            self.refilling = False
-        return self.refilling and bool(self.unread)
+        ahead = self.next if self.pooled else self.ready
+        return bool(self.unread) and len(ahead) < WINDOW
+
+    def add(self, items: list[Item]) -> None:
+        (self.next if self.pooled else self.ready).extend(items)
+
+    def has_ready(self) -> bool:
+        if not self.ready:
+            self.ready, self.next = sorted(self.next, key=longest_first), []
+        return bool(self.ready)
 
     def leaders(self) -> list[Item]:
         """The pairs that a batch led by this lane is made of, longest first."""
@@ -59,8 +66,8 @@ class Schedule:
     """The requests of one model and their order; used under the engine's lock."""
 
     def __init__(self) -> None:
-        self._short = _Lane(pooled=False, refill_below=WINDOW)
-        self._long = _Lane(pooled=True, refill_below=SLICE)
+        self._short = _Lane(pooled=False)
+        self._long = _Lane(pooled=True)
         self._last_read = self._long
         self._led_by_short = 0
 
@@ -84,10 +91,7 @@ class Schedule:
     def ready(self, items: list[Item]) -> None:
         """Takes the tokenized pairs of one slice, longest first."""
         if items:
-            lane = self._lane(items[0].request)
-            lane.ready += items
-            if lane.pooled:
-                lane.ready.sort(key=longest_first)
+            self._lane(items[0].request).add(items)
 
     def draw(self, budget: Callable[[PairOptions], int]) -> list[Item]:
         """The next batch, its longest pair first; `[]` if nothing is ready.
@@ -96,7 +100,7 @@ class Schedule:
             budget: Most tokens of a batch, padding included, under given options; a single pair
                 longer than that is a batch of its own.
         """
-        lanes = [lane for lane in self._lanes_by_turn() if lane.ready]
+        lanes = [lane for lane in self._lanes_by_turn() if lane.has_ready()]
         if not lanes:
             return []
         leaders = lanes[0].leaders()
@@ -108,7 +112,7 @@ class Schedule:
             batch += [
                 item
                 for lane in lanes
-                for item in lane.ready
+                for item in (*lane.ready, *lane.next)
                 if _SIMILAR * longest <= item.tokens <= longest
                 and id(item) not in taken
                 and item.request.options == options
@@ -121,13 +125,13 @@ class Schedule:
         lane = self._lane(request)
         if request in lane.unread:
             lane.unread.remove(request)
-        self._remove({id(item) for item in lane.ready if item.request is request})
+        self._remove({id(item) for item in (*lane.ready, *lane.next) if item.request is request})
 
     def _lane(self, request: Request) -> _Lane:
         return self._long if request.size > SLICE else self._short
 
     def _lanes_by_turn(self) -> Iterable[_Lane]:
-        if not (self._short.ready and self._long.ready):
+        if not (self._short.has_ready() and self._long.has_ready()):
             self._led_by_short = 0
         elif self._led_by_short == LONG_TURN - 1:
             self._led_by_short = 0
@@ -141,3 +145,4 @@ class Schedule:
         if taken:
             for lane in (self._short, self._long):
                 lane.ready = [item for item in lane.ready if id(item) not in taken]
+                lane.next = [item for item in lane.next if id(item) not in taken]

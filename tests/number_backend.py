@@ -26,6 +26,7 @@ class NumberBackend:
         gate: Every batch takes a permit of it before it is run.
 
     Attributes:
+        memory: As given; may be changed.
         begun: Every batch when it begins, before the gate.
         batches: Every batch that was run.
         prepared: How many pairs have been prepared.
@@ -40,7 +41,7 @@ class NumberBackend:
         gate: threading.Semaphore | None = None,
     ) -> None:
         self._budget = budget
-        self._memory = memory
+        self.memory = memory
         self._gate = gate
         self._preparing, self._scoring = threading.Lock(), threading.Lock()
         self.begun: SimpleQueue[list[Pair]] = SimpleQueue()
@@ -79,7 +80,7 @@ class NumberBackend:
             self._gate.acquire()
         self.batches.append(list(inputs))
         self._scoring.release()
-        if self._memory is not None and len(inputs) * max(map(words, inputs)) >= self._memory:
+        if self.memory is not None and len(inputs) * max(map(words, inputs)) >= self.memory:
             message = "DefaultCPUAllocator: can't allocate memory"
             raise RuntimeError(message)
         if any(POISON in passage for _, passage in inputs):

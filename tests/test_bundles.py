@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,8 @@ def test_a_changed_file_is_refused_by_its_name(copy: Path, file: str) -> None:
         ({"settings": {}}, "not complete"),
         ({"sha256": {"../model.xml": "0"}}, "no file"),
         ({"sha256": None}, "not complete"),
+        ({"sha256": {}}, "no checksum of 'model.bin'"),
+        ({"graph": "../model.xml"}, "no checksum of '../model.bin'"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(
@@ -201,6 +204,7 @@ def test_processes_that_start_at_once_compile_one_graph(
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache for this test."""
     monkeypatch.setattr(_cache, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(_cache, "_user_folder", lambda: tmp_path)
     return tmp_path
 
 
@@ -249,6 +253,39 @@ def test_without_a_writable_cache_the_graph_lives_as_long_as_the_process(
     scores, folder = output.splitlines()
     np.testing.assert_allclose(json.loads(scores), wanted, atol=1e-5)
     assert not Path(folder).exists()
+
+
+def test_a_warm_cache_that_cannot_be_written_is_read(
+    tiny_model: Path, wanted: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm, elsewhere = tmp_path / "warm", tmp_path / "elsewhere"
+    for folder in (warm, elsewhere):
+        folder.mkdir()
+    monkeypatch.setattr(_cache, "_user_folder", lambda: warm)
+    monkeypatch.setattr(_cache, "_folder", lambda: warm)
+    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
+        scorer.warm_up()
+    (entry,) = bundles(warm)
+    assert entry.stat().st_mode & 0o555 == 0o555  # other users may read it
+    monkeypatch.setattr(_cache, "_folder", lambda: elsewhere)
+    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+    assert not bundles(elsewhere)
+
+
+def test_graphs_that_nobody_loads_for_two_months_are_removed_when_one_is_added(
+    tiny_model: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, days in (("old", 61), ("recent", 59)):
+        folder = cache / name
+        folder.mkdir()
+        (folder / "manifest.json").touch()
+        then = time.time() - days * 24 * 3600
+        os.utime(folder, (then, then))
+    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
+        scorer.warm_up()
+    assert len(bundles(cache)) == 2
+    assert not (cache / "old").exists()
 
 
 def test_int8_is_compiled_on_the_pairs_that_are_given(tmp_path: Path) -> None:

@@ -235,6 +235,7 @@ def test_queries_that_lost_are_shown_with_what_stood_and_stands_first(
     [
         (["{data}/one", "--json", "--markdown"], 2, "exclude each other"),
         (["{data}", "--run", "r"], 2, "--run is of one collection"),
+        (["{data}/one", "--run", "r", "--first-stage", "dense"], 2, "leave --first-stage out"),
         (["{data}/one", "--first-stage", "dense"], 2, "need --bi-encoder"),
         (["{data}/one", "--depth", "0"], 2, "--depth"),
         ([], 2, "Give a collection"),
@@ -268,3 +269,55 @@ def test_what_cannot_be_done(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert said in " ".join(captured.err.replace("│", " ").split())
+
+
+def test_collections_of_the_same_name_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [str(write_collection(tmp_path / run / "held-out")) for run in ("a", "b")]
+    arguments = ["eval", *folders, *FAST, "--json", "--runs", str(tmp_path / "runs")]
+    assert main(arguments) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert [each["collection"] for each in value["collections"]] == folders
+    assert len(list((tmp_path / "runs").iterdir())) == 4
+
+
+def test_a_split_is_measured_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_collection(tmp_path / "one")
+    (folder / "qrels").mkdir()
+    (folder / "qrels" / "dev.tsv").write_text("q3\tp1\t1\n")
+    assert main(["eval", str(folder), "--split", "dev", *FAST, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["collections"][0]["queries"] == 1
+
+
+def test_queries_that_a_run_lacks_are_told(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "some.run").write_text("".join(GIVEN[:2]))
+    arguments = ["eval", str(data / "one"), "--run", str(tmp_path / "some.run"), *FAST, "--json"]
+    assert main(arguments) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no candidates for 2 of the 3 queries of one; they count as 0" in said
+
+
+def test_judged_candidates_have_one_recall(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["eval", str(data / "one"), "--first-stage", "judged", *FAST, "--json"]
+    assert main(arguments) == 0
+    value = json.loads(capsys.readouterr().out)["collections"][0]
+    assert [name for name in value["first_stage"]["means"] if name.startswith("R@")] == ["R@2"]
+
+
+def test_ids_that_no_run_can_hold_cost_no_other_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_collection(tmp_path / "one")
+    for file in ("queries.jsonl", "qrels.tsv"):
+        text = (folder / file).read_text()
+        (folder / file).write_text(text.replace("q1", "q 1"))
+    arguments = ["eval", str(folder), *FAST, "--json", "--runs", str(tmp_path / "runs")]
+    assert main(arguments) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["collections"][0]["queries"] == 3
+    assert "the id 'q 1' has white space" in " ".join(captured.err.split())

@@ -29,7 +29,7 @@ def test_it_leaves_a_model_and_says_what_changed_and_what_to_try(
     assert first.err == ""
     assert "21 questions, 3 steps in " in first.out
     assert "nDCG@10 x 100 of 6 held-out questions: BM25 " in first.out
-    assert f"rerank eval {output / 'held-out'} -m {output / 'model'}" in first.out
+    assert f"rerank eval {output / 'held-out'} -m {output / 'model'} --depth" in first.out
     with CrossEncoderScorer(output / "model") as scorer:
         assert scorer.score("where is the fox", ["the house"]).shape == (1,)
     assert main(arguments) == 0

@@ -51,6 +51,10 @@ def test_the_answer_beats_noise_and_other_languages(onnx_scores: np.ndarray) -> 
     assert (onnx_scores[NOISE] < onnx_scores[0]).all()
 
 
+def test_its_weights_are_light() -> None:
+    assert (EMBEDDED_FOLDER / "model.safetensors").stat().st_size < 40_000_000
+
+
 def test_it_is_the_architecture_of_the_reference_model() -> None:
     config = read_json(EMBEDDED_FOLDER / "config.json")
     shape = {

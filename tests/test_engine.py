@@ -18,11 +18,13 @@ from rerank_plugins import (
     PairScores,
     QueueFullError,
     ScorerClosedError,
+    ScoringError,
     ScoringTimeoutError,
 )
+from rerank_plugins._batch_runner import FITTING
 from rerank_plugins._engine import Engine
 from rerank_plugins._out_of_memory import is_out_of_memory
-from rerank_plugins._requests import Item
+from rerank_plugins._requests import Item, Request
 from rerank_plugins._schedule import SLICE
 from rerank_plugins.backends import PairOptions
 from tests.number_backend import POISON, NumberBackend, Pair, numbers, some_pairs
@@ -291,13 +293,43 @@ def test_a_batch_too_big_for_memory_is_halved_and_later_ones_stay_smaller() -> N
     assert max(len(batch) for batch in backend.batches[tried:]) * 10 < 300
 
 
+def test_bigger_batches_are_tried_again_after_many_that_fit() -> None:
+    backend = NumberBackend(budget=1000, memory=300)
+    with engine(backend) as subject:
+        scores(subject.submit(some_pairs("q", SLICE, 10), PLAIN))
+        backend.memory = None
+        scores(subject.submit(some_pairs("r", 25 * 4 * FITTING, 10), PLAIN))
+        scores(subject.submit(some_pairs("s", 1000, 10), PLAIN))
+    assert max(len(batch) for batch in backend.batches[-10:]) == 100
+
+
 def test_a_pair_too_big_for_memory_fails_alone() -> None:
     with engine(NumberBackend(budget=1000, memory=300)) as subject:
         big = subject.submit([("q", "x " * 400)], PLAIN)
         small = subject.submit(some_pairs("small", 5), PLAIN)
-        with pytest.raises(RuntimeError, match="can't allocate memory"):
+        with pytest.raises(ScoringError, match=r"single pair .*can't allocate.*lower max_length"):
             big.result(PATIENCE)
         scores(small)
+
+
+def test_a_bar_that_cannot_be_drawn_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(request: Request, count: int) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(Request, "move_bar", broken)
+    pairs = some_pairs("q", 5)
+    with engine(NumberBackend()) as subject:
+        np.testing.assert_array_equal(scores(subject.submit(pairs, PLAIN)), numbers(pairs))
+
+
+def test_a_timeout_longer_than_a_clock_can_wait_is_none() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+        waits = subject.submit(some_pairs("q", 5), PLAIN, timeout=1e30)
+        backend.begun.get(timeout=PATIENCE)
+        open_gate(gate)
+        assert scores(waits).shape == (5,)
 
 
 @pytest.mark.parametrize(

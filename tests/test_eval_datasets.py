@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import ir_datasets
@@ -16,9 +17,11 @@ from rerank_plugins import DatasetUnreachableError
 from rerank_plugins.cli import main
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_dataset
-from rerank_plugins.evaluation.datasets import dataset_candidates, known_dataset
+from rerank_plugins.evaluation.datasets import StoredPassages, dataset_candidates, known_dataset
+from rerank_plugins.evaluation.first_stage import drawn_order, judged_candidates
 from tests.small_hub import small_hub
 from tests.test_evaluation import JUDGED, PASSAGES, QUERIES
+from tests.tiny_models import save_tiny_encoder
 
 CARD = "cross-encoder/ms-marco-MiniLM-L4-v2"
 CARD_DATASETS = ("msmarco-passage/trec-dl-2019/judged", "msmarco-passage/dev/small")
@@ -35,14 +38,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def parts(folder: Path, *, scored: bool = True) -> list[object]:
+def parts(folder: Path, *, ordered: bool = False) -> list[object]:
     """A small dataset in the files that MS MARCO comes in."""
     folder.mkdir()
     for name, lines in {
         "docs": (f"{name}\t{text}" for name, text in PASSAGES.items()),
         "queries": (f"{name}\t{text}" for name, text in QUERIES.items()),
         "qrels": (f"{query} 0 {passage} {value}" for query, passage, value in JUDGED),
-        "run": (f"{query} Q0 {passage} 0 0 x" for query, passage in CANDIDATES),
+        "run": (
+            f"{query} Q0 {passage} 0 {number + 1 if ordered else 0} x"
+            for number, (query, passage) in enumerate(CANDIDATES)
+        ),
     }.items():
         (folder / name).write_text("".join(f"{line}\n" for line in lines))
     found: list[object] = [
@@ -50,7 +56,7 @@ def parts(folder: Path, *, scored: bool = True) -> list[object]:
         TsvQueries(LocalDownload(folder / "queries")),
         TrecQrels(LocalDownload(folder / "qrels"), {}),
     ]
-    return [*found, TrecScoredDocs(LocalDownload(folder / "run"))] if scored else found
+    return [*found, TrecScoredDocs(LocalDownload(folder / "run"))]
 
 
 @pytest.fixture
@@ -61,6 +67,7 @@ def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     by_hand = LocalDownload(tmp_path / "by-hand" / "docs.tsv")
     known = {
         "small/test": everything,
+        "small/scored": parts(tmp_path / "scored", ordered=True),
         "small/bare": everything[:3],
         "small/unjudged": everything[:2],
         "small/away": [*everything[:1], TsvQueries(unreachable), *everything[2:]],
@@ -82,24 +89,54 @@ class TestReading:
         assert collection.queries == QUERIES
         assert collection.judgements["q2"] == {"p1": 2, "p4": 1}
 
+    def test_passages_are_counted_and_listed_before_any_was_looked_up(self) -> None:
+        assert len(read_dataset("small/test").passages) == len(PASSAGES)
+        assert list(read_dataset("small/test").passages.values()) == list(PASSAGES.values())
+        assert list(read_dataset("small/test").passages.items()) == list(PASSAGES.items())
+
+    def test_judged_candidates_read_no_other_passage(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        collection = read_dataset("small/test")
+
+        def refuse(passages: StoredPassages) -> Iterator[str]:
+            pytest.fail("the whole collection is read")
+
+        monkeypatch.setattr(StoredPassages, "__iter__", refuse)
+        assert {name: set(ids) for name, ids in judged_candidates(collection).items()} == {
+            "q1": {"p1", "p2"},
+            "q2": {"p1", "p4"},
+            "q3": {"p3"},
+        }
+
     def test_a_passage_that_is_not_there_is_a_missing_key(self) -> None:
         passages = read_dataset("small/test").passages
         assert "p9" not in passages
         with pytest.raises(KeyError):
             passages["p9"]
 
-    def test_candidates_are_the_datasets_own_in_its_order(self) -> None:
-        found = dataset_candidates("small/test", read_dataset("small/test"), 100)
+    def test_candidates_are_the_datasets_own_best_first(self) -> None:
+        found = dataset_candidates("small/scored", read_dataset("small/scored"), 100)
         assert found is not None
         assert {query: list(ids) for query, ids in found.items()} == {
-            "q1": ["p1", "p2"],
-            "q2": ["p4", "p1"],
+            "q1": ["p2", "p1"],
+            "q2": ["p1", "p4"],
             "q3": ["p3"],
         }
 
     def test_candidates_are_cut_at_the_depth(self) -> None:
-        found = dataset_candidates("small/test", read_dataset("small/test"), 1)
-        assert found == {"q1": {"p1": 0.0}, "q2": {"p4": 0.0}, "q3": {"p3": 0.0}}
+        found = dataset_candidates("small/scored", read_dataset("small/scored"), 1)
+        assert found == {"q1": {"p2": 2.0}, "q2": {"p1": 4.0}, "q3": {"p3": 5.0}}
+
+    def test_candidates_without_an_order_get_one_that_means_nothing(self) -> None:
+        found = dataset_candidates("small/test", read_dataset("small/test"), 100)
+        assert found is not None
+        assert {query: list(ids) for query, ids in found.items()} == {
+            query: drawn_order(query, [passage for name, passage in CANDIDATES if name == query])
+            for query in QUERIES
+        }
+
+    def test_candidates_without_an_order_have_no_first_ones(self) -> None:
+        with pytest.raises(InvalidInputError, match=r"no order.*a depth of 2"):
+            dataset_candidates("small/test", read_dataset("small/test"), 1)
 
     def test_a_dataset_may_have_none(self) -> None:
         assert dataset_candidates("small/bare", read_dataset("small/bare"), 100) is None
@@ -122,6 +159,19 @@ class TestReading:
     def test_a_dataset_that_must_be_fetched_by_hand_says_which_file(self) -> None:
         with pytest.raises(DatasetUnreachableError, match=r"docs\.tsv"):
             read_dataset("small/by-hand")
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize("stage", ["dense", "fused"])
+def test_a_dataset_is_searched_with_embeddings(
+    stage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bi_encoder = str(save_tiny_encoder(tmp_path / "bi"))
+    arguments = ["eval", "small/bare", "--first-stage", stage, "--bi-encoder", bi_encoder]
+    assert main([*arguments, "--json", "--no-memory"]) == 0
+    value = json.loads(capsys.readouterr().out)["collections"][0]
+    assert value["first_stage"]["name"] == stage
+    assert value["recall_ceiling"] == 1.0  # as many candidates as passages
 
 
 @pytest.mark.usefixtures("registered")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rerank_plugins._memory import peak_memory
-from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.errors import InvalidInputError, ScoringError
 from rerank_plugins.evaluation import (
     Comparison,
     JudgedCollection,
@@ -31,6 +31,9 @@ from rerank_plugins.evaluation.first_stage import (
     judged_candidates,
 )
 from rerank_plugins.evaluation.measures import mean_name, measure_names
+from rerank_plugins.evaluation.scorers import CosineScorer, TextEncoder
+from rerank_plugins.evaluation.timing import timed_answer
+from tests.tiny_models import save_tiny_encoder
 
 PASSAGES = {
     "p1": "A fox runs along the river at night.",
@@ -122,6 +125,26 @@ class TestReading:
     def test_a_broken_judgement_is_an_error_that_names_it(self, tmp_path: Path) -> None:
         folder = write_collection(tmp_path / "c", judged=[("q1", "p1", "yes")])
         with pytest.raises(InvalidInputError, match="line 2: expected query id"):
+            read_collection(folder)
+
+    def test_a_split_is_read_by_its_name(self, tmp_path: Path) -> None:
+        folder = write_collection(tmp_path / "one")
+        (folder / "qrels").mkdir()
+        (folder / "qrels" / "dev.tsv").write_text("q3\tp1\t1\n")
+        assert read_collection(folder, split="dev").judgements == {"q3": {"p1": 1}}
+        assert set(read_collection(folder).judgements) == set(QUERIES)
+        (folder / "qrels.tsv").unlink()
+        with pytest.raises(InvalidInputError, match=r"no qrels\.tsv; .* the split dev: name one"):
+            read_collection(folder)
+        with pytest.raises(InvalidInputError, match=r"no qrels/train\.tsv"):
+            read_collection(folder, split="train")
+
+    @pytest.mark.parametrize("text", [None, 3])
+    def test_a_text_that_is_none_is_an_error(self, text: object, tmp_path: Path) -> None:
+        folder = write_collection(tmp_path / "one")
+        with (folder / "queries.jsonl").open("a") as queries:
+            queries.write("\n" + json.dumps({"_id": "q4", "text": text}))
+        with pytest.raises(InvalidInputError, match=r"queries\.jsonl, line 4.* text"):
             read_collection(folder)
 
     def test_judgements_may_be_trecs(self, tmp_path: Path) -> None:
@@ -283,6 +306,49 @@ class TestComparison:
     def test_what_is_no_measure_is_an_error(self, name: str, message: str) -> None:
         with pytest.raises(InvalidInputError, match=message):
             measure_names(10, [name])
+
+    def test_each_scorer_is_asked_first_in_turn(self, collection: JudgedCollection) -> None:
+        asked: list[str] = []
+
+        def named(name: str) -> ScoreFunction:
+            def score(query: str, passages: list[str]) -> list[float]:
+                asked.append(name)
+                return [0.0 for _ in passages]
+
+            return score
+
+        candidates = {query: dict.fromkeys(PASSAGES, 0.0) for query in QUERIES}
+        compare(collection, candidates, {name: named(name) for name in "abc"})
+        assert "".join(asked) == "abcbcacab"
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_a_score_without_a_place_in_an_order_is_an_error(
+        self, collection: JudgedCollection, value: float
+    ) -> None:
+        candidates = {query: dict.fromkeys(PASSAGES, 0.0) for query in QUERIES}
+        with pytest.raises(ScoringError, match=f"broken returned {value} .*precision fp32"):
+            compare(collection, candidates, {"broken": lambda query, texts: [value for _ in texts]})
+
+
+class TestCosine:
+    def test_a_query_is_encoded_each_time_and_passages_before_the_clock_starts(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        encoder = TextEncoder(str(save_tiny_encoder(tmp_path / "bi")), device="cpu")
+        encode, encoded = encoder.encode, []
+
+        def watched(texts: list[str]) -> np.ndarray:
+            encoded.append(texts)
+            return encode(texts)
+
+        monkeypatch.setattr(encoder, "encode", watched)
+        scorer, passages = CosineScorer(encoder), ["fox", "sea", "fox"]
+        answers = [timed_answer("cosine", scorer, "sea", passages) for _ in range(2)]
+        assert encoded == [["fox", "sea"], ["sea"], ["sea"]]
+        for answer in answers:
+            np.testing.assert_allclose(
+                answer.scores, encode(passages) @ encode(["sea"])[0], atol=1e-6
+            )
 
 
 class TestChange:

@@ -1,6 +1,7 @@
 """Fine-tuning: from pairs to a folder that every wrapper loads, and what it says about itself."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,8 @@ from rerank_plugins.fine_tuning.measuring import development_evaluator
 from rerank_plugins.fine_tuning.mining import TrainingRow
 from rerank_plugins.fine_tuning.trainer import train
 from tests.domain import domain_rows, write_pairs
+from tests.tiny_models import save_tiny_cross_encoder
+from tests.wrappers import WRAPPERS
 
 PAIRS = [("where is the red fox", "the red fox is in the house"), ("a b", "the sea")]
 
@@ -56,6 +59,17 @@ class TestTheFolder:
         wanted = plain.predict(PAIRS, activation_fn=torch.nn.Identity(), show_progress_bar=False)
         with CrossEncoderScorer(result.model) as scorer:
             assert scorer.score_pairs(PAIRS) == pytest.approx(wanted, abs=1e-4)
+
+    @pytest.mark.parametrize("framework", WRAPPERS)
+    def test_every_wrapper_loads_it(self, result: FineTuningResult, framework: str) -> None:
+        wrapper, (query, _) = WRAPPERS[framework], PAIRS[0]
+        passages = [passage for _, passage in PAIRS]
+        with CrossEncoderScorer(result.model) as scorer:
+            wanted = scorer.score(query, passages)
+        ranking = wrapper.rank(query, passages, model=str(result.model), scale="logit")
+        assert dict(ranking) == pytest.approx(
+            {str(i): score for i, score in enumerate(wanted)}, abs=1e-4
+        )
 
     def test_it_reads_as_many_tokens_as_the_model_before(
         self, pairs: Path, tiny_model: Path, tmp_path: Path
@@ -127,6 +141,26 @@ class TestTheRun:
             data = write_pairs(tmp_path / "animals.jsonl", domain_rows()[:20])
         with pytest.raises(InvalidInputError, match=f"another {changed}.*resume=False"):
             fine_tune(data, result.model.parent, options)
+
+    def test_new_weights_under_the_old_name_are_another_run(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        model = tmp_path / "model-to-start-from"
+        shutil.copytree(tiny_model, model)
+        bare = quick(model, held_out=0.0, development=0.0)
+        fine_tune(pairs, tmp_path / "out", bare)
+        shutil.rmtree(model)
+        save_tiny_cross_encoder(model, spread=2.0)
+        with pytest.raises(InvalidInputError, match=r"another weights.*resume=False"):
+            fine_tune(pairs, tmp_path / "out", bare)
+
+    def test_a_run_into_the_working_folder_starts_from_a_model_by_its_name(
+        self, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        data = write_pairs(tmp_path / "few.jsonl", domain_rows()[:12])
+        options = quick(Path("embedded"), held_out=0.0, development=0.0)
+        assert fine_tune(data, Path(), options).model == Path("model")
 
     def test_a_folder_that_no_run_made_is_left_alone(
         self, pairs: Path, tiny_model: Path, tmp_path: Path

@@ -66,6 +66,7 @@ class TestReading:
         head = "query-id\tcorpus-id\tscore\n"
         (tmp_path / "qrels" / "train.tsv").write_text(f"{head}q\ta\t2\nq\tb\t0\nq\tgone\t1\n")
         (tmp_path / "qrels" / "test.tsv").write_text(f"{head}r\tc\t1\n")
+        (tmp_path / "qrels.tsv").write_text(f"{head}r\tc\t1\n")
         data = read_training_data(tmp_path)
         assert data.questions == [LabelledQuestion("query q", ("text a",), ("text b",))]
         assert sorted(data.passages) == ["text a", "text b", "text c"]

@@ -68,8 +68,15 @@ def test_passages_that_were_met_before_give_the_same_pairs() -> None:
     ]
 
 
-def test_no_more_tokens_are_kept_than_allowed_and_the_last_used_stay() -> None:
-    tokenizer = PairTokenizer(TOKENIZERS["bert"](), max_length=64, kept_tokens=10)
+def test_long_texts_count_with_their_length() -> None:
+    tokenizer = PairTokenizer(TOKENIZERS["bert"](), max_length=16, kept_bytes=100_000)
+    for number in range(5):
+        tokenizer.encode([("sea", f"{number} " + "dog " * 10_000)])
+    assert [text[0] for text in tokenizer._passages] == ["3", "4"]
+
+
+def test_no_more_is_kept_than_allowed_and_the_last_used_stay() -> None:
+    tokenizer = PairTokenizer(TOKENIZERS["bert"](), max_length=64, kept_bytes=1000)
     passages = [" ".join([word] * 3) for word in WORDS[:5]]
     for passage in [*passages[:3], passages[0], *passages[3:]]:
         tokenizer.encode([("sea", passage)])

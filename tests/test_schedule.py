@@ -131,6 +131,17 @@ def test_long_requests_share_the_batches() -> None:
     assert abs(of_one / len(half) - 0.5) < 0.15
 
 
+def test_a_long_request_of_short_pairs_ends_beside_a_job_of_longer_ones() -> None:
+    schedule = scheduled(request("bulk", 10_000, length=30), request("long", 300, length=4))
+    before = 0
+    for batch in drain(schedule, budget=300):
+        left = [item for item in batch if names([item]) == {"bulk"}]
+        before += len(left)
+        if any(item.request.size == 300 for item in batch):
+            last = before
+    assert last <= 2 * WINDOW
+
+
 def test_a_batch_is_filled_up_with_pairs_of_similar_length_only() -> None:
     schedule = scheduled(request("long", 1, 40), request("short", 5, 10), request("similar", 5, 31))
     first, *_ = drain(schedule, budget=200)

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import gc
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -366,6 +367,32 @@ def test_after_a_fork_a_model_works_or_says_why_not(tiny_model: Path, *, loaded:
         assert answer == "ForkedProcessError"
     else:
         assert np.isfinite(float(answer))
+
+
+FORKED = """
+import multiprocessing, sys
+from rerank_plugins import CrossEncoderScorer
+
+def score():
+    with CrossEncoderScorer("embedded", backend=sys.argv[1], device="cpu") as scorer:
+        return float(scorer.score("red fox", ["the fox", "the sea"])[0])
+
+context = multiprocessing.get_context("fork")
+answer = context.Queue()
+expected = score()
+kept = CrossEncoderScorer("embedded", backend=sys.argv[1], device="cpu")
+kept.warm_up()
+child = context.Process(target=lambda: answer.put(score()))
+child.start()
+assert abs(answer.get(timeout=100) - expected) < 1e-5
+child.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("backend", ["torch", "onnx", "openvino"])
+def test_after_a_fork_a_new_scorer_works_whatever_the_parent_has_loaded(backend: str) -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED, backend], check=True, timeout=120)
 
 
 QUIET_SESSION = """

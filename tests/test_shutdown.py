@@ -39,7 +39,11 @@ atexit.register(collect)  # after the scorer exists: what was registered last ru
 @pytest.mark.parametrize("code", [FORGOTTEN, COLLECTED_AT_EXIT], ids=["forgotten", "collected"])
 def test_ending_without_close_is_clean(code: str, tiny_model: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tiny_model)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, str(tiny_model)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == 0
     assert "rerank" not in done.stderr

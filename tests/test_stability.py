@@ -16,6 +16,7 @@ OFFERED = {
     ("onnx", "fp32"): 1e-5,
     ("openvino", "fp32"): 1e-5,
     ("torch", "bf16"): 0.08,
+    ("torch", "fp16"): 0.01,
     ("openvino", "bf16"): 0.05,
     ("openvino", "int8"): 0.05,
 }

@@ -89,7 +89,7 @@ def tiny_rows() -> list[dict[str, str]]:
 
 
 def write_source(folder: Path, rows: list[dict[str, str]], *, packed: bool = True) -> None:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     text = "\n".join(json.dumps(row) for row in rows)
     if packed:
         (folder / "pairs.jsonl.gz").write_bytes(gzip.compress(text.encode()))
@@ -328,12 +328,33 @@ class TestRun:
         assert find_device("cpu") == torch.device("cpu")
         assert find_device(None).type == get_device_name().partition(":")[0]
 
-    def test_a_checkpoint_of_another_shape_is_an_error(
+    def test_a_checkpoint_of_another_recipe_is_an_error_until_the_run_starts_anew(
         self, base: Path, data: Path, tmp_path: Path
     ) -> None:
         run(tiny_config(base), data, tmp_path)
-        with pytest.raises(InvalidInputError, match="another shape"):
-            run(replace(tiny_config(base), layers=(0,)), data, tmp_path)
+        other_seed, other_rate = (
+            replace(tiny_config(base), seed=14),
+            tiny_config(base, learning_rate=1e-5),
+        )
+        for other in (replace(tiny_config(base), layers=(0,)), other_seed, other_rate):
+            with pytest.raises(InvalidInputError, match=r"another recipe.*--fresh"):
+                run(other, data, tmp_path)
+        assert run(other_rate, data, tmp_path, resume=False).steps == 6
+        entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+        assert [entry["step"] for entry in entries if "loss" in entry] == [1, 2, 3, 4, 5, 6]
+
+    def test_changed_data_are_another_recipe_and_are_mined_again(
+        self, base: Path, tmp_path: Path
+    ) -> None:
+        data = tmp_path / "data"
+        write_source(data / "animals", tiny_rows())
+        run(tiny_config(base), data, tmp_path / "out")
+        mined = set((tmp_path / "out" / "mined").iterdir())
+        write_source(data / "animals", tiny_rows()[:-3])
+        with pytest.raises(InvalidInputError, match="another recipe"):
+            run(tiny_config(base), data, tmp_path / "out")
+        run(tiny_config(base), data, tmp_path / "out", resume=False)
+        assert set((tmp_path / "out" / "mined").iterdir()) > mined
 
 
 def run(

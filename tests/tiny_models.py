@@ -210,8 +210,8 @@ def save_tiny_architecture(folder: Path, name: str, *, columns: int = 1) -> Path
 
 
 def randomize(model: torch.nn.Module, std: float = 0.2) -> None:
-    """Gives a model weights with which scores differ visibly between pairs."""
+    """Gives a model weights with which scores differ visibly between pairs, biases included."""
     with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.normal_(std=std)
+        for name, parameter in model.named_parameters():
+            scale = parameter.dim() == 1 and name.endswith("weight")  # of a layer norm: around 1
+            parameter.normal_(mean=float(scale), std=std)

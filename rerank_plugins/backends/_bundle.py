@@ -76,7 +76,7 @@ def read_bundle(folder: Path) -> Manifest:
     """
     content = _read_manifest(folder)
     try:
-        _check_files(folder, content["sha256"])
+        _check_files(folder, content["sha256"], _read_files(content["graph"]))
         tokenizer = (folder / _TOKENIZER).read_text(encoding="utf-8")
         return Manifest(
             model=str(content["model"]),
@@ -139,14 +139,22 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def _check_files(folder: Path, checksums: Mapping[str, str]) -> None:
-    """Refuses files that are missing or changed; those not in the manifest are not read."""
+def _read_files(graph: str) -> set[str]:
+    """What a scorer reads of a bundle; an OpenVINO graph has its weights beside it."""
+    weights = {f"{graph.removesuffix('.xml')}.bin"} if graph.endswith(".xml") else set()
+    return {_TOKENIZER, graph, *weights}
+
+
+def _check_files(folder: Path, checksums: Mapping[str, str], read: set[str]) -> None:
+    """Refuses files that are missing or changed, and those to read that have no checksum."""
     for name, checksum in checksums.items():
         file = folder / name
         if Path(name).name != name or not file.is_file():
             raise _refused(folder, f"it has no file {name!r}")
         if file_digest(file) != checksum:
             raise _refused(folder, f"{name!r} is not the file that its manifest tells of")
+    for name in sorted(read - checksums.keys()):
+        raise _refused(folder, f"its manifest has no checksum of {name!r}")
 
 
 def _refused(folder: Path, reason: str) -> BundleError:

@@ -5,12 +5,14 @@ import functools
 import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from rerank_plugins._model import ModelSettings
+from rerank_plugins._model import MANIFEST_FILE, ModelSettings
 from rerank_plugins.backends._bundle import (
     FORMAT,
     Manifest,
@@ -21,6 +23,11 @@ from rerank_plugins.backends._bundle import (
 from rerank_plugins.backends._compilation import compile_into, versions_for
 from rerank_plugins.errors import BundleError
 from rerank_plugins.results import Plan
+
+_GRAPHS = "graphs 2"
+"""Changes whenever this package writes another graph for the same model."""
+
+_UNUSED_SECONDS = 60 * 24 * 3600
 
 
 def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Path, Manifest]:
@@ -37,10 +44,13 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
     # One graph serves fp32 and bf16, which differ in how it is run.
     precision = "int8" if plan.precision == "int8" else "fp32"
     key = _key(digest, plan.backend, precision)
-    bundle = _folder() / key
+    bundle = _user_folder() / key  # read even where nothing can be written
     manifest = _read_whole(bundle)
     if manifest is not None:
+        with suppress(OSError):
+            os.utime(bundle)
         return bundle, manifest
+    bundle = _folder() / key
     with FileLock(bundle.with_name(f"{key}.lock")):
         manifest = _read_whole(bundle)  # another process may have been first
         if manifest is None:
@@ -57,9 +67,11 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
                     precision=precision,
                 )
                 shutil.rmtree(bundle, ignore_errors=True)  # damaged, if it is there
+                partial.chmod(0o755)  # what root warmed is for other users to read
                 partial.replace(bundle)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
+            _remove_unused(bundle.parent)
             manifest = read_bundle(bundle)
     return bundle, manifest
 
@@ -71,8 +83,24 @@ def _key(digest: str, backend: str, precision: str) -> str:
     graph is fitted to the processor each time it is loaded, and takes pairs of any length.
     """
     versions = versions_for(backend, precision, shipped=False)
-    parts = [FORMAT, digest, backend, precision, *(f"{k} {v}" for k, v in versions.items())]
+    parts = [
+        FORMAT,
+        _GRAPHS,
+        digest,
+        backend,
+        precision,
+        *(f"{k} {v}" for k, v in versions.items()),
+    ]
     return text_digest(parts)[:32]
+
+
+def _remove_unused(folder: Path) -> None:
+    """Removes bundles that no process has loaded for long: of other versions, other models."""
+    limit = time.time() - _UNUSED_SECONDS
+    for manifest in folder.glob(f"*/{MANIFEST_FILE}"):
+        with suppress(OSError):
+            if manifest.parent.stat().st_mtime < limit:
+                shutil.rmtree(manifest.parent, ignore_errors=True)
 
 
 def _read_whole(bundle: Path) -> Manifest | None:
@@ -83,10 +111,14 @@ def _read_whole(bundle: Path) -> Manifest | None:
         return None
 
 
+def _user_folder() -> Path:
+    return user_cache_path("rerank-plugins") / "compiled"
+
+
 @functools.cache
 def _folder() -> Path:
     """Where compiled graphs are kept; for this process alone where the cache is read-only."""
-    folder = user_cache_path("rerank-plugins") / "compiled"
+    folder = _user_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):

@@ -105,7 +105,11 @@ def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
         raise UnsupportedOptionError(message)
     _check_device(settings, backend)
     if precision == "bf16" and not cpu_has_bf16():
-        raise UnsupportedOptionError(_NO_BF16)
+        message = (
+            f"{settings.model!r} is a bundle for bf16, and this processor has no bf16 instructions "
+            "(AVX512-BF16, AMX). Compile another: rerank compile MODEL --precision fp32"
+        )
+        raise UnsupportedOptionError(message)
     return Plan(backend, precision, "the bundle was compiled for it")
 
 
@@ -134,7 +138,7 @@ def _backend(settings: ModelSettings, folder: Path, precision: str) -> tuple[str
     reason = _reason_for_torch(settings, folder, precision)
     if reason is not None:
         return "torch", precision, f"torch because {reason}"
-    return "openvino", precision, "openvino because it is installed and the fastest on a CPU"
+    return "openvino", precision, "openvino because it is installed and fast on a CPU"
 
 
 def _reason_for_torch(settings: ModelSettings, folder: Path, precision: str) -> str | None:

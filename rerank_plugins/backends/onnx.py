@@ -1,6 +1,7 @@
 """The ONNX Runtime backend: no torch, loads in a fraction of a second, fp32 on a CPU."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from rerank_plugins.backends import Backend
 from rerank_plugins.backends._description import INPUTS
 from rerank_plugins.backends._encoder import encoder_backend
 from rerank_plugins.backends._graphs import Graph
+from rerank_plugins.backends._quota import thread_limit
 from rerank_plugins.results import Plan
 
 _BATCH_TOKENS = 2048
@@ -19,17 +21,26 @@ _BATCH_TOKENS = 2048
 def load_onnx(name: str, graph: Graph, plan: Plan) -> Backend:
     """An ONNX Runtime session over a graph behind the backend protocol."""
     forward = OnnxForward(graph.path, graph.description.inputs)
+    plan = replace(plan, threads=forward.threads)
     return encoder_backend(name, graph.description, forward, plan, _BATCH_TOKENS)
 
 
 class OnnxForward:
-    """Token ids -> logits, by a graph from `inputs` to `logits`."""
+    """Token ids -> logits, by a graph from `inputs` to `logits`.
+
+    Attributes:
+        threads: Threads that share the work of a batch, where a container's quota decides; `None`
+            leaves one a core to ONNX Runtime.
+    """
 
     def __init__(self, graph: Path, inputs: Sequence[str] = INPUTS) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: what it could not fuse is not the user's
+        self.threads = thread_limit()
+        if self.threads is not None:
+            options.intra_op_num_threads = self.threads
         self._session = onnxruntime.InferenceSession(
             str(graph), sess_options=options, providers=["CPUExecutionProvider"]
         )

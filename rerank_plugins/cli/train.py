@@ -73,7 +73,8 @@ def fine_tune_report(result: "FineTuningResult") -> str:
         parts.append(_change(result.held_out))
     parts.append(f"The model is in {result.model}\n\nTry next:\n")
     if result.collection is not None:
-        parts.append(f"  rerank eval {result.collection} -m {result.model}\n")
+        depth = "" if result.held_out is None else f" --depth {result.held_out.depth}"
+        parts.append(f"  rerank eval {result.collection} -m {result.model}{depth}\n")
     parts.append(f"  rerank demo --model {result.model}\n")
     return "".join(parts)
 

@@ -128,7 +128,17 @@ def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
     """Query id -> document id -> score as a TREC run, by falling score, ranks from 1.
 
     9 digits tell any two scores of a model apart.
+
+    Raises:
+        InvalidInputError: An id has white space, which separates the fields of a run.
     """
+    for name in chain(run, chain.from_iterable(run.values())):
+        if len(name.split()) != 1:
+            message = (
+                f"the id {name!r} has white space or nothing in it, and a TREC run cannot hold it. "
+                "Give queries and documents ids without white space."
+            )
+            raise InvalidInputError(message)
     return "".join(
         f"{query} Q0 {document} {rank} {scores[document]:.9g} {TAG}\n"
         for query, scores in run.items()

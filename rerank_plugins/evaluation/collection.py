@@ -42,23 +42,21 @@ class JudgedCollection:
         return replace(self, queries={query_id: self.queries[query_id] for query_id in kept})
 
 
-def read_collection(folder: Path, *, split: str = "test") -> JudgedCollection:
+def read_collection(folder: Path, *, split: str | None = None) -> JudgedCollection:
     """Returns the collection in a folder.
 
     Args:
         folder: The folder.
-        split: Which of `qrels/*.tsv` is read where there is no `qrels.tsv`.
+        split: Which of `qrels/*.tsv` is read; by default `qrels.tsv`, or else `qrels/test.tsv`.
 
     Raises:
         InvalidInputError: A file is missing or broken, or no query has a relevant passage.
     """
     passages = {
         str(row["_id"]): f"{row.get('title') or ''} {row['text']}".strip()
-        for row in _rows(folder, "corpus.jsonl", ("_id", "text"))
+        for row in _rows(folder, "corpus.jsonl")
     }
-    texts = {
-        str(row["_id"]): row["text"] for row in _rows(folder, "queries.jsonl", ("_id", "text"))
-    }
+    texts = {str(row["_id"]): row["text"] for row in _rows(folder, "queries.jsonl")}
     return judged_collection(folder.name, passages, texts, _judgements(folder, split))
 
 
@@ -86,7 +84,7 @@ def judged_collection(
     return JudgedCollection(name, passages, answerable, judgements)
 
 
-def _rows(folder: Path, name: str, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
     path = next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
     if path is None:
         message = f"{folder} has no {name}; {_LAYOUT}"
@@ -95,17 +93,25 @@ def _rows(folder: Path, name: str, fields: tuple[str, ...]) -> Iterator[dict[str
         if not isinstance(row, dict):
             message = f"{where} is not a JSON object; {_LAYOUT}"
             raise InvalidInputError(message)
-        missing = [field for field in fields if field not in row]
+        missing = [field for field in ("_id", "text") if row.get(field) is None]
         if missing:
             message = f"{where} lacks {', '.join(missing)}"
+            raise InvalidInputError(message)
+        if not isinstance(row["text"], str):
+            message = f"{where}: text is {row['text']!r:.60}; it must be a string"
             raise InvalidInputError(message)
         yield row
 
 
-def _judgements(folder: Path, split: str) -> Judgements:
-    places = (folder / "qrels.tsv", folder / "qrels" / f"{split}.tsv")
+def _judgements(folder: Path, split: str | None) -> Judgements:
+    named = folder / "qrels" / f"{split or 'test'}.tsv"
+    places = [named] if split else [folder / "qrels.tsv", named]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        message = f"{folder} has no qrels.tsv; {_LAYOUT}"
+        splits = sorted(place.stem for place in (folder / "qrels").glob("*.tsv"))
+        there = (
+            f"there are judgements for the split {', '.join(splits)}: name one" if splits else ""
+        )
+        message = f"{folder} has no {places[0].relative_to(folder)}; {there or _LAYOUT}"
         raise InvalidInputError(message)
     return read_qrels(path)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from contextlib import contextmanager
 from typing import Any
 
 from rerank_plugins._extras import require
 from rerank_plugins.errors import DatasetUnreachableError, InvalidInputError, MissingExtraError
 from rerank_plugins.evaluation.collection import JudgedCollection, judged_collection
-from rerank_plugins.evaluation.first_stage import Candidates
+from rerank_plugins.evaluation.first_stage import Candidates, drawn_order
 from rerank_plugins.evaluation.qrels import Judgements
 
 _NEEDED = ("docs", "queries", "qrels")
@@ -61,9 +61,12 @@ def dataset_candidates(
     """Returns the candidates that come with a dataset, or None where none do.
 
     They are cut at ``depth`` after sorting by their scores; equal scores keep the dataset's order.
+    Where a query's candidates all have the same score, they have no order: MS MARCO's files of
+    its top 1000 hold none. Their places are then drawn by a hash of the ids.
 
     Raises:
         DatasetUnreachableError: They could not be downloaded.
+        InvalidInputError: More than ``depth`` candidates of a query have no order.
     """
     dataset = _load(dataset_id)
     if not dataset.has("scoreddocs"):
@@ -74,9 +77,23 @@ def dataset_candidates(
             if scored.query_id in found:
                 found[scored.query_id][scored.doc_id] = float(scored.score)
     return {
-        query_id: dict(sorted(scores.items(), key=lambda item: -item[1])[:depth])
-        for query_id, scores in found.items()
+        query_id: _best(dataset_id, query_id, scores, depth) for query_id, scores in found.items()
     }
+
+
+def _best(
+    dataset_id: str, query_id: str, scores: Mapping[str, float], depth: int
+) -> dict[str, float]:
+    if len(set(scores.values())) != 1:
+        return dict(sorted(scores.items(), key=lambda item: -item[1])[:depth])
+    if len(scores) > depth:
+        message = (
+            f"{dataset_id} gives the {len(scores)} candidates of query {query_id} no order, so "
+            f"the first {depth} of them mean nothing; take all with a depth of {len(scores)}, or "
+            "another first stage, for example bm25"
+        )
+        raise InvalidInputError(message)
+    return {name: scores[name] for name in drawn_order(query_id, scores)}
 
 
 class StoredPassages(Mapping[str, str]):
@@ -107,7 +124,36 @@ class StoredPassages(Mapping[str, str]):
 
     def __len__(self) -> int:
         with _readable(self._id):
-            return int(self._dataset.docs_count())
+            count = self._dataset.docs_count()  # None until ir_datasets has built its store
+            return sum(1 for _ in self) if count is None else int(count)
+
+    def items(self) -> ItemsView[str, str]:
+        """Ids and texts in the collection's order, in one pass over it."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[str]:
+        """Texts in the collection's order, in one pass over it."""
+        return _Texts(self)
+
+    def documents(self) -> Iterator[tuple[str, str]]:
+        """Ids and texts, read one after the other."""
+        with _readable(self._id):
+            for document in self._dataset.docs_iter():
+                yield document.doc_id, document.default_text()
+
+
+class _Items(ItemsView[str, str]):
+    _mapping: StoredPassages
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return self._mapping.documents()
+
+
+class _Texts(ValuesView[str]):
+    _mapping: StoredPassages
+
+    def __iter__(self) -> Iterator[str]:
+        return (text for _, text in self._mapping.documents())
 
 
 def _library() -> Any:

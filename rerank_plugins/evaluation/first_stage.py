@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 
@@ -40,8 +40,8 @@ def bm25_candidates(
         depth: Candidates of a query.
         on_step: Called with the number of queries just answered.
     """
-    ids = list(collection.passages)
-    bm25 = Bm25Search(list(collection.passages.values()), stem=True)
+    ids, texts = _listed(collection)
+    bm25 = Bm25Search(texts, stem=True)
     candidates: Candidates = {}
     for query_id, query in collection.queries.items():
         candidates[query_id] = {ids[hit.index]: hit.score for hit in bm25.search(query, depth)}
@@ -64,8 +64,7 @@ def dense_candidates(
         depth: Candidates of a query.
         on_step: Called with the number of passages just encoded.
     """
-    ids = list(collection.passages)
-    texts = list(collection.passages.values())
+    ids, texts = _listed(collection)
     parts = []
     for start in range(0, len(texts), _PASSAGES_AT_ONCE):
         parts.append(encoder(texts[start : start + _PASSAGES_AT_ONCE]))
@@ -117,7 +116,7 @@ def judged_candidates(collection: JudgedCollection) -> Candidates:
         raise InvalidInputError(message)
     return {
         query_id: dict.fromkeys(
-            sorted(passages.keys() & collection.passages.keys(), key=partial(_draw, query_id)), 0.0
+            drawn_order(query_id, [name for name in passages if name in collection.passages]), 0.0
         )
         for query_id, passages in judged.items()
     }
@@ -147,6 +146,20 @@ def given_candidates(
         best = sorted(scores, key=lambda name: -scores[name])[:depth]
         candidates[query_id] = {name: scores[name] for name in best}
     return candidates
+
+
+def _listed(collection: JudgedCollection) -> tuple[list[str], list[str]]:
+    """Ids and texts of all passages, read once: they may lie on a disk."""
+    ids, texts = [], []
+    for passage_id, text in collection.passages.items():
+        ids.append(passage_id)
+        texts.append(text)
+    return ids, texts
+
+
+def drawn_order(query_id: str, passage_ids: Iterable[str]) -> list[str]:
+    """Returns ids in an order that means nothing and is always the same: by a hash of them."""
+    return sorted(passage_ids, key=partial(_draw, query_id))
 
 
 def _draw(query_id: str, passage_id: str) -> bytes:

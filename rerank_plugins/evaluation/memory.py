@@ -49,5 +49,5 @@ def _measured(request: dict[str, object]) -> float | None:
     )
     if done.returncode:
         return None
-    megabytes: float | None = json.loads(done.stdout)
+    megabytes: float | None = json.loads(done.stdout.splitlines()[-1])  # a model may print too
     return megabytes

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from rerank_plugins._contract import Scorer
 from rerank_plugins._extras import require
 from rerank_plugins.evaluation.configurations import machine_identity
-from rerank_plugins.evaluation.first_stage import Encoder
 from rerank_plugins.evaluation.timing import ScoreFunction
 
 
@@ -49,9 +48,13 @@ class TextEncoder:
         known = self._known
         new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:
-            vectors = self._model.encode(new, normalize_embeddings=True, show_progress_bar=False)
-            known.update(zip(new, np.asarray(vectors, dtype=np.float32), strict=True))
+            known.update(zip(new, self.encode(new), strict=True))
         return np.stack([known[text] for text in texts])
+
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        """The vectors of the texts, made now whether or not they are known."""
+        vectors = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, dtype=np.float32)
 
     def identity(self) -> str:
         """All that vectors and times depend on: the weights, packages, processor."""
@@ -62,11 +65,22 @@ class TextEncoder:
         return json.dumps([digest.hexdigest(), str(self._model.device), machine_identity()])
 
 
-def cosine_scorer(encoder: Encoder) -> ScoreFunction:
-    """Returns a scorer that compares vectors made apart."""
+class CosineScorer:
+    """A bi-encoder as a scorer: its time is that of a query, passages' vectors lie in an index.
 
-    def score(query: str, passages: list[str]) -> list[float]:
-        cosines: list[float] = (encoder(passages) @ encoder([query])[0]).tolist()
+    Args:
+        encoder: Makes the vectors.
+    """
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+
+    def prepare(self, passages: list[str]) -> None:
+        """Makes the passages' vectors; ``timed_answer`` calls this before it looks at the clock."""
+        self._encoder(passages)
+
+    def __call__(self, query: str, passages: list[str]) -> list[float]:
+        """The cosine of the query and each passage."""
+        vector = self._encoder.encode([query])[0]
+        cosines: list[float] = (self._encoder(passages) @ vector).tolist()
         return cosines
-
-    return score

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.errors import InvalidInputError, ScoringError
 
 ScoreFunction = Callable[[str, list[str]], Sequence[float]]
 """A query and n passages to n scores, higher is better."""
@@ -29,9 +30,15 @@ Ask = Callable[[str, ScoreFunction, str, list[str]], Answer]
 def timed_answer(name: str, score: ScoreFunction, query: str, passages: list[str]) -> Answer:
     """Returns what a scorer says about a query's passages.
 
+    A scorer with a ``prepare(passages)`` does there what has no part in a query's time.
+
     Raises:
         InvalidInputError: It does not return one score for each passage.
+        ScoringError: A score is not finite.
     """
+    prepare = getattr(score, "prepare", None)
+    if prepare is not None and passages:
+        prepare(passages)
     start = time.perf_counter()
     scores = [float(value) for value in score(query, passages)] if passages else []
     seconds = time.perf_counter() - start
@@ -41,6 +48,13 @@ def timed_answer(name: str, score: ScoreFunction, query: str, passages: list[str
             "it must return one for each"
         )
         raise InvalidInputError(message)
+    broken = next((value for value in scores if not math.isfinite(value)), None)
+    if broken is not None:
+        message = (
+            f"the scorer {name} returned {broken} for a passage of the query {query[:60]!r}, which "
+            "has no place in an order. Try precision fp32; if it stays, the weights are broken"
+        )
+        raise ScoringError(message)
     return Answer(scores, seconds)
 
 

@@ -97,7 +97,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _read_beir(folder: Path, name: str) -> TrainingData:
-    split = "train" if (folder / "qrels" / "train.tsv").is_file() else "test"
+    split = "train" if (folder / "qrels" / "train.tsv").is_file() else None
     collection = read_collection(folder, split=split)
     questions = []
     for query_id, query in collection.queries.items():

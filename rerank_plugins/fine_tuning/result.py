@@ -57,6 +57,7 @@ class RunFolder:
         path: The folder.
         options: The settings of the run.
         data: What is trained on.
+        weights: A digest of the model that it starts from; names alone stay when weights change.
         resume: Go on with what is there; else it is removed.
 
     Raises:
@@ -64,13 +65,19 @@ class RunFolder:
     """
 
     def __init__(
-        self, path: Path, options: FineTuningOptions, data: TrainingData, *, resume: bool
+        self,
+        path: Path,
+        options: FineTuningOptions,
+        data: TrainingData,
+        weights: str,
+        *,
+        resume: bool,
     ) -> None:
         self.path = path
         self.model = path / "model"
         self.collection = path / "held-out"
         self.checkpoints = path / "checkpoints"
-        self._settings = asdict(options)
+        self._settings = {**asdict(options), "weights": weights}
         self._data = _digest(data)
         if resume:
             self._check()

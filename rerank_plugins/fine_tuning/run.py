@@ -26,6 +26,7 @@ from rerank_plugins.fine_tuning.start_model import (
     load_bi_encoder,
     load_for_training,
     starting_scorer,
+    weights_digest,
 )
 from rerank_plugins.fine_tuning.trainer import TrainingFigures, train
 from rerank_plugins.scorer import CrossEncoderScorer
@@ -66,13 +67,14 @@ def fine_tune(
             f"least {MINIMUM_QUESTIONS}. Some hundred are what it takes to gain something."
         )
         raise InvalidInputError(message)
-    if Path(options.model).resolve().is_relative_to(output.resolve()):
+    start = Path(options.model)
+    if start.exists() and start.resolve().is_relative_to(output.resolve()):
         message = (
             f"{options.model!r} lies in {output}, which the run writes over. Give another output "
             "folder."
         )
         raise InvalidInputError(message)
-    folder = RunFolder(output, options, read, resume=resume)
+    folder = RunFolder(output, options, read, weights_digest(options), resume=resume)
     with no_loading_bar():
         return folder.finished() or _run(read, folder, options, progress)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from rerank_plugins._model import ModelSettings, locate
+from rerank_plugins.backends._bundle import model_digest
 from rerank_plugins.errors import InvalidInputError, LabelRequiredError
 from rerank_plugins.fine_tuning.options import FineTuningOptions
 from rerank_plugins.scorer import CrossEncoderScorer
@@ -43,17 +46,31 @@ def starting_scorer(options: FineTuningOptions) -> CrossEncoderScorer:
 
 def load_for_training(options: FineTuningOptions) -> tuple[CrossEncoder, int | None]:
     """Returns the model in fp32, cutting pairs at the training's length, and its own length."""
-    settings = ModelSettings(
-        options.model, revision=options.revision, local_files_only=options.local_files_only
-    )
     model = CrossEncoder(
-        str(locate(settings)),
+        str(_folder_of(options)),
         local_files_only=True,
         model_kwargs={"dtype": torch.float32, "use_safetensors": True},
     )
     own_length = model.max_seq_length
     model.max_seq_length = options.max_length or min(_MAX_LENGTH, own_length or _MAX_LENGTH)
     return model, own_length
+
+
+def weights_digest(options: FineTuningOptions) -> str:
+    """Returns what names the weights to start from.
+
+    Raises:
+        ModelError: The model cannot be found.
+    """
+    return model_digest(_folder_of(options))
+
+
+def _folder_of(options: FineTuningOptions) -> Path:
+    return locate(
+        ModelSettings(
+            options.model, revision=options.revision, local_files_only=options.local_files_only
+        )
+    )
 
 
 def load_bi_encoder(options: FineTuningOptions) -> SentenceTransformer | None:

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from transformers import BertForSequenceClassification
 
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.training.settings import MOVABLE
 
 
 @dataclass
@@ -33,8 +34,12 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     average: AveragedModel | None,
     progress: Progress,
+    recipe: str,
 ) -> None:
-    """Writes a checkpoint, whole or not at all. Frozen weights are left out: the base has them."""
+    """Writes a checkpoint, whole or not at all. Frozen weights are left out: the base has them.
+
+    ``recipe`` names the run that it belongs to.
+    """
     names = {name for name, weights in student.named_parameters() if weights.requires_grad}
     state = {
         "student": _trained(student, names),
@@ -42,6 +47,7 @@ def save_checkpoint(
         "optimizer": optimizer.state_dict(),
         "step": progress.step,
         "seconds": progress.seconds,
+        "recipe": recipe,
     }
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
@@ -53,28 +59,27 @@ def load_checkpoint(
     student: BertForSequenceClassification,
     optimizer: torch.optim.Optimizer,
     average: AveragedModel | None,
+    recipe: str,
 ) -> Progress:
     """Puts a checkpoint's weights into the student, its optimizer and its average.
 
-    Returns how far the run was. An average that the checkpoint lacks starts at its weights.
+    Returns how far the run was.
 
     Raises:
-        InvalidInputError: The checkpoint is of a student of another shape.
+        InvalidInputError: The checkpoint is of another recipe.
     """
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    expected = {
-        name: weights.shape for name, weights in student.named_parameters() if weights.requires_grad
-    }
-    if {name: values.shape for name, values in state["student"].items()} != expected:
+    if state.get("recipe") != recipe:
         msg = (
-            f"the checkpoint {path} is of a student of another shape; "
-            "give another output folder, or start anew with resume=False"
+            f"the checkpoint {path} is of another recipe; between two starts only "
+            f"{', '.join(MOVABLE)} may change. Give another output folder, or start anew with "
+            "--fresh (resume=False)"
         )
         raise InvalidInputError(msg)
     student.load_state_dict(state["student"], strict=False)
     optimizer.load_state_dict(state["optimizer"])
     if average is not None:
-        average.module.load_state_dict(state["average"] or state["student"], strict=False)
+        average.module.load_state_dict(state["average"], strict=False)
         average.n_averaged.fill_(state["step"])
     return Progress(state["step"], state["seconds"])
 

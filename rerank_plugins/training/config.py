@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.training.pairs import source_digest
 from rerank_plugins.training.settings import (
+    MOVABLE,
     PRECISIONS,
     VIEW_KINDS,
     LoopConfig,
@@ -131,6 +133,18 @@ class TrainingConfig:
             loop.steps,
             f"warmup_steps + decay_steps = {loop.warmup_steps + loop.decay_steps} or more",
         )
+
+    def run_digest(self, data: Path) -> str:
+        """Returns what names a run on ``data``: equal where checkpoints of one suit the other.
+
+        What moves the end of the run, looks at it or only changes its speed may differ.
+        """
+        values = dataclasses.asdict(self)
+        for name in MOVABLE:
+            del values["loop"][name]
+        sources = sorted({source for view in self.views for source in view.sources})
+        values["data"] = [source_digest(data, source) for source in sources]
+        return hashlib.blake2b(json.dumps(values).encode(), digest_size=8).hexdigest()
 
     def start_digest(self) -> str:
         """Returns what names a siamese start: equal where all but the optimisation is."""

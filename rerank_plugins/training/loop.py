@@ -90,9 +90,8 @@ def train(
     output.mkdir(parents=True, exist_ok=True)
     teacher = encoder or base_encoder(base, place)
     questions = mine_questions(config, data, output, teacher, progress)
-    run = _Run(config, base, output, questions, place, progress)
-    if resume:
-        run.restore()
+    run = _Run(config, base, output, questions, place, config.run_digest(data), progress)
+    run.restore(resume=resume)
     return run.finish(progress)
 
 
@@ -104,9 +103,11 @@ class _Run:
         output: Path,
         questions: Questions,
         device: torch.device,
+        recipe: str,
         show: bool,
     ) -> None:
         self.config = config
+        self.recipe = recipe
         self.output = output
         self.questions = questions
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
@@ -148,13 +149,26 @@ class _Run:
     def checkpoint(self) -> Path:
         return self.output / "checkpoint.pt"
 
-    def restore(self) -> None:
-        if self.checkpoint.is_file():
+    @property
+    def log_file(self) -> Path:
+        return self.output / "log.jsonl"
+
+    def restore(self, *, resume: bool) -> None:
+        """Goes on from the checkpoint; the log keeps what it knows of."""
+        if resume and self.checkpoint.is_file():
             self.progress = load_checkpoint(
-                self.checkpoint, self.student, self.optimizer, self.average
+                self.checkpoint,
+                self.student,
+                self.optimizer,
+                self.average,
+                self.recipe,
             )
             if self.copy is not None:
                 self.copy.follow()
+        if self.log_file.is_file():
+            entries = self.log_file.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [entry for entry in entries if json.loads(entry)["step"] <= self.progress.step]
+            self.log_file.write_text("".join(kept) if self.progress.step else "", encoding="utf-8")
 
     def finish(self, show: bool) -> TrainingResult:
         """Does the steps that are left, then measures and saves."""
@@ -195,7 +209,14 @@ class _Run:
         )
 
     def save(self) -> None:
-        save_checkpoint(self.checkpoint, self.student, self.optimizer, self.average, self.progress)
+        save_checkpoint(
+            self.checkpoint,
+            self.student,
+            self.optimizer,
+            self.average,
+            self.progress,
+            self.recipe,
+        )
 
     def step(self) -> tuple[float, float]:
         groups = step_groups(
@@ -255,5 +276,5 @@ class _Run:
 
     def log(self, **entry: object) -> None:
         entry = {"step": self.progress.step, "seconds": round(self.progress.seconds, 1), **entry}
-        with (self.output / "log.jsonl").open("a", encoding="utf-8") as lines:
+        with self.log_file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(entry) + "\n")

@@ -30,14 +30,29 @@ def read_pairs(data: Path, source: str) -> list[Pair]:
     Raises:
         InvalidInputError: The source is missing, holds a broken line, or holds no pair.
     """
+    path = _file_of(data, source)
+    pairs = list(_parse(path))
+    if not pairs:
+        msg = f"{path} holds no pairs; it needs one JSON object a line"
+        raise InvalidInputError(msg)
+    return pairs
+
+
+def source_digest(data: Path, source: str) -> str:
+    """Returns what names a source's content: a hash of its file.
+
+    Raises:
+        InvalidInputError: The source is missing.
+    """
+    with _file_of(data, source).open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _file_of(data: Path, source: str) -> Path:
     for name in FILE_NAMES:
         path = data / source / name
         if path.is_file():
-            pairs = list(_parse(path))
-            if not pairs:
-                msg = f"{path} holds no pairs; it needs one JSON object a line"
-                raise InvalidInputError(msg)
-            return pairs
+            return path
     msg = (
         f"source {source!r} has no {' or '.join(FILE_NAMES)} in {data / source}; "
         "give the folder that holds the sources with --data, or take the source out of the recipe"

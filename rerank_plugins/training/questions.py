@@ -23,7 +23,7 @@ from rerank_plugins.training.mining import (
     read_mined,
     write_mined,
 )
-from rerank_plugins.training.pairs import read_pairs, split_pairs
+from rerank_plugins.training.pairs import read_pairs, source_digest, split_pairs
 from rerank_plugins.training.settings import ViewConfig
 from rerank_plugins.training.views import build_view, merge
 
@@ -67,7 +67,7 @@ def load_questions(
     Args:
         config: The recipe.
         data: Folder with one folder a source.
-        cache: Folder for mined questions. A changed recipe mines again what the change touches.
+        cache: Folder for mined questions. Changed recipes or data mine again what they touch.
         encoder: The teacher: texts to unit vectors.
         report: Called as ``report(name, done, total)`` before each mining and at the end.
     """
@@ -139,6 +139,7 @@ def _load_one(
         "seed": config.seed,
         "base": config.base,
         "mining": asdict(config.mining),
+        "data": [source_digest(data, source) for source in view.sources],
     }
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=8)
     path = cache / f"{view.kind}-{side}-{digest.hexdigest()}.jsonl"

@@ -16,6 +16,17 @@ VIEW_KINDS = (
 )
 PRECISIONS = ("fp32", "bf16")
 
+MOVABLE = (
+    "steps",
+    "decay_steps",
+    "precision",
+    "chunk_tokens",
+    "checkpoint_every",
+    "evaluate_every",
+    "development_questions",
+)
+"""Fields of ``LoopConfig`` that may change between two starts of a run."""
+
 
 @dataclass(frozen=True)
 class ViewConfig:

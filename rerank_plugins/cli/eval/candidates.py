@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval.options import FirstStage
 from rerank_plugins.cli.progress import progress
 from rerank_plugins.cli.trec import read_run_scores
@@ -43,6 +44,13 @@ class Stage:
 
         if self.run is not None:
             run = read_run_scores(str(self.run))
+            lacking = len(set(collection.queries) - set(run))
+            if lacking:
+                show(
+                    "warning",
+                    f"{self.run} has no candidates for {lacking} of the "
+                    f"{len(collection.queries)} queries of {collection.name}; they count as 0",
+                )
             return self.run.name, stages.given_candidates(collection, run, self.depth)
         if self.kind is FirstStage.judged:
             return self.kind, stages.judged_candidates(collection)

@@ -26,6 +26,7 @@ _CURVE_DEPTH = 200
 def evaluate(
     context: typer.Context,
     data: options.Data = None,
+    split: options.Split = None,
     topics: options.Topics = None,
     qrels: options.Qrels = None,
     corpus: options.Corpus = None,
@@ -74,16 +75,19 @@ def evaluate(
     figures = () if card is None else card_figures(card)
     if depth is None:
         depth = CARD_DEPTH if figures else _CURVE_DEPTH if curve else _DEPTH
-    measures = measure_names(depth, measure or MEASURES)
-    measures += [figure.measure for figure in figures if figure.measure not in measures]
+    measures = [*(measure or MEASURES), *(figure.measure for figure in figures)]
+    measure_names(depth, measures)  # finds out now what is no measure
     if figures and (data or topics or qrels or corpus):
         message = "--card names its own data; leave the collections out."
         raise typer.BadParameter(message)
     sources = [dataset_source(figure.dataset) for figure in figures] or sources_of(
-        data or [], topics=topics, qrels=qrels, corpus=corpus
+        data or [], split=split, topics=topics, qrels=qrels, corpus=corpus
     )
     if run is not None and len(sources) > 1:
         message = "--run is of one collection; give one."
+        raise typer.BadParameter(message)
+    if run is not None and first_stage is not None:
+        message = "--run is a first stage itself; leave --first-stage out."
         raise typer.BadParameter(message)
     if first_stage is None and not figures:
         first_stage = options.FirstStage.bm25

@@ -1,7 +1,8 @@
 """What `rerank eval` measures on: folders, TREC's files, ir_datasets ids."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,15 +26,29 @@ class Source:
 
 
 def sources_of(
-    data: Sequence[str], *, topics: Path | None, qrels: Path | None, corpus: Path | None
+    data: Sequence[str],
+    *,
+    split: str | None,
+    topics: Path | None,
+    qrels: Path | None,
+    corpus: Path | None,
 ) -> list[Source]:
     """The collections that the arguments mean.
+
+    Folders with the same last part are named as they were given, so that they can be told apart.
 
     Raises:
         typer.BadParameter: There are none, or one in TREC's files lacks a file.
         InvalidInputError: An argument is neither a folder of collections nor an ir_datasets id.
     """
-    sources = [source for argument in data for source in _sources(argument)]
+    found = [each for argument in data for each in _found(argument)]
+    repeated = Counter(each.name for each in found if isinstance(each, Path))
+    sources = [
+        each
+        if isinstance(each, Source)
+        else Source(partial(_read_folder, each, split, whole_name=repeated[each.name] > 1))
+        for each in found
+    ]
     if topics is not None and qrels is not None and corpus is not None:
         sources.append(Source(partial(_read_trec, topics, qrels, corpus)))
     elif topics is not None or qrels is not None or corpus is not None:
@@ -59,12 +74,12 @@ def dataset_source(dataset_id: str) -> Source:
     return Source(read, dataset_id)
 
 
-def _sources(argument: str) -> list[Source]:
+def _found(argument: str) -> "list[Source | Path]":
     if argument.startswith(_IR_DATASETS):
         return [dataset_source(argument.removeprefix(_IR_DATASETS))]
     path = Path(argument)
     if path.exists():
-        return [Source(partial(_read_folder, folder)) for folder in _folders(path)]
+        return [*_folders(path)]
     from rerank_plugins.evaluation.datasets import known_dataset
 
     if known_dataset(argument):
@@ -91,10 +106,11 @@ def _is_collection(path: Path) -> bool:
     return (path / "qrels.tsv").is_file() or (path / "qrels").is_dir()
 
 
-def _read_folder(folder: Path) -> "JudgedCollection":
+def _read_folder(folder: Path, split: str | None, *, whole_name: bool) -> "JudgedCollection":
     from rerank_plugins.evaluation import read_collection
 
-    return read_collection(folder)
+    collection = read_collection(folder, split=split)
+    return replace(collection, name=str(folder)) if whole_name else collection
 
 
 def _read_trec(topics: Path, qrels: Path, corpus: Path) -> "JudgedCollection":

@@ -29,6 +29,14 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Which judgements of a folder are read: qrels/NAME.tsv.",
+        show_default="qrels.tsv, or else qrels/test.tsv",
+    ),
+]
 Topics = Annotated[
     Path | None,
     typer.Option(

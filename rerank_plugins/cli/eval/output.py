@@ -60,8 +60,6 @@ class Output:
         """
         from rerank_plugins.evaluation import as_html, as_json, as_table
 
-        if self.runs is not None:
-            _write_runs(report.comparisons, self.runs)
         if self.html is not None:
             write_text(self.html, as_html(report))
         if self.as_json:
@@ -74,6 +72,8 @@ class Output:
             from rerank_plugins.cli.eval.tables import show_report
 
             show_report(Console(), report)
+        if self.runs is not None:  # last: ids that no run can hold cost no other report
+            _write_runs(report.comparisons, self.runs)
 
 
 def _write_runs(comparisons: "Sequence[Comparison]", folder: Path) -> None:

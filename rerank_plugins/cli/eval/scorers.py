@@ -65,13 +65,13 @@ def loaded_scorers(
         ModelError: A model cannot be loaded, or no combination can run.
         MissingExtraError: A backend's packages are not installed.
     """
-    from rerank_plugins.evaluation.scorers import cosine_scorer, scorer_function
+    from rerank_plugins.evaluation.scorers import CosineScorer, scorer_function
 
     functions: dict[str, ScoreFunction] = {}
     cosine = None
     if bi_encoder is not None and encoder is not None:
         cosine = (f"{Path(bi_encoder).name} cosine", encoder)
-        functions[cosine[0]] = cosine_scorer(encoder)
+        functions[cosine[0]] = CosineScorer(encoder)
     running = {}
     refusals: dict[str, UnsupportedOptionError] = {}
     with ExitStack() as stack, progress(len(configurations), "model", "Load") as advance:

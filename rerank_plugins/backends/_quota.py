@@ -1,0 +1,42 @@
+"""How much of the machine a container may use: runtimes count its host's processors."""
+
+import math
+import os
+from pathlib import Path
+
+
+def thread_limit(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Threads that fit a CPU quota below the processors there are; `None` where there is none.
+
+    More threads than the quota has processors get stopped in the middle of a batch until the
+    next period begins, all others waiting for them.
+
+    Args:
+        root: Where Linux shows control groups, version 2 (`cpu.max`) or 1 (`cpu/cpu.cfs_*`).
+    """
+    quota = _quota(root)
+    if quota is None:
+        return None
+    threads = max(1, math.ceil(quota))
+    return threads if threads < _processors() else None
+
+
+def _quota(root: Path) -> float | None:
+    """Processors' worth of time in a period."""
+    try:
+        if (root / "cpu.max").is_file():
+            allowed, period = (root / "cpu.max").read_text().split()
+        else:
+            folder = root / "cpu"
+            allowed = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text().strip()
+        share = float(allowed) / float(period)  # "max" and -1 are no limit
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+    return share if share > 0 else None
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
