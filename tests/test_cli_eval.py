@@ -68,6 +68,7 @@ def test_tables_show_every_collection_and_scorer_within_80_columns(
     assert "The first stage found" in out
     assert re.search(r"^ ?mean +[\d.]+ +[\d.]+ +[\d.]+", out, re.MULTILINE)
     assert "best for its time" in out
+    assert re.search(rf"from {tiny_model.name} +mean .*\n[^\n]*\n? ?embedded +[+-]", out)
     assert "MRR@10" in out
 
 

@@ -129,6 +129,12 @@ class TestJson:
         change = reranked["change"]["nDCG@10"]
         assert change["queries"] == 3 == change["better"] + change["worse"] + change["unchanged"]
         assert 0 < change["p_value"] <= 1
+        assert reranked["change_from_first_scorer"] == {}
+        against = collection["reranked"][1]["change_from_first_scorer"]["nDCG@10"]
+        assert against["mean"] == pytest.approx(
+            comparison.reranked[1].mean("nDCG@10") - comparison.reranked[0].mean("nDCG@10")
+        )
+        assert against["worse"] > 0
         assert reranked["latency_seconds"]["p50"] > 0
         assert [point["depth"] for point in reranked["curve"]] == [0, 10, 20, 30, 50, 100]
         assert value["peak_megabytes"] == {"judge": 123.4, "backwards": None}
@@ -173,6 +179,15 @@ class TestHtml:
         assert page.tags.count("svg") == 5  # trade-off, curve, and a change for each scorer
         assert len(set(page.ids)) == len(page.ids)
         assert {reference.removeprefix("#") for reference in page.references} <= set(page.ids)
+
+    def test_scorers_are_compared_with_the_first_stage_and_with_the_first_of_them(
+        self, report: Report
+    ) -> None:
+        text = " ".join(re.sub(r"<[^>]+>", " ", as_html(report)).split())
+        assert text.count("Change of nDCG@10 by reranking") == 1
+        table = text.partition("Change of nDCG@10 from 1 judge ")[2]
+        second = report.comparisons[0].against_first_scorer("nDCG@10")["backwards"]
+        assert re.match(rf"mean .* p 2 backwards {re.escape(f'{100 * second.mean:+.1f}')} ", table)
 
     def test_plots_take_the_pages_colours(self, report: Report) -> None:
         html = as_html(report)

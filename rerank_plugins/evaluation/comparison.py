@@ -8,7 +8,14 @@ from statistics import fmean
 
 from rerank_plugins.evaluation.collection import JudgedCollection
 from rerank_plugins.evaluation.first_stage import Candidates
-from rerank_plugins.evaluation.measures import MEASURES, measure, measure_names, recall_name
+from rerank_plugins.evaluation.measures import (
+    MEASURES,
+    Change,
+    change,
+    measure,
+    measure_names,
+    recall_name,
+)
 from rerank_plugins.evaluation.timing import Ask, Latency, ScoreFunction, latency, timed_answer
 
 
@@ -57,6 +64,11 @@ class Comparison:
     def measures(self) -> list[str]:
         """Names of the measures; the first is the one that changes are shown of."""
         return list(self.first_stage.values)
+
+    def against_first_scorer(self, name: str) -> dict[str, Change]:
+        """The change of a measure from the first scorer to each of the others, by their names."""
+        first, *others = self.reranked
+        return {other.name: change(first.values[name], other.values[name]) for other in others}
 
     @property
     def ceiling(self) -> float:

@@ -67,6 +67,7 @@ def _collection(report: Report, number: int, comparison: Comparison) -> dict[str
             {
                 "order": order,
                 "change": change(comparison.first_stage.values[measure], order.values[measure]),
+                "change_from_first": comparison.against_first_scorer(measure).get(order.name),
                 "latency": order.latency(),
                 "plot": plots.change_plot(comparison, order, f"change{number}-{place}"),
                 "lost": worst_queries(comparison, order),

@@ -78,6 +78,7 @@ def _collection(
     comparison: Comparison, curves: Mapping[str, Sequence[DepthPoint]]
 ) -> dict[str, Any]:
     before = comparison.first_stage.values
+    against = {name: comparison.against_first_scorer(name) for name in before}
     return {
         "collection": comparison.collection.name,
         "queries": len(comparison.collection.queries),
@@ -89,6 +90,11 @@ def _collection(
                 **_order(order),
                 "change": {
                     name: asdict(change(before[name], order.values[name])) for name in before
+                },
+                "change_from_first_scorer": {
+                    name: asdict(changes[order.name])
+                    for name, changes in against.items()
+                    if order.name in changes
                 },
                 "change_by_query": {
                     name: deltas(before[name], order.values[name]) for name in before

@@ -10,6 +10,7 @@ from rerank_plugins.cli.demo_tables import say
 from rerank_plugins.cli.tables import plain, wide_table
 from rerank_plugins.evaluation import (
     CardCheck,
+    Change,
     Comparison,
     DepthPoint,
     Order,
@@ -71,25 +72,33 @@ def _quality(console: Console, comparison: Comparison) -> None:
 
 def _changes(console: Console, comparison: Comparison) -> None:
     measure = comparison.measures[0]
-    table = wide_table()
-    table.add_column(f"change of {measure}", ratio=1, no_wrap=True, overflow="ellipsis")
-    for name in ("mean", "better", "worse", "same", "p"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for order in comparison.reranked:
-        moved = change(comparison.first_stage.values[measure], order.values[measure])
-        counts = (moved.better, moved.worse, moved.unchanged)
-        table.add_row(
-            plain(order.name),
-            f"{100 * moved.mean:+.1f}",
-            *(f"{count} ({count / moved.queries:.0%})" for count in counts),
-            f"{moved.p_value:.4f}",
-        )
-    console.print(table)
+    before = comparison.first_stage.values[measure]
+    changes = {order.name: change(before, order.values[measure]) for order in comparison.reranked}
+    _change_table(console, f"change of {measure}", changes)
+    others = comparison.against_first_scorer(measure)
+    if others:
+        _change_table(console, f"from {comparison.reranked[0].name}", others)
     say(
         console,
         f"p: paired randomisation test over {len(comparison.collection.queries)} queries; above "
         "0.05 the difference may be luck.",
     )
+
+
+def _change_table(console: Console, title: str, changes: Mapping[str, Change]) -> None:
+    table = wide_table()
+    table.add_column(plain(title), ratio=1, no_wrap=True, overflow="ellipsis")
+    for name in ("mean", "better", "worse", "same", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, moved in changes.items():
+        counts = (moved.better, moved.worse, moved.unchanged)
+        table.add_row(
+            plain(name),
+            f"{100 * moved.mean:+.1f}",
+            *(f"{count} ({count / moved.queries:.0%})" for count in counts),
+            f"{moved.p_value:.4f}",
+        )
+    console.print(table)
 
 
 def _latency(console: Console, comparison: Comparison) -> None:
