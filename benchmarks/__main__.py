@@ -5,11 +5,12 @@ python -m benchmarks [single] [load] [start] [roofline] [--report FILE]
 
 import argparse
 import sys
+from datetime import date
 from pathlib import Path
 
 from benchmarks.load import load
 from benchmarks.peers.run import peers_report
-from benchmarks.report import with_heading, with_section
+from benchmarks.report import HEADING, measured_here, with_section
 from benchmarks.roofline import roofline
 from benchmarks.single import single
 from benchmarks.start import start
@@ -33,10 +34,9 @@ def main() -> None:
     names, path = arguments.sections or list(OWN), arguments.report
     if unknown := [name for name in names if name not in SECTIONS]:
         parser.error(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
-    report = path.read_text(encoding="utf-8") if path.exists() else ""
-    report = with_heading(report)
+    report = path.read_text(encoding="utf-8") if path.exists() else HEADING
     for name in names:
-        section = SECTIONS[name]()
+        section = measured_here(SECTIONS[name](), f"{date.today():%Y-%m-%d}")
         sys.stdout.write(section + "\n\n")
         sys.stdout.flush()
         report = with_section(report, section)

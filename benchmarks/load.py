@@ -5,6 +5,7 @@ all callers shared the throughput of a single caller evenly.
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import numpy as np
 from llama_index.core.postprocessor import SentenceTransformerRerank
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
-from benchmarks.ways import BF16, FP32, texts
+from benchmarks.ways import BF16, FP32, texts, unmet
 from rerank_plugins import CrossEncoderScorer
 from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.backends._choice import cpu_has_bf16
@@ -85,8 +86,10 @@ def _stock_wrapper() -> Service:
 
 
 def _rows(service: Service, queries: list[str], passages: list[str]) -> list[str]:
+    numbers = itertools.count()
+
     def request(number: int) -> tuple[str, list[str]]:
-        return queries[number % len(queries)], passages
+        return queries[number % len(queries)], unmet(passages, next(numbers))
 
     service.call(*request(0))
     rows: list[str] = []
@@ -150,11 +153,12 @@ def _asyncio(
 def _beside_bulk(scorer: CrossEncoderScorer, query: str, passages: list[str]) -> str:
     """What a small request waits while a bulk job runs."""
     service = Service(BF16, scorer.score, scorer.ascore)
-    small = (query, passages[:SMALL_PASSAGES])
-    quiet = [_timed(service, small) for _ in range(SMALL_REQUESTS)]
-    pairs = [(query, passages[number % len(passages)]) for number in range(BULK_PAIRS)]
-    bulk = scorer.submit(pairs)
-    busy = [_timed(service, small) for _ in range(SMALL_REQUESTS)]
+    requests = [(query, unmet(passages[:SMALL_PASSAGES], n)) for n in range(2 * SMALL_REQUESTS)]
+    quiet = [_timed(service, small) for small in requests[:SMALL_REQUESTS]]
+    rounds = -(-BULK_PAIRS // len(passages))
+    pairs = [(query, passage) for n in range(rounds) for passage in unmet(passages, -n - 1)]
+    bulk = scorer.submit(pairs[:BULK_PAIRS])
+    busy = [_timed(service, small) for small in requests[SMALL_REQUESTS:]]
     unfinished = bulk.cancel()
     q50, q99 = np.quantile(quiet, [0.5, 0.99]) * 1000
     b50, b99 = np.quantile(busy, [0.5, 0.99]) * 1000

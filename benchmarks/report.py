@@ -1,4 +1,4 @@
-"""The report: a heading that names machine and versions, and one section for each benchmark."""
+"""The report: a heading, and one section for each benchmark that names machine and versions."""
 
 import platform
 import re
@@ -8,16 +8,18 @@ from benchmarks.machine import machine
 
 PACKAGES = ("sentence-transformers", "transformers", "torch", "onnxruntime", "openvino", "numpy")
 
+HEADING = """# Benchmarks
 
-def heading() -> str:
-    """What all sections share."""
+Command: `make bench`; one section: `python -m benchmarks NAME`. The embedded model's weights in
+every way. Ways that are compared are measured one after the other in every round."""
+
+
+def measured_here(section: str, day: str) -> str:
+    """A section with a line under its title that says when, where and with what."""
+    title, _, rest = section.partition("\n")
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return (
-        "# Benchmarks\n\nCommand: `make bench`; one section: `python -m benchmarks NAME`. The "
-        "embedded model's weights in every way. Ways that are compared are measured one after the "
-        f"other in every round.\n\nMachine: {machine()}. "
-        f"Python {platform.python_version()}, {versions}."
-    )
+    line = f"{day}, {machine()}. Python {platform.python_version()}, {versions}."
+    return f"{title}\n\n{line}\n{rest}"
 
 
 def with_section(report: str, section: str) -> str:
@@ -29,9 +31,3 @@ def with_section(report: str, section: str) -> str:
         parts[-1] = parts[-1].rstrip("\n") + "\n\n"
         parts.append(section)
     return "".join(parts).rstrip("\n") + "\n"
-
-
-def with_heading(report: str) -> str:
-    """The report under the heading of this machine."""
-    sections = re.split(r"^(?=## )", report, maxsplit=1, flags=re.MULTILINE)[1:]
-    return "\n\n".join([heading(), *sections])

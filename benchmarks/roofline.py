@@ -14,7 +14,7 @@ import openvino
 import openvino.opset13
 from numpy.typing import NDArray
 
-from benchmarks.ways import BF16, FP32, INT8, Score, texts, ways
+from benchmarks.ways import BF16, FP32, INT8, Score, texts, unmet, ways
 from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins._pairs import PairTokenizer
 from rerank_plugins.backends._choice import cpu_has_bf16
@@ -61,7 +61,8 @@ def roofline() -> str:
     with ways() as found:
         for number in range(ROUNDS + 1):
             for name in precisions:
-                rate, speed = _rate(products[name]), _speed(found[name], query, passages)
+                rate = _rate(products[name])
+                speed = _speed(found[name], query, unmet(passages, number))
                 if number:  # the first is to warm up
                     rates[name].append(rate)
                     speeds[name].append(speed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import kendalltau
 
-from benchmarks.ways import STOCK, Score, Texts, texts, ways
+from benchmarks.ways import STOCK, Score, Texts, texts, unmet, ways
 from rerank_plugins.demo import load_corpus, load_questions
 
 ROUNDS = {10: 30, 25: 20, 50: 12, 100: 8, 200: 5}
@@ -81,14 +81,11 @@ def _table(
 def _interleaved(
     found: Mapping[str, Score], passages: Sequence[str], queries: list[str], rounds: int
 ) -> dict[str, list[float]]:
-    """Seconds of each way, all ways one after the other in every round; the first is not kept.
-
-    A number at the end of each passage makes it new in every round, as ids of passages are kept.
-    """
+    """Seconds of each way, all ways one after the other in every round; the first is not kept."""
     seconds: dict[str, list[float]] = {name: [] for name in found}
     for number in range(rounds + 1):
         query = queries[number % len(queries)]
-        new = [f"{passage} {number}" for passage in passages]
+        new = unmet(passages, number)
         for name, score in found.items():
             time.sleep(REST)
             start = time.perf_counter()

@@ -46,6 +46,11 @@ def texts() -> Texts:
     return Texts([question.query for question in load_questions()], short, long)
 
 
+def unmet(passages: Sequence[str], number: int) -> list[str]:
+    """The passages with a number at their end: new to a scorer that keeps ids of those it met."""
+    return [f"{passage} {number}" for passage in passages]
+
+
 @contextmanager
 def ways() -> Iterator[dict[str, Score]]:
     """Loads every way that runs here; the first is the baseline."""

@@ -4,7 +4,8 @@ There are two lanes. Short requests are served in the order of their arrival. Lo
 at the tokenizer, slice by slice, and what it gives lies in one pool sorted by length. The pool is
 used up before what was tokenized meanwhile becomes the next: were it topped up, its shortest pairs
 would never come to their turn. A batch is led by one lane and filled up with pairs of similar
-length from both.
+length: those of the long lane from both, those of the short one from its own, because long ones
+would double the time of a few short pairs and lose nothing by waiting for a turn of theirs.
 """
 
 from collections import deque
@@ -107,6 +108,8 @@ class Schedule:
         options, longest = leaders[0].request.options, leaders[0].tokens
         room = max(1, budget(options) // max(1, longest))
         batch = [item for item in leaders if item.request.options == options][:room]
+        if lanes[0] is self._short:
+            lanes = [self._short]
         if len(batch) < room:
             taken = set(map(id, batch))
             batch += [

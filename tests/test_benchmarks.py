@@ -1,10 +1,12 @@
 """The benchmarks' own arithmetic and report; what they measure is not tested."""
 
+from importlib.metadata import version
+
 import pytest
 from transformers import AutoConfig
 
 from benchmarks import roofline
-from benchmarks.report import with_section
+from benchmarks.report import measured_here, with_section
 from rerank_plugins._model import EMBEDDED_FOLDER
 
 
@@ -27,6 +29,14 @@ def test_a_section_takes_the_place_of_the_one_of_its_title() -> None:
     report = "# Benchmarks\n\nHow.\n\n## One\n\nold\n\n## Two\n\nkept\n"
 
     assert with_section(report, "## One\n\nnew") == report.replace("old", "new")
+
+
+def test_a_section_says_when_where_and_with_what_it_was_measured() -> None:
+    title, blank, line, *rest = measured_here("## One\n\n| table |", "2026-01-02").split("\n")
+
+    assert (title, blank, rest) == ("## One", "", ["", "| table |"])
+    assert line.startswith("2026-01-02, ")
+    assert f"torch {version('torch')}" in line
 
 
 def test_a_new_section_goes_to_the_end() -> None:

@@ -105,11 +105,23 @@ def test_a_short_request_overtakes_a_long_one() -> None:
     assert names(schedule.draw(lambda _: 100)) == {"bulk"}
     schedule.add(request("small", 10))
     read_all(schedule)
-    # ten pairs of the small one and, since ten more of that length fit, of the long one
     batch = schedule.draw(lambda _: 100)
-    assert names(batch) == {"small", "bulk"}
-    assert sum(item.request.size == 10 for item in batch) == 10
-    assert len(batch) == 20
+    assert names(batch) == {"small"}  # ten more pairs would fit, and double its time
+    assert len(batch) == 10
+
+
+def test_short_requests_fill_up_each_others_batches_and_what_a_long_one_leaves() -> None:
+    schedule = scheduled(request("bulk", SLICE + 1))
+    batches = []
+    for number in range(60):  # SLICE + 1 pairs are 12 full batches and one of 17
+        schedule.add(request(f"small{number}", 15))
+        read_all(schedule)
+        batches.append(schedule.draw(lambda _: 100))
+    assert names(batches[0]) == {"small0"}  # there was nothing else to fill it up with
+    assert names(batches[1]) == {"small1"}
+    last = next(batch for batch in batches[::-1] if "bulk" in names(batch))
+    assert len(last) == 20
+    assert len(names(last)) == 2
 
 
 def test_a_long_request_leads_a_batch_in_so_many_while_short_ones_never_end() -> None:
