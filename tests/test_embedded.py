@@ -51,6 +51,26 @@ def test_the_answer_beats_noise_and_other_languages(onnx_scores: np.ndarray) -> 
     assert (onnx_scores[NOISE] < onnx_scores[0]).all()
 
 
+def test_noise_of_any_kind_ranks_below_the_answer_of_nearly_every_question() -> None:
+    letters = np.random.default_rng(1).choice([*"abcdefghijklmnopqrstuvwxyz    "], 300)
+    noise = [
+        "",
+        "!!! ??? ...",
+        "".join(letters),
+        "花は朝に開き、夜に閉じます。",
+        "Der Zug nach Hamburg fährt heute zehn Minuten später vom Gleis sieben ab.",
+        "def resize(image, width):\n    ratio = width / image.width\n    return image.scale(ratio)",
+        "lorem ipsum dolor sit amet " * 200,
+    ]
+    texts = {passage.id: f"{passage.title} {passage.text}" for passage in load_corpus()}
+    below = []
+    with CrossEncoderScorer("embedded") as scorer:
+        for question in load_questions()[:20]:
+            answer, *scores = scorer.score(question.query, [texts[question.answer], *noise])
+            below += [score < answer for score in scores]
+    assert np.mean(below) > 0.97
+
+
 def test_its_weights_are_light() -> None:
     assert (EMBEDDED_FOLDER / "model.safetensors").stat().st_size < 40_000_000
 
@@ -115,12 +135,12 @@ def test_it_finds_most_answers_of_the_demo_among_all_passages() -> None:
 def test_a_longer_passage_is_not_a_better_one() -> None:
     words = " ".join(passage.text for passage in load_corpus()).split()
     generator = np.random.default_rng(0)
-    lengths = generator.integers(8, 200, size=20)
-    starts = generator.integers(0, len(words) - 200, size=20)
-    passages = [" ".join(words[at : at + n]) for at, n in zip(starts, lengths, strict=True)]
+    correlations = []
     with CrossEncoderScorer("embedded") as scorer:
-        correlations = [
-            spearmanr(lengths, scorer.score(question.query, passages)).statistic
-            for question in load_questions()[:12]
-        ]
-    assert abs(np.mean(correlations)) < 0.4
+        for question in load_questions()[:25]:
+            lengths = generator.integers(8, 200, size=20)
+            starts = generator.integers(0, len(words) - 200, size=20)
+            passages = [" ".join(words[at : at + n]) for at, n in zip(starts, lengths, strict=True)]
+            scores = scorer.score(question.query, passages)
+            correlations.append(spearmanr(lengths, scores).statistic)
+    assert abs(np.mean(correlations)) < 0.25  # 0.11 over all 50, with a standard error of 0.03
