@@ -1,9 +1,10 @@
 """Adapts the embedded model to one domain, and looks for a loss in another.
 
-    python examples/adapt_to_a_domain.py my-pairs.jsonl other-collection --output adapted
+    python examples/adapt_to_a_domain.py my-pairs.jsonl other-collection... --output adapted
 
 `my-pairs.jsonl` has a {"query": "...", "positive": "..."} a line; a folder with pairs.jsonl or in
-BEIR's layout is fine too. `other-collection` is a folder in BEIR's layout from another domain.
+BEIR's layout is fine too. `other-collection` is a folder in BEIR's layout from another domain, one
+or more.
 Needs: pip install "rerank-plugins[train]"
 """
 
@@ -44,7 +45,7 @@ def measure_elsewhere(collection: Path, start: str, adapted: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pairs", type=Path, help="what to adapt to")
-    parser.add_argument("other", type=Path, help="a collection from another domain")
+    parser.add_argument("other", type=Path, nargs="+", help="collections from other domains")
     parser.add_argument("--output", type=Path, required=True, help="folder for the run")
     parser.add_argument("--model", default="embedded", help="what to start from")
     parser.add_argument("--questions", type=int, default=240, help="how many to use")
@@ -76,7 +77,8 @@ def main() -> None:
             moved.after,
             moved.change.p_value,
         )
-    measure_elsewhere(arguments.other, arguments.model, result.model)
+    for other in arguments.other:
+        measure_elsewhere(other, arguments.model, result.model)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ class Engine:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         request = Request(pairs, options, timeout=timeout, deadline=deadline)
+        request.add_done_callback(self._forget)  # before it is open: no interrupt can come between
         with self._changed:
             if self._closed:
                 raise self._closed_error()
@@ -95,7 +96,6 @@ class Engine:
             self._unscored = total
             self._schedule.add(request)
             self._changed.notify_all()
-        request.add_done_callback(self._forget)
         return request
 
     def close(self, *, wait: bool) -> None:

@@ -11,7 +11,7 @@ from rerank_plugins.backends._quota import thread_limit
 
 @pytest.fixture(autouse=True)
 def eight_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_quota, "_processors", lambda: 8)
+    monkeypatch.setattr(_quota, "processors", lambda: 8)
 
 
 @pytest.mark.parametrize(

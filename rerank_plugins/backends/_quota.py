@@ -18,7 +18,7 @@ def thread_limit(root: Path = Path("/sys/fs/cgroup")) -> int | None:
     if quota is None:
         return None
     threads = max(1, math.ceil(quota))
-    return threads if threads < _processors() else None
+    return threads if threads < processors() else None
 
 
 def _quota(root: Path) -> float | None:
@@ -36,7 +36,8 @@ def _quota(root: Path) -> float | None:
     return share if share > 0 else None
 
 
-def _processors() -> int:
+def processors() -> int:
+    """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

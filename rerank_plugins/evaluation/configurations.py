@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins._model import ModelSettings, locate
-from rerank_plugins.evaluation.environment import RUNTIME, cores, processor, versions
+from rerank_plugins.backends._quota import processors
+from rerank_plugins.evaluation.environment import RUNTIME, processor, versions
 from rerank_plugins.scorer import CrossEncoderScorer
 
 
@@ -71,7 +72,7 @@ def configurations(
 
 def machine_identity() -> str:
     """What times depend on besides the model, and scores in their last digits."""
-    return json.dumps([processor(), cores(), versions(RUNTIME)])
+    return json.dumps([processor(), processors(), versions(RUNTIME)])
 
 
 def _contents(folder: Path) -> dict[str, str]:

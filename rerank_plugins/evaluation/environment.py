@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from rerank_plugins.backends._quota import processors
 
 RUNTIME = (
     "rerank-plugins",
@@ -55,7 +56,7 @@ def current_environment(command: str) -> Environment:
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
         system=f"{platform.system()} {platform.release()}",
         processor=processor(),
-        cores=cores(),
+        cores=processors(),
         python=platform.python_version(),
         packages=versions((*RUNTIME, *_MEASURING)),
     )
@@ -69,13 +70,6 @@ def processor() -> str:
         if found:
             return found[1]
     return platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:
