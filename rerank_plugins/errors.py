@@ -13,7 +13,7 @@ RerankError
 │   └── UnsupportedOptionError (ValueError)      the model cannot run with the chosen options
 ├── DatasetUnreachableError (ConnectionError)  a dataset to measure on could not be downloaded
 ├── MissingExtraError (ImportError)       an optional dependency is not installed
-├── ScoringError (RuntimeError)           the model gave something that is not a score
+├── ScoringError (RuntimeError)           the model gave no score, or none that is a number
 ├── QueueFullError (RuntimeError)         too many pairs wait for the model already
 ├── ScoringTimeoutError (TimeoutError)    not scored within the timeout
 ├── ScorerClosedError (RuntimeError)      used after close()
@@ -95,7 +95,7 @@ class MissingExtraError(RerankError, ImportError):
 
 
 class ScoringError(RerankError, RuntimeError):
-    """The model answered with NaN or infinity instead of a score; no ranking was made from it."""
+    """The model answered with NaN or infinity, or a single pair did not fit into memory."""
 
 
 class QueueFullError(RerankError, RuntimeError):
