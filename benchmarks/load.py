@@ -166,8 +166,8 @@ def _beside_bulk(service: Service, scorer: CrossEncoderScorer, data: Texts) -> s
     b50, b99 = np.quantile(busy, [0.5, 0.99]) * 1000
     return (
         f"\nA request of {SMALL_PASSAGES} passages, {service.name}: p50 {q50:.0f} ms, "
-        f"p99 {q99:.0f} ms alone; p50 {b50:.0f} ms, p99 {b99:.0f} ms while {BULK_PAIRS} pairs are scored"
-        f"{' (the job outlasted the requests)' if unfinished else ''}."
+        f"p99 {q99:.0f} ms alone; p50 {b50:.0f} ms, p99 {b99:.0f} ms while {BULK_PAIRS} pairs "
+        f"are scored{' (the job outlasted the requests)' if unfinished else ''}."
     )
 
 
