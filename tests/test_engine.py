@@ -322,6 +322,22 @@ def test_a_bar_that_cannot_be_drawn_fails_nobody(monkeypatch: pytest.MonkeyPatch
         np.testing.assert_array_equal(scores(subject.submit(pairs, PLAIN)), numbers(pairs))
 
 
+def test_a_process_that_can_start_no_thread_is_told_so_and_may_try_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    pairs = some_pairs("q", 5)
+    with engine(NumberBackend()) as subject:
+        with monkeypatch.context() as patch:
+            patch.setattr(ThreadPoolExecutor, "submit", refuse)
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                subject.submit(pairs, PLAIN)
+        np.testing.assert_array_equal(scores(subject.submit(pairs, PLAIN)), numbers(pairs))
+
+
 def test_a_timeout_longer_than_a_clock_can_wait_is_none() -> None:
     gate = threading.Semaphore(0)
     backend = NumberBackend(gate=gate)
