@@ -236,6 +236,7 @@ def test_queries_that_lost_are_shown_with_what_stood_and_stands_first(
     [
         (["{data}/one", "--json", "--markdown"], 2, "exclude each other"),
         (["{data}", "--run", "r"], 2, "--run is of one collection"),
+        (["irds:vaswani", "--split", "dev"], 2, "--split is for folders"),
         (["{data}/one", "--run", "r", "--first-stage", "dense"], 2, "leave --first-stage out"),
         (["{data}/one", "--first-stage", "dense"], 2, "need --bi-encoder"),
         (["{data}/one", "--depth", "0"], 2, "--depth"),

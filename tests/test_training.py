@@ -181,8 +181,14 @@ class TestRun:
             with pytest.raises(KeyboardInterrupt):
                 run(tiny_config(base), data, tmp_path / "parts")
         assert (tmp_path / "parts" / "checkpoint.pt").is_file()
+        with (tmp_path / "parts" / "log.jsonl").open("a") as lines:
+            lines.write('{"step": 5, "sec')  # killed while it wrote
         resumed = run(tiny_config(base), data, tmp_path / "parts")
         assert resumed.steps == whole.steps
+        entries = [
+            json.loads(line) for line in (tmp_path / "parts" / "log.jsonl").read_text().splitlines()
+        ]
+        assert [entry["step"] for entry in entries if "loss" in entry] == [1, 2, 3, 4, 5, 6]
         for name, weights in weights_of(whole).items():
             torch.testing.assert_close(weights_of(resumed)[name], weights, msg=name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import ItemsView, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -131,10 +131,6 @@ class StoredPassages(Mapping[str, str]):
         """Ids and texts in the collection's order, in one pass over it."""
         return _Items(self)
 
-    def values(self) -> ValuesView[str]:
-        """Texts in the collection's order, in one pass over it."""
-        return _Texts(self)
-
     def documents(self) -> Iterator[tuple[str, str]]:
         """Ids and texts, read one after the other."""
         with _readable(self._id):
@@ -147,13 +143,6 @@ class _Items(ItemsView[str, str]):
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return self._mapping.documents()
-
-
-class _Texts(ValuesView[str]):
-    _mapping: StoredPassages
-
-    def __iter__(self) -> Iterator[str]:
-        return (text for _, text in self._mapping.documents())
 
 
 def _library() -> Any:

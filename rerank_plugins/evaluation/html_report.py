@@ -59,6 +59,7 @@ def _collection(report: Report, number: int, comparison: Comparison) -> dict[str
 
     measure = comparison.measures[0]
     curves = report.curve(number)
+    from_first = comparison.against_first_scorer(measure)
     return {
         "comparison": comparison,
         "curves": curves,
@@ -67,7 +68,7 @@ def _collection(report: Report, number: int, comparison: Comparison) -> dict[str
             {
                 "order": order,
                 "change": change(comparison.first_stage.values[measure], order.values[measure]),
-                "change_from_first": comparison.against_first_scorer(measure).get(order.name),
+                "change_from_first": from_first.get(order.name),
                 "latency": order.latency(),
                 "plot": plots.change_plot(comparison, order, f"change{number}-{place}"),
                 "lost": worst_queries(comparison, order),

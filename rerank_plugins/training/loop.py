@@ -166,8 +166,9 @@ class _Run:
             if self.copy is not None:
                 self.copy.follow()
         if self.log_file.is_file():
-            entries = self.log_file.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [entry for entry in entries if json.loads(entry)["step"] <= self.progress.step]
+            lines = self.log_file.read_text(encoding="utf-8").splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("\n")]  # a killed run's last is not
+            kept = [line for line in whole if json.loads(line)["step"] <= self.progress.step]
             self.log_file.write_text("".join(kept) if self.progress.step else "", encoding="utf-8")
 
     def finish(self, show: bool) -> TrainingResult:

@@ -42,6 +42,9 @@ def sources_of(
         InvalidInputError: An argument is neither a folder of collections nor an ir_datasets id.
     """
     found = [each for argument in data for each in _found(argument)]
+    if split is not None and not any(isinstance(each, Path) for each in found):
+        message = "--split is for folders with qrels/NAME.tsv; an ir_datasets id names its own."
+        raise typer.BadParameter(message)
     repeated = Counter(each.name for each in found if isinstance(each, Path))
     sources = [
         each
