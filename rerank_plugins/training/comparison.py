@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 from transformers import BertForSequenceClassification
@@ -39,21 +40,64 @@ class Directions:
     scale: float
 
 
-def main_directions(questions: list[Question], size: int, rng: np.random.Generator) -> Directions:
+class VectorPairs:
+    """Draws the teacher's vectors of questions, and of a mined or any passage beside each.
+
+    Args:
+        questions: All questions of a run.
+        rng: Decides what is drawn.
+        device: Where the vectors are held.
+    """
+
+    def __init__(
+        self, questions: list[Question], rng: np.random.Generator, device: torch.device
+    ) -> None:
+        self._rng = rng
+        firsts: dict[int, int] = {}
+        views: list[NDArray[np.float16]] = []
+        held = 0
+        for question in questions:
+            if id(question.vectors) not in firsts:
+                firsts[id(question.vectors)] = held
+                views.append(question.vectors)
+                held += len(question.vectors)
+        self._questions = torch.from_numpy(np.stack([one.vector for one in questions])).to(device)
+        self._passages = torch.from_numpy(np.concatenate(views)).to(device)
+        self._first = np.array([firsts[id(one.vectors)] for one in questions])
+        self._size = np.array([len(one.vectors) for one in questions])
+        self._counts = np.array([len(one.mined.passages) for one in questions])
+        self._ends = self._counts.cumsum()
+        self._mined = np.concatenate([one.mined.passages for one in questions])
+
+    def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns ``count`` pairs of vectors, each ``(count, width)``."""
+        asked = self._rng.integers(len(self._first), size=count)
+        place = self._rng.random(count)
+        nearby = self._ends[asked] - self._counts[asked]
+        nearby = self._mined[nearby + (place * self._counts[asked]).astype(np.int64)]
+        anywhere = (place * self._size[asked]).astype(np.int64)
+        held = np.where(self._rng.random(count) < _RANDOM_SHARE, anywhere, nearby)
+        held = held + self._first[asked]
+        return (
+            self._questions[torch.from_numpy(asked)].float(),
+            self._passages[torch.from_numpy(held)].float(),
+        )
+
+
+def main_directions(pairs: VectorPairs, size: int, rng: np.random.Generator) -> Directions:
     """Returns the main directions of the teacher's vectors, turned so that heads share them.
 
     Raises:
         InvalidInputError: The vectors are not of the student's hidden size, so not of its base.
     """
-    asked, held = _vector_pairs(questions, _SAMPLE, rng)
-    if asked.shape[1] != size:
+    vectors = torch.cat(pairs.draw(_SAMPLE)).cpu()
+    if vectors.shape[1] != size:
         msg = (
-            f"the teacher's vectors have {asked.shape[1]} numbers, the student's tokens {size}; "
+            f"the teacher's vectors have {vectors.shape[1]} numbers, the student's tokens {size}; "
             "siamese_steps needs the base as the teacher: leave encoder out, "
             "or set siamese_steps = 0"
         )
         raise InvalidInputError(msg)
-    vectors = torch.cat([asked, held])
     _, _, right = torch.linalg.svd(vectors, full_matrices=False)
     half = size // 2
     turn = torch.linalg.qr(torch.from_numpy(rng.standard_normal((half, half)).astype(np.float32)))
@@ -65,7 +109,7 @@ def main_directions(questions: list[Question], size: int, rng: np.random.Generat
 def fit_comparison(
     student: BertForSequenceClassification,
     directions: Directions,
-    questions: list[Question],
+    pairs: VectorPairs,
     first: torch.Tensor,
     steps: int,
     rng: np.random.Generator,
@@ -78,14 +122,16 @@ def fit_comparison(
         [last.attention.output, last.intermediate, last.output, bert.pooler]
     ).append(student.classifier)
     _reset(last, student, rng)
+    device = first.device
+    matrix = directions.matrix.to(device)
     optimizer = torch.optim.AdamW(parts.parameters(), lr=1e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=max(steps, 2))
     for _ in tqdm(range(steps), desc="fitting the comparison", disable=not progress):
-        asked, held = _vector_pairs(questions, _PAIRS, rng)
-        read = torch.cat([asked @ directions.matrix, held @ directions.matrix], 1)
-        read += 0.1 * torch.from_numpy(rng.standard_normal(read.shape).astype(np.float32))
-        residual = first[torch.from_numpy(rng.integers(len(first), size=len(read)))]
-        attended = last.attention.output(read, residual)
+        asked, held = pairs.draw(_PAIRS)
+        read = torch.cat([asked @ matrix, held @ matrix], 1)
+        read += 0.1 * torch.randn(read.shape, device=device)
+        drawn = torch.from_numpy(rng.integers(len(first), size=len(read))).to(device)
+        attended = last.attention.output(read, first[drawn])
         state = last.output(last.intermediate(attended), attended)
         logits = student.classifier(bert.pooler(state[:, None]))[:, 0]
         loss = nn.functional.mse_loss(logits, _SCALE * ((asked * held).sum(1) - _CENTRE))
@@ -124,25 +170,3 @@ def _reset(last: Any, student: BertForSequenceClassification, rng: np.random.Gen
         for norm in (last.attention.output.LayerNorm, last.output.LayerNorm):
             norm.weight.fill_(1)
             norm.bias.zero_()
-
-
-def _vector_pairs(
-    questions: list[Question], count: int, rng: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The teacher's vectors of questions, and of a mined or any passage beside each."""
-    asked, held = [], []
-    draws = zip(
-        rng.integers(len(questions), size=count), rng.random(count), rng.random(count), strict=True
-    )
-    for number, kind, place in draws:
-        question = questions[int(number)]
-        if kind < _RANDOM_SHARE:
-            passage = int(place * len(question.texts))
-        else:
-            passage = question.mined.passages[int(place * len(question.mined.passages))]
-        asked.append(question.vector)
-        held.append(question.vectors[passage])
-    return (
-        torch.from_numpy(np.stack(asked).astype(np.float32)),
-        torch.from_numpy(np.stack(held).astype(np.float32)),
-    )

@@ -35,6 +35,12 @@ class TrainingConfig:
             the one that ships; by default the base's layers under a new head.
         start_share: Share of the start's weights in the model that is measured and saved, beside
             those that training arrived at.
+        cross_teacher: Folder of a cross-encoder of an earlier run, of any number of layers and the
+            base's vocabulary, as a second teacher: its logits are the targets of
+            ``loop.cross_teacher_weight``.
+        distil_steps: Above 0, the layers of a siamese student are first trained in so many steps
+            to give the hidden states of all of the base's, token for token. Minutes on a GPU,
+            days on a CPU. See ``rerank_plugins.training.distillation``.
         siamese_steps: Above 0, one more layer follows that compares what the others read; its
             comparison is fitted to the teacher's cosines in so many steps before training begins.
             See ``rerank_plugins.training.siamese``.
@@ -48,6 +54,8 @@ class TrainingConfig:
     views: tuple[ViewConfig, ...]
     start: str | None = None
     start_share: float = 0.0
+    cross_teacher: str | None = None
+    distil_steps: int = 0
     siamese_steps: int = 0
     max_length: int = 384
     development_share: float = 0.03
@@ -88,6 +96,12 @@ class TrainingConfig:
         if self.start is None:
             _require(self.start_share == 0, "start_share", self.start_share, "0 without a start")
         _require(self.siamese_steps >= 0, "siamese_steps", self.siamese_steps, "0 or more")
+        _require(self.distil_steps >= 0, "distil_steps", self.distil_steps, "0 or more")
+        if self.distil_steps:
+            _require(self.siamese_steps > 0, "siamese_steps", 0, "1 or more beside distil_steps")
+        if self.cross_teacher is None:
+            weight = loop.cross_teacher_weight
+            _require(weight == 0, "loop.cross_teacher_weight", weight, "0 without a cross_teacher")
         if self.siamese_steps:
             _require(self.start is None, "start", self.start, "none beside siamese_steps")
         else:

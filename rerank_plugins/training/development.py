@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
 
-from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
+from rerank_plugins.training.chunks import pair_tokenizer, sorted_chunks
 from rerank_plugins.training.questions import Question
 from rerank_plugins.training.student import first_token_logits
 
@@ -77,9 +77,8 @@ def score_pairs(
     scores = np.zeros(len(pairs), dtype=np.float32)
     if not pairs:
         return scores
-    for positions, inputs in sorted_chunks(
-        tokenizer, tokenize_pairs(tokenizer, pairs, max_length), chunk_tokens
-    ):
+    tokens = pair_tokenizer(tokenizer, max_length).encode(pairs)
+    for positions, inputs in sorted_chunks(tokens, chunk_tokens):
         scores[positions] = first_token_logits(student, inputs).cpu().numpy()
     return scores
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,32 +34,56 @@ class Group:
     passage_vectors: NDArray[np.float32]
 
 
-def step_groups(questions: list[Question], step: int, config: LoopConfig, seed: int) -> list[Group]:
-    """Returns the groups of a step.
+class StepGroups:
+    """Draws the groups of any step.
 
     They depend on the arguments alone, so a run that was interrupted goes on with the very groups
     it would have seen. Between two joining views every question comes once before any comes twice.
+    One thread at a time may use it.
+
+    Args:
+        questions: All questions of the run.
+        config: How many questions a step has, and how many passages beside each.
+        seed: Decides the order and what is drawn.
     """
-    stage = max(question.first_step for question in questions if question.first_step <= step)
-    joined = [question for question in questions if question.first_step <= step]
-    first = (step - stage) * config.questions
-    groups = []
-    for number in range(first, first + config.questions):
-        epoch, position = divmod(number, len(joined))
-        order = np.random.default_rng((seed, stage, epoch)).permutation(len(joined))
-        rng = np.random.default_rng((seed, stage, epoch, position))
-        question = joined[int(order[position])]
+
+    def __init__(self, questions: Sequence[Question], config: LoopConfig, seed: int) -> None:
+        self._questions = questions
+        self._starts = sorted({question.first_step for question in questions})
+        self._config = config
+        self._seed = seed
+        self._stage = -1
+        self._joined: list[Question] = []
+        self._epoch = -1
+        self._order: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
+    def of(self, step: int) -> list[Group]:
+        """Returns the groups of a step."""
+        stage = max(start for start in self._starts if start <= step)
+        if stage != self._stage:
+            self._joined = [one for one in self._questions if one.first_step <= stage]
+            self._stage, self._epoch = stage, -1
+        first = (step - stage) * self._config.questions
+        return [self._draw(number) for number in range(first, first + self._config.questions)]
+
+    def _draw(self, number: int) -> Group:
+        epoch, position = divmod(number, len(self._joined))
+        if epoch != self._epoch:
+            rng = np.random.default_rng((self._seed, self._stage, epoch))
+            self._order, self._epoch = rng.permutation(len(self._joined)), epoch
+        rng = np.random.default_rng((self._seed, self._stage, epoch, position))
+        question = self._joined[int(self._order[position])]
         count = len(question.mined.passages)
+        size = min(self._config.passages, count)
         if question.label_weight:
-            others = rng.choice(count - 1, size=min(config.passages, count) - 1, replace=False)
+            others = rng.choice(count - 1, size=size - 1, replace=False)
             drawn = [0, *(1 + others).tolist()]
         else:
-            drawn = rng.choice(count, size=min(config.passages, count), replace=False).tolist()
+            drawn = rng.choice(count, size=size, replace=False).tolist()
         query = question.mined.query
-        if rng.random() < config.keyword_share:
+        if rng.random() < self._config.keyword_share:
             query = query.lower().rstrip("?").rstrip() or query
-        groups.append(build_group(query, question, drawn))
-    return groups
+        return build_group(query, question, drawn)
 
 
 def build_group(query: str, question: Question, numbers: list[int]) -> Group:

@@ -16,21 +16,25 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerBase,
 
 from rerank_plugins.training.blend import blended, trained_weights
 from rerank_plugins.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
+from rerank_plugins.training.chunks import pair_tokenizer
 from rerank_plugins.training.comparison import Directions
 from rerank_plugins.training.config import TrainingConfig
 from rerank_plugins.training.development import DevelopmentFigures, measure
 from rerank_plugins.training.device import find_device
-from rerank_plugins.training.groups import Group, step_groups
+from rerank_plugins.training.feed import Step, Steps
+from rerank_plugins.training.groups import StepGroups
 from rerank_plugins.training.loss import group_loss, reading_distance
 from rerank_plugins.training.mining import Encoder
 from rerank_plugins.training.optimizer import build_optimizer, moving_average
+from rerank_plugins.training.packed import can_pack, packed_logits_and_reading
 from rerank_plugins.training.precision import working_copy
 from rerank_plugins.training.questions import Questions, mine_questions
 from rerank_plugins.training.siamese import siamese_student
 from rerank_plugins.training.student import (
     build_student,
     find_base,
+    first_token_logits,
+    load_cross_teacher,
     load_start,
     load_tokenizer,
     logits_and_reading,
@@ -89,7 +93,7 @@ def train(
     base = find_base(config.base)
     output.mkdir(parents=True, exist_ok=True)
     teacher = encoder or base_encoder(base, place)
-    questions = mine_questions(config, data, output, teacher, progress)
+    questions = mine_questions(config, data, output, teacher, progress, place)
     run = _Run(config, base, output, questions, place, config.run_digest(data), progress)
     run.restore(resume=resume)
     return run.finish(progress)
@@ -111,12 +115,17 @@ class _Run:
         self.output = output
         self.questions = questions
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
-        self.student, self.directions = self._start(base, show)
+        self.student, self.directions = self._start(base, device, show)
         nn.Module.to(self.student, device)  # the model's own wrapper of it has no usable type
         self.student.train()
         self.begun = trained_weights(self.student) if config.start_share else None
         self.copy = working_copy(self.student, config.loop.precision)
         self.average = moving_average(self.student, config.loop.average_decay)
+        self.cross_teacher = (
+            None
+            if config.cross_teacher is None
+            else load_cross_teacher(config.cross_teacher, device, config.loop.precision)
+        )
         self.optimizer = build_optimizer(self.student, config.loop)
         self.progress = Progress()
         picked = np.random.default_rng(config.seed).permutation(len(questions.development))
@@ -125,7 +134,7 @@ class _Run:
         ]
 
     def _start(
-        self, base: Path, show: bool
+        self, base: Path, device: torch.device, show: bool
     ) -> tuple[BertForSequenceClassification, Directions | None]:
         config = self.config
         if config.siamese_steps:
@@ -136,6 +145,8 @@ class _Run:
                 self.tokenizer,
                 self.questions.train,
                 fit_steps=config.siamese_steps,
+                distil_steps=config.distil_steps,
+                device=device,
                 max_length=config.max_length,
                 cache=self.output / f"start-{config.start_digest()}.safetensors",
                 progress=show,
@@ -183,10 +194,18 @@ class _Run:
             last_epoch=self.progress.step - 1,
         )
         bar = tqdm(total=loop.steps, initial=self.progress.step, unit="step", disable=not show)
+        device = self.student.device
+        steps = Steps(
+            StepGroups(self.questions.train, loop, self.config.seed).of,
+            pair_tokenizer(self.tokenizer, self.config.max_length),
+            chunk_tokens=loop.chunk_tokens,
+            packed=self.copy is not None and can_pack(device),
+            vectors=self.directions is not None,
+        )
         last = time.monotonic()
         with bar:
-            while self.progress.step < loop.steps:
-                loss, accuracy = self.step()
+            for made in steps.load(self.progress.step, loop.steps, device):
+                loss, accuracy = self.step(made)
                 schedule.step()
                 now = time.monotonic()
                 self.progress.step += 1
@@ -219,14 +238,12 @@ class _Run:
             self.recipe,
         )
 
-    def step(self) -> tuple[float, float]:
-        groups = step_groups(
-            self.questions.train, self.progress.step, self.config.loop, self.config.seed
-        )
-        logits, read = self.forward(groups)
-        loss, accuracy = group_loss(logits, groups, self.config.loop)
+    def step(self, made: Step) -> tuple[float, float]:
+        logits, read, cross = self.forward(made)
+        targets = made.targets.to(self.student.device)
+        loss, accuracy = group_loss(logits, targets, self.config.loop, cross)
         if self.directions is not None:
-            loss = loss + self.vector_weight() * reading_distance(read, groups, self.directions)
+            loss = loss + self.vector_weight() * reading_distance(read, targets, self.directions)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.copy is not None:
             self.copy.hand_over_gradients()
@@ -237,28 +254,39 @@ class _Run:
             self.copy.follow()
         if self.average is not None:
             self.average.update_parameters(self.student)
-        return float(loss.detach()), accuracy
+        return float(loss.detach()), float(accuracy)
 
     def vector_weight(self) -> float:
         loop = self.config.loop
         done = self.progress.step / loop.steps
         return loop.vector_weight + done * (loop.final_vector_weight - loop.vector_weight)
 
-    def forward(self, groups: list[Group]) -> tuple[torch.Tensor, torch.Tensor]:
-        pairs = [(group.query, passage) for group in groups for passage in group.passages]
-        encoded = tokenize_pairs(self.tokenizer, pairs, self.config.max_length)
+    def forward(self, made: Step) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """The student's logits, what its heads read, and the second teacher's logits."""
         student = self.student if self.copy is None else self.copy.model
+        teacher = self.cross_teacher
+        if made.pack is not None:
+            pack = made.pack.to(student.device)
+            with torch.no_grad():
+                taught = None if teacher is None else packed_logits_and_reading(teacher, pack)[0]
+            return *packed_logits_and_reading(student, pack), taught
         positions: list[int] = []
         logits: list[torch.Tensor] = []
         read: list[torch.Tensor] = []
-        for chunk, inputs in sorted_chunks(self.tokenizer, encoded, self.config.loop.chunk_tokens):
+        cross: list[torch.Tensor] = []
+        for chunk, inputs in made.chunks:
+            inputs = {name: values.to(student.device) for name, values in inputs.items()}
             positions += chunk
             for found, part in zip(
                 (logits, read), logits_and_reading(student, inputs), strict=True
             ):
-                found.append(part.cpu())
-        order = torch.tensor(positions).argsort()
-        return torch.cat(logits)[order], torch.cat(read)[order]
+                found.append(part)
+            if teacher is not None:
+                with torch.no_grad():
+                    cross.append(first_token_logits(teacher, inputs))
+        order = torch.tensor(positions).argsort().to(student.device)
+        taught = torch.cat(cross)[order] if cross else None
+        return torch.cat(logits)[order], torch.cat(read)[order], taught
 
     def evaluate(self) -> DevelopmentFigures:
         best: Any = self.student if self.average is None else self.average.module

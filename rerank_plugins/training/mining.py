@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rerank_plugins._bm25 import Bm25Search
@@ -17,6 +22,12 @@ from rerank_plugins.training.views import Collection
 Encoder = Callable[[list[str]], NDArray[np.float32]]
 
 _QUERIES_AT_ONCE = 256
+
+_PROCESSES_FROM = 5000
+"""Questions from which on several processes pay."""
+
+_PART = 500
+"""Questions that a process mines at a time."""
 
 
 @dataclass(frozen=True)
@@ -56,48 +67,114 @@ class MinedView:
 
 
 def mine(
-    collection: Collection, encoder: Encoder, config: MiningConfig, rng: np.random.Generator
+    collection: Collection,
+    encoder: Encoder,
+    config: MiningConfig,
+    rng: np.random.Generator,
+    device: torch.device | None = None,
 ) -> MinedView:
     """Returns the questions of a collection with their candidates.
 
     Questions with fewer than two passages are dropped: nothing can be learned from them.
+
+    Args:
+        collection: Questions and passages.
+        encoder: The teacher: texts to unit vectors.
+        config: Which passages stand beside a question.
+        rng: Decides those that are drawn.
+        device: Where the nearest passages are looked for; the CPU by default.
     """
     passage_vectors = encoder(collection.passages)
     query_vectors = encoder(collection.queries)
-    bm25 = Bm25Search(collection.passages)
-    mined = []
-    kept = []
-    for number, cosines in enumerate(_cosines(query_vectors, passage_vectors)):
-        query, golds = collection.queries[number], collection.golds[number]
-        lexical = bm25.scores(query)
-        lexical = lexical / max(float(lexical.max()), 1e-6)
-        positive = max(golds, key=lambda gold, row=cosines: row[gold])  # type: ignore[misc]
-        chosen = _choose(set(golds), cosines, lexical, config, rng)
-        if collection.labelled:
-            chosen = [positive, *(other for other in chosen if other != positive)]
-        else:
-            chosen = [other for other in chosen if other not in golds]
-        if len(chosen) < 2:
-            continue
-        kept.append(number)
-        limit = cosines[positive] - config.margin
-        doubtful = [other in golds or bool(cosines[other] > limit) for other in chosen]
-        mined.append(
-            MinedQuestion(
-                query=query,
-                passages=chosen,
-                cosines=[round(float(cosines[other]), 4) for other in chosen],
-                lexical=[round(float(lexical[other]), 4) for other in chosen],
-                doubtful=[False, *doubtful[1:]] if collection.labelled else doubtful,
-            )
-        )
+    nearest = _nearest(query_vectors, passage_vectors, config.depth, device)
+    miner = _Miner(
+        collection,
+        query_vectors,
+        passage_vectors,
+        nearest,
+        Bm25Search(collection.passages),
+        config,
+        int(rng.integers(2**63)),
+    )
+    found = _of_all(miner, len(collection.queries))
+    kept = [number for number, question in enumerate(found) if question is not None]
     return MinedView(
         collection.passages,
-        mined,
+        [question for question in found if question is not None],
         collection.labelled,
         query_vectors[kept].astype(np.float16),
         passage_vectors.astype(np.float16),
     )
+
+
+@dataclass(frozen=True)
+class _Miner:
+    """Finds the candidates of one question after the other."""
+
+    collection: Collection
+    query_vectors: NDArray[np.float32]
+    passage_vectors: NDArray[np.float32]
+    nearest: NDArray[np.int64]
+    bm25: Bm25Search
+    config: MiningConfig
+    seed: int
+
+    def mine(self, number: int) -> MinedQuestion | None:
+        query, golds = self.collection.queries[number], self.collection.golds[number]
+        lexical = self.bm25.scores(query)
+        lexical = lexical / max(float(lexical.max()), 1e-6)
+        rng = np.random.default_rng((self.seed, number))
+        by_cosine = self.nearest[number].tolist()
+        chosen = _choose(set(golds), by_cosine, lexical, self.config, rng)
+        cosines = dict(zip(golds, self._cosines(number, golds), strict=True))
+        positive = max(golds, key=cosines.__getitem__)
+        if self.collection.labelled:
+            chosen = [positive, *(other for other in chosen if other != positive)]
+        else:
+            chosen = [other for other in chosen if other not in golds]
+        if len(chosen) < 2:
+            return None
+        found = self._cosines(number, chosen)
+        limit = cosines[positive] - self.config.margin
+        pairs = zip(chosen, found, strict=True)
+        doubtful = [other in cosines or cosine > limit for other, cosine in pairs]
+        return MinedQuestion(
+            query=query,
+            passages=chosen,
+            cosines=[round(cosine, 4) for cosine in found],
+            lexical=[round(float(lexical[other]), 4) for other in chosen],
+            doubtful=[False, *doubtful[1:]] if self.collection.labelled else doubtful,
+        )
+
+    def mine_many(self, numbers: range) -> list[MinedQuestion | None]:
+        return [self.mine(number) for number in numbers]
+
+    def _cosines(self, number: int, passages: Sequence[int]) -> list[float]:
+        vectors = self.passage_vectors[list(passages)]
+        cosines: list[float] = (vectors @ self.query_vectors[number]).tolist()
+        return cosines
+
+
+_miner: list[_Miner] = []
+"""What forked processes read: sent to them, it would be copied once a process."""
+
+
+def _mine_many(numbers: range) -> list[MinedQuestion | None]:
+    return _miner[0].mine_many(numbers)
+
+
+def _of_all(miner: _Miner, count: int) -> list[MinedQuestion | None]:
+    """All questions of the miner, by several processes where that pays and forking is safe."""
+    processes = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+    if count < _PROCESSES_FROM or processes < 3:
+        return miner.mine_many(range(count))
+    parts = [range(start, min(start + _PART, count)) for start in range(0, count, _PART)]
+    _miner.append(miner)
+    try:
+        with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+            return [question for part in pool.map(_mine_many, parts) for question in part]
+    finally:
+        _miner.clear()
 
 
 def is_mined(path: Path) -> bool:
@@ -139,22 +216,30 @@ def _vectors_of(path: Path) -> Path:
     return path.with_suffix(".npz")
 
 
-def _cosines(
-    queries: NDArray[np.float32], passages: NDArray[np.float32]
-) -> Iterator[NDArray[np.float32]]:
-    for start in range(0, len(queries), _QUERIES_AT_ONCE):
-        yield from queries[start : start + _QUERIES_AT_ONCE] @ passages.T
+def _nearest(
+    queries: NDArray[np.float32],
+    passages: NDArray[np.float32],
+    depth: int,
+    device: torch.device | None,
+) -> NDArray[np.int64]:
+    """The numbers of the passages of the highest cosines for each query, best first."""
+    place = device or torch.device("cpu")
+    held = torch.from_numpy(passages).to(place).T
+    found = [
+        (asked.to(place) @ held).topk(min(depth, len(passages)), dim=1).indices.cpu()
+        for asked in torch.split(torch.from_numpy(queries), _QUERIES_AT_ONCE)
+    ]
+    return torch.cat(found).numpy() if found else np.zeros((0, 0), dtype=np.int64)
 
 
 def _choose(
     golds: set[int],
-    cosines: NDArray[np.float32],
+    by_cosine: Sequence[int],
     lexical: NDArray[np.float32],
     config: MiningConfig,
     rng: np.random.Generator,
 ) -> list[int]:
-    by_cosine = _best(cosines, config.depth)
-    by_lexical = [number for number in _best(lexical, config.depth) if lexical[number] > 0]
+    by_lexical = _best(lexical, config.depth)
     chosen: dict[int, None] = {}
 
     def take(numbers: Iterable[int], limit: int) -> None:
@@ -169,13 +254,14 @@ def _choose(
     take(by_lexical, config.lexical)
     rest = np.array([*by_cosine, *by_lexical], dtype=np.int64)
     take(rng.permutation(rest).tolist(), config.middle)
-    take(rng.integers(len(cosines), size=4 * config.random).tolist(), config.random)
+    take(rng.integers(len(lexical), size=4 * config.random).tolist(), config.random)
     return list(chosen)
 
 
-def _best(scores: NDArray[np.float32], depth: int) -> Sequence[int]:
-    """The numbers of the highest scores, best first."""
-    depth = min(depth, len(scores))
-    top = np.argpartition(-scores, depth - 1)[:depth]
-    best: list[int] = top[np.argsort(-scores[top], kind="stable")].tolist()
+def _best(scores: NDArray[np.float32], depth: int) -> list[int]:
+    """The numbers of the highest scores above 0, best first."""
+    found = np.flatnonzero(scores)
+    if len(found) > depth:
+        found = found[np.argpartition(-scores[found], depth - 1)[:depth]]
+    best: list[int] = found[np.argsort(-scores[found], kind="stable")].tolist()
     return best

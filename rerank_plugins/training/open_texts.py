@@ -1,10 +1,11 @@
-"""Open collections of short texts turned into sources: WordNet, and Debian's package descriptions.
+"""Open collections turned into sources: WordNet, package descriptions, dictionaries, manuals.
 
-``python -m rerank_plugins.training.open_texts wordnet /usr/share/wordnet data/wordnet`` and
-``python -m rerank_plugins.training.open_texts debian Translation-en data/debian`` each write a
-``pairs.jsonl`` that a recipe names like any other source. They bring words and subjects that
-collections of questions lack. WordNet's files are in Debian's package ``wordnet-base``;
-``Translation-en`` is in ``dists/bookworm/main/i18n/`` of a Debian mirror, to be unpacked first.
+``python -m rerank_plugins.training.open_texts wordnet /usr/share/wordnet data/wordnet`` writes a
+``pairs.jsonl`` that a recipe names like any other source. So do ``debian Translation-en
+data/debian``, ``dictionary /usr/share/dictd/gcide data/gcide`` and ``manual FOLDER data/manual``.
+They bring words and subjects that collections of questions lack. WordNet's files are in Debian's
+package ``wordnet-base``; ``Translation-en`` is in ``dists/bookworm/main/i18n/`` of a Debian mirror,
+to be unpacked first; a manual is a folder of HTML pages.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.training.open_dictionaries import ASKED, dictionary_pairs
+from rerank_plugins.training.open_manuals import manual_pairs
 from rerank_plugins.training.pairs import Pair
 
 _PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
-_ASKED = ("{}", "what is {}", "define {}", "{} meaning", "What does {} mean?")
 _HELD = ("{definition}", "{word}: {definition}", "{words} - {definition}", "{definition}. {use}")
 _MARKER = re.compile(r"\((?:a|p|ip)\)$")
 _SHORTEST_PARAGRAPH = 40
@@ -58,7 +60,7 @@ def wordnet_pairs(folder: Path) -> Iterator[Pair]:
                 words=", ".join(words),
                 use=uses[0] if uses else "",
             )
-            asked = _ASKED[number // len(_HELD) % len(_ASKED)].format(words[0])
+            asked = ASKED[number // len(_HELD) % len(ASKED)].format(words[0])
             number += 1
             yield Pair(asked, text.strip())
 
@@ -96,6 +98,8 @@ def debian_pairs(descriptions: Path) -> Iterator[Pair]:
 _KINDS: dict[str, Callable[[Path], Iterator[Pair]]] = {
     "wordnet": wordnet_pairs,
     "debian": debian_pairs,
+    "dictionary": dictionary_pairs,
+    "manual": manual_pairs,
 }
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -24,7 +25,7 @@ from rerank_plugins.training.mining import (
     write_mined,
 )
 from rerank_plugins.training.pairs import read_pairs, source_digest, split_pairs
-from rerank_plugins.training.settings import ViewConfig
+from rerank_plugins.training.settings import UNLABELLED_KINDS, ViewConfig
 from rerank_plugins.training.views import build_view, merge
 
 
@@ -55,12 +56,23 @@ class Questions:
     development: list[Question]
 
 
+def every_text(questions: Sequence[Question]) -> Iterator[str]:
+    """Yields the questions and the passages of their views, each list of passages once."""
+    seen = set()
+    for question in questions:
+        yield question.mined.query
+        if id(question.texts) not in seen:
+            seen.add(id(question.texts))
+            yield from question.texts
+
+
 def load_questions(
     config: TrainingConfig,
     data: Path,
     cache: Path,
     encoder: Encoder,
     report: Callable[[str, int, int], None],
+    device: torch.device | None = None,
 ) -> Questions:
     """Returns all questions of a recipe, mining what ``cache`` does not hold yet.
 
@@ -69,15 +81,19 @@ def load_questions(
         data: Folder with one folder a source.
         cache: Folder for mined questions. Changed recipes or data mine again what they touch.
         encoder: The teacher: texts to unit vectors.
+        device: Where the nearest passages are looked for.
         report: Called as ``report(name, done, total)`` before each mining and at the end.
     """
-    jobs = [(view, side) for view in config.views for side in ("train", "dev")]
+    jobs = [
+        (view, side)
+        for view in config.views
+        for side in ("train", "dev")
+        if side == "train" or view.kind not in UNLABELLED_KINDS  # without a label, nothing to find
+    ]
     found: dict[str, list[Question]] = {"train": [], "dev": []}
     for done, (view, side) in enumerate(jobs):
         report(f"{view.kind} {side}", done, len(jobs))
-        mined = _load_one(config, view, side, data, cache, encoder)
-        if side == "dev" and not mined.labelled:
-            continue  # nothing to find
+        mined = _load_one(config, view, side, data, cache, encoder, device)
         weight = view.label_weight if mined.labelled else 0.0
         found[side].extend(
             Question(
@@ -95,7 +111,12 @@ def load_questions(
 
 
 def mine_questions(
-    config: TrainingConfig, data: Path, output: Path, encoder: Encoder, show: bool
+    config: TrainingConfig,
+    data: Path,
+    output: Path,
+    encoder: Encoder,
+    show: bool,
+    device: torch.device | None = None,
 ) -> Questions:
     """Returns all questions of a recipe, under a progress bar if ``show``.
 
@@ -104,7 +125,7 @@ def mine_questions(
     """
     with tqdm(unit="set", desc="mining", disable=not show) as bar:
         report = _reporter(bar)
-        questions = load_questions(config, data, output / "mined", encoder, report)
+        questions = load_questions(config, data, output / "mined", encoder, report, device)
     if not questions.train:
         msg = (
             f"nothing to train on in {data}: no question has a passage to be told from; "
@@ -130,6 +151,7 @@ def _load_one(
     data: Path,
     cache: Path,
     encoder: Encoder,
+    device: torch.device | None,
 ) -> MinedView:
     key = {
         "view": view.kind,
@@ -157,7 +179,7 @@ def _load_one(
         collections.append(build_view(view.kind, pairs, questions, rng))
     collection = merge(collections)
     if collection.queries:
-        mined = mine(collection, encoder, config.mining, rng)
+        mined = mine(collection, encoder, config.mining, rng, device)
     else:
         nothing = np.zeros((0, 0), dtype=np.float16)
         mined = MinedView([], [], collection.labelled, nothing, nothing)

@@ -13,7 +13,9 @@ VIEW_KINDS = (
     "keywords",
     "reworded",
     "sentences",
+    "questions",
 )
+UNLABELLED_KINDS = ("sentences", "questions")
 PRECISIONS = ("fp32", "bf16")
 
 MOVABLE = (
@@ -88,6 +90,8 @@ class LoopConfig:
         chunk_tokens: Padded tokens of one forward pass; a step runs several, sorted by length.
         teacher_weight: Weight of the divergence from the teacher.
         teacher_scale: Teacher's temperature, as a factor on its scores.
+        cross_teacher_weight: Weight of the divergence from the recipe's cross-encoder teacher.
+        cross_teacher_scale: Its temperature, as a factor on its logits.
         vector_weight: Weight, in the first step, of the squared distance between what the last
             layer of a siamese student reads and the teacher's vectors.
         final_vector_weight: The same in the last step; it moves evenly from one to the other.
@@ -112,6 +116,8 @@ class LoopConfig:
     chunk_tokens: int = 2048
     teacher_weight: float = 1.0
     teacher_scale: float = 15.0
+    cross_teacher_weight: float = 0.0
+    cross_teacher_scale: float = 1.0
     vector_weight: float = 0.0
     final_vector_weight: float = 0.0
     anchor_weight: float = 0.0

@@ -17,11 +17,18 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
 
-from rerank_plugins.training.chunks import sorted_chunks, tokenize_pairs
-from rerank_plugins.training.comparison import Directions, fit_comparison, main_directions
-from rerank_plugins.training.questions import Question
+from rerank_plugins.training.chunks import pair_tokenizer, sorted_chunks
+from rerank_plugins.training.comparison import (
+    Directions,
+    VectorPairs,
+    fit_comparison,
+    main_directions,
+)
+from rerank_plugins.training.distillation import distil_layers
+from rerank_plugins.training.questions import Question, every_text
 from rerank_plugins.training.student import build_student, encoder_states
 
 _SIDE = 4.0
@@ -41,6 +48,8 @@ def siamese_student(
     questions: list[Question],
     *,
     fit_steps: int,
+    distil_steps: int,
+    device: torch.device,
     max_length: int,
     cache: Path,
     progress: bool,
@@ -55,6 +64,8 @@ def siamese_student(
         tokenizer: The base's.
         questions: Mined questions with their vectors, to measure and fit on.
         fit_steps: Steps of fitting the comparison, of 2,048 pairs of vectors each.
+        distil_steps: Steps of teaching the layers what all of the base's say, before anything else.
+        device: Where is fitted and taught; the student is returned on the CPU.
         max_length: Tokens of a pair while measuring.
         cache: File that keeps the result; read where it exists.
         progress: Show a progress bar on standard error.
@@ -69,6 +80,19 @@ def siamese_student(
         student.load_state_dict(weights)
         return student, directions
     rng = np.random.default_rng(seed)
+    if distil_steps:
+        distil_layers(
+            student,
+            base,
+            tokenizer,
+            list(every_text(questions)),
+            steps=distil_steps,
+            seed=seed,
+            device=device,
+            progress=progress,
+        )
+    pairs = VectorPairs(questions, rng, device)
+    nn.Module.to(student, device)
     with torch.no_grad():
         states = _Sample(student, tokenizer, questions, max_length, rng)
         side = states.least_used_coordinate()
@@ -78,10 +102,11 @@ def siamese_student(
         for number, layer in enumerate(body):
             _keep_apart(layer.attention.self, side, _APART[min(number, 1)])
         states.balance(side)
-        directions = main_directions(questions, student.config.hidden_size, rng)
+        directions = main_directions(pairs, student.config.hidden_size, rng)
         _read_sides(student, side, directions, states.question_length())
         first = states.first_tokens()
-    fit_comparison(student, directions, questions, first, fit_steps, rng, progress)
+    fit_comparison(student, directions, pairs, first, fit_steps, rng, progress)
+    nn.Module.to(student, "cpu")
     kept = {name: values.contiguous() for name, values in student.state_dict().items()}
     extra = {"directions": directions.matrix, "scale": torch.tensor(directions.scale)}
     partial = cache.with_suffix(".partial")
@@ -107,8 +132,11 @@ class _Sample:
             mined = questions[int(number)].mined
             passage = int(rng.choice(mined.passages))
             pairs.append((mined.query, questions[int(number)].texts[passage]))
-        encoded = tokenize_pairs(tokenizer, pairs, max_length)
-        self.inputs = [inputs for _, inputs in sorted_chunks(tokenizer, encoded, 2048)]
+        tokens = pair_tokenizer(tokenizer, max_length).encode(pairs)
+        self.inputs = [
+            {name: values.to(student.device) for name, values in inputs.items()}
+            for _, inputs in sorted_chunks(tokens, 2048)
+        ]
 
     def least_used_coordinate(self) -> int:
         """The coordinate that varies least over the tokens that the layers put out."""
@@ -241,7 +269,7 @@ def _read_sides(
     attention.key.bias.view(heads, size)[:, 0] = 0
     keys[: heads // 2, 0, side] = entry / _SIDE
     keys[heads // 2 :, 0, side] = -entry / _SIDE
-    read = directions.matrix.T / length
+    read = directions.matrix.T.to(attention.value.weight.device) / length
     read[:, side] = 0
     attention.value.weight.copy_(torch.cat([read, read]))
     attention.value.bias.zero_()

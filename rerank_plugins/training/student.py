@@ -11,6 +11,7 @@ from typing import Any
 import sentence_transformers
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import (
     AutoModel,
     AutoTokenizer,
@@ -22,6 +23,7 @@ from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.backends.first_token import after_attention, read_from_first
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.onnx_graph import write_onnx_graph
+from rerank_plugins.training.precision import working_copy
 
 
 def find_base(base: str) -> Path:
@@ -98,6 +100,26 @@ def load_start(student: BertForSequenceClassification, start: str) -> None:
         raise InvalidInputError(msg) from error
 
 
+def load_cross_teacher(
+    folder: str, device: torch.device, precision: str
+) -> BertForSequenceClassification:
+    """Returns an earlier run's model on a device, to score pairs with.
+
+    Raises:
+        InvalidInputError: The folder holds no BERT with one logit.
+    """
+    if not (Path(folder) / "model.safetensors").is_file():
+        msg = f"cross_teacher {folder!r} holds no model.safetensors; give the model folder of a run"
+        raise InvalidInputError(msg)
+    teacher = BertForSequenceClassification.from_pretrained(folder)
+    if teacher.config.num_labels != 1:
+        msg = f"cross_teacher {folder!r} gives {teacher.config.num_labels} numbers a pair, not one"
+        raise InvalidInputError(msg)
+    nn.Module.to(teacher, device)
+    copied = working_copy(teacher, precision)
+    return teacher if copied is None else copied.model
+
+
 def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
     """Returns the base's tokenizer without the padding and truncation saved in it.
 
@@ -144,13 +166,20 @@ def encoder_states(
 ) -> torch.Tensor:
     """Returns the hidden states of every token before the last layer."""
     bert: Any = student.bert
-    hidden: torch.Tensor = bert.embeddings(
-        input_ids=inputs["input_ids"], token_type_ids=inputs["token_type_ids"]
-    )
-    hidden_from = (1 - inputs["attention_mask"][:, None, None, :]).to(hidden.dtype) * -1e4
-    for layer in bert.encoder.layer[:-1]:
-        hidden = after_attention(layer, hidden, _read(layer.attention.self, hidden, hidden_from))
-    return hidden
+    hidden = bert.embeddings(input_ids=inputs["input_ids"], token_type_ids=inputs["token_type_ids"])
+    return layer_states(bert.encoder.layer[:-1], hidden, inputs["attention_mask"])[-1]
+
+
+def layer_states(
+    layers: Any, hidden: torch.Tensor, attention_mask: torch.Tensor
+) -> list[torch.Tensor]:
+    """Returns the hidden states that go in, and those after each of the layers."""
+    states = [hidden]
+    hidden_from = (1 - attention_mask[:, None, None, :]).to(hidden.dtype) * -1e4
+    for layer in layers:
+        read = _read(layer.attention.self, states[-1], hidden_from)
+        states.append(after_attention(layer, states[-1], read))
+    return states
 
 
 def _read(attention: Any, hidden: torch.Tensor, hidden_from: torch.Tensor) -> torch.Tensor:
@@ -159,6 +188,14 @@ def _read(attention: Any, hidden: torch.Tensor, hidden_from: torch.Tensor) -> to
     def split(values: torch.Tensor) -> torch.Tensor:
         return values.view(*values.shape[:2], heads, -1).transpose(1, 2)
 
+    if hidden.is_cuda:
+        mixed = nn.functional.scaled_dot_product_attention(
+            split(attention.query(hidden)),
+            split(attention.key(hidden)),
+            split(attention.value(hidden)),
+            attn_mask=hidden_from,
+        )
+        return mixed.transpose(1, 2).flatten(2)
     # Written out: backward through scaled_dot_product_attention is several times slower on a CPU.
     query = split(attention.query(hidden)) * attention.attention_head_size**-0.5
     weights = (query @ split(attention.key(hidden)).transpose(-1, -2) + hidden_from).softmax(-1)

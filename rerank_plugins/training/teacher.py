@@ -18,17 +18,22 @@ def base_encoder(base: Path, device: torch.device) -> Encoder:
 
     def encode(texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         if not model:
-            halved = device.type != "cpu" or pays("bfloat16")
+            kind = torch.float16 if device.type != "cpu" else torch.float32
+            if device.type == "cpu" and pays("bfloat16"):
+                kind = torch.bfloat16
             model.append(
                 SentenceTransformer(
                     str(base),
                     device=str(device),
                     local_files_only=True,
-                    model_kwargs={"dtype": torch.bfloat16 if halved else torch.float32},
+                    model_kwargs={"dtype": kind},
                 )
             )
         vectors = model[0].encode(
-            texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False
+            texts,
+            batch_size=64 if device.type == "cpu" else 1024,
+            normalize_embeddings=True,
+            show_progress_bar=False,
         )
         return np.asarray(vectors, dtype=np.float32)
 

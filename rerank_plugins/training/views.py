@@ -12,7 +12,8 @@ collection of another shape:
 - ``reworded``: questions as keywords, with slips, or without the words that the passage has,
   against the same windows;
 - ``sentences``: any sentence against the windows of all other passages. There is no label, the
-  teacher alone says which of them mean the same.
+  teacher alone says which of them mean the same;
+- ``questions``: the questions against all other questions, without a label either.
 """
 
 from __future__ import annotations
@@ -180,6 +181,12 @@ def _sentences(pairs: Sequence[Pair], rng: np.random.Generator) -> Collection:
     return replace(_collect(asked, pieces), labelled=False)
 
 
+def _questions(pairs: Sequence[Pair], rng: np.random.Generator) -> Collection:
+    asked = dict.fromkeys(pair.query for pair in pairs)
+    itself = [Pair(query, query) for query in asked]
+    return replace(_collect(itself, {query: [query] for query in asked}), labelled=False)
+
+
 def merge(collections: Sequence[Collection]) -> Collection:
     """Returns one collection with the queries and the passages of several of the same view."""
     places: dict[str, int] = {}
@@ -215,4 +222,5 @@ _BUILDERS: dict[str, Callable[[Sequence[Pair], np.random.Generator], Collection]
     "keywords": _keywords,
     "reworded": _reworded,
     "sentences": _sentences,
+    "questions": _questions,
 }
