@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INTEGRATIONS := haystack llama_index langchain
 
-.PHONY: demo test check bench bench-peers wheels clean
+.PHONY: demo test check bench bench-peers bench-gpu wheels clean
 
 demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
 	$(BIN)/rerank demo
@@ -26,6 +26,9 @@ bench: $(VENV)/.dev  ## measure this machine; writes docs/benchmarks.md
 
 bench-peers: $(VENV)/.dev  ## the same weights in other libraries, each in its own environment (gigabytes)
 	$(BIN)/python -m benchmarks peers
+
+bench-gpu: $(VENV)/.dev  ## measure this machine's GPU; writes docs/benchmarks-gpu.md
+	$(BIN)/python -m benchmarks gpu --report docs/benchmarks-gpu.md
 
 wheels: $(VENV)/.dev  ## the four distributions, in dist/
 	$(PIP) wheel --no-deps --wheel-dir dist . $(INTEGRATIONS:%=./integrations/%)

@@ -1,34 +1,35 @@
 """Measures this machine and writes docs/benchmarks.md, or another report.
 
 python -m benchmarks [single] [load] [start] [roofline] [--report FILE]
+python -m benchmarks gpu --report docs/benchmarks-gpu.md
 """
 
 import argparse
 import sys
+from collections.abc import Callable
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 
-from benchmarks.load import load
-from benchmarks.peers.run import peers_report
 from benchmarks.report import HEADING, measured_here, with_section
-from benchmarks.roofline import roofline
-from benchmarks.single import single
-from benchmarks.start import start
 
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "docs" / "benchmarks.md"
-OWN = {"single": single, "load": load, "start": start, "roofline": roofline}
-SECTIONS = OWN | {"peers": lambda: peers_report(ROOT / ".peers")}
+OWN = ("single", "load", "start", "roofline")
+SECTIONS = (*OWN, "peers", "gpu")
 
 
 def main() -> None:
     """Measures the sections that are named, or all, and keeps the others of the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "sections", nargs="*", help=f"{', '.join(SECTIONS)}; all but peers if none is named"
+        "sections", nargs="*", help=f"{', '.join(SECTIONS)}; {', '.join(OWN)} if none is named"
     )
     parser.add_argument(
         "--report", type=Path, default=REPORT, help="file to write; each holds one machine"
+    )
+    parser.add_argument(
+        "--device", default="cuda", help="for gpu; 'cpu' runs it on few texts, to try it out"
     )
     arguments = parser.parse_args()
     names, path = arguments.sections or list(OWN), arguments.report
@@ -36,11 +37,28 @@ def main() -> None:
         parser.error(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
     report = path.read_text(encoding="utf-8") if path.exists() else HEADING
     for name in names:
-        section = measured_here(SECTIONS[name](), f"{date.today():%Y-%m-%d}")
+        section = measured_here(_measure(name, arguments.device), f"{date.today():%Y-%m-%d}")
         sys.stdout.write(section + "\n\n")
         sys.stdout.flush()
         report = with_section(report, section)
         path.write_text(report, encoding="utf-8")
+
+
+def _measure(name: str, device: str) -> str:
+    """A section, imported only now: each needs packages that others do without."""
+    if name == "peers":
+        from benchmarks.peers.run import peers_report
+
+        return peers_report(ROOT / ".peers")
+    if name == "gpu":
+        from benchmarks.gpu import NoGpuError, gpu
+
+        try:
+            return gpu(device)
+        except NoGpuError as error:
+            sys.exit(f"error: {error}")
+    section: Callable[[], str] = getattr(import_module(f"benchmarks.{name}"), name)
+    return section()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import platform
 import re
-from importlib.metadata import version
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 from benchmarks.machine import machine
 
@@ -17,9 +19,16 @@ every way. Ways that are compared are measured one after the other in every roun
 def measured_here(section: str, day: str) -> str:
     """A section with a line under its title that says when, where and with what."""
     title, _, rest = section.partition("\n")
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    versions = ", ".join(_versions())
     line = f"{day}, {machine()}. Python {platform.python_version()}, {versions}."
     return f"{title}\n\n{line}\n{rest}"
+
+
+def _versions() -> Iterator[str]:
+    """Name and version of the packages that are installed: a GPU machine may lack OpenVINO."""
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"
 
 
 def with_section(report: str, section: str) -> str:

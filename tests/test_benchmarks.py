@@ -5,7 +5,7 @@ from importlib.metadata import version
 import pytest
 from transformers import AutoConfig
 
-from benchmarks import roofline
+from benchmarks import report, roofline
 from benchmarks.report import measured_here, with_section
 from rerank_plugins._model import EMBEDDED_FOLDER
 
@@ -26,9 +26,9 @@ def test_the_work_of_a_pair_is_that_of_the_embedded_models_matrices() -> None:
 
 
 def test_a_section_takes_the_place_of_the_one_of_its_title() -> None:
-    report = "# Benchmarks\n\nHow.\n\n## One\n\nold\n\n## Two\n\nkept\n"
+    old = "# Benchmarks\n\nHow.\n\n## One\n\nold\n\n## Two\n\nkept\n"
 
-    assert with_section(report, "## One\n\nnew") == report.replace("old", "new")
+    assert with_section(old, "## One\n\nnew") == old.replace("old", "new")
 
 
 def test_a_section_says_when_where_and_with_what_it_was_measured() -> None:
@@ -37,6 +37,15 @@ def test_a_section_says_when_where_and_with_what_it_was_measured() -> None:
     assert (title, blank, rest) == ("## One", "", ["", "| table |"])
     assert line.startswith("2026-01-02, ")
     assert f"torch {version('torch')}" in line
+
+
+def test_a_package_that_is_not_installed_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "PACKAGES", ("no-such-package", "numpy"))
+
+    line = measured_here("## One\n\n| table |", "2026-01-02").split("\n")[2]
+
+    assert "no-such-package" not in line
+    assert f"numpy {version('numpy')}" in line
 
 
 def test_a_new_section_goes_to_the_end() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,17 @@ class _Forward:
         self._device = model.device
         self._inputs = inputs
         inner: Any = model[0].model
+        self._attention: Callable[[], AbstractContextManager[None]] = nullcontext
+        if self._device.type == "cuda":
+            from torch.nn.attention import SDPBackend, sdpa_kernel
+
+            # cuDNN's plans an attention anew for every shape it has not met, and batches differ.
+            kernels = [
+                SDPBackend.FLASH_ATTENTION,
+                SDPBackend.EFFICIENT_ATTENTION,
+                SDPBackend.MATH,
+            ]
+            self._attention = lambda: sdpa_kernel(kernels)
         self._logits: Callable[[dict[str, Any]], Any]
         if len(model) == 1 and reads_first_token(inner):
             first_token = FirstTokenLogits(inner)
@@ -92,13 +104,27 @@ class _Forward:
             self._logits = lambda features: model(features)["scores"]
 
     def __call__(self, tokens: Tokens) -> NDArray[np.float32]:
-        features = {
-            name: self._torch.from_numpy(getattr(tokens, name)).to(self._device)
-            for name in self._inputs
-        }
-        with self._torch.inference_mode():
-            scores = self._logits(features).float()
-        logits: NDArray[np.float32] = scores.reshape(len(tokens.input_ids), -1).cpu().numpy()
+        return self.fetched(self.scores(self.features(tokens)))
+
+    def features(self, tokens: Tokens) -> dict[str, Any]:
+        """The model's inputs on its device."""
+        arrays = np.stack([getattr(tokens, name) for name in self._inputs])
+        batch = self._torch.from_numpy(arrays)
+        if self._device.type == "cuda":
+            # From pinned memory, and in one piece, the copy runs while the kernels are launched.
+            batch = batch.pin_memory().to(self._device, non_blocking=True)
+        else:
+            batch = batch.to(self._device)
+        return dict(zip(self._inputs, batch, strict=True))
+
+    def scores(self, features: dict[str, Any]) -> Any:
+        """The logits of a batch on the device, `(b, columns)`: on a GPU, asked for, not awaited."""
+        with self._torch.inference_mode(), self._attention():
+            return self._logits(features).float().reshape(len(features[self._inputs[0]]), -1)
+
+    def fetched(self, scores: Any) -> NDArray[np.float32]:
+        """The logits in memory: the one place that waits for the device."""
+        logits: NDArray[np.float32] = scores.cpu().numpy()
         return logits
 
 
