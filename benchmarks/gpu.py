@@ -24,10 +24,10 @@ from benchmarks.ways import Texts, texts
 from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins._pairs import PairTokenizer
 
-LATEST = 66
+LATEST = 240
 """Seconds after which no part is begun: time on a GPU is lent."""
 
-COMPILE_UNTIL = 48
+COMPILE_UNTIL = 200
 """Seconds after which torch.compile is no longer tried: it takes many."""
 
 

@@ -228,6 +228,12 @@ class TestRun:
         [
             ({"siamese_steps": 0}, "only a siamese student reads vectors"),
             ({"siamese_steps": -1}, "siamese_steps is -1"),
+            ({"distil_steps": -1}, "distil_steps is -1"),
+            (
+                {"distil_steps": 5, "siamese_steps": 0, "loop": LoopConfig()},
+                "1 or more beside distil_steps",
+            ),
+            ({"loop": LoopConfig(cross_teacher_weight=1.0)}, "0 without a cross_teacher"),
             ({"start": "embedded"}, "none beside siamese_steps"),
         ],
     )

@@ -22,13 +22,13 @@ from rerank_plugins.training import (
     loop,
     train,
 )
+from rerank_plugins.training.candidates import MinedQuestion
 from rerank_plugins.training.chunks import pair_tokenizer, sorted_chunks
 from rerank_plugins.training.development import measure, score_pairs
 from rerank_plugins.training.device import find_device
 from rerank_plugins.training.groups import Group, StepGroups
 from rerank_plugins.training.loss import Targets, group_loss
 from rerank_plugins.training.mining import (
-    MinedQuestion,
     MinedView,
     is_mined,
     mine,
@@ -349,6 +349,41 @@ class TestRun:
         entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
         assert [entry["step"] for entry in entries if "loss" in entry] == [1, 2, 3, 4, 5, 6]
 
+    def test_new_weights_in_the_starts_or_the_teachers_folder_are_another_recipe(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "model"
+        save_student(build_student(base, (0, 1), 3), load_tokenizer(base), folder)
+        for field in ("start", "cross_teacher"):
+            config = replace(tiny_config(base), **{field: str(folder)})  # type: ignore[arg-type]
+            before = config.run_digest(data)
+            assert config.run_digest(data) == before
+            save_student(build_student(base, (0, 1), 4), load_tokenizer(base), folder)
+            assert config.run_digest(data) != before
+            save_student(build_student(base, (0, 1), 3), load_tokenizer(base), folder)
+            assert config.run_digest(data) == before
+
+    def test_learns_from_a_second_teacher(self, base: Path, data: Path, tmp_path: Path) -> None:
+        first = run(tiny_config(base, steps=40), data, tmp_path / "first")
+        alone = tiny_config(base, steps=40, teacher_weight=0.0)
+        taught = replace(
+            alone,
+            cross_teacher=str(first.model),
+            loop=replace(alone.loop, cross_teacher_weight=5.0),
+        )
+
+        def apart(config: TrainingConfig, name: str) -> float:
+            student = CrossEncoder(str(run(config, data, tmp_path / name).model))
+            rows = tiny_rows()
+            pairs = [
+                (row["query"], other["positive"])
+                for row, other in zip(rows, rows[7:] + rows[:7], strict=True)
+            ]
+            scores, wanted = student.predict(pairs), CrossEncoder(str(first.model)).predict(pairs)
+            return 1 - float(np.corrcoef(scores, wanted)[0, 1])
+
+        assert apart(taught, "taught") < apart(alone, "alone")
+
     def test_changed_data_are_another_recipe_and_are_mined_again(
         self, base: Path, tmp_path: Path
     ) -> None:
@@ -626,9 +661,9 @@ class TestMining:
 
     def test_several_processes_find_what_one_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
         alone = self.mined(MiningConfig())
-        monkeypatch.setattr("rerank_plugins.training.mining._PROCESSES_FROM", 1)
+        monkeypatch.setattr("rerank_plugins.training.candidates._PROCESSES_FROM", 1)
         monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
-        monkeypatch.setattr("rerank_plugins.training.mining._PART", 7)
+        monkeypatch.setattr("rerank_plugins.training.candidates._PART", 7)
         assert self.mined(MiningConfig()) == alone
 
     def test_questions_with_nothing_to_compare_are_dropped(self) -> None:

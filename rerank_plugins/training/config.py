@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.pairs import source_digest
 from rerank_plugins.training.settings import (
@@ -158,6 +159,8 @@ class TrainingConfig:
             del values["loop"][name]
         sources = sorted({source for view in self.views for source in view.sources})
         values["data"] = [source_digest(data, source) for source in sources]
+        if weights := [_weights_digest(name) for name in (self.start, self.cross_teacher) if name]:
+            values["weights"] = weights
         return hashlib.blake2b(json.dumps(values).encode(), digest_size=8).hexdigest()
 
     def start_digest(self) -> str:
@@ -203,6 +206,15 @@ class TrainingConfig:
         for name, kind in (("mining", MiningConfig), ("loop", LoopConfig)):
             values[name] = _build(kind, values.get(name, {}), name)
         return _build(cls, values, "the recipe")
+
+
+def _weights_digest(folder: str) -> str | None:
+    """A hash of the weights in a model's folder, or None where there are none: found out later."""
+    path = (EMBEDDED_FOLDER if folder == "embedded" else Path(folder)) / "model.safetensors"
+    if not path.is_file():
+        return None
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 _Table = TypeVar("_Table")

@@ -22,22 +22,21 @@ from rerank_plugins.training.config import TrainingConfig
 from rerank_plugins.training.development import DevelopmentFigures, measure
 from rerank_plugins.training.device import find_device
 from rerank_plugins.training.feed import Step, Steps
+from rerank_plugins.training.forward import step_logits
 from rerank_plugins.training.groups import StepGroups
 from rerank_plugins.training.loss import group_loss, reading_distance
 from rerank_plugins.training.mining import Encoder
 from rerank_plugins.training.optimizer import build_optimizer, moving_average
-from rerank_plugins.training.packed import can_pack, packed_logits_and_reading
+from rerank_plugins.training.packed import can_pack
 from rerank_plugins.training.precision import working_copy
 from rerank_plugins.training.questions import Questions, mine_questions
 from rerank_plugins.training.siamese import siamese_student
 from rerank_plugins.training.student import (
     build_student,
     find_base,
-    first_token_logits,
     load_cross_teacher,
     load_start,
     load_tokenizer,
-    logits_and_reading,
     save_student,
 )
 from rerank_plugins.training.teacher import base_encoder
@@ -239,7 +238,8 @@ class _Run:
         )
 
     def step(self, made: Step) -> tuple[float, float]:
-        logits, read, cross = self.forward(made)
+        student = self.student if self.copy is None else self.copy.model
+        logits, read, cross = step_logits(student, self.cross_teacher, made)
         targets = made.targets.to(self.student.device)
         loss, accuracy = group_loss(logits, targets, self.config.loop, cross)
         if self.directions is not None:
@@ -260,33 +260,6 @@ class _Run:
         loop = self.config.loop
         done = self.progress.step / loop.steps
         return loop.vector_weight + done * (loop.final_vector_weight - loop.vector_weight)
-
-    def forward(self, made: Step) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """The student's logits, what its heads read, and the second teacher's logits."""
-        student = self.student if self.copy is None else self.copy.model
-        teacher = self.cross_teacher
-        if made.pack is not None:
-            pack = made.pack.to(student.device)
-            with torch.no_grad():
-                taught = None if teacher is None else packed_logits_and_reading(teacher, pack)[0]
-            return *packed_logits_and_reading(student, pack), taught
-        positions: list[int] = []
-        logits: list[torch.Tensor] = []
-        read: list[torch.Tensor] = []
-        cross: list[torch.Tensor] = []
-        for chunk, inputs in made.chunks:
-            inputs = {name: values.to(student.device) for name, values in inputs.items()}
-            positions += chunk
-            for found, part in zip(
-                (logits, read), logits_and_reading(student, inputs), strict=True
-            ):
-                found.append(part)
-            if teacher is not None:
-                with torch.no_grad():
-                    cross.append(first_token_logits(teacher, inputs))
-        order = torch.tensor(positions).argsort().to(student.device)
-        taught = torch.cat(cross)[order] if cross else None
-        return torch.cat(logits)[order], torch.cat(read)[order], taught
 
     def evaluate(self) -> DevelopmentFigures:
         best: Any = self.student if self.average is None else self.average.module

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.training.candidates import MinedQuestion
 from rerank_plugins.training.config import TrainingConfig
 from rerank_plugins.training.mining import (
     Encoder,
-    MinedQuestion,
     MinedView,
     is_mined,
     mine,
