@@ -59,7 +59,7 @@ def test_every_question_names_a_document_of_its_own(
 
 
 def test_several_questions_need_the_reranker(marked: list[Row]) -> None:
-    assert len(marked) == 4
+    assert len(marked) == 3
 
 
 def dense_places(questions: list[Row], ids: list[str], texts: list[str]) -> list[tuple[int, float]]:

@@ -89,7 +89,7 @@ class _Forward:
         if self._device.type == "cuda":
             from torch.nn.attention import SDPBackend, sdpa_kernel
 
-            # cuDNN's plans an attention anew for every shape it has not met, and batches differ.
+            # cuDNN plans attention anew for every shape it has not met, and batches differ.
             kernels = [
                 SDPBackend.FLASH_ATTENTION,
                 SDPBackend.EFFICIENT_ATTENTION,
