@@ -53,6 +53,7 @@ from tests.tiny_models import WORDS, save_tiny_encoder
 NOUNS = ["fox", "dog", "cat", "bird", "fish", "tree", "river", "moon", "star", "stone"]
 COLOURS = ["red", "green", "blue", "old", "new", "fast"]
 RECIPE = Path(__file__).parents[1] / "rerank_plugins" / "training" / "embedded.toml"
+RECIPES = Path(__file__).parents[1] / "docs" / "recipes"
 
 
 def bag_of_words(texts: list[str]) -> np.ndarray:
@@ -834,6 +835,14 @@ class TestScoring:
 
 
 class TestConfig:
+    @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+    def test_recipes_of_the_documentation_are_valid(self, path: Path) -> None:
+        config = TrainingConfig.from_toml(path)
+        assert config.loop.questions * config.loop.passages == 1024
+        assert {"wordnet", "gcide", "squad11_dev"} <= {
+            source for view in config.views for source in view.sources
+        }
+
     def test_the_embedded_recipe_is_valid_and_starts_with_short_texts(self) -> None:
         config = TrainingConfig.from_toml(RECIPE)
         assert config.layers == (0, 2, 3, 5)
