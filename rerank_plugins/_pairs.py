@@ -169,16 +169,27 @@ def longest_first(query: int, passage: int, room: int) -> tuple[int, int]:
 
 def pad(pairs: Sequence[PairTokens], pad_id: int) -> Tokens:
     """The pairs as one batch, filled up on the right with `pad_id` to the longest."""
-    lengths = np.array([len(pair) for pair in pairs])
-    filled = np.arange(lengths.max()) < lengths[:, None]
-    tokens = Tokens(
-        input_ids=np.full(filled.shape, pad_id, dtype=np.int64),
-        attention_mask=filled.astype(np.int64),
-        token_type_ids=np.zeros(filled.shape, dtype=np.int64),
-    )
-    tokens.input_ids[filled] = np.concatenate([pair.input_ids for pair in pairs])
-    tokens.token_type_ids[filled] = np.concatenate([pair.type_ids for pair in pairs])
-    return tokens
+    input_ids, filled = pad_rows([pair.input_ids for pair in pairs], pad_id)
+    token_type_ids, _ = pad_rows([pair.type_ids for pair in pairs], 0)
+    return Tokens(input_ids, filled.astype(np.int64), token_type_ids)
+
+
+def pad_rows(
+    rows: Sequence[Ids], value: int, *, multiple: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Rows of numbers filled up on the right to one width, and which places are no filling.
+
+    Args:
+        rows: b rows.
+        value: What fills up.
+        multiple: The width is rounded up to a multiple of this.
+    """
+    lengths = np.array([len(row) for row in rows])
+    width = int(lengths.max())
+    filled = np.arange(width + -width % multiple) < lengths[:, None]
+    numbers = np.full(filled.shape, value, dtype=np.int64)
+    numbers[filled] = np.concatenate(rows)
+    return numbers, filled
 
 
 def _size(text: str, found: _Text) -> int:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from rerank_plugins._pairs import PairTokenizer, PairTokens
+from rerank_plugins._pairs import PairTokenizer, PairTokens, pad_rows
 
 _LENGTH_STEP = 8
 """Lengths are rounded up to this: kernels are prepared anew for every shape they have not met."""
@@ -56,10 +56,5 @@ def chunk_positions(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
 
 def padded(rows: Sequence[NDArray[np.int32]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns rows of ids filled up with zeros, int64, and which of them are no padding."""
-    lengths = np.array([len(row) for row in rows])
-    width = int(lengths.max())
-    width += -width % _LENGTH_STEP
-    mask = np.arange(width) < lengths[:, None]
-    filled = np.zeros(mask.shape, dtype=np.int64)
-    filled[mask] = np.concatenate(rows)
+    filled, mask = pad_rows(rows, 0, multiple=_LENGTH_STEP)
     return torch.from_numpy(filled), torch.from_numpy(mask.astype(np.int64))
