@@ -20,6 +20,7 @@ from rerank_plugins import (
     compile_model,
 )
 from rerank_plugins.backends import _cache
+from rerank_plugins.demo import load_corpus, load_questions
 from tests.tiny_models import edit_json
 
 PAIRS = [("what is a red fox", "the red fox is a small dog"), ("sea", "the sea is water " * 40)]
@@ -289,7 +290,10 @@ def test_graphs_that_nobody_loads_for_two_months_are_removed_when_one_is_added(
 
 
 def test_int8_is_compiled_on_the_pairs_that_are_given(tmp_path: Path) -> None:
-    pairs = [("why is the sky blue", "The sky scatters blue light."), ("sea", "Salt water.")] * 4
+    pairs = [
+        (question.query, passage.text)
+        for question, passage in zip(load_questions()[:8], load_corpus(), strict=False)
+    ]
     compile_model("embedded", tmp_path / "int8", precision="int8", calibration=pairs)
     manifest = json.loads((tmp_path / "int8" / "manifest.json").read_text())
     assert manifest["precision"] == "int8"
@@ -299,8 +303,7 @@ def test_int8_is_compiled_on_the_pairs_that_are_given(tmp_path: Path) -> None:
     operations = [node.get_rt_info() for node in graph.get_runtime_model().get_ops()]
     linear = [each for each in operations if each["layerType"].astype(str) == "FullyConnected"]
     # Six in each of the three layers that compute all tokens; the last layer and the head are not.
-    kinds = [each["primitiveType"].astype(str).lower() for each in linear]  # ..._I8, or undef_i8
-    assert sum(kind.endswith("i8") for kind in kinds) == 18
+    assert sum(each["primitiveType"].astype(str).endswith("I8") for each in linear) == 18
     assert len(linear) == 26
     with CrossEncoderScorer("embedded") as exact, CrossEncoderScorer(tmp_path / "int8") as scorer:
         assert scorer.plan.precision == "int8"

@@ -28,15 +28,9 @@ def test_a_compiled_model_ranks_as_the_model_does(rerank: Run, tmp_path: Path) -
     code, out, err = rerank("compile", "embedded", "--backend", "openvino", "-o", bundle)
     assert (code, out) == (0, "")
     assert f"MB written to {bundle}" in err
-    _, wanted, _ = rerank("rank", "what removes grease", passages)
-    code, found, err = rerank("rank", "what removes grease", passages, "-m", bundle)
-    assert (code, err) == (0, "")
-    rows = [[line.split("\t") for line in text.splitlines()] for text in (found, wanted)]
-    for row, (place, score, *rest) in zip(*rows, strict=True):
-        assert [row[0], *row[2:]] == [place, *rest]
-        assert float(row[1]) == pytest.approx(
-            float(score), abs=1e-5
-        )  # backends round alike to that
+    model = rerank("rank", "what removes grease", passages, "--backend", "openvino")
+    assert rerank("rank", "what removes grease", passages, "-m", bundle) == model
+    assert model[0] == 0
 
 
 def test_a_plan_is_a_line_for_each_thing_chosen(rerank: Run) -> None:
