@@ -71,6 +71,27 @@ def json_rows(
         yield where, value
 
 
+def texts_by_id(rows: Iterable[tuple[str, str]], name: str) -> dict[str, str]:
+    """Ids to texts.
+
+    Args:
+        rows: Ids and texts.
+        name: What messages call their file.
+
+    Raises:
+        InvalidInputError: An id has two texts.
+    """
+    texts: dict[str, str] = {}
+    for id, text in rows:
+        if texts.setdefault(id, text) != text:
+            message = (
+                f"{name} has the id {id!r} twice, with different texts. Give each text an id of "
+                "its own: chunks of a document, for example, its id and their number."
+            )
+            raise InvalidInputError(message)
+    return texts
+
+
 def shown(source: str | Path) -> str:
     """What messages call a source."""
     return "standard input" if source == STANDARD_INPUT else str(source)

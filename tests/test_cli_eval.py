@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,16 @@ def test_a_run_goes_in_and_runs_come_out(
     assert [line.split()[:4] for line in first_stage] == [line.split()[:4] for line in GIVEN]
 
 
+XML_TOPICS = """<?xml version="1.0"?>
+<topics task="animals">
+<topic number="q1" type="faceted">
+  <query>Where do foxes sleep?</query>
+  <description>Something else.</description>
+</topic>
+<topic number="q2"><query>river &#119;ater</query></topic>
+<topic><num>q3</num><title>zebra</title></topic>
+</topics>
+"""
 TOPICS = """
 <top>
 <num> Number: q1
@@ -140,13 +151,15 @@ Something else.
 """
 
 
-@pytest.mark.parametrize("form", ["topics", "tsv", "jsonl"])
+@pytest.mark.parametrize("form", ["topics", "xml", "tsv", "jsonl"])
 def test_trec_files_are_the_collection_that_they_describe(
     data: Path, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     topics, qrels, corpus = (tmp_path / name for name in ("topics", "qrels", "corpus"))
     if form == "topics":
         topics.write_text(TOPICS)
+    elif form == "xml":
+        topics.write_text(XML_TOPICS)
     elif form == "tsv":
         topics.write_text("".join(f"{name}\t{text}\n" for name, text in QUERIES.items()))
     else:
@@ -154,7 +167,8 @@ def test_trec_files_are_the_collection_that_they_describe(
     if form == "jsonl":
         corpus.write_bytes((data / "one" / "corpus.jsonl.gz").read_bytes())
     else:
-        corpus.write_text("".join(f"{name}\t{text}\n" for name, text in PASSAGES.items()))
+        lines = (f"{name}\t{text}\n" for name, text in PASSAGES.items())
+        corpus.write_text("".join(["\n", *lines]))
     qrels.write_text("".join(f"{query} 0 {passage} {value}\n" for query, passage, value in JUDGED))
     files = ["--topics", str(topics), "--qrels", str(qrels), "--corpus", str(corpus)]
     assert main(["eval", *files, "--json", *FAST]) == 0
@@ -181,6 +195,65 @@ def test_models_backends_and_precisions_are_combined_and_impossible_ones_left_ou
     assert "warning: embedded onnx bf16 is left out:" in captured.err
     html = report.read_text(encoding="utf-8")
     assert all(name in html for name in names)
+
+
+def test_a_backend_that_is_not_installed_is_left_out(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)  # as where it is not installed
+    arguments = ["--backend", "openvino", "--backend", "onnx", "--json", *FAST]
+    assert main(["eval", str(data / "one"), *arguments]) == 0
+    captured = capsys.readouterr()
+    reranked = json.loads(captured.out)["collections"][0]["reranked"]
+    assert [each["name"] for each in reranked] == ["embedded onnx"]
+    assert "warning: embedded openvino is left out: " in captured.err
+    assert 'pip install "rerank-plugins[openvino]"' in " ".join(captured.err.split())
+
+
+def test_a_model_with_several_columns_is_measured_by_the_one_that_is_named(
+    data: Path, three_column_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["eval", str(data / "one"), "-m", str(three_column_model), *FAST, "--json"]
+    assert main([*arguments, "--label", "exact"]) == 0
+    by_name = json.loads(capsys.readouterr().out)["collections"]
+    assert main([*arguments, "--label", "2"]) == 0
+    by_index = json.loads(capsys.readouterr().out)["collections"]
+    assert by_name[0]["reranked"][0]["by_query"] == by_index[0]["reranked"][0]["by_query"]
+
+
+def test_a_model_in_the_working_directory_has_its_name(
+    data: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tiny_model)
+    assert main(["eval", str(data / "one"), "-m", ".", *FAST, "--json"]) == 0
+    reranked = json.loads(capsys.readouterr().out)["collections"][0]["reranked"]
+    assert [each["name"] for each in reranked] == [tiny_model.name]
+
+
+def test_ids_that_do_not_match_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    judged = [("q1", "p2", 1), ("q2", "P1", 1)]
+    folder = write_collection(tmp_path / "one", judged=judged)
+    assert main(["eval", str(folder), *FAST, "--json"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "warning: 1 of the 2 relevant passages of one are not in its corpus" in said
+
+
+def test_half_a_character_costs_no_report(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_collection(tmp_path / "one", packed=False)
+    broken = json.dumps({"_id": "p5", "text": "Foxes sleep \ud83d in a den."})
+    with (folder / "corpus.jsonl").open("a") as corpus:
+        corpus.write(f"\n{broken}")
+    (folder / "qrels.tsv").write_text("q1\tp1\t1\n")
+    run = tmp_path / "best.run"
+    run.write_text("q1 Q0 p1 1 2 x\nq1 Q0 p5 2 1 x\n")
+    report = tmp_path / "report.html"
+    assert main(["eval", str(folder), "--run", str(run), "--html", str(report), *FAST]) == 0
+    assert "Foxes sleep ? in a den." in report.read_text(encoding="utf-8")
 
 
 def test_memory_is_measured_for_each_model(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,6 +329,9 @@ def test_queries_that_lost_are_shown_with_what_stood_and_stands_first(
         (["{empty}"], 1, "is no collection and holds none"),
         (["{data}/one", "--run", "{data}/none.run"], 1, "cannot read"),
         (["{data}/one", "--model", "./nowhere"], 1, "There is no directory './nowhere'"),
+        (["{data}/one", "--bi-encoder", "{empty}"], 1, "could not be loaded as a sentence"),
+        (["{data}/one", "--label", "9"], 1, "--label"),
+        (["{data}/one", "-m", "no/model", "--local-files-only"], 1, "no/model"),
     ],
 )
 def test_what_cannot_be_done(

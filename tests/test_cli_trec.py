@@ -141,6 +141,7 @@ def test_equal_scores_stay_as_they_are_in_the_file(files: dict[str, Path]) -> No
     [
         ("run", "q1 Q0 d1 1 bm25", "line 1 is not a line of a TREC run"),
         ("run", "q1 Q0 d1 1 high bm25", "line 1 is not a line of a TREC run"),
+        ("run", "q1 Q0 d1 1 nan bm25", "line 1 is not a line of a TREC run"),
         ("run", "q1 Q0 d1 1 2 a\nq1 Q0 d1 2 1 a", "line 2 names document 'd1' again"),
         ("run", "q9 Q0 d1 1 2 a", "1 of the 1 queries"),
         ("run", "q1 Q0 d1 1 2 a\nq1 Q0 d9 2 1 a", "1 of the 2 documents"),
@@ -149,6 +150,8 @@ def test_equal_scores_stay_as_they_are_in_the_file(files: dict[str, Path]) -> No
         ("queries", '{"_id": 1}', "needs a string under one of text, query, question"),
         ("corpus", '{"text": "no id"}', "has no id. Give each document an id"),
         ("corpus", '{"_id": 1', "line 1 is not JSON"),
+        ("corpus", "d1\tone\nd1\ttwo", "has the id 'd1' twice"),
+        ("queries", "q1\tone\nq1\ttwo", "has the id 'q1' twice"),
         ("corpus", "no tab", "Documents are JSON Lines"),
         ("queries", "<top>\n<num> 1\n</top>", "topic 1 lacks a <num> or a <title>"),
         ("queries", "<top>\n<num> 1\n<title> x", "no </top>"),

@@ -1,14 +1,17 @@
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 import time
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
 
 from rerank_plugins._memory import peak_memory
 from rerank_plugins.errors import InvalidInputError, ScoringError
@@ -21,6 +24,7 @@ from rerank_plugins.evaluation import (
     compare,
     depth_curves,
     read_collection,
+    unmatched_ids,
 )
 from rerank_plugins.evaluation.curve import curve_steps
 from rerank_plugins.evaluation.first_stage import (
@@ -31,6 +35,7 @@ from rerank_plugins.evaluation.first_stage import (
     judged_candidates,
 )
 from rerank_plugins.evaluation.measures import mean_name, measure_names
+from rerank_plugins.evaluation.qrels import read_qrels
 from rerank_plugins.evaluation.scorers import CosineScorer, TextEncoder
 from rerank_plugins.evaluation.timing import timed_answer
 from tests.tiny_models import save_tiny_encoder
@@ -159,6 +164,75 @@ class TestReading:
         (bare / "qrels.tsv").write_text(rows)
         assert read_collection(bare) == read_collection(headed)
 
+    @pytest.mark.parametrize(
+        "first",
+        [
+            "\nquery-id\tcorpus-id\tscore\n",
+            "qid\tQ0\tdocid\tlabel\n",
+            "q9\tp1\t1.0\n",
+            "q9 \tp1\t 1\n",
+        ],
+    )
+    def test_the_first_line_is_a_header_where_it_ends_in_no_number(
+        self, tmp_path: Path, first: str
+    ) -> None:
+        (tmp_path / "qrels.tsv").write_text(first + "q1\tp2\t2\n")
+        judged = {"q9": {"p1": 1}} if "q9" in first else {}
+        assert read_qrels(tmp_path / "qrels.tsv") == {**judged, "q1": {"p2": 2}}
+
+    @pytest.mark.parametrize("value", ["1.5", "nan", "inf", "x"])
+    def test_a_relevance_that_is_no_whole_number_is_an_error(
+        self, tmp_path: Path, value: str
+    ) -> None:
+        (tmp_path / "qrels.tsv").write_text(f"q1\tp1\t1\nq1\tp2\t{value}\n")
+        with pytest.raises(InvalidInputError, match="line 2: expected query id"):
+            read_qrels(tmp_path / "qrels.tsv")
+
+    def test_judgements_that_contradict_each_other_are_an_error(self, tmp_path: Path) -> None:
+        (tmp_path / "qrels.tsv").write_text("q1\tp1\t1\nq1\tp1\t1\nq1\tp1\t0\n")
+        with pytest.raises(InvalidInputError, match=r"line 3 .*'p1' .* as 0, .* as 1\. Keep one"):
+            read_qrels(tmp_path / "qrels.tsv")
+
+    def test_every_file_may_be_packed(self, tmp_path: Path) -> None:
+        packed, plain = (write_collection(tmp_path / place / "c") for place in ("packed", "plain"))
+        for name in ("queries.jsonl", "qrels.tsv"):
+            (packed / f"{name}.gz").write_bytes(gzip.compress((packed / name).read_bytes()))
+            (packed / name).unlink()
+        assert read_collection(packed) == read_collection(plain)
+        (packed / "qrels").mkdir()
+        (packed / "qrels.tsv.gz").rename(packed / "qrels" / "dev.tsv.gz")
+        assert read_collection(packed, split="dev") == read_collection(plain)
+        with pytest.raises(InvalidInputError, match="the split dev: name one"):
+            read_collection(packed)
+
+    @pytest.mark.parametrize("name", ["corpus.jsonl", "queries.jsonl"])
+    def test_an_id_with_two_texts_is_an_error(self, tmp_path: Path, name: str) -> None:
+        folder = write_collection(tmp_path / "c", packed=False)
+        same = (folder / name).read_text().splitlines()[0]
+        id = json.loads(same)["_id"]
+        (folder / name).write_text(f"{(folder / name).read_text()}\n{same}")
+        read_collection(folder)  # the same line again says nothing else
+        with (folder / name).open("a") as lines:
+            lines.write("\n" + json.dumps({"_id": id, "text": "Something else."}))
+        with pytest.raises(InvalidInputError, match=f"{name} has the id '{id}' twice"):
+            read_collection(folder)
+
+    def test_what_the_judgements_name_and_the_collection_lacks_is_told(
+        self, tmp_path: Path
+    ) -> None:
+        judged = [("q1", "p2", 1), ("q2", "P1", 1), ("q3", "p9", 0), ("q7", "p1", 1)]
+        collection = read_collection(write_collection(tmp_path / "c", judged=judged))
+        passages, queries = unmatched_ids(collection)
+        assert passages.startswith("1 of the 2 relevant passages of c are not in its corpus")
+        assert "'P1'" in passages
+        assert queries.startswith("1 of the 3 judged queries of c have no text, for example 'q7'")
+        assert unmatched_ids(read_collection(write_collection(tmp_path / "whole"))) == []
+
+    def test_judgements_of_other_passages_are_an_error(self, tmp_path: Path) -> None:
+        folder = write_collection(tmp_path / "c", judged=[("q1", "P1", 1), ("q2", "P2", 1)])
+        with pytest.raises(InvalidInputError, match=r"none of the 2 passages .* for example 'P1'"):
+            unmatched_ids(read_collection(folder))
+
     def test_judgements_of_other_queries_are_an_error(self, tmp_path: Path) -> None:
         folder = write_collection(tmp_path / "c", judged=[("elsewhere", "p1", 1)])
         with pytest.raises(InvalidInputError, match="check that the ids match"):
@@ -190,6 +264,14 @@ class TestFirstStage:
         wanted = sorted(cosines, key=lambda name: -cosines[name])[:3]
         assert list(found["q2"]) == wanted
         assert list(found["q2"].values()) == pytest.approx([cosines[name] for name in wanted])
+
+    def test_queries_may_have_an_encoder_of_their_own(self, collection: JudgedCollection) -> None:
+        def turned(texts: list[str]) -> np.ndarray:
+            return -bag_of_words(texts)
+
+        near = dense_candidates(collection, bag_of_words, depth=4)["q2"]
+        far = dense_candidates(collection, bag_of_words, depth=4, query_encoder=turned)["q2"]
+        assert far == pytest.approx({name: -cosine for name, cosine in near.items()})
 
     def test_fused_is_by_the_sum_of_reciprocal_ranks(self) -> None:
         runs = [{"q": {"a": 9.0, "b": 8.0}}, {"q": {"c": 0.9, "b": 0.8, "a": 0.1}}]
@@ -307,6 +389,37 @@ class TestComparison:
         with pytest.raises(InvalidInputError, match=message):
             measure_names(10, [name])
 
+    def test_a_query_that_is_not_judged_is_an_error(self) -> None:
+        collection = JudgedCollection("c", PASSAGES, QUERIES, {"q1": {"p1": 1}})
+        with pytest.raises(InvalidInputError, match=r"2 queries of c are not judged.* 'q2'"):
+            compare(collection, {}, {"length": by_length})
+
+    def test_a_measures_own_program_gets_ids_that_it_can_read(
+        self, collection: JudgedCollection
+    ) -> None:
+        if not shutil.which("perl"):
+            pytest.skip("ERR is computed by a Perl program")
+        result = compare(
+            collection, bm25_candidates(collection), {"judge": judge}, measures=["ERR@10"]
+        )
+        err = result.reranked[0].values["ERR@10"]
+        assert list(err) == list(QUERIES)
+        assert err["q1"] > 0
+        assert err["q3"] == 0
+
+    @pytest.mark.parametrize("name", ["Judged@10", "Accuracy@5", "Success@1"])
+    def test_a_query_without_candidates_counts_as_zero_in_any_measure(
+        self, collection: JudgedCollection, name: str
+    ) -> None:
+        result = compare(collection, bm25_candidates(collection), {"judge": judge}, measures=[name])
+        values = result.reranked[0].values[name]
+        assert list(values) == list(QUERIES)
+        assert values["q1"] > values["q3"] == 0
+
+    def test_a_measure_that_cannot_be_computed_is_an_error_before_any_scoring(self) -> None:
+        with pytest.raises(InvalidInputError, match=r"'BPM.*' cannot be computed here"):
+            measure_names(10, ["BPM@10"])
+
     def test_each_scorer_is_asked_first_in_turn(self, collection: JudgedCollection) -> None:
         asked: list[str] = []
 
@@ -335,20 +448,35 @@ class TestCosine:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         encoder = TextEncoder(str(save_tiny_encoder(tmp_path / "bi")), device="cpu")
-        encode, encoded = encoder.encode, []
+        encode, encoded = SentenceTransformer.encode, []
 
-        def watched(texts: list[str]) -> np.ndarray:
-            encoded.append(texts)
-            return encode(texts)
+        def watched(model: SentenceTransformer, inputs: list[str], **options: Any) -> np.ndarray:
+            encoded.append(inputs)
+            return np.asarray(encode(model, inputs, **options))
 
-        monkeypatch.setattr(encoder, "encode", watched)
+        monkeypatch.setattr(SentenceTransformer, "encode", watched)
         scorer, passages = CosineScorer(encoder), ["fox", "sea", "fox"]
         answers = [timed_answer("cosine", scorer, "sea", passages) for _ in range(2)]
         assert encoded == [["fox", "sea"], ["sea"], ["sea"]]
+        expected = encoder.passages(passages) @ encoder.queries(["sea"])[0]
         for answer in answers:
-            np.testing.assert_allclose(
-                answer.scores, encode(passages) @ encode(["sea"])[0], atol=1e-6
-            )
+            np.testing.assert_allclose(answer.scores, expected, atol=1e-6)
+
+    def test_queries_and_passages_have_the_prompts_that_the_model_was_saved_with(
+        self, tmp_path: Path
+    ) -> None:
+        folder = save_tiny_encoder(tmp_path / "bi")
+        plain = TextEncoder(str(folder), device="cpu")
+        model = SentenceTransformer(str(folder), device="cpu")
+        model.prompts = {"query": "where river ", "document": "the "}
+        model.save(str(tmp_path / "prompted"))
+        prompted = TextEncoder(str(tmp_path / "prompted"), device="cpu")
+        for made, expected in (
+            (prompted.queries(["fox"]), plain.queries(["where river fox"])),
+            (prompted.passages(["fox"]), plain.passages(["the fox"])),
+        ):
+            np.testing.assert_allclose(made, expected, atol=1e-6)
+        assert prompted.identity() != plain.identity()
 
 
 class TestChange:
@@ -401,6 +529,15 @@ class TestCurve:
         assert curve[3].quality == pytest.approx(order.mean("nDCG@10"))
         # q1 has one relevant passage, q2 two, q3 one that nobody found
         assert [point.recall for point in curve] == pytest.approx([0, 0.5 / 3, 0.5 / 3, 1.5 / 3])
+
+    @pytest.mark.parametrize(("depth", "shown"), [(3, [0, 3]), (15, [0, 10, 15])])
+    def test_the_depth_of_the_comparison_is_always_among_them(
+        self, collection: JudgedCollection, depth: int, shown: list[int]
+    ) -> None:
+        found = {"q1": {"p3": 3.0, "p1": 2.0, "p2": 1.0}, "q2": {"p1": 1.0}, "q3": {}}
+        result = compare(collection, found, {"judge": judge}, depth=depth)
+        curve = depth_curves(result, {"judge": judge})["judge"]
+        assert [point.depth for point in curve] == shown
 
     def test_scorers_take_turns_at_each_depth(self, collection: JudgedCollection) -> None:
         asked: list[tuple[str, int]] = []

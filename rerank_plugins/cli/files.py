@@ -22,7 +22,7 @@ def write_text(output: Path, text: str) -> None:
     Raises:
         InvalidInputError: The file cannot be written.
     """
-    content = text.encode()
+    content = text.encode(errors="replace")  # half a character must not cost a whole report
     try:
         output.write_bytes(gzip.compress(content) if output.suffix == ".gz" else content)
     except OSError as error:

@@ -49,6 +49,11 @@ LocalFilesOnly = Annotated[
 ]
 
 
+def label_of(label: str | None) -> int | str | None:
+    """The column that an option names: its index, or its name."""
+    return int(label) if label is not None and label.isdecimal() else label
+
+
 def scorer_of(
     *,
     model: str,
@@ -73,7 +78,7 @@ def scorer_of(
         backend=backend,
         precision=precision,
         max_length=max_length,
-        label=int(label) if label is not None and label.isdecimal() else label,
+        label=label_of(label),
         local_files_only=local_files_only,
         progress_bar=progress_bar,
     )

@@ -1,19 +1,27 @@
-"""TREC topics: queries between <top> and </top>, as the tracks publish them."""
+"""TREC topics: queries between <top> and </top>, or <topic> and </topic>, as tracks have them."""
 
+import html
 import re
 from collections.abc import Sequence
 
 from rerank_plugins.errors import InvalidInputError
 
-TOPIC_START = re.compile(r"\s*<top\b", re.IGNORECASE)
+TOPIC_START = re.compile(r"\s*<(\?xml|topics?|top)\b", re.IGNORECASE)
 """How the first line of such a file that is not blank begins."""
 
-_TOPIC = re.compile(r"<top>(.*?)</top>", re.IGNORECASE | re.DOTALL)
-_FIELD = re.compile(r"<(num|title|desc)>\s*(?:(?:Number|Topic|Description)\s*:)?([^<]*)", re.I)
+_TOPIC = re.compile(
+    r"""<(top|topic)(?:\s+(?:number|id|num)\s*=\s*["']([^"']*)["'][^>]*)?\s*>(.*?)</\1>""",
+    re.IGNORECASE | re.DOTALL,
+)
+_FIELD = re.compile(
+    r"<(num|title|query|desc|description)>\s*(?:(?:Number|Topic|Description)\s*:)?([^<]*)", re.I
+)
 
 
 def read_topics(lines: Sequence[str], name: str) -> dict[str, str]:
-    """Topic number -> its title, or its description where it has no title.
+    """Topic number -> its title or query, or its description where it has neither.
+
+    The number stands in <num>, or is an attribute of <topic>.
 
     Args:
         lines: The file's lines.
@@ -23,17 +31,27 @@ def read_topics(lines: Sequence[str], name: str) -> dict[str, str]:
         InvalidInputError: A topic lacks its number or a text, or there is none.
     """
     queries = {}
-    for place, topic in enumerate(_TOPIC.findall("\n".join(lines)), start=1):
-        fields = {tag.lower(): " ".join(text.split()) for tag, text in _FIELD.findall(topic)}
-        text = fields.get("title") or fields.get("desc")
-        if not fields.get("num") or not text:
+    for place, (_, number, topic) in enumerate(_TOPIC.findall("\n".join(lines)), start=1):
+        fields = {tag.lower(): _plain(text) for tag, text in _FIELD.findall(topic)}
+        number = number.strip() or fields.get("num", "")
+        texts = (fields.get(tag) for tag in ("title", "query", "desc", "description"))
+        text = next(filter(None, texts), None)
+        if not number or not text:
             message = (
                 f"{name}, topic {place} lacks a <num> or a <title>. A topic is <top>, <num> 301, "
-                "<title> its text, </top>."
+                '<title> its text, </top>, or <topic number="301"><query>its text</query></topic>.'
             )
             raise InvalidInputError(message)
-        queries[fields["num"]] = text
+        queries[number] = text
     if not queries:
-        message = f"{name} has a <top>, but no </top>. Topics stand between <top> and </top>."
+        message = (
+            f"{name} has topics that begin, and no </top> or </topic>. Topics stand between <top> "
+            "and </top>, or <topic> and </topic>."
+        )
         raise InvalidInputError(message)
     return queries
+
+
+def _plain(text: str) -> str:
+    """Text without line breaks and character entities such as &amp;."""
+    return " ".join(html.unescape(text).split())

@@ -1,10 +1,11 @@
 """TREC run files and the queries and documents they point to."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from rerank_plugins._lines import json_rows, read_lines, shown
+from rerank_plugins._lines import json_rows, read_lines, shown, texts_by_id
 from rerank_plugins.cli.formats import Passage, Request, first_text, id_of, passage_of
 from rerank_plugins.cli.topics import TOPIC_START, read_topics
 from rerank_plugins.errors import InvalidInputError
@@ -58,10 +59,12 @@ def read_run_scores(source: str) -> dict[str, dict[str, float]]:
         try:
             query, _, document, _, score, _ = line.split()
             value = float(score)
+            if not math.isfinite(value):
+                raise ValueError(score)
         except ValueError as error:
             message = (
                 f"{where} is not a line of a TREC run: {line[:60]!r}. "
-                "It has six fields: query id, Q0, document id, rank, score, tag."
+                "It has six fields: query id, Q0, document id, rank, score (a number), tag."
             )
             raise InvalidInputError(message) from error
         found = scores.setdefault(query, {})
@@ -82,14 +85,15 @@ def read_queries(source: str) -> dict[str, str]:
     lines = list(read_lines(source))
     first = next((line.strip() for line in lines if line.strip()), "")
     if first.startswith("{"):
-        return dict(_query_of(row, where) for where, row in json_rows(lines, name))
+        rows = (_query_of(row, where) for where, row in json_rows(lines, name))
+        return texts_by_id(rows, name)
     if TOPIC_START.match(first):
         return read_topics(lines, name)
     hint = (
         'Queries are lines of id, tab, text, JSON Lines such as {"_id": "1", "text": "..."}, or '
         "TREC topics."
     )
-    return dict(_columns(lines, name, hint))
+    return texts_by_id(_columns(lines, name, hint), name)
 
 
 def read_corpus(source: str, wanted: set[str] | None = None) -> dict[str, str]:
@@ -104,14 +108,15 @@ def read_corpus(source: str, wanted: set[str] | None = None) -> dict[str, str]:
     """
     name = shown(source)
     lines = read_lines(source)
-    first = next(lines, "")
-    lines = chain([first], lines)
-    if first.strip() and not first.lstrip().startswith("{"):
+    start = list(_until_first_text(lines))
+    lines = chain(start, lines)
+    if "".join(start).strip()[:1] not in ("", "{"):
         hint = 'Documents are JSON Lines such as {"_id": "1", "text": "..."}, or id, tab, text.'
         pairs = _columns(lines, name, hint)
     else:
         pairs = (_document_of(row, where) for where, row in json_rows(lines, name))
-    return {document: text for document, text in pairs if wanted is None or document in wanted}
+    kept = (pair for pair in pairs if wanted is None or pair[0] in wanted)
+    return texts_by_id(kept, name)
 
 
 def as_run(requests: list[Request], rankings: list[list[Ranked]]) -> str:
@@ -160,6 +165,14 @@ def _document_of(row: Any, where: str) -> tuple[str, str]:
         message = f"{where} has no id. Give each document an id, _id or docid."
         raise InvalidInputError(message)
     return passage.id, passage.text
+
+
+def _until_first_text(lines: Iterable[str]) -> Iterator[str]:
+    """The lines up to the first that is not blank, and that one."""
+    for line in lines:
+        yield line
+        if line.strip():
+            return
 
 
 def _columns(lines: Iterable[str], name: str, hint: str) -> Iterator[tuple[str, str]]:

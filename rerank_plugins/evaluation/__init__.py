@@ -10,6 +10,7 @@ from rerank_plugins.evaluation.collection import (  # noqa: E402
     JudgedCollection,
     judged_collection,
     read_collection,
+    unmatched_ids,
 )
 from rerank_plugins.evaluation.comparison import Comparison, Order, compare  # noqa: E402
 from rerank_plugins.evaluation.configurations import Configuration, configurations  # noqa: E402
@@ -53,5 +54,6 @@ __all__ = [
     "read_collection",
     "read_dataset",
     "tradeoffs",
+    "unmatched_ids",
     "worst_queries",
 ]

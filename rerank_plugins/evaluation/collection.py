@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rerank_plugins._lines import json_rows, read_lines
+from rerank_plugins._lines import json_rows, read_lines, texts_by_id
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.qrels import Judgements, read_qrels
 
 _LAYOUT = (
-    "a collection is a folder with corpus.jsonl, queries.jsonl (each may end in .gz) and qrels.tsv "
-    "or qrels/test.tsv"
+    "a collection is a folder with corpus.jsonl, queries.jsonl and qrels.tsv or qrels/test.tsv "
+    "(each may end in .gz)"
 )
 
 
@@ -52,12 +52,19 @@ def read_collection(folder: Path, *, split: str | None = None) -> JudgedCollecti
     Raises:
         InvalidInputError: A file is missing or broken, or no query has a relevant passage.
     """
-    passages = {
-        str(row["_id"]): f"{row.get('title') or ''} {row['text']}".strip()
+    documents = (
+        (str(row["_id"]), f"{row.get('title') or ''} {row['text']}".strip())
         for row in _rows(folder, "corpus.jsonl")
-    }
-    texts = {str(row["_id"]): row["text"] for row in _rows(folder, "queries.jsonl")}
-    return judged_collection(folder.name, passages, texts, _judgements(folder, split))
+    )
+    questions = ((str(row["_id"]), row["text"]) for row in _rows(folder, "queries.jsonl"))
+    passages = texts_by_id(documents, f"{folder / 'corpus.jsonl'}")
+    queries = texts_by_id(questions, f"{folder / 'queries.jsonl'}")
+    return judged_collection(folder.name, passages, queries, _judgements(folder, split))
+
+
+def is_collection(folder: Path) -> bool:
+    """Returns whether a folder has judgements, as collections have."""
+    return _packed_or_plain(folder / "qrels.tsv") is not None or (folder / "qrels").is_dir()
 
 
 def judged_collection(
@@ -84,8 +91,50 @@ def judged_collection(
     return JudgedCollection(name, passages, answerable, judgements)
 
 
+def unmatched_ids(collection: JudgedCollection) -> list[str]:
+    """Returns what the judgements name and the collection lacks, a sentence each.
+
+    Such ids are measured as what nobody can find, and often mean that files of different origin
+    were put together.
+
+    Raises:
+        InvalidInputError: No relevant passage of any query is there.
+    """
+    relevant = {
+        query_id: [name for name, relevance in passages.items() if relevance > 0]
+        for query_id, passages in collection.judgements.items()
+    }
+    wanted = {name for query_id in collection.queries for name in relevant[query_id]}
+    lost = sorted(name for name in wanted if name not in collection.passages)
+    if len(lost) == len(wanted):
+        message = (
+            f"{collection.name} has none of the {len(wanted)} passages that its qrels call "
+            f"relevant, for example {lost[0]!r}; check that the ids match"
+        )
+        raise InvalidInputError(message)
+    sentences = []
+    if lost:
+        sentences.append(
+            f"{len(lost)} of the {len(wanted)} relevant passages of {collection.name} are not in "
+            f"its corpus, for example {lost[0]!r}; they count as not found"
+        )
+    asked = {query_id for query_id, names in relevant.items() if names}
+    unknown = sorted(asked - set(collection.queries))
+    if unknown:
+        sentences.append(
+            f"{len(unknown)} of the {len(asked)} judged queries of {collection.name} have no text, "
+            f"for example {unknown[0]!r}; they are left out"
+        )
+    return sentences
+
+
+def _packed_or_plain(path: Path) -> Path | None:
+    packed = path.with_name(f"{path.name}.gz")
+    return next((place for place in (path, packed) if place.is_file()), None)
+
+
 def _rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
-    path = next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+    path = _packed_or_plain(folder / name)
     if path is None:
         message = f"{folder} has no {name}; {_LAYOUT}"
         raise InvalidInputError(message)
@@ -106,9 +155,10 @@ def _rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
 def _judgements(folder: Path, split: str | None) -> Judgements:
     named = folder / "qrels" / f"{split or 'test'}.tsv"
     places = [named] if split else [folder / "qrels.tsv", named]
-    path = next((place for place in places if place.is_file()), None)
+    path = next(filter(None, map(_packed_or_plain, places)), None)
     if path is None:
-        splits = sorted(place.stem for place in (folder / "qrels").glob("*.tsv"))
+        files = (folder / "qrels").glob("*.tsv*")
+        splits = sorted({place.name.partition(".tsv")[0] for place in files})
         there = (
             f"there are judgements for the split {', '.join(splits)}: name one" if splits else ""
         )

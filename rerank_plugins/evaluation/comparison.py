@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.collection import JudgedCollection
 from rerank_plugins.evaluation.first_stage import Candidates
 from rerank_plugins.evaluation.measures import (
@@ -104,10 +105,17 @@ def compare(
         on_query: Called after each query of each scorer, for a progress bar.
 
     Raises:
-        InvalidInputError: A scorer does not return one score for each passage, or a measure is
-            none.
+        InvalidInputError: A scorer does not return one score for each passage, a measure is
+            none, or a query is not judged.
     """
     names = measure_names(depth, measures)
+    unjudged = [name for name in collection.queries if name not in collection.judgements]
+    if unjudged:
+        message = (
+            f"{len(unjudged)} queries of {collection.name} are not judged, for example "
+            f"{unjudged[0]!r}; judged_collection() leaves such queries out"
+        )
+        raise InvalidInputError(message)
     runs: dict[str, Candidates] = {name: {} for name in scorers}
     seconds: dict[str, dict[str, float]] = {name: {} for name in scorers}
     turns = list(scorers.items())

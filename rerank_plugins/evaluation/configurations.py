@@ -26,6 +26,9 @@ class Configuration:
     precision: str = "fp32"
     device: str | None = None
     max_length: int | None = None
+    label: int | str | None = None
+    revision: str | None = None
+    local_files_only: bool = False
 
     def options(self) -> dict[str, Any]:
         """The arguments of ``CrossEncoderScorer``."""
@@ -41,7 +44,10 @@ class Configuration:
         Raises:
             ModelError: The model cannot be found.
         """
-        folder = locate(ModelSettings(self.model))
+        settings = ModelSettings(
+            self.model, revision=self.revision, local_files_only=self.local_files_only
+        )
+        folder = locate(settings)
         return json.dumps([self.options(), _contents(folder), machine_identity()], sort_keys=True)
 
 
@@ -50,24 +56,34 @@ def configurations(
     *,
     backends: Sequence[str] = ("auto",),
     precisions: Sequence[str] = ("fp32",),
-    device: str | None = None,
-    max_length: int | None = None,
+    **options: Any,
 ) -> dict[str, Configuration]:
     """Returns every combination by its name.
 
     A name is the last part of the model's reference, or all of it where last parts are equal,
     then the backend and the precision where several were given.
+
+    Args:
+        models: Models, as ``CrossEncoderScorer`` takes them.
+        backends: Backends of each.
+        precisions: Precisions of each.
+        **options: The other fields of ``Configuration``, of all.
     """
     models, backends, precisions = (
         list(dict.fromkeys(values)) for values in (models, backends, precisions)
     )
-    short = Counter(Path(model).name for model in models)
+    short = Counter(map(_short_name, models))
     found = {}
     for model, backend, precision in product(models, backends, precisions):
-        parts = [Path(model).name if short[Path(model).name] == 1 else model]
+        name = _short_name(model)
+        parts = [name if short[name] == 1 else model]
         parts += [backend] * (len(backends) > 1) + [precision] * (len(precisions) > 1)
-        found[" ".join(parts)] = Configuration(model, backend, precision, device, max_length)
+        found[" ".join(parts)] = Configuration(model, backend, precision, **options)
     return found
+
+
+def _short_name(model: str) -> str:
+    return Path(model).name or Path(model).resolve().name  # "." has none
 
 
 def machine_identity() -> str:

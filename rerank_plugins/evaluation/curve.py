@@ -40,7 +40,7 @@ def depth_curves(
     ask: Ask = timed_answer,
     on_query: Callable[[], object] = lambda: None,
 ) -> dict[str, list[DepthPoint]]:
-    """Returns each scorer's points: depth 0, and each depth up to the comparison's.
+    """Returns each scorer's points: depth 0, each depth below the comparison's, and that one.
 
     Quality comes from the scores that are there; time is measured anew at each depth, over the
     first queries that have candidates, all scorers taking turns.
@@ -48,11 +48,11 @@ def depth_curves(
     Args:
         comparison: What was compared.
         scorers: Name to scorer, as they were compared.
-        depths: Depths in rising order; those beyond the comparison's are left out.
+        depths: Depths; those beyond the comparison's are left out.
         ask: How a scorer is asked.
         on_query: Called after each query of each scorer at each depth, ``curve_steps`` times.
     """
-    kept = [depth for depth in depths if depth <= comparison.depth]
+    kept = _kept(comparison, depths)
     times: dict[str, dict[int, list[float]]] = {name: {d: [] for d in kept} for name in scorers}
     collection, found = comparison.collection, comparison.first_stage.run
     for query_id in _timed(comparison):
@@ -79,8 +79,12 @@ def depth_curves(
 
 def curve_steps(comparison: Comparison, depths: Sequence[int] = DEPTHS) -> int:
     """How many answers ``depth_curves`` asks for."""
-    kept = sum(depth <= comparison.depth for depth in depths)
-    return kept * len(_timed(comparison)) * len(comparison.reranked)
+    return len(_kept(comparison, depths)) * len(_timed(comparison)) * len(comparison.reranked)
+
+
+def _kept(comparison: Comparison, depths: Sequence[int]) -> list[int]:
+    below = {depth for depth in depths if depth < comparison.depth}
+    return sorted({*below, comparison.depth})
 
 
 def _timed(comparison: Comparison) -> list[str]:

@@ -17,6 +17,7 @@ RUNTIME = (
     "tokenizers",
     "onnxruntime",
     "openvino",
+    "nncf",
     "torch",
     "transformers",
     "sentence-transformers",

@@ -54,14 +54,16 @@ def dense_candidates(
     encoder: Encoder,
     depth: int = 100,
     *,
+    query_encoder: Encoder | None = None,
     on_step: Step = lambda done: None,
 ) -> Candidates:
     """Returns the ``depth`` passages of each query that have the highest cosine, best first.
 
     Args:
         collection: What is searched.
-        encoder: Makes the vectors.
+        encoder: Makes the passages' vectors.
         depth: Candidates of a query.
+        query_encoder: Makes the queries'; ``None`` takes the same.
         on_step: Called with the number of passages just encoded.
     """
     ids, texts = _listed(collection)
@@ -71,10 +73,11 @@ def dense_candidates(
         on_step(len(parts[-1]))
     vectors = np.concatenate(parts)
     query_ids = list(collection.queries)
+    encode_queries = query_encoder or encoder
     candidates: Candidates = {}
     for start in range(0, len(query_ids), _QUERIES_AT_ONCE):
         part = query_ids[start : start + _QUERIES_AT_ONCE]
-        cosines = encoder([collection.queries[query_id] for query_id in part]) @ vectors.T
+        cosines = encode_queries([collection.queries[name] for name in part]) @ vectors.T
         best = np.argsort(-cosines, axis=1, kind="stable")[:, :depth]
         for query_id, row, found in zip(part, cosines, best, strict=True):
             candidates[query_id] = {ids[number]: float(row[number]) for number in found}

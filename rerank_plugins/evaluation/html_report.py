@@ -13,7 +13,7 @@ from rerank_plugins.evaluation.pareto import tradeoffs
 from rerank_plugins.evaluation.report import Report
 
 _SHOWN_CHARACTERS = 400
-"""Of a passage; enough to see why it was put first."""
+"""Of a text; enough to see why it was put first."""
 
 
 def as_html(report: Report) -> str:
@@ -45,7 +45,7 @@ def as_html(report: Report) -> str:
         first_stage_quality=level,
         tradeoffs=points,
         tradeoff_plot=plots.tradeoff_plot(points, level, measure),
-        colours=[plots.colour(number) for number in range(len(points))],
+        colours=[(plots.colour(n), plots.colour_on(n)) for n in range(len(points))],
         collections=[
             _collection(report, number, comparison)
             for number, comparison in enumerate(report.comparisons)
@@ -79,7 +79,7 @@ def _collection(report: Report, number: int, comparison: Comparison) -> dict[str
 
 
 def _shortened(text: str) -> str:
-    """A passage's beginning, cut between words."""
+    """A text's beginning, cut between words."""
     if len(text) <= _SHOWN_CHARACTERS:
         return text
     return text[:_SHOWN_CHARACTERS].rpartition(" ")[0] + " …"

@@ -49,15 +49,17 @@ def measure(
 ) -> dict[str, dict[str, float]]:
     """Returns measure name -> query id -> value, for every judged query.
 
-    A query that the run lacks counts as zero. Equal scores keep the run's order, as rerankers do;
-    trec_eval by itself would order them by their ids.
+    A query that the run lacks, or has nothing for, counts as zero. Equal scores keep the run's
+    order, as rerankers do; trec_eval by itself would order them by their ids.
     """
     parsed = {ir_measures.parse_measure(name): name for name in names}
-    values: dict[str, dict[str, float]] = {name: {} for name in names}
-    judged = {query_id: dict(passages) for query_id, passages in judgements.items()}
-    orders = {query_id: _by_place(scores) for query_id, scores in run.items()}
-    for metric in ir_measures.iter_calc(list(parsed), judged, orders):
-        values[parsed[metric.measure]][metric.query_id] = float(metric.value)
+    values = {name: dict.fromkeys(judgements, 0.0) for name in names}
+    # By number: some of the programs behind ir-measures take no other ids.
+    found = [query_id for query_id in judgements if run.get(query_id)]
+    judged = {str(number): dict(judgements[query_id]) for number, query_id in enumerate(found)}
+    orders = {str(number): _by_place(run[query_id]) for number, query_id in enumerate(found)}
+    for metric in ir_measures.iter_calc(list(parsed), judged, orders) if found else ():
+        values[parsed[metric.measure]][found[int(metric.query_id)]] = float(metric.value)
     return values
 
 
@@ -125,7 +127,17 @@ def _checked(name: str) -> str:
         )
         raise InvalidInputError(message) from error
     pipeline: Any = ir_measures.DefaultPipeline
-    if not pipeline.supports(parsed):
+    try:
+        supported = pipeline.supports(parsed)
+        if supported:
+            measure({"q": {"a": 1, "b": 0}}, {"q": {"a": 2.0, "b": 1.0}}, [str(parsed)])
+    except Exception as error:  # whatever a measure's own program raises, before hours of scoring
+        message = (
+            f"the measure {name!r} cannot be computed here ({error!r:.200}). Give another, for "
+            "example nDCG@10, RR@10, AP, P@5, R@100"
+        )
+        raise InvalidInputError(message) from error
+    if not supported:
         message = (
             f"the measure {name!r} needs a package of its own: ir-measur.es says which. Without "
             "it, give for example nDCG@10, RR@10, AP, P@5, R@100"

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -49,6 +50,19 @@ _STYLE: Any = {
 def colour(number: int) -> str:
     """The colour of the scorer with that number, from 0."""
     return COLOURS[number % len(COLOURS)]
+
+
+def colour_on(number: int) -> str:
+    """Black or white, whichever is easier to read on that scorer's colour.
+
+    By the contrast ratio of WCAG 2.1: of relative luminances, 0.05 added to each.
+    """
+    red, green, blue = (
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in to_rgb(colour(number))
+    )
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "#ffffff" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#000000"
 
 
 def tradeoff_plot(points: Sequence[Tradeoff], first_stage: float, measure: str) -> str:
@@ -95,7 +109,7 @@ def tradeoff_plot(points: Sequence[Tradeoff], first_stage: float, measure: str) 
                 place,
                 ha="center",
                 va="center_baseline",
-                color="#ffffff" if point.on_front else _INK,
+                color=colour_on(number) if point.on_front else _INK,
             )
         axes.margins(x=0.12, y=0.2)
         axes.set_xlabel("median time a query, ms")
@@ -117,8 +131,15 @@ def curve_plot(curves: Mapping[str, Sequence[DepthPoint]], measure: str, name: s
         for number, points in enumerate(curves.values()):
             depths = [point.depth for point in points]
             line: dict[str, Any] = {"color": colour(number), "marker": "."}
-            quality.plot(depths, [100 * point.quality for point in points], **line)
-            time.plot(depths, [1000 * point.seconds for point in points], **line)
+            drawn = (
+                (quality, [100 * point.quality for point in points]),
+                (time, [1000 * point.seconds for point in points]),
+            )
+            for axes, values in drawn:
+                axes.plot(depths, values, **line)
+                if len(curves) > 1:  # colours alone tell nothing to some
+                    end = (depths[-1], values[-1])
+                    axes.annotate(str(number + 1), end, (4, 0), textcoords="offset points")
         for points in list(curves.values())[:1]:
             reranked = points[1:]
             recall.plot(

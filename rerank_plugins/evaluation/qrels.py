@@ -14,26 +14,55 @@ Judgements = dict[str, dict[str, int]]
 def read_qrels(path: Path) -> Judgements:
     """Returns the judgements in a file, compressed or not.
 
-    Lines are query id, passage id, relevance with tabs between (BEIR; the first line may be a
-    header), or query id, iteration, passage id, relevance with white space between (TREC).
+    Lines are query id, passage id, relevance with tabs between (BEIR), or query id, iteration,
+    passage id, relevance with white space between (TREC). The first line may be a header.
 
     Raises:
-        InvalidInputError: The file cannot be read, or a line is neither.
+        InvalidInputError: The file cannot be read, a line is neither, or one says of a passage
+            what another denies.
     """
     judgements: Judgements = {}
+    first = True
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
-        fields = line.split("\t") if line.count("\t") == 2 else line.split()
+        fields = line.split("\t") if line.count("\t") in (2, 3) else line.split()
+        fields = [field.strip() for field in fields]
+        header = first and len(fields) in (3, 4) and not _is_number(fields[-1])
+        first = False
+        if header:
+            continue
+        where = f"{path}, line {number}"
         try:
-            query_id, *_, passage_id, relevance = fields if len(fields) in (3, 4) else []
-            judgements.setdefault(query_id, {})[passage_id] = int(relevance)
+            query_id, *_, passage_id, value = fields if len(fields) in (3, 4) else []
+            relevance = _whole(value)
         except ValueError as error:
-            if number == 1 and len(fields) == 3:
-                continue  # BEIR's header
             message = (
-                f"{path}, line {number}: expected query id, passage id and a whole number, "
+                f"{where}: expected query id, passage id and a whole number, "
                 f"tab-separated, or TREC's query id, 0, passage id, relevance; got {line[:60]!r}"
             )
             raise InvalidInputError(message) from error
+        known = judgements.setdefault(query_id, {}).setdefault(passage_id, relevance)
+        if known != relevance:
+            message = (
+                f"{where} judges passage {passage_id!r} for query {query_id!r} as {relevance}, and "
+                f"an earlier line as {known}. Keep one of them"
+            )
+            raise InvalidInputError(message)
     return judgements
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _whole(value: str) -> int:
+    """The number that a text is; ``1.0`` is 1."""
+    number = float(value)
+    if not number.is_integer():
+        raise ValueError(value)
+    return int(number)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins._bi_encoder import load_bi_encoder
 from rerank_plugins._contract import Scorer
-from rerank_plugins._extras import require
 from rerank_plugins.evaluation.configurations import machine_identity
 from rerank_plugins.evaluation.timing import ScoreFunction
 
@@ -26,39 +25,47 @@ def scorer_function(scorer: Scorer) -> ScoreFunction:
 
 
 class TextEncoder:
-    """A bi-encoder: n texts to float32 ``(n, d)`` vectors of length 1; it encodes a text once.
+    """A bi-encoder: n texts to float32 ``(n, d)`` vectors of length 1.
+
+    Queries and passages get the prompts that the model was saved with for each.
 
     Args:
         model: Folder or hub id of a sentence-transformers model.
         device: Where it runs; ``None`` lets the library choose.
+        local_files_only: Whether the hub is never asked.
 
     Raises:
+        InvalidInputError: The model cannot be loaded.
         MissingExtraError: sentence-transformers is not installed.
     """
 
-    def __init__(self, model: str, *, device: str | None = None) -> None:
-        library = require(
-            "sentence_transformers", extra="sentence-transformers", purpose="A bi-encoder"
-        )
-        self._model: Any = library.SentenceTransformer(model, device=device)
+    def __init__(
+        self, model: str, *, device: str | None = None, local_files_only: bool = False
+    ) -> None:
+        self._model = load_bi_encoder(model, device=device, local_files_only=local_files_only)
         self._known: dict[str, NDArray[np.float32]] = {}
 
-    def __call__(self, texts: list[str]) -> NDArray[np.float32]:
-        """The vectors of the texts, in their order."""
+    def queries(self, texts: list[str]) -> NDArray[np.float32]:
+        """The vectors of queries, made now."""
+        vectors = self._model.encode_query(
+            texts, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+    def passages(self, texts: list[str]) -> NDArray[np.float32]:
+        """The vectors of passages; a text is encoded once."""
         known = self._known
         new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:
-            known.update(zip(new, self.encode(new), strict=True))
+            vectors = self._model.encode_document(
+                new, normalize_embeddings=True, show_progress_bar=False
+            )
+            known.update(zip(new, np.asarray(vectors, dtype=np.float32), strict=True))
         return np.stack([known[text] for text in texts])
 
-    def encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """The vectors of the texts, made now whether or not they are known."""
-        vectors = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(vectors, dtype=np.float32)
-
     def identity(self) -> str:
-        """All that vectors and times depend on: the weights, packages, processor."""
-        digest = hashlib.sha256(str(self._model).encode())
+        """All that vectors and times depend on: the weights, prompts, packages, processor."""
+        digest = hashlib.sha256(f"{self._model} {self._model.prompts}".encode())
         for name, tensor in sorted(self._model.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.cpu().float().numpy().tobytes())
@@ -77,10 +84,10 @@ class CosineScorer:
 
     def prepare(self, passages: list[str]) -> None:
         """Makes the passages' vectors; ``timed_answer`` calls this before it looks at the clock."""
-        self._encoder(passages)
+        self._encoder.passages(passages)
 
     def __call__(self, query: str, passages: list[str]) -> list[float]:
         """The cosine of the query and each passage."""
-        vector = self._encoder.encode([query])[0]
-        cosines: list[float] = (self._encoder(passages) @ vector).tolist()
+        vector = self._encoder.queries([query])[0]
+        cosines: list[float] = (self._encoder.passages(passages) @ vector).tolist()
         return cosines

@@ -23,7 +23,7 @@ from rerank_plugins.fine_tuning.result import DataSizes, FineTuningResult, RunFo
 from rerank_plugins.fine_tuning.saving import save_model, write_card
 from rerank_plugins.fine_tuning.split import Split, split_questions
 from rerank_plugins.fine_tuning.start_model import (
-    load_bi_encoder,
+    bi_encoder_of,
     load_for_training,
     starting_scorer,
     weights_digest,
@@ -129,7 +129,7 @@ def _train(
         split.train,
         data.passages,
         negatives=options.negatives,
-        bi_encoder=load_bi_encoder(options),
+        bi_encoder=bi_encoder_of(options),
         seed=options.seed,
         progress=progress,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
+from rerank_plugins._bi_encoder import load_bi_encoder
 from rerank_plugins._model import ModelSettings, locate
 from rerank_plugins.backends._bundle import model_digest
 from rerank_plugins.errors import InvalidInputError, LabelRequiredError
@@ -73,7 +74,7 @@ def _folder_of(options: FineTuningOptions) -> Path:
     )
 
 
-def load_bi_encoder(options: FineTuningOptions) -> SentenceTransformer | None:
+def bi_encoder_of(options: FineTuningOptions) -> SentenceTransformer | None:
     """Returns the bi-encoder that finds negatives, if one is named.
 
     Raises:
@@ -81,11 +82,4 @@ def load_bi_encoder(options: FineTuningOptions) -> SentenceTransformer | None:
     """
     if options.bi_encoder is None:
         return None
-    try:
-        return SentenceTransformer(options.bi_encoder, local_files_only=options.local_files_only)
-    except (OSError, ValueError) as error:
-        message = (
-            f"bi_encoder={options.bi_encoder!r} could not be loaded as a sentence-transformers "
-            f"model: {error}. Give a folder or a hub id, or leave it out for BM25 alone."
-        )
-        raise InvalidInputError(message) from error
+    return load_bi_encoder(options.bi_encoder, local_files_only=options.local_files_only)

@@ -13,7 +13,8 @@ from rerank_plugins.errors import InvalidInputError
 if TYPE_CHECKING:
     from rerank_plugins.cli.eval.inputs import Source
     from rerank_plugins.evaluation import JudgedCollection
-    from rerank_plugins.evaluation.first_stage import Candidates, Encoder
+    from rerank_plugins.evaluation.first_stage import Candidates
+    from rerank_plugins.evaluation.scorers import TextEncoder
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Stage:
     kind: FirstStage | None
     depth: int
     run: Path | None = None
-    encoder: "Encoder | None" = None
+    encoder: "TextEncoder | None" = None
 
     def candidates(
         self, source: "Source", collection: "JudgedCollection"
@@ -94,4 +95,10 @@ class Stage:
             message = "dense and fused need an encoder; give --bi-encoder"
             raise InvalidInputError(message)
         with progress(len(collection.passages), "text", f"Encode {collection.name}") as advance:
-            return dense_candidates(collection, self.encoder, self.depth, on_step=advance)
+            return dense_candidates(
+                collection,
+                self.encoder.passages,
+                self.depth,
+                query_encoder=self.encoder.queries,
+                on_step=advance,
+            )

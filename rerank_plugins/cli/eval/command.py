@@ -6,17 +6,24 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval import options
 from rerank_plugins.cli.eval.candidates import Stage
 from rerank_plugins.cli.eval.inputs import Source, dataset_source, sources_of
 from rerank_plugins.cli.eval.output import Output
 from rerank_plugins.cli.eval.scorers import Scorers, loaded_scorers
-from rerank_plugins.cli.options import Device, MaxLength
+from rerank_plugins.cli.options import (
+    Device,
+    Label,
+    LocalFilesOnly,
+    MaxLength,
+    Revision,
+    label_of,
+)
 from rerank_plugins.cli.progress import progress
 
 if TYPE_CHECKING:
     from rerank_plugins.evaluation import Comparison, DepthPoint, JudgedCollection
-    from rerank_plugins.evaluation.scorers import TextEncoder
     from rerank_plugins.evaluation.timing import Ask
 
 _DEPTH = 100
@@ -36,6 +43,9 @@ def evaluate(
     precision: options.Precisions = None,
     device: Device = None,
     max_length: MaxLength = None,
+    label: Label = None,
+    revision: Revision = None,
+    local_files_only: LocalFilesOnly = False,
     first_stage: options.Stage = None,
     run: options.GivenRun = None,
     bi_encoder: options.BiEncoder = None,
@@ -69,6 +79,7 @@ def evaluate(
     from rerank_plugins.evaluation.cards import DEPTH as CARD_DEPTH
     from rerank_plugins.evaluation.measures import MEASURES, measure_names
     from rerank_plugins.evaluation.memory import scoring_memory
+    from rerank_plugins.evaluation.scorers import TextEncoder
 
     output = Output(as_json, markdown, html, runs)
     output.check()
@@ -91,13 +102,26 @@ def evaluate(
         raise typer.BadParameter(message)
     if first_stage is None and not figures:
         first_stage = options.FirstStage.bm25
-    encoder = _encoder(bi_encoder, device, needed=run is None and first_stage in ("dense", "fused"))
+    if bi_encoder is None and first_stage in ("dense", "fused"):
+        message = (
+            "--first-stage dense and fused need --bi-encoder, for example "
+            "--bi-encoder sentence-transformers/all-MiniLM-L6-v2"
+        )
+        raise typer.BadParameter(message)
+    encoder = (
+        None
+        if bi_encoder is None
+        else TextEncoder(bi_encoder, device=device, local_files_only=local_files_only)
+    )
     combinations = configurations(
         model or [card or "embedded"],
         backends=backend or ["auto"],
         precisions=precision or ["fp32"],
         device=device,
         max_length=max_length,
+        label=label_of(label),
+        revision=revision,
+        local_files_only=local_files_only,
     )
     stage = Stage(first_stage, depth, run, encoder)
     with (
@@ -121,22 +145,13 @@ def evaluate(
     )
 
 
-def _encoder(bi_encoder: str | None, device: str | None, *, needed: bool) -> "TextEncoder | None":
-    from rerank_plugins.evaluation.scorers import TextEncoder
-
-    if bi_encoder is not None:
-        return TextEncoder(bi_encoder, device=device)
-    if needed:
-        message = (
-            "--first-stage dense and fused need --bi-encoder, for example "
-            "--bi-encoder sentence-transformers/all-MiniLM-L6-v2"
-        )
-        raise typer.BadParameter(message)
-    return None
-
-
 def _read(source: Source, sample: int | None, seed: int) -> "JudgedCollection":
+    from rerank_plugins.evaluation import unmatched_ids
+
     collection = source.read()
+    if source.dataset_id is None:  # the catalogue's fit together, and lie on a disk
+        for sentence in unmatched_ids(collection):
+            show("warning", sentence)
     return collection if sample is None else collection.sample(sample, seed)
 
 

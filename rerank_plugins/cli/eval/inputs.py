@@ -95,7 +95,9 @@ def _found(argument: str) -> "list[Source | Path]":
 
 
 def _folders(path: Path) -> list[Path]:
-    inside = [path] if _is_collection(path) else sorted(filter(_is_collection, path.glob("*")))
+    from rerank_plugins.evaluation.collection import is_collection
+
+    inside = [path] if is_collection(path) else sorted(filter(is_collection, path.glob("*")))
     if not inside:
         message = (
             f"{path} is no collection and holds none: there is no qrels.tsv or qrels folder. "
@@ -103,10 +105,6 @@ def _folders(path: Path) -> list[Path]:
         )
         raise InvalidInputError(message)
     return inside
-
-
-def _is_collection(path: Path) -> bool:
-    return (path / "qrels.tsv").is_file() or (path / "qrels").is_dir()
 
 
 def _read_folder(folder: Path, split: str | None, *, whole_name: bool) -> "JudgedCollection":

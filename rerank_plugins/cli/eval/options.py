@@ -24,8 +24,8 @@ Data = Annotated[
     typer.Argument(
         metavar="COLLECTION...",
         help="Folders in BEIR layout (corpus.jsonl, queries.jsonl, qrels.tsv or qrels/test.tsv; "
-        "also .gz), folders of such folders, or ir_datasets ids such as beir/scifact/test "
-        "(irds:beir/scifact/test where a folder has that name).",
+        "each may end in .gz), folders of such folders, or ir_datasets ids such as "
+        "beir/scifact/test (irds:beir/scifact/test where a folder has that name).",
         show_default=False,
     ),
 ]

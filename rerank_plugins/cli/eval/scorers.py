@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.progress import progress
-from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.errors import MissingExtraError, UnsupportedOptionError
 
 if TYPE_CHECKING:
     from rerank_plugins.evaluation import Configuration, ScoreFunction
     from rerank_plugins.evaluation.scorers import TextEncoder
     from rerank_plugins.evaluation.timing import Ask
+    from rerank_plugins.results import Plan
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Scorers:
     Attributes:
         functions: Name to scorer; the bi-encoder's cosine first, if there is one.
         configurations: Name to configuration, of the cross-encoders.
+        plans: Name to how each of them is run.
         cosine: The cosine's name and its encoder.
     """
 
     functions: Mapping[str, "ScoreFunction"]
     configurations: Mapping[str, "Configuration"]
+    plans: Mapping[str, "Plan"]
     cosine: "tuple[str, TextEncoder] | None"
 
     @contextmanager
@@ -43,7 +46,10 @@ class Scorers:
         if resume is None:
             yield timed_answer
             return
-        identities = {name: each.identity() for name, each in self.configurations.items()}
+        identities = {
+            name: f"{each.identity()} {self.plans[name]}"
+            for name, each in self.configurations.items()
+        }
         if self.cosine is not None:
             name, encoder = self.cosine
             identities[name] = encoder.identity()
@@ -63,7 +69,7 @@ def loaded_scorers(
 
     Raises:
         ModelError: A model cannot be loaded, or no combination can run.
-        MissingExtraError: A backend's packages are not installed.
+        MissingExtraError: The packages of no combination are installed.
     """
     from rerank_plugins.evaluation.scorers import CosineScorer, scorer_function
 
@@ -72,21 +78,22 @@ def loaded_scorers(
     if bi_encoder is not None and encoder is not None:
         cosine = (f"{Path(bi_encoder).name} cosine", encoder)
         functions[cosine[0]] = CosineScorer(encoder)
-    running = {}
-    refusals: dict[str, UnsupportedOptionError] = {}
+    running, plans = {}, {}
+    refusals: dict[str, UnsupportedOptionError | MissingExtraError] = {}
     with ExitStack() as stack, progress(len(configurations), "model", "Load") as advance:
         for name, configuration in configurations.items():
             scorer = stack.enter_context(configuration.scorer())
             try:
                 scorer.warm_up()
-            except UnsupportedOptionError as error:
+            except (UnsupportedOptionError, MissingExtraError) as error:
                 refusals[name] = error
             else:
                 functions[name] = scorer_function(scorer)
                 running[name] = configuration
+                plans[name] = scorer.plan
             advance(1)
         if not running:
             raise next(iter(refusals.values()))
         for name, refusal in refusals.items():
             show("warning", f"{name} is left out: {refusal}")
-        yield Scorers(functions, running, cosine)
+        yield Scorers(functions, running, plans, cosine)

@@ -1,0 +1,41 @@
+"""Loading a bi-encoder, for negatives, a first stage, or as a scorer to compare with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rerank_plugins._extras import require
+from rerank_plugins.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def load_bi_encoder(
+    model: str, *, device: str | None = None, local_files_only: bool = False
+) -> SentenceTransformer:
+    """Returns the model.
+
+    Args:
+        model: Folder or hub id of a sentence-transformers model.
+        device: Where it runs; ``None`` lets the library choose.
+        local_files_only: Whether the hub is never asked.
+
+    Raises:
+        InvalidInputError: It cannot be loaded.
+        MissingExtraError: sentence-transformers is not installed.
+    """
+    library = require(
+        "sentence_transformers", extra="sentence-transformers", purpose="A bi-encoder"
+    )
+    try:
+        loaded: SentenceTransformer = library.SentenceTransformer(
+            model, device=device, local_files_only=local_files_only
+        )
+    except (OSError, ValueError) as error:
+        message = (
+            f"bi_encoder={model!r} could not be loaded as a sentence-transformers model: "
+            f"{str(error).strip().partition(chr(10))[0]} Give a folder that holds one, or a hub id"
+        )
+        raise InvalidInputError(message) from error
+    return loaded
