@@ -23,6 +23,7 @@ from rerank_plugins.evaluation import (
     change,
     compare,
     depth_curves,
+    measures,
     read_collection,
     unmatched_ids,
 )
@@ -496,7 +497,10 @@ class TestChange:
         noise = {name: (-1.0) ** int(name) for name in before}
         assert change(before, noise).p_value > 0.5
 
-    def test_many_queries_are_tested_in_little_memory(self) -> None:
+    def test_many_queries_are_tested_in_little_memory(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(measures, "RESAMPLES", 999)  # several batches, as large as ever
         before = {str(n): 0.0 for n in range(7000)}
         after = {name: (1.0 if int(name) % 2 else -1.0) for name in before}
         tracemalloc.start()
