@@ -15,7 +15,9 @@ from rerank_plugins.results import PairScores
 class Request(Future[PairScores]):
     """Pairs on their way to scores, as the future that the caller holds.
 
-    It counts as pending until it is done, so that it can be cancelled at any time before.
+    It counts as pending until it is done, so that it can be cancelled at any time before. Equal
+    pairs are scored once: in batches of different shapes they would get scores that differ in the
+    last digit, and change places with each other.
 
     Args:
         pairs: The n (query, passage) pairs; `()` loads the model and checks the options.
@@ -24,7 +26,8 @@ class Request(Future[PairScores]):
         deadline: When it fails at the latest, on the clock of `time.monotonic`.
 
     Attributes:
-        pairs: Let go when the request is done.
+        pairs: Those that differ, in their order; let go when the request is done.
+        size: How many they are.
         read: How many pairs the tokenizer has taken.
         left: How many pairs have no score yet.
     """
@@ -38,16 +41,19 @@ class Request(Future[PairScores]):
         deadline: float | None = None,
     ) -> None:
         super().__init__()
-        self.pairs = pairs
+        numbers: dict[tuple[str, str], int] = {}
+        places = [numbers.setdefault(pair, len(numbers)) for pair in pairs]
+        self.pairs: Sequence[tuple[str, str]] = list(numbers)
         self.options = options
         self.timeout = timeout
         self.deadline = deadline
-        self.size = len(pairs)
+        self.size = len(numbers)
         self.read = 0
-        self.left = len(pairs)
+        self.left = self.size
+        self._places = None if len(places) == self.size else places
         self._scores = PairScores(
-            logits=np.empty(len(pairs), dtype=np.float32),
-            truncated=np.zeros(len(pairs), dtype=np.bool_),
+            logits=np.empty(self.size, dtype=np.float32),
+            truncated=np.zeros(self.size, dtype=np.bool_),
         )
         self._bar: Any = None
 
@@ -72,9 +78,13 @@ class Request(Future[PairScores]):
         self.left -= 1
 
     def finish(self) -> None:
-        """Gives the caller the scores, unless the request was cancelled or has failed."""
+        """Gives the caller a score for each pair, unless the request was cancelled or failed."""
+        scores = self._scores
+        if self._places is not None:
+            truncated = None if scores.truncated is None else scores.truncated[self._places]
+            scores = PairScores(logits=scores.logits[self._places], truncated=truncated)
         with suppress(InvalidStateError):
-            self.set_result(self._scores)
+            self.set_result(scores)
 
     def fail(self, error: BaseException) -> None:
         """Gives the caller the error, unless the request is done."""
