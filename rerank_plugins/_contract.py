@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,7 @@ class Scorer(ABC):
     """Scores pairs of texts. Subclass it and write `submit` to rerank with a model of your own."""
 
     name: str
-    """What traces and reports call this scorer; by default its class's name."""
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if not hasattr(cls, "name"):
-            cls.name = cls.__name__
+    """What traces and reports call this scorer."""
 
     @abstractmethod
     def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
@@ -37,9 +32,8 @@ class Scorer(ABC):
     def warm_up(self) -> None:  # noqa: B027 - optional: nothing to do is a right answer
         """Makes the scorer ready now, so that the first request does not wait for it."""
 
-    async def awarm_up(self) -> None:
-        """`warm_up` that never blocks the event loop; here on a thread of its own."""
-        await asyncio.to_thread(self.warm_up)
+    async def awarm_up(self) -> None:  # noqa: B027
+        """`warm_up` that never blocks the event loop."""
 
     def close(self) -> None:  # noqa: B027
         """Releases what the scorer holds. It cannot be used afterwards; a second call is fine."""

@@ -52,7 +52,6 @@ class Engine:
         # are joined. One thread each, because torch keeps helper threads for every caller.
         self._threads = [(ThreadPoolExecutor(1, "rerank-model"), loop) for loop in loops]
         self._running: set[ThreadPoolExecutor] = set()
-        self._own: set[int] = set()  # what the threads are known by
 
     def submit(
         self,
@@ -100,12 +99,7 @@ class Engine:
         return request
 
     def close(self, *, wait: bool) -> None:
-        """Takes no more requests, finishes those it has, ends the threads, drops the model.
-
-        On one of its own threads, in a callback of a future, it does not wait for them: they would
-        wait for it.
-        """
-        wait = wait and threading.get_ident() not in self._own
+        """Takes no more requests, finishes those it has, ends the threads, drops the model."""
         with self._changed:
             self._closed = True
         reader = self._threads[0][0]
@@ -128,7 +122,6 @@ class Engine:
 
     def _run(self, thread: ThreadPoolExecutor, loop: Callable[[], None]) -> None:
         """Runs a loop for as long as something is open."""
-        self._own.add(threading.get_ident())
         while True:
             try:
                 loop()

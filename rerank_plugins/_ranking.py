@@ -1,6 +1,6 @@
 """Logits into rankings: checked options, the pairs of several queries, order and scale."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,13 +130,12 @@ def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def requests(
-    queries: Iterable[str], passages: Iterable[Iterable[str]]
+    queries: Sequence[str], passages: Sequence[Iterable[str]]
 ) -> list[tuple[str, Iterable[str]]]:
     """The m (query, passages) requests, or an error if the two lists do not fit."""
-    if any(isinstance(g, str) or not isinstance(g, Iterable) for g in (queries, passages)):
+    if isinstance(queries, str) or isinstance(passages, str):
         message = "queries and passages must be lists, one list of passages per query."
         raise InvalidInputError(message)
-    queries, passages = list(queries), list(passages)
     if len(queries) != len(passages):
         message = (
             f"queries and passages must have the same length, but got {len(queries)} queries "

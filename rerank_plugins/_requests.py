@@ -15,9 +15,7 @@ from rerank_plugins.results import PairScores
 class Request(Future[PairScores]):
     """Pairs on their way to scores, as the future that the caller holds.
 
-    It counts as pending until it is done, so that it can be cancelled at any time before. Equal
-    pairs are scored once: in batches of different shapes they would get scores that differ in the
-    last digit, and change places with each other.
+    It counts as pending until it is done, so that it can be cancelled at any time before.
 
     Args:
         pairs: The n (query, passage) pairs; `()` loads the model and checks the options.
@@ -26,8 +24,7 @@ class Request(Future[PairScores]):
         deadline: When it fails at the latest, on the clock of `time.monotonic`.
 
     Attributes:
-        pairs: Those that differ, in their order; let go when the request is done.
-        size: How many they are.
+        pairs: Let go when the request is done.
         read: How many pairs the tokenizer has taken.
         left: How many pairs have no score yet.
     """
@@ -41,19 +38,16 @@ class Request(Future[PairScores]):
         deadline: float | None = None,
     ) -> None:
         super().__init__()
-        numbers: dict[tuple[str, str], int] = {}
-        places = [numbers.setdefault(pair, len(numbers)) for pair in pairs]
-        self.pairs: Sequence[tuple[str, str]] = list(numbers)
+        self.pairs = pairs
         self.options = options
         self.timeout = timeout
         self.deadline = deadline
-        self.size = len(numbers)
+        self.size = len(pairs)
         self.read = 0
-        self.left = self.size
-        self._places = None if len(places) == self.size else places
+        self.left = len(pairs)
         self._scores = PairScores(
-            logits=np.empty(self.size, dtype=np.float32),
-            truncated=np.zeros(self.size, dtype=np.bool_),
+            logits=np.empty(len(pairs), dtype=np.float32),
+            truncated=np.zeros(len(pairs), dtype=np.bool_),
         )
         self._bar: Any = None
 
@@ -78,13 +72,9 @@ class Request(Future[PairScores]):
         self.left -= 1
 
     def finish(self) -> None:
-        """Gives the caller a score for each pair, unless the request was cancelled or failed."""
-        scores = self._scores
-        if self._places is not None:
-            truncated = None if scores.truncated is None else scores.truncated[self._places]
-            scores = PairScores(logits=scores.logits[self._places], truncated=truncated)
+        """Gives the caller the scores, unless the request was cancelled or has failed."""
         with suppress(InvalidStateError):
-            self.set_result(scores)
+            self.set_result(self._scores)
 
     def fail(self, error: BaseException) -> None:
         """Gives the caller the error, unless the request is done."""

@@ -167,7 +167,7 @@ def _number(value: Any) -> float:
     """`value` as a float, NaN where it is no number."""
     try:
         return math.nan if isinstance(value, (bool, str)) else float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         return math.nan
 
 

@@ -1,7 +1,7 @@
 """Scores into a ranking: order, threshold, top k, and the scale the scores are on."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from inspect import signature
 from typing import Any, Self
@@ -73,7 +73,7 @@ class Reranker:
 
         Raises:
             InvalidInputError: An option is not allowed, or a scorer is given together with a
-                model option that it would silently ignore, or that there is not.
+                model option that it would silently ignore.
         """
         Cut.checked(
             top_k=top_k, score_threshold=score_threshold, scale=scale, limit_name=limit_name
@@ -82,13 +82,6 @@ class Reranker:
             scorer = CrossEncoderScorer(**model_options)
         else:
             defaults = signature(CrossEncoderScorer).parameters
-            unknown = [name for name in model_options if name not in defaults]
-            if unknown:
-                message = (
-                    f"{', '.join(unknown)}: no such option. Those of a model are "
-                    f"{', '.join(defaults)}."
-                )
-                raise InvalidInputError(message)
             ignored = [n for n, value in model_options.items() if value != defaults[n].default]
             if ignored:
                 message = (
@@ -132,8 +125,8 @@ class Reranker:
 
     def rank_many(
         self,
-        queries: Iterable[str],
-        passages: Iterable[Iterable[str]],
+        queries: Sequence[str],
+        passages: Sequence[Iterable[str]],
         *,
         top_k: int | None = None,
         score_threshold: float | None = None,
@@ -174,8 +167,8 @@ class Reranker:
 
     async def arank_many(
         self,
-        queries: Iterable[str],
-        passages: Iterable[Iterable[str]],
+        queries: Sequence[str],
+        passages: Sequence[Iterable[str]],
         *,
         top_k: int | None = None,
         score_threshold: float | None = None,

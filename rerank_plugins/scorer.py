@@ -150,13 +150,9 @@ class CrossEncoderScorer(Scorer):
         Raises:
             ModelError: The model cannot be loaded or does not fit the options.
             MissingExtraError: The backend's packages are not installed.
-            ScorerClosedError: The scorer is closed, or was closed meanwhile.
         """
         self.warm_up()
-        loaded = self._shared.engine.backends[:1]
-        if not loaded:
-            raise self._closed_error()
-        return loaded[0].plan
+        return self._shared.engine.backends[0].plan
 
     def submit(
         self, pairs: Sequence[tuple[str, str]], *, timeout: float | None = None
@@ -206,7 +202,7 @@ class CrossEncoderScorer(Scorer):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles the options without the token; the copy shares or loads the model itself."""
-        return _rebuilt, (type(self), {**self._arguments(), "token": None})
+        return _rebuilt, ({**self._arguments(), "token": None},)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return type(self)(**self._arguments())
@@ -233,13 +229,10 @@ class CrossEncoderScorer(Scorer):
 
     def _check_open(self) -> None:
         if not self._release.alive:
-            raise self._closed_error()
-
-    def _closed_error(self) -> ScorerClosedError:
-        message = f"The scorer for {self.name!r} is closed. Create a new CrossEncoderScorer."
-        return ScorerClosedError(message)
+            message = f"The scorer for {self.name!r} is closed. Create a new CrossEncoderScorer."
+            raise ScorerClosedError(message)
 
 
-def _rebuilt(kind: type[CrossEncoderScorer], arguments: dict[str, Any]) -> CrossEncoderScorer:
+def _rebuilt(arguments: dict[str, Any]) -> CrossEncoderScorer:
     """Unpickles a scorer: its options are keyword-only."""
-    return kind(**arguments)
+    return CrossEncoderScorer(**arguments)

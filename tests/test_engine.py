@@ -187,37 +187,6 @@ def test_what_was_cut_is_reported_pair_by_pair() -> None:
     assert truncated.tolist() == [1 + 1 + n % 9 > 6 for n in range(600)]
 
 
-def test_equal_pairs_of_a_request_are_scored_once() -> None:
-    backend = NumberBackend()
-    pairs = some_pairs("q", 300, length=4) + some_pairs("q", 9, length=9)
-    asked = [pairs[(7 * n) % len(pairs)] for n in range(1000)]
-    with engine(backend) as subject:
-        future = subject.submit(asked, PairOptions(max_length=6))
-        np.testing.assert_array_equal(scores(future), numbers(asked))
-        truncated = future.result(PATIENCE).truncated
-        assert subject._unscored == 0
-    assert sorted(pair for batch in backend.batches for pair in batch) == sorted(pairs)
-    assert truncated is not None
-    assert truncated.tolist() == [len(f"{q} {p}".split()) > 6 for q, p in asked]
-
-
-def test_a_callback_may_close_the_engine_while_others_wait() -> None:
-    gate = threading.Semaphore(0)
-    with engine(NumberBackend(gate=gate)) as subject:
-        first = subject.submit(some_pairs("first", 2), PLAIN)
-        closed = threading.Event()
-
-        def close(done: "Future[PairScores]") -> None:
-            subject.close(wait=True)
-            closed.set()
-
-        first.add_done_callback(close)
-        second = subject.submit(some_pairs("second", 40, length=9), PLAIN)
-        open_gate(gate)
-        assert scores(second).shape == (40,)
-        assert closed.wait(PATIENCE)
-
-
 def test_no_pairs_still_check_the_options() -> None:
     with engine(NumberBackend()) as subject:
         assert scores(subject.submit((), PLAIN)).shape == (0,)

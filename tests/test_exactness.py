@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import CrossEncoder
-from torch import nn
 from transformers import (
     AutoModelForSequenceClassification,
     DebertaV2Config,
@@ -16,7 +15,6 @@ from transformers import (
 )
 
 from rerank_plugins import CrossEncoderScorer, UnsupportedOptionError
-from rerank_plugins.backends.first_token import reads_first_token
 from tests.tiny_models import (
     ARCHITECTURES,
     SPECIAL,
@@ -113,28 +111,3 @@ def test_a_model_with_code_of_its_own_never_becomes_a_graph(tmp_path: Path) -> N
         edit_json(tmp_path / "config.json", **change)
         assert not graph_fits(tmp_path)
         edit_json(tmp_path / "config.json", **dict.fromkeys(change))
-
-
-class Adapted(nn.Linear):
-    """A linear map with a low-rank term beside its weight, as LoRA has."""
-
-    def __init__(self, plain: nn.Linear) -> None:
-        super().__init__(plain.in_features, plain.out_features)
-        self.load_state_dict(plain.state_dict())
-        self.down = nn.Parameter(torch.randn(2, plain.in_features))
-        self.up = nn.Parameter(torch.randn(plain.out_features, 2))
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        return super().forward(input) + input @ self.down.T @ self.up.T
-
-
-@pytest.mark.parametrize("name", ["key", "value"])
-def test_a_last_layer_that_computes_with_more_than_its_weights_is_not_shortened(
-    tmp_path: Path, name: str
-) -> None:
-    folder = save_tiny_cross_encoder(tmp_path / "model")
-    model = AutoModelForSequenceClassification.from_pretrained(folder)
-    assert reads_first_token(model)
-    attention = model.base_model.encoder.layer[-1].attention.self
-    setattr(attention, name, Adapted(getattr(attention, name)))
-    assert not reads_first_token(model)

@@ -5,24 +5,14 @@ import copy
 import json
 import math
 import pickle
-from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank_plugins import (
-    CrossEncoderScorer,
-    InvalidInputError,
-    PairScores,
-    Ranked,
-    Reranker,
-    Scorer,
-    ScoringError,
-)
+from rerank_plugins import InvalidInputError, PairScores, Ranked, Reranker, Scorer, ScoringError
 from rerank_plugins.testing import DeterministicScorer
 
 
@@ -217,45 +207,6 @@ def test_queries_and_passages_that_do_not_fit_are_refused(
         Reranker(DeterministicScorer()).rank_many(queries, passages)
 
 
-def test_queries_and_passages_may_be_generators() -> None:
-    reranker = Reranker(DeterministicScorer())
-    queries, passages = ["fox", "sea"], [["a fox", "a sea"], ["a sea", "a fox", "a moon"]]
-    generated = reranker.rank_many(iter(queries), (iter(each) for each in passages))
-    assert generated == reranker.rank_many(queries, passages)
-
-
-@pytest.mark.parametrize("passages", ["text", 3, None])
-def test_passages_of_many_queries_that_are_no_lists_are_refused(passages: Any) -> None:
-    with pytest.raises(InvalidInputError, match="must be lists"):
-        Reranker(DeterministicScorer()).rank_many(["q"], passages)
-
-
-def test_a_number_too_large_for_a_float_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="score_threshold must be a number"):
-        Reranker(DeterministicScorer(), score_threshold=10**400)
-    with pytest.raises(InvalidInputError, match="timeout must be a number of seconds"):
-        CrossEncoderScorer("embedded", timeout=10**400)
-
-
-def test_a_scorer_of_ones_own_has_its_classs_name_and_is_warmed_up_off_the_loop() -> None:
-    warmed: list[bool] = []
-
-    class Own(DeterministicScorer):
-        def warm_up(self) -> None:
-            with pytest.raises(RuntimeError):
-                asyncio.get_running_loop()
-            warmed.append(True)
-
-    class Least(Scorer):
-        def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
-            return DeterministicScorer().submit(pairs)
-
-    assert Least().name == "Least"
-    asyncio.run(Own().awarm_up())
-    asyncio.run(Least().awarm_up())
-    assert warmed == [True]
-
-
 def test_something_else_than_a_scorer_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="scorer must be a Scorer"):
         Reranker("cross-encoder/ms-marco-MiniLM-L4-v2")
@@ -276,11 +227,6 @@ def test_score_pairs_gives_scaled_floats_in_the_order_of_the_pairs() -> None:
     assert reranker.score_pairs(pairs) == [0.5, pytest.approx(1 / (1 + math.exp(2.0))), 0.5]
     with pytest.raises(InvalidInputError, match=r"pairs\[0\]"):
         reranker.score_pairs(["ab"])
-
-
-def test_an_option_that_there_is_not_is_refused_by_name_beside_a_scorer() -> None:
-    with pytest.raises(InvalidInputError, match=r"^modle: no such option\. .* model, revision"):
-        Reranker.from_options(scorer=DeterministicScorer(), modle="embedded")
 
 
 def test_a_scorer_together_with_model_options_is_refused_by_name() -> None:

@@ -6,7 +6,6 @@ import gc
 import multiprocessing
 import os
 import pickle
-import random
 import subprocess
 import sys
 import threading
@@ -33,7 +32,6 @@ from rerank_plugins import (
 from rerank_plugins._model import ModelSettings
 from rerank_plugins.backends import _half_precision
 from rerank_plugins.backends._half_precision import pays, slowdown
-from rerank_plugins.demo import load_corpus
 from tests.tiny_models import WORDS, save_tiny_cross_encoder
 
 PAIRS = [
@@ -317,42 +315,6 @@ def test_a_scorer_survives_pickle_and_deepcopy_without_leaking_its_token(
     loaded = pickle.loads(pickle.dumps(scorer))
     assert loaded._arguments() == {**scorer._arguments(), "token": None}
     assert copy.deepcopy(scorer)._arguments() == scorer._arguments()
-
-
-class OwnScorer(CrossEncoderScorer):
-    """A subclass that can be pickled."""
-
-
-def test_a_subclass_survives_pickle_as_what_it_is(tiny_model: Path) -> None:
-    with OwnScorer(tiny_model, max_length=16) as scorer:
-        copy = pickle.loads(pickle.dumps(scorer))
-        assert type(copy) is OwnScorer
-        copy.close()
-
-
-def test_a_scorer_that_is_closed_while_it_loads_has_no_plan(tiny_model: Path) -> None:
-    class ClosedMeanwhile(CrossEncoderScorer):
-        def warm_up(self) -> None:
-            super().warm_up()
-            self.close()
-
-    with pytest.raises(ScorerClosedError, match="is closed"):
-        _ = ClosedMeanwhile(tiny_model, device="cpu").plan
-
-
-@pytest.mark.parametrize("backend", ["onnx", "openvino", "torch"])
-def test_copies_of_a_passage_have_one_score_whatever_batches_they_would_be_in(
-    backend: str,
-) -> None:
-    texts = [passage.text for passage in load_corpus()[:20]]
-    draw = random.Random(3)
-    with CrossEncoderScorer("embedded", backend=backend, max_batch_tokens=512) as scorer:
-        for _ in range(3):
-            passages = [*texts, *[texts[0]] * 40]
-            draw.shuffle(passages)
-            logits = scorer.score("what is this about", passages)
-            copies = [passage == texts[0] for passage in passages]
-            assert len(set(logits[copies].tolist())) == 1
 
 
 def test_many_threads_get_the_scores_that_one_gets(tiny_model: Path) -> None:

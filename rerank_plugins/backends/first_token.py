@@ -54,24 +54,13 @@ class FirstTokenLogits(nn.Module):
 
 
 def reads_first_token(model: nn.Module) -> bool:
-    """Whether `FirstTokenLogits` gives this model's logits: transformers' own class, an encoder.
-
-    The last layer's keys and values are read as weights, so they must be plain linear maps: what
-    is adapted (LoRA) or quantised holds other weights than the ones it computes with.
-    """
+    """Whether `FirstTokenLogits` gives this model's logits: transformers' own class, an encoder."""
     kind = type(model)
     return (
         kind.__name__ in FIRST_TOKEN_ARCHITECTURES
         and kind.__module__.startswith("transformers.models.")
         and not getattr(model.config, "is_decoder", False)
-        and all(type(module) is nn.Linear for module in _read_as_weights(model))
     )
-
-
-def _read_as_weights(model: nn.Module) -> tuple[Any, Any]:
-    encoder: Any = getattr(model, str(model.base_model_prefix))
-    attention = encoder.encoder.layer[-1].attention.self
-    return attention.key, attention.value
 
 
 def _read_from_all(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
