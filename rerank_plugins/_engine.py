@@ -63,6 +63,9 @@ class Engine:
     ) -> Future[PairScores]:
         """Puts n pairs in the queue and returns at once.
 
+        A pair that is among them several times is scored once: two batches would give its copies
+        logits that differ in the last digits, and a ranking that no longer keeps their order.
+
         Args:
             pairs: The (query, passage) pairs. `()` only loads the model and checks the options.
             options: How they are scored; pairs with equal options share batches.
@@ -78,16 +81,18 @@ class Engine:
             ScorerClosedError: The engine is closed, or the interpreter is ending.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        request = Request(pairs, options, timeout=timeout, deadline=deadline)
+        numbers: dict[tuple[str, str], int] = {}
+        places = [numbers.setdefault((query, text), len(numbers)) for query, text in pairs]
+        request = Request(list(numbers), options, places=places, timeout=timeout, deadline=deadline)
         request.add_done_callback(self._forget)  # before it is open: no interrupt can come between
         with self._changed:
             if self._closed:
                 raise self._closed_error()
-            total = self._unscored + request.size
+            total = self._unscored + request.asked
             if max_queue_pairs is not None and self._unscored and total > max_queue_pairs:
                 message = (
                     f"The queue of {self._name!r} is full: {self._unscored} pairs wait, and "
-                    f"{request.size} more exceed max_queue_pairs={max_queue_pairs}. Try again "
+                    f"{request.asked} more exceed max_queue_pairs={max_queue_pairs}. Try again "
                     "later, send fewer pairs, or raise max_queue_pairs."
                 )
                 raise QueueFullError(message)
@@ -180,7 +185,7 @@ class Engine:
 
     def _timeout_error(self, request: Request) -> ScoringTimeoutError:
         message = (
-            f"{request.size} pairs were not scored by {self._name!r} within "
+            f"{request.asked} pairs were not scored by {self._name!r} within "
             f"timeout={request.timeout:g} seconds; {request.left} of them still waited. Send fewer "
             "pairs, raise timeout, or call warm_up() before if the time went into loading."
         )
@@ -240,13 +245,15 @@ class Engine:
 
     def _deliver(self, batch: Sequence[Item], logits: NDArray[np.float32]) -> None:
         """Brings the logits of one batch, shape `(b,)`, to the requests in it."""
+        scored: Counter[Request] = Counter()
         with self._changed:
             for item, logit in zip(batch, logits, strict=True):
                 if item.request in self._open:
-                    item.request.put(item.position, logit)
-                    self._unscored -= 1
-        for request, scored in Counter(item.request for item in batch).items():
+                    pairs = item.request.put(item.position, logit)
+                    scored[item.request] += pairs
+                    self._unscored -= pairs
+        for request, pairs in scored.items():
             with suppress(Exception):  # a bar that cannot be drawn is no failure of the scoring
-                request.move_bar(scored)
+                request.move_bar(pairs)
             if not request.left:
                 request.finish()
