@@ -1,7 +1,7 @@
 """The engine: requests of any threads and event loops in, batches shared by them, futures out.
 
-One thread tokenizes ahead and keeps the time; one thread a device runs batches. Callers hold the
-engine's lock for a moment only, so that an event loop may call it too.
+One thread tokenizes ahead, one a device runs batches, and one keeps the time once a request has a
+timeout. Callers hold the engine's lock for a moment only, so that an event loop may call it too.
 """
 
 import threading
@@ -48,10 +48,12 @@ class Engine:
         self._closed = False
         loops: list[Callable[[], None]] = [self._read]
         loops += [partial(self._work, number) for number in range(len(loaders))]
+        loops.append(self._keep_time)
         # Executors and not bare threads: at the interpreter's end they finish what is open and
         # are joined. One thread each, because torch keeps helper threads for every caller.
         self._threads = [(ThreadPoolExecutor(1, "rerank-model"), loop) for loop in loops]
         self._running: set[ThreadPoolExecutor] = set()
+        self._own: set[int] = set()  # the threads' identifiers
 
     def submit(
         self,
@@ -96,7 +98,7 @@ class Engine:
                     "later, send fewer pairs, or raise max_queue_pairs."
                 )
                 raise QueueFullError(message)
-            self._set_to_work()
+            self._set_to_work(request)
             self._open[request] = request
             self._unscored = total
             self._schedule.add(request)
@@ -104,7 +106,12 @@ class Engine:
         return request
 
     def close(self, *, wait: bool) -> None:
-        """Takes no more requests, finishes those it has, ends the threads, drops the model."""
+        """Takes no more requests, finishes those it has, ends the threads, drops the model.
+
+        It does not wait on a thread of its own, where a future's callback may call it: that thread
+        would wait for itself.
+        """
+        wait = wait and threading.get_ident() not in self._own
         with self._changed:
             self._closed = True
         reader = self._threads[0][0]
@@ -113,9 +120,9 @@ class Engine:
         for thread, _ in self._threads:
             thread.shutdown(wait=wait)
 
-    def _set_to_work(self) -> None:
-        """Wakes the threads that had stopped because nothing was open."""
-        for thread, loop in self._threads:
+    def _set_to_work(self, request: Request) -> None:
+        """Wakes the threads that had stopped because nothing was open and the request needs."""
+        for thread, loop in self._threads[: None if request.deadline is not None else -1]:
             if thread not in self._running:
                 try:
                     thread.submit(self._run, thread, loop)
@@ -127,6 +134,7 @@ class Engine:
 
     def _run(self, thread: ThreadPoolExecutor, loop: Callable[[], None]) -> None:
         """Runs a loop for as long as something is open."""
+        self._own.add(threading.get_ident())
         while True:
             try:
                 loop()
@@ -160,21 +168,31 @@ class Engine:
         return ScorerClosedError(f"{self._name!r} is closed. Create a new CrossEncoderScorer.")
 
     def _read(self) -> None:
-        """Tokenizes ahead of the workers, and fails what is overdue."""
+        """Tokenizes ahead of the workers."""
+        while True:
+            with self._changed:
+                while self._open:
+                    found = self._schedule.next_slice() if self.backends else None
+                    if found:
+                        break
+                    self._changed.wait()
+                else:
+                    return
+            self._prepare(*found)
+
+    def _keep_time(self) -> None:
+        """Fails what is overdue, however long a text takes to tokenize or a batch to run."""
         while True:
             with self._changed:
                 while self._open:
                     late, wait = self._overdue()
-                    found = self._schedule.next_slice() if self.backends and not late else None
-                    if late or found:
+                    if late:
                         break
                     self._changed.wait(wait if wait is None else min(wait, threading.TIMEOUT_MAX))
                 else:
                     return
             for request in late:
                 request.fail(self._timeout_error(request))
-            if found:
-                self._prepare(*found)
 
     def _overdue(self) -> tuple[list[Request], float | None]:
         """Requests past their deadline, and the seconds until the next one's."""

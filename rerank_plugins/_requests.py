@@ -1,9 +1,11 @@
 """What travels through the engine: a request, which is the caller's future, and its pairs."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -51,11 +53,20 @@ class Request(Future[PairScores]):
         self._copies: list[int] = np.bincount(self._places, minlength=self.size).tolist()
         self.asked = self.left = len(self._places)
         self.read = 0
+        lengths = (len(query) + len(passage) for query, passage in pairs)
+        self._characters = list(accumulate(lengths, initial=0))  # of the pairs before each
         self._scores = PairScores(
             logits=np.empty(len(pairs), dtype=np.float32),
             truncated=np.zeros(len(pairs), dtype=np.bool_),
         )
         self._bar: Any = None
+
+    def next_slice(self, pairs: int, characters: int) -> slice:
+        """What to tokenize next, now marked as read: at most so much, but one pair at least."""
+        start = self.read
+        fitting = bisect_right(self._characters, self._characters[start] + characters) - 1
+        self.read = min(max(fitting, start + 1), start + pairs, self.size)
+        return slice(start, self.read)
 
     def items(self, start: int, prepared: Prepared) -> "list[Item]":
         """The prepared pairs as items, the longest first; `start` is the first one's position."""
@@ -108,7 +119,7 @@ class Request(Future[PairScores]):
 
     def let_go(self) -> None:
         """Drops what is of no use any more; the caller may keep the future for long."""
-        self.pairs = ()
+        self.pairs, self._characters = (), []
         if self._bar is not None:
             self._bar.close()
 

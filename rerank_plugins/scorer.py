@@ -164,7 +164,8 @@ class CrossEncoderScorer(Scorer):
             timeout: Seconds, for this call; `None` uses the scorer's own.
 
         Returns:
-            A future; cancelling it frees what is not yet in a batch.
+            A future; cancelling it frees what is not yet in a batch. Its callbacks run on the
+            model's own threads: one that waits there for scores of this model waits for ever.
 
         Raises:
             QueueFullError: Too many pairs wait already; see `max_queue_pairs`.

@@ -26,7 +26,7 @@ from rerank_plugins._engine import Engine
 from rerank_plugins._out_of_memory import is_out_of_memory
 from rerank_plugins._requests import Item, Request
 from rerank_plugins._schedule import SLICE
-from rerank_plugins.backends import PairOptions
+from rerank_plugins.backends import PairOptions, Prepared
 from tests.number_backend import POISON, NumberBackend, Pair, numbers, some_pairs
 
 PATIENCE = 60
@@ -517,3 +517,30 @@ def test_copies_of_a_pair_count_where_pairs_are_counted(
         scores(future)
         assert sum(moved) == 20
         assert subject._unscored == 0
+
+
+def test_a_timeout_is_kept_while_texts_are_tokenized() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(NumberBackend):
+        def prepare(self, pairs: Sequence[Pair], options: PairOptions) -> Prepared:
+            begun.set()
+            go_on.wait(PATIENCE)
+            return super().prepare(pairs, options)
+
+    with engine(Slow()) as subject:
+        patient = subject.submit(some_pairs("patient", 3), PLAIN)
+        hasty = subject.submit(some_pairs("hasty", 3), PLAIN, timeout=0.05)
+        begun.wait(PATIENCE)
+        with pytest.raises(ScoringTimeoutError):
+            hasty.result(PATIENCE)
+        assert not patient.done()
+        go_on.set()
+        np.testing.assert_array_equal(scores(patient), numbers(some_pairs("patient", 3)))
+
+
+def test_a_pair_of_something_else_than_texts_fails_its_own_call() -> None:
+    with engine(NumberBackend()) as subject:
+        with pytest.raises(TypeError):
+            subject.submit([("q", None)], PLAIN)
+        assert scores(subject.submit(some_pairs("q", 2), PLAIN)).shape == (2,)
