@@ -20,7 +20,7 @@ from rerank_plugins._requests import Item, Request
 from rerank_plugins._schedule import Schedule
 from rerank_plugins.backends import Backend, PairOptions
 from rerank_plugins.errors import QueueFullError, ScorerClosedError, ScoringTimeoutError
-from rerank_plugins.results import PairScores
+from rerank_plugins.results import PairScores, Plan
 
 
 class Engine:
@@ -54,6 +54,17 @@ class Engine:
         self._threads = [(ThreadPoolExecutor(1, "rerank-model"), loop) for loop in loops]
         self._running: set[ThreadPoolExecutor] = set()
         self._own: set[int] = set()  # the threads' identifiers
+
+    @property
+    def plan(self) -> Plan:
+        """How the loaded model is run.
+
+        Raises:
+            ScorerClosedError: The engine was closed meanwhile.
+        """
+        for backend in self.backends:
+            return backend.plan
+        raise self._closed_error()
 
     def submit(
         self,
