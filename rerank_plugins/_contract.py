@@ -4,6 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -17,8 +18,10 @@ from rerank_plugins.results import PairScores
 class Scorer(ABC):
     """Scores pairs of texts. Subclass it and write `submit` to rerank with a model of your own."""
 
-    name: str
-    """What traces and reports call this scorer."""
+    @cached_property
+    def name(self) -> str:
+        """What traces and reports call this scorer: the class's name, or what is assigned."""
+        return type(self).__name__
 
     @abstractmethod
     def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
@@ -32,8 +35,9 @@ class Scorer(ABC):
     def warm_up(self) -> None:  # noqa: B027 - optional: nothing to do is a right answer
         """Makes the scorer ready now, so that the first request does not wait for it."""
 
-    async def awarm_up(self) -> None:  # noqa: B027
+    async def awarm_up(self) -> None:
         """`warm_up` that never blocks the event loop."""
+        await asyncio.to_thread(self.warm_up)
 
     def close(self) -> None:  # noqa: B027
         """Releases what the scorer holds. It cannot be used afterwards; a second call is fine."""

@@ -1,7 +1,7 @@
 """The engine: requests of any threads and event loops in, batches shared by them, futures out.
 
-One thread tokenizes ahead and keeps the time; one thread a device runs batches. Callers hold the
-engine's lock for a moment only, so that an event loop may call it too.
+One thread tokenizes ahead, one a device runs batches, and one keeps the time once a request has a
+timeout. Callers hold the engine's lock for a moment only, so that an event loop may call it too.
 """
 
 import threading
@@ -20,7 +20,7 @@ from rerank_plugins._requests import Item, Request
 from rerank_plugins._schedule import Schedule
 from rerank_plugins.backends import Backend, PairOptions
 from rerank_plugins.errors import QueueFullError, ScorerClosedError, ScoringTimeoutError
-from rerank_plugins.results import PairScores
+from rerank_plugins.results import PairScores, Plan
 
 
 class Engine:
@@ -48,10 +48,23 @@ class Engine:
         self._closed = False
         loops: list[Callable[[], None]] = [self._read]
         loops += [partial(self._work, number) for number in range(len(loaders))]
+        loops.append(self._keep_time)
         # Executors and not bare threads: at the interpreter's end they finish what is open and
         # are joined. One thread each, because torch keeps helper threads for every caller.
         self._threads = [(ThreadPoolExecutor(1, "rerank-model"), loop) for loop in loops]
         self._running: set[ThreadPoolExecutor] = set()
+        self._own: set[int] = set()  # the threads' identifiers
+
+    @property
+    def plan(self) -> Plan:
+        """How the loaded model is run.
+
+        Raises:
+            ScorerClosedError: The engine was closed meanwhile.
+        """
+        for backend in self.backends:
+            return backend.plan
+        raise self._closed_error()
 
     def submit(
         self,
@@ -62,6 +75,9 @@ class Engine:
         max_queue_pairs: int | None = None,
     ) -> Future[PairScores]:
         """Puts n pairs in the queue and returns at once.
+
+        A pair that is among them several times is scored once: two batches would give its copies
+        logits that differ in the last digits, and a ranking that no longer keeps their order.
 
         Args:
             pairs: The (query, passage) pairs. `()` only loads the model and checks the options.
@@ -78,20 +94,22 @@ class Engine:
             ScorerClosedError: The engine is closed, or the interpreter is ending.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        request = Request(pairs, options, timeout=timeout, deadline=deadline)
+        numbers: dict[tuple[str, str], int] = {}
+        places = [numbers.setdefault((query, text), len(numbers)) for query, text in pairs]
+        request = Request(list(numbers), options, places=places, timeout=timeout, deadline=deadline)
         request.add_done_callback(self._forget)  # before it is open: no interrupt can come between
         with self._changed:
             if self._closed:
                 raise self._closed_error()
-            total = self._unscored + request.size
+            total = self._unscored + request.asked
             if max_queue_pairs is not None and self._unscored and total > max_queue_pairs:
                 message = (
                     f"The queue of {self._name!r} is full: {self._unscored} pairs wait, and "
-                    f"{request.size} more exceed max_queue_pairs={max_queue_pairs}. Try again "
+                    f"{request.asked} more exceed max_queue_pairs={max_queue_pairs}. Try again "
                     "later, send fewer pairs, or raise max_queue_pairs."
                 )
                 raise QueueFullError(message)
-            self._set_to_work()
+            self._set_to_work(request)
             self._open[request] = request
             self._unscored = total
             self._schedule.add(request)
@@ -99,7 +117,12 @@ class Engine:
         return request
 
     def close(self, *, wait: bool) -> None:
-        """Takes no more requests, finishes those it has, ends the threads, drops the model."""
+        """Takes no more requests, finishes those it has, ends the threads, drops the model.
+
+        It does not wait on a thread of its own, where a future's callback may call it: that thread
+        would wait for itself.
+        """
+        wait = wait and threading.get_ident() not in self._own
         with self._changed:
             self._closed = True
         reader = self._threads[0][0]
@@ -108,9 +131,9 @@ class Engine:
         for thread, _ in self._threads:
             thread.shutdown(wait=wait)
 
-    def _set_to_work(self) -> None:
-        """Wakes the threads that had stopped because nothing was open."""
-        for thread, loop in self._threads:
+    def _set_to_work(self, request: Request) -> None:
+        """Wakes the threads that had stopped because nothing was open and the request needs."""
+        for thread, loop in self._threads[: None if request.deadline is not None else -1]:
             if thread not in self._running:
                 try:
                     thread.submit(self._run, thread, loop)
@@ -122,6 +145,7 @@ class Engine:
 
     def _run(self, thread: ThreadPoolExecutor, loop: Callable[[], None]) -> None:
         """Runs a loop for as long as something is open."""
+        self._own.add(threading.get_ident())
         while True:
             try:
                 loop()
@@ -155,21 +179,31 @@ class Engine:
         return ScorerClosedError(f"{self._name!r} is closed. Create a new CrossEncoderScorer.")
 
     def _read(self) -> None:
-        """Tokenizes ahead of the workers, and fails what is overdue."""
+        """Tokenizes ahead of the workers."""
+        while True:
+            with self._changed:
+                while self._open:
+                    found = self._schedule.next_slice() if self.backends else None
+                    if found:
+                        break
+                    self._changed.wait()
+                else:
+                    return
+            self._prepare(*found)
+
+    def _keep_time(self) -> None:
+        """Fails what is overdue, however long a text takes to tokenize or a batch to run."""
         while True:
             with self._changed:
                 while self._open:
                     late, wait = self._overdue()
-                    found = self._schedule.next_slice() if self.backends and not late else None
-                    if late or found:
+                    if late:
                         break
                     self._changed.wait(wait if wait is None else min(wait, threading.TIMEOUT_MAX))
                 else:
                     return
             for request in late:
                 request.fail(self._timeout_error(request))
-            if found:
-                self._prepare(*found)
 
     def _overdue(self) -> tuple[list[Request], float | None]:
         """Requests past their deadline, and the seconds until the next one's."""
@@ -180,7 +214,7 @@ class Engine:
 
     def _timeout_error(self, request: Request) -> ScoringTimeoutError:
         message = (
-            f"{request.size} pairs were not scored by {self._name!r} within "
+            f"{request.asked} pairs were not scored by {self._name!r} within "
             f"timeout={request.timeout:g} seconds; {request.left} of them still waited. Send fewer "
             "pairs, raise timeout, or call warm_up() before if the time went into loading."
         )
@@ -240,13 +274,15 @@ class Engine:
 
     def _deliver(self, batch: Sequence[Item], logits: NDArray[np.float32]) -> None:
         """Brings the logits of one batch, shape `(b,)`, to the requests in it."""
+        scored: Counter[Request] = Counter()
         with self._changed:
             for item, logit in zip(batch, logits, strict=True):
                 if item.request in self._open:
-                    item.request.put(item.position, logit)
-                    self._unscored -= 1
-        for request, scored in Counter(item.request for item in batch).items():
+                    pairs = item.request.put(item.position, logit)
+                    scored[item.request] += pairs
+                    self._unscored -= pairs
+        for request, pairs in scored.items():
             with suppress(Exception):  # a bar that cannot be drawn is no failure of the scoring
-                request.move_bar(scored)
+                request.move_bar(pairs)
             if not request.left:
                 request.finish()

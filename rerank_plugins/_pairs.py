@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins._frame import Frame, Ids, token_ids
+from rerank_plugins._heads import head, where_to_cut
 
 KEPT_BYTES = 10_000_000
 """Of passages whose ids are kept, texts included."""
 
 _ENTRY_BYTES = 250
 """What Python's objects for one kept passage take, besides text and ids."""
+
+_CHARACTERS = 8
+"""Of a text are read so many a token at first: more than words take in most languages."""
 
 _KEPT_TYPES = 1024
 """Pairs of lengths whose type ids are kept: 2 MB at most in a model that reads 512 tokens."""
@@ -51,17 +55,29 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A text alone: its ids as far as a pair can hold them, and how many there were."""
+    """A text alone, without special tokens.
 
+    Attributes:
+        text: The text itself.
+        ids: Its ids as far as a pair can hold them.
+        length: How many there are; if the text was not read to its end, at least so many.
+        whole: Whether it was read to its end.
+        size: Bytes that keeping it takes.
+    """
+
+    text: str
     ids: Ids
     length: int
+    whole: bool
+    size: int
 
 
 class PairTokenizer:
     """Tokenizes pairs as transformers does for `CrossEncoder.predict`.
 
     A query is tokenized once for all of its passages, and a passage that was met lately not at
-    all: pairs are joined, and cut, from the ids of their texts.
+    all: pairs are joined, and cut, from the ids of their texts. Of a long text no more is read
+    than that takes.
 
     It keeps a copy of the tokenizer for itself: truncation is state of a fast tokenizer, and
     changing it under another user is what makes shared ones fail between threads. One thread at a
@@ -86,6 +102,7 @@ class PairTokenizer:
             # Pairs of the same lengths have the same types, which take longer to make than to find.
             self._type_ids = lru_cache(_KEPT_TYPES)(self._frame.type_ids)
         self._max_length = max_length
+        self._cut = where_to_cut(self._tokenizer)
         self._room = max_length - len(self._frame or ())
         if self._frame is None:
             self._tokenizer.enable_truncation(max_length, strategy="longest_first")
@@ -97,38 +114,59 @@ class PairTokenizer:
         """The tokens of each pair."""
         if self._frame is None:
             return self._encode_whole(pairs)
-        queries = self._encode_texts({query for query, _ in pairs})
+        queries = self._encode_texts({query for query, _ in pairs}, self._max_length)
         passages = self._passages_of({passage for _, passage in pairs})
         return [
             self._join(self._frame, queries[query], passages[passage]) for query, passage in pairs
         ]
 
     def _join(self, frame: Frame, query: _Text, passage: _Text) -> PairTokens:
-        first, second = longest_first(query.length, passage.length, self._room)
+        lengths = query.length, passage.length
+        if self._room % 2 and not (query.whole and passage.whole):
+            lengths = self._lengths(query, passage)  # the longer one gets the odd place
+        first, second = longest_first(*lengths, self._room)
         return PairTokens(
             input_ids=frame.ids(query.ids[:first], passage.ids[:second]),
             type_ids=self._type_ids(first, second),
-            truncated=first + second < query.length + passage.length,
+            truncated=first + second < sum(lengths),
         )
 
     def _passages_of(self, wanted: set[str]) -> dict[str, _Text]:
         """The passages' ids: those kept, and those that are from now on."""
-        known = {text: self._passages.pop(text) for text in wanted if text in self._passages}
-        new = self._encode_texts(wanted - known.keys())
-        self._passages |= known | new  # as the ones used last
-        self._now_kept += sum(_size(*entry) for entry in new.items())
+        known = {text: self._passages[text] for text in wanted if text in self._passages}
+        new = self._encode_texts(wanted - known.keys(), self._max_length)
+        for text in known:
+            self._passages.move_to_end(text)
+        self._passages |= new
+        self._now_kept += sum(found.size for found in new.values())
         while self._now_kept > self._kept_bytes:
-            self._now_kept -= _size(*self._passages.popitem(last=False))
+            self._now_kept -= self._passages.popitem(last=False)[1].size
         return known | new
 
-    def _encode_texts(self, texts: Collection[str]) -> dict[str, _Text]:
-        """Each text alone, without special tokens."""
-        given = list(texts)
-        encodings = self._encodings([(text,) for text in given], special=False)
-        return {
-            text: _Text(token_ids(encoding.ids[: self._max_length]), len(encoding))
-            for text, encoding in zip(given, encodings, strict=True)
-        }
+    def _encode_texts(self, texts: Collection[str], enough: int) -> dict[str, _Text]:
+        """Each text alone, read to its end or until it has more ids than `enough`."""
+        found: dict[str, _Text] = {}
+        characters = _CHARACTERS * enough
+        while left := [text for text in texts if text not in found]:
+            parts = [head(text, characters, self._cut) for text in left]
+            encodings = self._encodings([(part,) for part in parts], special=False)
+            for text, part, encoding in zip(left, parts, encodings, strict=True):
+                whole = len(part) == len(text)
+                if whole or len(encoding) > enough:
+                    ids = token_ids(encoding.ids[: self._max_length])
+                    size = sys.getsizeof(text) + ids.nbytes + _ENTRY_BYTES
+                    found[text] = _Text(text, ids, len(encoding), whole, size)
+            characters *= 2
+        return found
+
+    def _lengths(self, query: _Text, passage: _Text) -> tuple[int, int]:
+        """Lengths of two texts, as exact as needed to tell which is longer."""
+        enough = self._max_length
+        while not min(query, passage, key=lambda text: (text.length, text.whole)).whole:
+            enough *= 2
+            found = self._encode_texts({query.text, passage.text}, enough)
+            query, passage = found[query.text], found[passage.text]
+        return query.length, passage.length
 
     def _encode_whole(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
         """The tokens of each pair as the tokenizer joins and cuts it."""
@@ -190,11 +228,6 @@ def pad_rows(
     numbers = np.full(filled.shape, value, dtype=np.int64)
     numbers[filled] = np.concatenate(rows)
     return numbers, filled
-
-
-def _size(text: str, found: _Text) -> int:
-    """Bytes of a kept passage."""
-    return sys.getsizeof(text) + found.ids.nbytes + _ENTRY_BYTES
 
 
 def _valid(text: str) -> str:

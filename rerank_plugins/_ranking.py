@@ -1,6 +1,6 @@
 """Logits into rankings: checked options, the pairs of several queries, order and scale."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from rerank_plugins._validation import (
     check_scale,
     check_threshold,
     check_top_k,
+    described,
 )
 from rerank_plugins.errors import InvalidInputError, ScoringError
 from rerank_plugins.results import PairScores, Ranked, ScoreScale
@@ -130,12 +131,16 @@ def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def requests(
-    queries: Sequence[str], passages: Sequence[Iterable[str]]
+    queries: Iterable[str], passages: Iterable[Iterable[str]]
 ) -> list[tuple[str, Iterable[str]]]:
     """The m (query, passages) requests, or an error if the two lists do not fit."""
-    if isinstance(queries, str) or isinstance(passages, str):
-        message = "queries and passages must be lists, one list of passages per query."
+    if any(isinstance(g, (str, bytes)) or not isinstance(g, Iterable) for g in (queries, passages)):
+        message = (
+            "queries and passages must be lists, one list of passages per query, but got "
+            f"{described(queries)} and {described(passages)}."
+        )
         raise InvalidInputError(message)
+    queries, passages = list(queries), list(passages)
     if len(queries) != len(passages):
         message = (
             f"queries and passages must have the same length, but got {len(queries)} queries "

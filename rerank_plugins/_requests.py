@@ -1,9 +1,11 @@
 """What travels through the engine: a request, which is the caller's future, and its pairs."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,15 +20,18 @@ class Request(Future[PairScores]):
     It counts as pending until it is done, so that it can be cancelled at any time before.
 
     Args:
-        pairs: The n (query, passage) pairs; `()` loads the model and checks the options.
+        pairs: The (query, passage) pairs to score; `()` loads the model and checks the options.
         options: How they are scored.
+        places: Which of the pairs each of the n that the caller gave is; `None`: they are the same.
         timeout: Seconds in which it was to be done, for the error message.
         deadline: When it fails at the latest, on the clock of `time.monotonic`.
 
     Attributes:
         pairs: Let go when the request is done.
+        size: How many pairs are to be scored.
+        asked: How many pairs the caller gave, copies included.
         read: How many pairs the tokenizer has taken.
-        left: How many pairs have no score yet.
+        left: How many of those that the caller gave have no score yet.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class Request(Future[PairScores]):
         pairs: Sequence[tuple[str, str]],
         options: PairOptions,
         *,
+        places: Sequence[int] | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
     ) -> None:
@@ -43,13 +49,24 @@ class Request(Future[PairScores]):
         self.timeout = timeout
         self.deadline = deadline
         self.size = len(pairs)
+        self._places = np.array(range(self.size) if places is None else places, dtype=np.intp)
+        self._copies: list[int] = np.bincount(self._places, minlength=self.size).tolist()
+        self.asked = self.left = len(self._places)
         self.read = 0
-        self.left = len(pairs)
+        lengths = (len(query) + len(passage) for query, passage in pairs)
+        self._characters = list(accumulate(lengths, initial=0))  # of the pairs before each
         self._scores = PairScores(
             logits=np.empty(len(pairs), dtype=np.float32),
             truncated=np.zeros(len(pairs), dtype=np.bool_),
         )
         self._bar: Any = None
+
+    def next_slice(self, pairs: int, characters: int) -> slice:
+        """What to tokenize next, now marked as read: at most so much, but one pair at least."""
+        start = self.read
+        fitting = bisect_right(self._characters, self._characters[start] + characters) - 1
+        self.read = min(max(fitting, start + 1), start + pairs, self.size)
+        return slice(start, self.read)
 
     def items(self, start: int, prepared: Prepared) -> "list[Item]":
         """The prepared pairs as items, the longest first; `start` is the first one's position."""
@@ -66,15 +83,22 @@ class Request(Future[PairScores]):
         ]
         return sorted(items, key=longest_first)
 
-    def put(self, position: int, logit: np.float32) -> None:
-        """Takes one pair's score."""
+    def put(self, position: int, logit: np.float32) -> int:
+        """Takes one pair's score; returns how many of the caller's pairs have it now."""
         self._scores.logits[position] = logit
-        self.left -= 1
+        self.left -= self._copies[position]
+        return self._copies[position]
 
     def finish(self) -> None:
         """Gives the caller the scores, unless the request was cancelled or has failed."""
+        logits, truncated = self._scores.logits, self._scores.truncated
         with suppress(InvalidStateError):
-            self.set_result(self._scores)
+            self.set_result(
+                PairScores(
+                    logits=logits[self._places],
+                    truncated=None if truncated is None else truncated[self._places],
+                )
+            )
 
     def fail(self, error: BaseException) -> None:
         """Gives the caller the error, unless the request is done."""
@@ -86,16 +110,16 @@ class Request(Future[PairScores]):
         if self.options.progress_bar and self.size:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self.size, unit="pair", desc="Scoring")
+            self._bar = tqdm(total=self.asked, unit="pair", desc="Scoring")
 
     def move_bar(self, scored: int) -> None:
-        """Tells the bar, if there is one, how many pairs were just scored."""
+        """Tells the bar, if there is one, how many of the caller's pairs were just scored."""
         if self._bar is not None:
             self._bar.update(scored)
 
     def let_go(self) -> None:
         """Drops what is of no use any more; the caller may keep the future for long."""
-        self.pairs = ()
+        self.pairs, self._characters = (), []
         if self._bar is not None:
             self._bar.close()
 

@@ -1,11 +1,12 @@
 """Whose pairs are tokenized next, and whose go into the next batch; no threads in here.
 
 There are two lanes. Short requests are served in the order of their arrival. Long ones take turns
-at the tokenizer, slice by slice, and what it gives lies in one pool sorted by length. The pool is
-used up before what was tokenized meanwhile becomes the next: were it topped up, its shortest pairs
-would never come to their turn. A batch is led by one lane and filled up with pairs of similar
-length: those of the long lane from both, those of the short one from its own, because long ones
-would double the time of a few short pairs and lose nothing by waiting for a turn of theirs.
+at the tokenizer, slice by slice, as do short ones of very long texts; what it gives of long ones
+lies in one pool sorted by length. The pool is used up before what was tokenized meanwhile becomes
+the next: were it topped up, its shortest pairs would never come to their turn. A batch is led by
+one lane and filled up with pairs of similar length: those of the long lane from both, those of the
+short one from its own, because long ones would double the time of a few short pairs and lose
+nothing by waiting for a turn of theirs.
 """
 
 from collections import deque
@@ -17,6 +18,9 @@ from rerank_plugins.backends import PairOptions
 
 SLICE = 256
 """Pairs tokenized at a time. A request with more is a long one."""
+
+CHARACTERS = 1_000_000
+"""Characters tokenized at a time, unless a single pair has more: a fraction of a second's work."""
 
 WINDOW = 4 * SLICE
 """Pairs that are tokenized ahead in a lane: enough to sort by length, few enough to hold."""
@@ -59,8 +63,10 @@ class _Lane:
 
     def leaders(self) -> list[Item]:
         """The pairs that a batch led by this lane is made of, longest first."""
+        if self.pooled:
+            return self.ready
         first = self.ready[0].request
-        return self.ready if self.pooled else [i for i in self.ready if i.request is first]
+        return sorted((item for item in self.ready if item.request is first), key=longest_first)
 
 
 class Schedule:
@@ -83,8 +89,7 @@ class Schedule:
             return None
         self._last_read = lanes[-1] if self._last_read is lanes[0] else lanes[0]
         request = self._last_read.unread.popleft()
-        part = slice(request.read, min(request.read + SLICE, request.size))
-        request.read = part.stop
+        part = request.next_slice(SLICE, CHARACTERS)
         if request.read < request.size:
             self._last_read.unread.append(request)
         return request, part

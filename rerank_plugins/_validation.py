@@ -164,11 +164,13 @@ def check_flag(value: Any, name: str) -> bool:
 
 
 def _number(value: Any) -> float:
-    """`value` as a float, NaN where it is no number."""
+    """`value` as a float, NaN where it is no number, infinite where no float is so big."""
     try:
         return math.nan if isinstance(value, (bool, str)) else float(value)
     except (TypeError, ValueError):
         return math.nan
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def described(value: object) -> str:

@@ -1,7 +1,7 @@
 """Scores into a ranking: order, threshold, top k, and the scale the scores are on."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from inspect import signature
 from typing import Any, Self
@@ -78,10 +78,16 @@ class Reranker:
         Cut.checked(
             top_k=top_k, score_threshold=score_threshold, scale=scale, limit_name=limit_name
         )
+        defaults = signature(CrossEncoderScorer).parameters
+        if unknown := model_options.keys() - defaults.keys():
+            message = (
+                f"{', '.join(f'{name}=' for name in sorted(unknown))} cannot be used here. "
+                f"The options of the model are {', '.join(defaults)}."
+            )
+            raise InvalidInputError(message)
         if scorer is None:
             scorer = CrossEncoderScorer(**model_options)
         else:
-            defaults = signature(CrossEncoderScorer).parameters
             ignored = [n for n, value in model_options.items() if value != defaults[n].default]
             if ignored:
                 message = (
@@ -125,8 +131,8 @@ class Reranker:
 
     def rank_many(
         self,
-        queries: Sequence[str],
-        passages: Sequence[Iterable[str]],
+        queries: Iterable[str],
+        passages: Iterable[Iterable[str]],
         *,
         top_k: int | None = None,
         score_threshold: float | None = None,
@@ -167,8 +173,8 @@ class Reranker:
 
     async def arank_many(
         self,
-        queries: Sequence[str],
-        passages: Sequence[Iterable[str]],
+        queries: Iterable[str],
+        passages: Iterable[Iterable[str]],
         *,
         top_k: int | None = None,
         score_threshold: float | None = None,

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -150,9 +151,10 @@ class CrossEncoderScorer(Scorer):
         Raises:
             ModelError: The model cannot be loaded or does not fit the options.
             MissingExtraError: The backend's packages are not installed.
+            ScorerClosedError: The scorer is closed.
         """
         self.warm_up()
-        return self._shared.engine.backends[0].plan
+        return self._shared.engine.plan
 
     def submit(
         self, pairs: Sequence[tuple[str, str]], *, timeout: float | None = None
@@ -164,7 +166,8 @@ class CrossEncoderScorer(Scorer):
             timeout: Seconds, for this call; `None` uses the scorer's own.
 
         Returns:
-            A future; cancelling it frees what is not yet in a batch.
+            A future; cancelling it frees what is not yet in a batch. Its callbacks run on the
+            model's own threads: one that waits there for scores of this model waits for ever.
 
         Raises:
             QueueFullError: Too many pairs wait already; see `max_queue_pairs`.
@@ -202,7 +205,7 @@ class CrossEncoderScorer(Scorer):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles the options without the token; the copy shares or loads the model itself."""
-        return _rebuilt, ({**self._arguments(), "token": None},)
+        return partial(type(self), **{**self._arguments(), "token": None}), ()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return type(self)(**self._arguments())
@@ -231,8 +234,3 @@ class CrossEncoderScorer(Scorer):
         if not self._release.alive:
             message = f"The scorer for {self.name!r} is closed. Create a new CrossEncoderScorer."
             raise ScorerClosedError(message)
-
-
-def _rebuilt(arguments: dict[str, Any]) -> CrossEncoderScorer:
-    """Unpickles a scorer: its options are keyword-only."""
-    return CrossEncoderScorer(**arguments)

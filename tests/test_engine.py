@@ -26,7 +26,7 @@ from rerank_plugins._engine import Engine
 from rerank_plugins._out_of_memory import is_out_of_memory
 from rerank_plugins._requests import Item, Request
 from rerank_plugins._schedule import SLICE
-from rerank_plugins.backends import PairOptions
+from rerank_plugins.backends import PairOptions, Prepared
 from tests.number_backend import POISON, NumberBackend, Pair, numbers, some_pairs
 
 PATIENCE = 60
@@ -468,3 +468,79 @@ async def test_requests_of_a_loop_cost_no_thread_each() -> None:
         open_gate(gate)
         for n, answer in enumerate(await asyncio.gather(*waiting)):
             np.testing.assert_array_equal(answer.logits, numbers(some_pairs(f"r{n}", 5)))
+
+
+class Rounding(NumberBackend):
+    """Gives the pairs of a later batch logits that differ in the last digits, as kernels do."""
+
+    def logits(self, inputs: Sequence[Pair], options: PairOptions) -> NDArray[np.float32]:
+        return super().logits(inputs, options) + np.float32(1e-6 * len(self.batches))
+
+
+@pytest.mark.parametrize("copies", [40, 2 * SLICE])
+def test_copies_of_a_pair_are_scored_once_and_all_get_that_score(copies: int) -> None:
+    others = some_pairs("q", 20)
+    pairs = [pair for other in others for pair in (other, *[others[7]] * (copies // 20))]
+    backend = Rounding(budget=30)
+    with engine(backend) as subject:
+        found = scores(subject.submit(pairs, PLAIN))
+    scored = [pair for batch in backend.batches for pair in batch]
+    assert sorted(scored) == sorted(others)
+    by_pair = {pair: found[pairs.index(pair)] for pair in others}
+    np.testing.assert_array_equal(found, [by_pair[pair] for pair in pairs])
+    np.testing.assert_allclose(found, numbers(pairs), atol=1e-4)
+
+
+def test_copies_of_a_pair_are_cut_like_it() -> None:
+    pairs = [("q", "x x x"), ("q", "x"), ("q", "x x x"), ("q", "x")]
+    with engine(NumberBackend()) as subject:
+        truncated = subject.submit(pairs, PairOptions(max_length=3)).result(PATIENCE).truncated
+    assert truncated is not None
+    assert truncated.tolist() == [True, False, True, False]
+
+
+def test_copies_of_a_pair_count_where_pairs_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moved: list[int] = []
+    monkeypatch.setattr(Request, "move_bar", lambda request, count: moved.append(count))
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    pairs = some_pairs("q", 5) * 4
+    with engine(backend) as subject:
+        future = subject.submit(pairs, PLAIN)
+        with pytest.raises(QueueFullError, match="20 pairs wait, and 20 more exceed"):
+            subject.submit(pairs, PLAIN, max_queue_pairs=30)
+        with pytest.raises(ScoringTimeoutError, match=r"20 pairs were not.* 20 of them still"):
+            subject.submit(pairs, PLAIN, timeout=0.01).result(PATIENCE)
+        open_gate(gate)
+        scores(future)
+        assert sum(moved) == 20
+        assert subject._unscored == 0
+
+
+def test_a_timeout_is_kept_while_texts_are_tokenized() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(NumberBackend):
+        def prepare(self, pairs: Sequence[Pair], options: PairOptions) -> Prepared:
+            begun.set()
+            go_on.wait(PATIENCE)
+            return super().prepare(pairs, options)
+
+    with engine(Slow()) as subject:
+        patient = subject.submit(some_pairs("patient", 3), PLAIN)
+        hasty = subject.submit(some_pairs("hasty", 3), PLAIN, timeout=0.05)
+        begun.wait(PATIENCE)
+        with pytest.raises(ScoringTimeoutError):
+            hasty.result(PATIENCE)
+        assert not patient.done()
+        go_on.set()
+        np.testing.assert_array_equal(scores(patient), numbers(some_pairs("patient", 3)))
+
+
+def test_a_pair_of_something_else_than_texts_fails_its_own_call() -> None:
+    with engine(NumberBackend()) as subject:
+        with pytest.raises(TypeError):
+            subject.submit([("q", None)], PLAIN)
+        assert scores(subject.submit(some_pairs("q", 2), PLAIN)).shape == (2,)

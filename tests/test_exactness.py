@@ -15,6 +15,10 @@ from transformers import (
 )
 
 from rerank_plugins import CrossEncoderScorer, UnsupportedOptionError
+from rerank_plugins._pairs import PairTokenizer, pad
+from rerank_plugins.backends._cross_encoder import describe
+from rerank_plugins.backends.first_token import reads_first_token
+from rerank_plugins.backends.torch import _Forward
 from tests.tiny_models import (
     ARCHITECTURES,
     SPECIAL,
@@ -111,3 +115,31 @@ def test_a_model_with_code_of_its_own_never_becomes_a_graph(tmp_path: Path) -> N
         edit_json(tmp_path / "config.json", **change)
         assert not graph_fits(tmp_path)
         edit_json(tmp_path / "config.json", **dict.fromkeys(change))
+
+
+class LowRank(torch.nn.Linear):
+    """A linear layer with an adapter: `weight` alone is not what it multiplies by."""
+
+    def __init__(self, base: torch.nn.Linear) -> None:
+        super().__init__(base.in_features, base.out_features)
+        self.load_state_dict(base.state_dict())
+        self.down, self.up = (torch.nn.Parameter(torch.randn(*s)) for s in ((32, 2), (2, 32)))
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return super().forward(states) + states @ self.down @ self.up
+
+
+@pytest.mark.parametrize("name", ["key", "value"])
+def test_an_adapter_in_the_last_layer_is_not_left_out(model: Path, name: str) -> None:
+    adapted = CrossEncoder(str(model), device="cpu")
+    inner = adapted[0].model
+    assert reads_first_token(inner)
+    attention = getattr(inner, inner.base_model_prefix).encoder.layer[-1].attention.self
+    with fixed_seed():
+        setattr(attention, name, LowRank(getattr(attention, name)).eval())
+    wanted = adapted.predict(PAIRS, activation_fn=torch.nn.Identity(), batch_size=1)
+    assert np.abs(wanted - predicted(model)).max() > 1e-3
+    description = describe(adapted)
+    tokens = PairTokenizer(description.tokenizer, max_length=description.limit).encode(PAIRS)
+    found = _Forward(adapted, description.inputs)(pad(tokens, description.pad_id))
+    np.testing.assert_allclose(found[:, 0], wanted, atol=1e-5)

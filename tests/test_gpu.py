@@ -80,7 +80,8 @@ def test_two_workers_on_one_gpu_share_the_work() -> None:
 
 @on_a_gpu
 def test_a_batch_too_big_for_the_gpu_is_halved(little_memory: None) -> None:
-    long = [" ".join(PASSAGES[start : start + 12]) for start in range(40)] * 6
+    texts = [" ".join(PASSAGES[start : start + 12]) for start in range(40)]
+    long = [text + " " * end for end in range(6) for text in texts]  # other texts, the same tokens
     with CrossEncoderScorer("embedded", device="cuda", max_batch_tokens=2_000_000) as scorer:
         scores = scorer.score(QUERY, long)
         (runner,) = scorer._shared.engine._runners

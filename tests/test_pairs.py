@@ -3,12 +3,14 @@
 import random
 
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from rerank_plugins._frame import Frame
+from rerank_plugins._heads import head, where_to_cut
 from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins._pairs import PairTokenizer, longest_first
 from tests.tiny_models import WORDS, tiny_roberta_tokenizer, tiny_tokenizer
+from tests.trained_tokenizers import KINDS, across_words, random_words
 
 TOKENIZERS = {
     "bert": lambda: tiny_tokenizer().backend_tokenizer.to_str(),
@@ -112,3 +114,124 @@ def test_a_tokenizer_without_a_fixed_frame_makes_its_pairs_itself() -> None:
 )
 def test_the_longer_text_is_cut_first(query: int, passage: int, kept: tuple[int, int]) -> None:
     assert longest_first(query, passage, room=10) == kept
+
+
+BETWEEN = [
+    " ",
+    " ",
+    " ",
+    "  ",
+    "\n",
+    "\r\n",
+    "\t",
+    ", ",
+    ". ",
+    "-",
+    " \u0308",
+    "\u0600 ",
+    "\x1f",
+    "\u3000",
+]
+BETWEEN += [" <mask> ", "[SEP] ", "▁", "\u00a0", "\u200b", " \x00", "'s "]
+
+
+def long_texts(count: int, seed: int) -> list[str]:
+    """Texts longer than a pair: words, long words, several scripts, all kinds of white space."""
+    choice = random.Random(seed)
+
+    def text() -> str:
+        words = random_words(choice, choice.choice([5, 60, 300]))
+        if choice.random() < 0.2:
+            words[choice.randrange(len(words))] = "".join(random_words(choice, 80))
+        between = choice.choice([BETWEEN, BETWEEN[:3], BETWEEN[4:5], ["|"], [""]])
+        return "".join(word + choice.choice(between) for word in words)
+
+    return [text() for _ in range(count)]
+
+
+def made(tokenizer: PairTokenizer, pairs: list[tuple[str, str]]) -> list[tuple[object, ...]]:
+    return [
+        (pair.input_ids.tolist(), pair.type_ids.tolist(), pair.truncated)
+        for pair in tokenizer.encode(pairs)
+    ]
+
+
+def reading_all(serialized: str, max_length: int) -> PairTokenizer:
+    """One that reads every text to its end; the tokenizer's own cutting takes minutes for these."""
+    tokenizer = PairTokenizer(serialized, max_length=max_length)
+    tokenizer._cut = None
+    return tokenizer
+
+
+@pytest.mark.parametrize("max_length", [8, 9, 32])
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_texts_read_in_part_give_the_pairs_of_whole_ones(kind: str, max_length: int) -> None:
+    serialized = KINDS[kind]().to_str()
+    texts = long_texts(120, max_length)
+    pairs = [*zip(texts[:60], texts[60:], strict=True), *(("sea", text) for text in texts[60:])]
+    pairs += [(text, text) for text in texts[:5]] + [(text, f"{text} sea") for text in texts[:5]]
+    tokenizer = PairTokenizer(serialized, max_length=max_length)
+    assert made(tokenizer, pairs) == made(reading_all(serialized, max_length), pairs)
+    assert sum(not text.whole for text in tokenizer._passages.values()) > 10
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_tokens_of_a_head_are_the_first_of_the_texts(kind: str) -> None:
+    tokenizer = KINDS[kind]()
+    where, choice = where_to_cut(tokenizer), random.Random(3)
+    cut = 0
+    for text in long_texts(300, 11):
+        part = head(text, choice.randint(0, len(text)), where)
+        cut += part not in ("", text)
+        assert text.startswith(part)
+        ids, wanted = (tokenizer.encode(t, add_special_tokens=False).ids for t in (part, text))
+        assert ids == wanted[: len(ids)], (part, text)
+    assert cut > 100
+
+
+def test_no_more_of_a_long_text_is_read_than_a_pair_needs() -> None:
+    tokenizer = PairTokenizer(KINDS["WordPiece"]().to_str(), max_length=16)
+    given: list[int] = []
+    encode = tokenizer._encodings
+    tokenizer._encodings = lambda inputs, **options: (
+        given.extend(len(text) for texts in inputs for text in texts),
+        encode(inputs, **options),
+    )[1]
+    long = "a\nblue\nfish\n" * 100_000
+    assert all(
+        pair.truncated for pair in tokenizer.encode([("red sea", long), (long, "red " * 50)])
+    )
+    assert max(given) < 1000
+
+
+def test_tokenizers_whose_tokens_may_cross_white_space_are_given_the_whole_text() -> None:
+    crossing = KINDS["WordPiece"]()
+    crossing.add_tokens(["red fox"])
+    by_pattern = KINDS["byte-level BPE"]()
+    by_pattern.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\w+ \w+|."), "isolated"),
+            pre_tokenizers.ByteLevel(use_regex=False),
+        ]
+    )
+    replacing = KINDS["WordPiece"]()
+    replacing.normalizer = normalizers.Replace(" ", "_")
+    for tokenizer in (across_words(), crossing, by_pattern, replacing):
+        assert where_to_cut(tokenizer) is None
+
+
+def test_passages_of_other_scripts_met_again_are_counted_once() -> None:
+    tokenizer = PairTokenizer(TOKENIZERS["bert"](), max_length=64)
+    for _ in range(50):  # a new string each time, without the UTF-8 form that the last one has
+        tokenizer.encode([("sea", "".join(["狐狸", " мор" * 20]))])
+    (kept,) = tokenizer._passages.values()
+    assert tokenizer._now_kept == kept.size
+
+
+def test_passages_are_still_kept_after_one_that_could_not_be_tokenized() -> None:
+    tokenizer = PairTokenizer(TOKENIZERS["bert"](), max_length=64)
+    tokenizer.encode([("sea", "dog")])
+    with pytest.raises(TypeError):
+        tokenizer.encode([("sea", "dog"), ("sea", 7)])
+    assert list(tokenizer._passages) == ["dog"]
+    assert tokenizer._now_kept == tokenizer._passages["dog"].size

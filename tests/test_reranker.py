@@ -5,6 +5,7 @@ import copy
 import json
 import math
 import pickle
+import threading
 from concurrent.futures import Future
 
 import numpy as np
@@ -280,3 +281,38 @@ def test_every_ranking_is_a_sorted_selection_with_the_right_scores(
     kept = [index for index in expected if threshold is None or probability[index] >= threshold]
     assert [ranked.index for ranked in ranking] == kept[:top_k]
     assert [ranked.score for ranked in ranking] == [probability[index] for index in kept[:top_k]]
+
+
+async def test_a_scorers_own_warm_up_is_what_awarm_up_runs_off_the_loop() -> None:
+    threads: list[int] = []
+
+    class Warming(DeterministicScorer):
+        def warm_up(self) -> None:
+            threads.append(threading.get_ident())
+
+    await Reranker(Warming()).awarm_up()
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
+
+
+def test_rank_many_takes_iterators_as_rank_does() -> None:
+    reranker = Reranker(DeterministicScorer())
+    queries, passages = ["red fox", "sea"], [["fox", "red fox"], ["dog", "sea"]]
+    found = reranker.rank_many(iter(queries), (iter(texts) for texts in passages))
+    assert found == reranker.rank_many(queries, passages)
+    for bad in ((None, passages), (queries, 7), (b"ab", passages)):
+        with pytest.raises(InvalidInputError, match="queries and passages must be lists"):
+            reranker.rank_many(*bad)
+
+
+@pytest.mark.parametrize("scorer", [None, DeterministicScorer()])
+def test_an_option_that_no_model_has_is_refused_by_name(scorer: Scorer | None) -> None:
+    with pytest.raises(InvalidInputError, match=r"foo= cannot be used here.* model, revision"):
+        Reranker.from_options(scorer=scorer, foo=1)
+
+
+def test_numbers_that_no_float_can_hold_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="between 0 and 1"):
+        Reranker(DeterministicScorer(), score_threshold=10**400)
+    with pytest.raises(InvalidInputError, match="seconds > 0"):
+        Reranker.from_options(model="embedded", timeout=10**400)

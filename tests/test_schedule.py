@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_plugins._requests import Item, Request
-from rerank_plugins._schedule import LONG_TURN, SLICE, WINDOW, Schedule
+from rerank_plugins._schedule import CHARACTERS, LONG_TURN, SLICE, WINDOW, Schedule
 from rerank_plugins.backends import PairOptions
 from tests.number_backend import NumberBackend, some_pairs, words
 
@@ -176,3 +176,23 @@ def test_a_discarded_request_leaves_nothing_behind(size: int) -> None:
     schedule.draw(lambda _: 10)
     schedule.discard(gone)
     assert {item.request for batch in drain(schedule) for item in batch} <= {stays}
+
+
+def test_very_long_texts_are_tokenized_few_at_a_time_and_others_between_them() -> None:
+    texts = ["x" * (CHARACTERS // 2), "x " * 9, "x" * (2 * CHARACTERS), "x " * 30, "x"]
+    big = Request([("q", text) for text in texts], PLAIN)
+    schedule = scheduled(big, request("small", 3))
+    found = []
+    while (part := schedule.next_slice()) is not None:
+        found.append(part)
+        schedule.ready(part[0].items(part[1].start, BACKEND.prepare(part[0].pairs[part[1]], PLAIN)))
+    assert [(r is big, part.start, part.stop) for r, part in found] == [
+        (True, 0, 2),
+        (False, 0, 3),
+        (True, 2, 3),
+        (True, 3, 5),
+    ]
+    batches = drain(schedule, budget=60)
+    assert sum(map(len, batches)) == 8
+    for batch in batches:
+        assert len(batch) * max(item.tokens for item in batch) <= 60

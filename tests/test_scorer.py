@@ -317,6 +317,27 @@ def test_a_scorer_survives_pickle_and_deepcopy_without_leaking_its_token(
     assert copy.deepcopy(scorer)._arguments() == scorer._arguments()
 
 
+class Inherited(CrossEncoderScorer):
+    """A class of a user's own."""
+
+
+def test_a_scorer_of_a_users_class_keeps_it_when_it_is_pickled(tiny_model: Path) -> None:
+    scorer = Inherited(tiny_model, max_length=20)
+    assert type(pickle.loads(pickle.dumps(scorer))) is Inherited
+    assert type(copy.deepcopy(scorer)) is Inherited
+
+
+def test_a_plan_asked_for_while_another_thread_closes_says_so(tiny_model: Path) -> None:
+    class ClosedMeanwhile(CrossEncoderScorer):
+        def warm_up(self) -> None:
+            super().warm_up()
+            self.close()
+
+    scorer = ClosedMeanwhile(tiny_model)
+    with pytest.raises(ScorerClosedError, match="Create a new CrossEncoderScorer"):
+        _ = scorer.plan
+
+
 def test_many_threads_get_the_scores_that_one_gets(tiny_model: Path) -> None:
     with CrossEncoderScorer(tiny_model) as scorer, ThreadPoolExecutor(8) as pool:
         wanted = scorer.score_pairs(PAIRS)

@@ -34,9 +34,25 @@ gc.disable()
 use()
 atexit.register(collect)  # after the scorer exists: what was registered last runs first
 """
+CLOSED_IN_A_CALLBACK = """
+import sys
+from rerank_plugins import CrossEncoderScorer
+
+scorer = CrossEncoderScorer(sys.argv[1], max_batch_tokens=16)
+scorer.warm_up()
+first, second = (
+    scorer.submit([("fox", f"the fox {number}") for number in range(200)]) for _ in range(2)
+)
+first.add_done_callback(lambda done: scorer.close())
+assert second.result(60).logits.shape == (200,)
+"""
 
 
-@pytest.mark.parametrize("code", [FORGOTTEN, COLLECTED_AT_EXIT], ids=["forgotten", "collected"])
+@pytest.mark.parametrize(
+    "code",
+    [FORGOTTEN, COLLECTED_AT_EXIT, CLOSED_IN_A_CALLBACK],
+    ids=["forgotten", "collected", "closed in a callback"],
+)
 def test_ending_without_close_is_clean(code: str, tiny_model: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code, str(tiny_model)],

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from rerank_plugins import CrossEncoderScorer
+from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.backends._choice import cpu_has_bf16
 from rerank_plugins.backends._half_precision import pays
 from rerank_plugins.demo import load_corpus, load_questions
@@ -64,3 +64,24 @@ def test_scores_are_the_same_in_any_batch_and_from_any_thread(
         for scores in pool.map(shuffled, range(ROUNDS * THREADS)):
             np.testing.assert_allclose(scores, alone, atol=OFFERED[backend, precision], rtol=0)
     assert np.std(alone) > 0.5
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnx", "openvino"])
+def test_identical_passages_have_one_score_and_keep_their_order(
+    pairs: list[tuple[str, str]], backend: str
+) -> None:
+    query, others = pairs[0][0], [passage for _, passage in pairs[:20]]
+    passages = [text for other in others for text in (other, others[3], others[3])]
+    copies = [index for index, text in enumerate(passages) if text == others[3]]
+    options = {"backend": backend, "precision": "fp32", "device": "cpu"}
+    with CrossEncoderScorer("embedded", **options, max_batch_tokens=600) as scorer:
+        reranker = Reranker(scorer)
+        rankings = [reranker.rank(query, passages)]
+        rankings += reranker.rank_many([pairs[-1][0], query], [passages, passages])
+        alone = scorer.score(query, others)
+        scores = scorer.score(query, passages)
+    for ranking in rankings:
+        assert [ranked.index for ranked in ranking if ranked.index in copies] == copies
+        assert len({ranked.score for ranked in ranking if ranked.index in copies}) == 1
+    assert len(set(scores[copies].tolist())) == 1
+    np.testing.assert_allclose(scores[::3], alone, atol=1e-5)

@@ -1,13 +1,22 @@
 """One case table for the three wrappers: equal rankings, equal scores, equal refusals."""
 
 import inspect
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rerank_plugins import CrossEncoderScorer, InvalidInputError, Reranker, RerankError
+from rerank_plugins import (
+    CrossEncoderScorer,
+    InvalidInputError,
+    PairScores,
+    Reranker,
+    RerankError,
+    Scorer,
+)
 from rerank_plugins.testing import DeterministicScorer
 from tests.wrappers import WRAPPERS, Wrapper
 
@@ -245,3 +254,24 @@ def test_every_wrapper_has_the_options_of_the_core_with_the_same_defaults() -> N
         for name, default in core.items():
             assert model.model_fields[name].get_default(call_default_factory=True) == default, name
         assert model.model_fields["top_n"].default == ranker["top_k"].default
+
+
+class Bare(Scorer):
+    """What the documentation asks of a scorer of one's own, and no more."""
+
+    def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
+        return DeterministicScorer().submit(pairs)
+
+
+@pytest.mark.parametrize("path", ["rank", "arank"])
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_takes_a_scorer_with_nothing_but_submit(framework: str, path: str) -> None:
+    scorer = Bare()
+    ranking = getattr(WRAPPERS[framework], path)("red fox", PASSAGES, scorer=scorer)
+    assert len(ranking) == len(PASSAGES)
+    assert scorer.name == "Bare"
+
+
+def test_haystacks_telemetry_names_a_scorer_with_nothing_but_submit() -> None:
+    component = WRAPPERS["haystack"].make(scorer=Bare())
+    assert component._get_telemetry_data() == {"model": "Bare"}

@@ -54,13 +54,21 @@ class FirstTokenLogits(nn.Module):
 
 
 def reads_first_token(model: nn.Module) -> bool:
-    """Whether `FirstTokenLogits` gives this model's logits: transformers' own class, an encoder."""
+    """Whether `FirstTokenLogits` gives this model's logits: transformers' own class, an encoder.
+
+    The last layer's keys and values are read as matrices, which adapters (LoRA) and quantized
+    layers put in a module's place are not.
+    """
     kind = type(model)
-    return (
-        kind.__name__ in FIRST_TOKEN_ARCHITECTURES
-        and kind.__module__.startswith("transformers.models.")
-        and not getattr(model.config, "is_decoder", False)
-    )
+    if (
+        kind.__name__ not in FIRST_TOKEN_ARCHITECTURES
+        or not kind.__module__.startswith("transformers.models.")
+        or getattr(model.config, "is_decoder", False)
+    ):
+        return False
+    encoder: Any = getattr(model, str(model.base_model_prefix))
+    attention = encoder.encoder.layer[-1].attention.self
+    return type(attention.key) is nn.Linear and type(attention.value) is nn.Linear
 
 
 def _read_from_all(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
