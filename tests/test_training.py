@@ -48,7 +48,7 @@ from rerank_plugins.training.student import (
     save_student,
 )
 from rerank_plugins.training.views import Collection, build_view, merge
-from tests.tiny_models import WORDS, save_tiny_encoder
+from tests.tiny_models import WORDS, retrain, save_tiny_encoder
 
 NOUNS = ["fox", "dog", "cat", "bird", "fish", "tree", "river", "moon", "star", "stone"]
 COLOURS = ["red", "green", "blue", "old", "new", "fast"]
@@ -397,6 +397,45 @@ class TestRun:
             run(tiny_config(base), data, tmp_path / "out")
         run(tiny_config(base), data, tmp_path / "out", resume=False)
         assert set((tmp_path / "out" / "mined").iterdir()) > mined
+
+    def test_a_base_that_was_trained_further_is_another_recipe_and_is_mined_with_again(
+        self, data: Path, tmp_path: Path
+    ) -> None:
+        base = save_tiny_encoder(tmp_path / "base")
+
+        def taught_by_the_base(base: Path, *, resume: bool = True) -> set[str]:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # no pooling settings: it gets mean pooling
+                train(
+                    tiny_config(base, steps=4),
+                    data=data,
+                    output=tmp_path / "out",
+                    resume=resume,
+                    progress=False,
+                )
+            return {path.name for path in (tmp_path / "out" / "mined").iterdir()}
+
+        mined = taught_by_the_base(base)
+        moved = base.rename(tmp_path / "moved")
+        assert taught_by_the_base(moved) == mined
+        retrain(moved)
+        with pytest.raises(InvalidInputError, match="another recipe"):
+            taught_by_the_base(moved)
+        again = taught_by_the_base(moved, resume=False)
+        assert len(again) == 2 * len(mined)
+
+    def test_an_encoder_of_the_callers_is_another_teacher_than_the_base(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        config = tiny_config(base, steps=4)
+        run(config, data, tmp_path)
+        mined = set((tmp_path / "mined").iterdir())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a folder without pooling settings gets mean pooling
+            with pytest.raises(InvalidInputError, match="another recipe"):
+                train(config, data=data, output=tmp_path, progress=False)
+            train(config, data=data, output=tmp_path, resume=False, progress=False)
+        assert len(set((tmp_path / "mined").iterdir()) - mined) == len(mined)
 
 
 def run(

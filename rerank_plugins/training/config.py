@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins.backends._bundle import file_digest, text_digest
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.pairs import source_digest
 from rerank_plugins.training.settings import (
@@ -22,6 +23,7 @@ from rerank_plugins.training.settings import (
     MiningConfig,
     ViewConfig,
 )
+from rerank_plugins.training.student import find_base
 
 
 @dataclass(frozen=True)
@@ -149,26 +151,57 @@ class TrainingConfig:
             f"warmup_steps + decay_steps = {loop.warmup_steps + loop.decay_steps} or more",
         )
 
-    def run_digest(self, data: Path) -> str:
+    def run_digest(self, data: Path, *, own_encoder: bool = False) -> str:
         """Returns what names a run on ``data``: equal where checkpoints of one suit the other.
 
-        What moves the end of the run, looks at it or only changes its speed may differ.
+        What moves the end of the run, looks at it or only changes its speed may differ. Models
+        and sources are named by what is in them, so that they may be moved and not replaced.
+
+        Args:
+            data: Folder with one folder a source.
+            own_encoder: Whether the caller's own encoder teaches instead of the base.
+
+        Raises:
+            InvalidInputError: A source or the base is missing.
         """
         values = dataclasses.asdict(self)
         for name in MOVABLE:
             del values["loop"][name]
-        sources = sorted({source for view in self.views for source in view.sources})
-        values["data"] = [source_digest(data, source) for source in sources]
-        if weights := [_weights_digest(name) for name in (self.start, self.cross_teacher) if name]:
-            values["weights"] = weights
-        return hashlib.blake2b(json.dumps(values).encode(), digest_size=8).hexdigest()
+        for name in ("start", "cross_teacher"):
+            folder = values[name]
+            if folder is not None:
+                found = EMBEDDED_FOLDER if folder == "embedded" else Path(folder)
+                values[name] = _model_digest(found)
+        return _digest({**values, **self._read(data, own_encoder)})
 
-    def start_digest(self) -> str:
-        """Returns what names a siamese start: equal where all but the optimisation is."""
+    def start_digest(self, data: Path, *, own_encoder: bool = False) -> str:
+        """Returns what names a siamese start: equal where all that it is made from is.
+
+        Args and errors are those of ``run_digest``.
+        """
         values = dataclasses.asdict(self)
-        del values["loop"]
-        text = json.dumps(values, sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        for name in ("loop", "start", "start_share", "cross_teacher"):
+            del values[name]
+        for view in values["views"]:
+            del view["label_weight"], view["first_step"]
+        return _digest({**values, **self._read(data, own_encoder)})
+
+    def base_digest(self) -> str:
+        """Returns what names the base, wherever it lies.
+
+        Raises:
+            InvalidInputError: There is no such base.
+        """
+        return _model_digest(find_base(self.base))
+
+    def _read(self, data: Path, own_encoder: bool) -> dict[str, object]:
+        """What names the content of all that a recipe reads beside other cross-encoders."""
+        sources = sorted({source for view in self.views for source in view.sources})
+        return {
+            "base": self.base_digest(),
+            "own_encoder": own_encoder,
+            "data": [source_digest(data, source) for source in sources],
+        }
 
     @classmethod
     def from_toml(cls, path: str | Path) -> TrainingConfig:
@@ -208,13 +241,21 @@ class TrainingConfig:
         return _build(cls, values, "the recipe")
 
 
-def _weights_digest(folder: str) -> str | None:
-    """A hash of the weights in a model's folder, or None where there are none: found out later."""
-    path = (EMBEDDED_FOLDER if folder == "embedded" else Path(folder)) / "model.safetensors"
-    if not path.is_file():
-        return None
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def _model_digest(folder: Path) -> str:
+    """What names a model: a digest of its files and of a bi-encoder's further modules.
+
+    Not of all that lies deeper, which may be what a run writes. A folder that is not there is
+    found out later.
+    """
+    patterns = ("model*.safetensors", "pytorch_model*.bin", "*.json", "*.txt", "[0-9]_*/*")
+    files = sorted(file for pattern in patterns for file in folder.glob(pattern) if file.is_file())
+    return text_digest(
+        f"{file.relative_to(folder).as_posix()} {file_digest(file)}" for file in files
+    )
+
+
+def _digest(values: Mapping[str, object]) -> str:
+    return hashlib.blake2b(json.dumps(values).encode(), digest_size=8).hexdigest()
 
 
 _Table = TypeVar("_Table")

@@ -80,7 +80,8 @@ def train(
         output: Folder for everything the run writes.
         resume: Go on from the checkpoint in ``output`` where there is one.
         progress: Show a progress bar on standard error.
-        encoder: The teacher, texts to unit vectors; by default the base as a bi-encoder.
+        encoder: The teacher, texts to unit vectors; by default the base as a bi-encoder. Nothing
+            tells two encoders apart: give another output folder with another one.
         device: Where to compute, such as ``cpu`` or ``cuda``; by default the GPU if there is one.
             A run may go on on another device than it began on.
 
@@ -92,8 +93,11 @@ def train(
     base = find_base(config.base)
     output.mkdir(parents=True, exist_ok=True)
     teacher = encoder or base_encoder(base, place)
-    questions = mine_questions(config, data, output, teacher, progress, place)
-    run = _Run(config, base, output, questions, place, config.run_digest(data), progress)
+    own = encoder is not None
+    questions = mine_questions(config, data, output, teacher, progress, place, own_encoder=own)
+    start = output / f"start-{config.start_digest(data, own_encoder=own)}.safetensors"
+    recipe = config.run_digest(data, own_encoder=own)
+    run = _Run(config, base, output, questions, place, recipe, start, progress)
     run.restore(resume=resume)
     return run.finish(progress)
 
@@ -107,6 +111,7 @@ class _Run:
         questions: Questions,
         device: torch.device,
         recipe: str,
+        start: Path,
         show: bool,
     ) -> None:
         self.config = config
@@ -114,7 +119,7 @@ class _Run:
         self.output = output
         self.questions = questions
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
-        self.student, self.directions = self._start(base, device, show)
+        self.student, self.directions = self._start(base, device, start, show)
         nn.Module.to(self.student, device)  # the model's own wrapper of it has no usable type
         self.student.train()
         self.begun = trained_weights(self.student) if config.start_share else None
@@ -133,7 +138,7 @@ class _Run:
         ]
 
     def _start(
-        self, base: Path, device: torch.device, show: bool
+        self, base: Path, device: torch.device, start: Path, show: bool
     ) -> tuple[BertForSequenceClassification, Directions | None]:
         config = self.config
         if config.siamese_steps:
@@ -147,7 +152,7 @@ class _Run:
                 distil_steps=config.distil_steps,
                 device=device,
                 max_length=config.max_length,
-                cache=self.output / f"start-{config.start_digest()}.safetensors",
+                cache=start,
                 progress=show,
             )
         student = build_student(base, config.layers, config.seed)
