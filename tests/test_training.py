@@ -3,7 +3,7 @@ import itertools
 import json
 import os
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -891,6 +891,20 @@ class TestConfig:
             "sentences",
         }
 
+    def test_every_field_says_what_it_takes(self) -> None:
+        kept = {"base": "b", "layers": [0], "views": [{"kind": "passages", "sources": {"a": 1}}]}
+        for kind, where in ((TrainingConfig, None), (MiningConfig, "mining"), (LoopConfig, "loop")):
+            for name in {entry.name for entry in fields(kind)} - {"views"}:
+                wrong = {name: [None]}
+                table = {**kept, **(wrong if where is None else {where: wrong})}
+                with pytest.raises(InvalidInputError, match=f"{name} is .*; allowed is a"):
+                    TrainingConfig.from_table(table)
+
+    def test_a_whole_number_is_a_number(self) -> None:
+        views = [{"kind": "passages", "sources": {"a": 1}, "label_weight": 1}]
+        table = {"base": "b", "layers": [0], "views": views}
+        assert TrainingConfig.from_table(table).views[0].label_weight == 1
+
     def test_a_missing_file_is_an_error_that_names_an_example(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match=r"embedded\.toml"):
             TrainingConfig.from_toml(tmp_path / "no.toml")
@@ -927,6 +941,24 @@ class TestConfig:
             ({"loop": {"steps": 0}}, "1 or more"),
             ({"loop": {"steps": 10}}, "warmup_steps"),
             ({"loop": {"speed": 10}}, "unknown entries speed"),
+            ({"base": 5}, "base is 5; allowed is a text"),
+            ({"layers": 4}, r"layers is 4; allowed is a list of whole numbers, such as \[0, 2\]"),
+            ({"layers": [0, 1.5]}, "layers is .*; allowed is a list of whole numbers"),
+            ({"start": 1}, "start is 1; allowed is a text"),
+            ({"max_length": "384"}, "max_length is '384'; allowed is a whole number"),
+            ({"max_length": True}, "max_length is True"),
+            ({"seed": -1}, "seed is -1; allowed is 0 or more"),
+            ({"development_share": "3%"}, "development_share is '3%'; allowed is a number"),
+            ({"views": ["passages"]}, "views is 'passages'; allowed is a table"),
+            (
+                {"views": [{"kind": "passages", "sources": ["faq"]}]},
+                r"views\.sources is \['faq'\]; allowed is a table of source",
+            ),
+            ({"views": [{"kind": "passages", "sources": {"a": "9"}}]}, r"views\.sources is"),
+            ({"loop": 5}, "loop is 5; allowed is a table"),
+            ({"mining": {"nearest": 3.5}}, r"mining\.nearest is 3\.5"),
+            ({"loop": {"passages": 4.0}}, r"loop\.passages is 4\.0; allowed is a whole number"),
+            ({"loop": {"learning_rate": "1e-4"}}, r"loop\.learning_rate is '1e-4'; allowed is a"),
         ],
     )
     def test_an_impossible_value_is_an_error_that_says_what_is_allowed(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.backends._bundle import file_digest, text_digest
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.training.kinds import check_kinds
 from rerank_plugins.training.pairs import source_digest
 from rerank_plugins.training.settings import (
     MOVABLE,
@@ -68,6 +69,12 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Checks what a recipe can get wrong without looking at any data."""
+        check_kinds(self)
+        check_kinds(self.mining, "mining.")
+        check_kinds(self.loop, "loop.")
+        for view in self.views:
+            check_kinds(view, "views.")
+        _require(self.seed >= 0, "seed", self.seed, "0 or more")
         _require(bool(self.layers), "layers", self.layers, "at least one layer number of the base")
         _require(bool(self.views), "views", self.views, "at least one [[views]] table")
         _require(16 <= self.max_length <= 512, "max_length", self.max_length, "16 to 512")
@@ -235,7 +242,8 @@ class TrainingConfig:
         values["views"] = tuple(
             _build(ViewConfig, view, "views") for view in values.get("views", [])
         )
-        values["layers"] = tuple(values.get("layers", ()))
+        layers = values.get("layers", ())
+        values["layers"] = tuple(layers) if isinstance(layers, list) else layers
         for name, kind in (("mining", MiningConfig), ("loop", LoopConfig)):
             values[name] = _build(kind, values.get(name, {}), name)
         return _build(cls, values, "the recipe")
@@ -262,6 +270,7 @@ _Table = TypeVar("_Table")
 
 
 def _build(kind: type[_Table], values: Mapping[str, Any], where: str) -> _Table:
+    _require(isinstance(values, Mapping), where, values, "a table of its settings")
     names = {entry.name for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - names)
     if unknown:
