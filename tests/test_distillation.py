@@ -28,7 +28,13 @@ from rerank_plugins.training.student import (
     logits_and_reading,
     save_student,
 )
-from tests.tiny_models import save_tiny_encoder
+from tests.tiny_models import (
+    save_tiny_architecture,
+    save_tiny_cross_encoder,
+    save_tiny_encoder,
+    tiny_roberta_tokenizer,
+    tiny_tokenizer,
+)
 
 TEXTS = [f"{a} {b} is in the {c}. {d} water is fast and {e} wind is slow" for a, b, c, d, e in (
     ("red", "fox", "house", "old", "big"),
@@ -99,14 +105,15 @@ class TestCrossTeacher:
         base = save_tiny_encoder(tmp_path / "base")
         student = build_student(base, (0, 1, 0), 3).half().float()
         save_student(student, load_tokenizer(base), tmp_path / "model")
-        teacher = load_cross_teacher(str(tmp_path / "model"), CPU, "fp32")
+        tokenizer = load_tokenizer(base)
+        teacher = load_cross_teacher(str(tmp_path / "model"), tokenizer, CPU, "fp32")
         for name, weights in student.state_dict().items():
             assert torch.equal(teacher.state_dict()[name], weights), name
         assert not teacher.training
 
     def test_a_folder_without_a_model_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match="give the model folder of a run"):
-            load_cross_teacher(str(tmp_path), CPU, "fp32")
+            load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
 
     def test_a_model_of_several_numbers_a_pair_is_an_error(self, tmp_path: Path) -> None:
         base = save_tiny_encoder(tmp_path / "base")
@@ -115,7 +122,28 @@ class TestCrossTeacher:
         config.num_labels = 3
         BertForSequenceClassification(config).save_pretrained(tmp_path / "model")
         with pytest.raises(InvalidInputError, match="gives 3 numbers a pair"):
-            load_cross_teacher(str(tmp_path / "model"), CPU, "fp32")
+            load_cross_teacher(str(tmp_path / "model"), tiny_tokenizer(), CPU, "fp32")
+
+    @pytest.mark.parametrize("name", ["roberta", "xlm-roberta"])
+    def test_a_model_that_is_no_bert_is_an_error(self, tmp_path: Path, name: str) -> None:
+        save_tiny_architecture(tmp_path, name)
+        with pytest.raises(InvalidInputError, match=f"is a {name} model; allowed is bert"):
+            load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
+
+    def test_a_model_without_a_head_is_an_error(self, tmp_path: Path) -> None:
+        save_tiny_encoder(tmp_path)
+        with pytest.raises(InvalidInputError, match=r"it lacks .*classifier\.weight"):
+            load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
+
+    def test_a_model_of_another_vocabulary_is_an_error(self, tmp_path: Path) -> None:
+        save_tiny_cross_encoder(tmp_path)
+        load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
+        tiny_roberta_tokenizer().save_pretrained(tmp_path)
+        with pytest.raises(InvalidInputError, match="another vocabulary than the base"):
+            load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
+        (tmp_path / "tokenizer.json").unlink()
+        with pytest.raises(InvalidInputError, match="another vocabulary than the base"):
+            load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
 
 
 class TestFeed:

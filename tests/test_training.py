@@ -285,6 +285,44 @@ class TestRun:
         with pytest.raises(InvalidInputError, match="another shape"):
             run(replace(tiny_config(base), start="embedded"), data, tmp_path / "b")
 
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"layers": (0, 7)}, "layers 0 to 1"),
+            ({"layers": (7,), "siamese_steps": 2}, "layers 0 to 1"),
+            ({"start": "nowhere"}, r"start 'nowhere' holds no model\.safetensors"),
+            ({"start": "embedded"}, "another shape"),
+            ({"cross_teacher": "nowhere"}, r"cross_teacher 'nowhere' holds no model\.safetensors"),
+            ({}, "another recipe"),
+        ],
+    )
+    def test_what_does_not_fit_is_said_before_anything_is_mined(
+        self, base: Path, data: Path, tmp_path: Path, change: dict[str, object], message: str
+    ) -> None:
+        run(tiny_config(base), data, tmp_path)
+        config = replace(tiny_config(base), seed=5, **change)  # type: ignore[arg-type]
+
+        def unasked(texts: list[str]) -> np.ndarray:
+            raise AssertionError
+
+        with pytest.raises(InvalidInputError, match=message):
+            train(config, data=data, output=tmp_path, progress=False, encoder=unasked)
+
+    def test_a_run_does_not_write_over_what_it_starts_from(
+        self, base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run(tiny_config(base), data, tmp_path)
+        kept = (tmp_path / "model" / "model.safetensors").read_bytes()
+        monkeypatch.chdir(tmp_path)
+        for field in ("base", "start", "cross_teacher"):
+            for folder in (str(tmp_path / "model"), "model"):
+                config = replace(tiny_config(base), **{field: folder})  # type: ignore[arg-type]
+                with pytest.raises(
+                    InvalidInputError, match=f"{field} '{folder}' lies in .*another"
+                ):
+                    run(config, data, tmp_path, resume=False)
+        assert (tmp_path / "model" / "model.safetensors").read_bytes() == kept
+
     def test_word_embeddings_stay_those_of_the_base(
         self, base: Path, data: Path, tmp_path: Path
     ) -> None:

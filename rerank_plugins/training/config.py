@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.backends._bundle import file_digest, text_digest
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.kinds import check_kinds
@@ -24,7 +23,7 @@ from rerank_plugins.training.settings import (
     MiningConfig,
     ViewConfig,
 )
-from rerank_plugins.training.student import find_base
+from rerank_plugins.training.student import find_base, start_folder
 
 
 @dataclass(frozen=True)
@@ -174,11 +173,10 @@ class TrainingConfig:
         values = dataclasses.asdict(self)
         for name in MOVABLE:
             del values["loop"][name]
-        for name in ("start", "cross_teacher"):
-            folder = values[name]
-            if folder is not None:
-                found = EMBEDDED_FOLDER if folder == "embedded" else Path(folder)
-                values[name] = _model_digest(found)
+        if self.start is not None:
+            values["start"] = _model_digest(start_folder(self.start))
+        if self.cross_teacher is not None:
+            values["cross_teacher"] = _model_digest(Path(self.cross_teacher))
         return _digest({**values, **self._read(data, own_encoder)})
 
     def start_digest(self, data: Path, *, own_encoder: bool = False) -> str:
