@@ -68,11 +68,38 @@ class TestDistillation:
         student = build_student(base, (0, 2, 5, 5), 1)
         before = self.vectors_apart(base, student)
         last = copy.deepcopy(student.bert.encoder.layer[-1].state_dict())
-        options = {"steps": 12, "seed": 1, "device": CPU, "progress": False}
-        distil_layers(student, base, load_tokenizer(base), TEXTS, **options)  # type: ignore[arg-type]
+        tokenizer = load_tokenizer(base)
+        unused = tokenizer.backend_tokenizer.to_str()
+        options = {"steps": 12, "seed": 1, "device": CPU, "precision": "bf16", "progress": False}
+        distil_layers(student, base, tokenizer, TEXTS, **options)  # type: ignore[arg-type]
+        assert tokenizer.backend_tokenizer.to_str() == unused  # the run saves it
         assert self.vectors_apart(base, student) < 0.8 * before
         for name, weights in student.bert.encoder.layer[-1].state_dict().items():
             assert torch.equal(weights, last[name]), name  # the comparing layer is not taught
+
+    def test_computes_in_the_recipes_precision(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        base = save_tiny_encoder(tmp_path)
+        monkeypatch.setattr("rerank_plugins.training.distillation._OFFSETS", (4, 20))
+
+        def taught(precision: str, *, has_bf16: bool) -> torch.Tensor:
+            monkeypatch.setattr("rerank_plugins.training.precision.pays", lambda dtype: has_bf16)
+            student = build_student(base, (0, 1), 1)
+            options = {"steps": 2, "seed": 1, "device": CPU, "progress": False}
+            distil_layers(
+                student,
+                base,
+                load_tokenizer(base),
+                TEXTS,
+                precision=precision,
+                **options,  # type: ignore[arg-type]
+            )
+            return student.bert.encoder.layer[0].output.dense.weight.detach()
+
+        fp32 = taught("fp32", has_bf16=True)
+        assert torch.equal(fp32, taught("bf16", has_bf16=False))
+        assert not torch.equal(fp32, taught("bf16", has_bf16=True))
 
 
 class TestCrossTeacher:

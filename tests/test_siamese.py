@@ -85,6 +85,7 @@ def build(
         fit_steps=fit_steps,
         distil_steps=distil_steps,
         device=torch.device("cpu"),
+        precision="bf16",
         max_length=64,
         cache=cache,
         progress=False,

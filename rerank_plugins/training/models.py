@@ -99,6 +99,7 @@ def with_siamese_student(
         fit_steps=config.siamese_steps,
         distil_steps=config.distil_steps,
         device=device,
+        precision=config.loop.precision,
         max_length=config.max_length,
         cache=cache,
         progress=progress,
