@@ -203,6 +203,17 @@ class TestTheRun:
         assert shown.out == ""
         assert "measuring" in shown.err
 
+    def test_half_a_character_in_a_text_does_not_end_the_run(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        broken = [{name: f"{text} \ud83d" for name, text in row.items()} for row in domain_rows()]
+        data = write_pairs(tmp_path / "broken.jsonl", broken)
+        made = fine_tune(data, tmp_path / "out", quick(tiny_model))
+        assert made.collection is not None
+        assert all(
+            text.endswith(" ?") for text in read_collection(made.collection).passages.values()
+        )
+
     def test_fewer_questions_can_be_used_than_there_are(
         self, pairs: Path, tiny_model: Path, tmp_path: Path
     ) -> None:

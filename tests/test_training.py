@@ -583,6 +583,19 @@ class TestPairs:
         write_source(tmp_path / "a", [{"query": " ", "positive": "sun"}, *tiny_rows()[:2]])
         assert len(read_pairs(tmp_path, "a")) == 2
 
+    def test_half_a_character_becomes_a_question_mark_and_does_not_end_the_run(
+        self, base: Path, tmp_path: Path
+    ) -> None:
+        rows = tiny_rows()
+        for row in rows:  # as extractors leave them that cut an emoji in two
+            row["query"] += "\ud83d"
+            row["positive"] = f"\ude00 {row['positive']}"
+        write_source(tmp_path / "data" / "animals", rows)
+        first = read_pairs(tmp_path / "data", "animals")[0]
+        assert first.query == "Where is the red fox??"
+        assert first.passage.startswith("? The red fox")
+        assert run(tiny_config(base, steps=4), tmp_path / "data", tmp_path / "out").steps == 4
+
     def test_a_missing_source_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match=r"'animals' has no pairs\.jsonl"):
             read_pairs(tmp_path, "animals")
