@@ -1,6 +1,7 @@
 """Second teachers and fewer layers: what a student learns from beside labels and cosines."""
 
 import copy
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rerank_plugins.training import LoopConfig
 from rerank_plugins.training.chunks import pair_tokenizer
 from rerank_plugins.training.distillation import distil_layers
 from rerank_plugins.training.feed import Steps
+from rerank_plugins.training.forward import step_logits
 from rerank_plugins.training.groups import Group
 from rerank_plugins.training.loss import Targets, group_loss
 from rerank_plugins.training.packed import can_pack, packed_logits_and_reading
@@ -179,7 +181,7 @@ class TestFeed:
         return Steps(
             self.groups,
             pair_tokenizer(tokenizer, 32),
-            chunk_tokens=64,
+            chunk_tokens=40,
             packed=packed,
             vectors=True,
         )
@@ -198,6 +200,51 @@ class TestFeed:
         for number, step in enumerate(found, 5):
             places = sorted(place for chunk, _ in step.chunks for place in chunk)
             assert places == list(range(2 * (1 + number % 2)))
+
+    def test_other_processes_make_the_same_steps_in_the_same_order(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)), raising=False)
+        steps, made_here = self.steps(tmp_path, packed=True), []
+
+        def groups(number: int) -> list[Group]:
+            made_here.append(number)
+            return self.groups(number)
+
+        monkeypatch.setattr(steps, "_groups_of", groups)
+        found = list(steps.load(5, 30, torch.device("cuda")))
+        assert len(found) == 25
+        assert not made_here or sys.platform != "linux"
+        for made, number in zip(found, range(5, 30), strict=True):
+            alone = steps[number]
+            assert made.pack is not None
+            assert alone.pack is not None
+            torch.testing.assert_close(vars(made.pack), vars(alone.pack), rtol=0, atol=0)
+            torch.testing.assert_close(vars(made.targets), vars(alone.targets), rtol=0, atol=0)
+
+    def test_a_packed_step_gives_what_a_step_in_chunks_gives(self, tmp_path: Path) -> None:
+        chunked, packed = (self.steps(tmp_path, packed=packed)[1] for packed in (False, True))
+        assert len(chunked.chunks) > 1
+        base = tmp_path / "base"
+        student, teacher = build_student(base, (1, 0), 3), build_student(base, (0,), 4)
+        gradients = []
+        for step in (chunked, packed):
+            logits, read, taught = step_logits(student, teacher, step)
+            assert taught is not None
+            assert not taught.requires_grad
+            (logits.sum() + (read**2).sum()).backward()  # type: ignore[no-untyped-call]
+            gradients.append(
+                {
+                    name: torch.zeros_like(weights) if weights.grad is None else weights.grad
+                    for name, weights in student.named_parameters()
+                }
+            )
+            student.zero_grad()
+            if step is chunked:
+                expected = logits, read, taught
+        assert expected[0].std() > 0
+        torch.testing.assert_close((logits, read, taught), expected)
+        torch.testing.assert_close(gradients[1], gradients[0], atol=1e-5, rtol=1e-4)
 
     def test_packed_pairs_get_the_logits_and_readings_of_padded_ones(self, tmp_path: Path) -> None:
         padded = self.steps(tmp_path, packed=False)[1]

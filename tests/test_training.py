@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from sentence_transformers import CrossEncoder
 from sentence_transformers.util import get_device_name
 
@@ -248,6 +249,14 @@ class TestRun:
             else next(name for name in last if "classifier.weight" in name)
         )
         assert not torch.equal(last[name], average[name])
+        state = torch.load(tmp_path / "average" / "checkpoint.pt", weights_only=True)
+        saved = load_file(tmp_path / "average" / "model" / "model.safetensors")
+        assert state["average"].keys() < saved.keys()
+        for name, weights in state["average"].items():
+            assert torch.equal(saved[name], weights.half()), name
+        assert not torch.equal(
+            state["average"]["classifier.weight"], state["student"]["classifier.weight"]
+        )
 
     def test_starts_from_an_earlier_student(self, base: Path, data: Path, tmp_path: Path) -> None:
         first = run(tiny_config(base), data, tmp_path / "first")
@@ -509,8 +518,6 @@ class TestStudent:
 
     def test_saved_weights_are_half_precision(self, base: Path, tmp_path: Path) -> None:
         save_student(build_student(base, (0, 1), 3), load_tokenizer(base), tmp_path / "model")
-        from safetensors.torch import load_file
-
         weights = load_file(tmp_path / "model" / "model.safetensors")
         assert {values.dtype for values in weights.values()} == {torch.float16}
         assert not list(tmp_path.glob("*.partial"))
