@@ -1,6 +1,7 @@
 """Second teachers and fewer layers: what a student learns from beside labels and cosines."""
 
 import copy
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rerank_plugins.training import LoopConfig
 from rerank_plugins.training.chunks import pair_tokenizer
 from rerank_plugins.training.distillation import distil_layers
 from rerank_plugins.training.feed import Steps
+from rerank_plugins.training.forward import step_logits
 from rerank_plugins.training.groups import Group
 from rerank_plugins.training.loss import Targets, group_loss
 from rerank_plugins.training.packed import can_pack, packed_logits_and_reading
@@ -28,7 +30,13 @@ from rerank_plugins.training.student import (
     logits_and_reading,
     save_student,
 )
-from tests.tiny_models import save_tiny_encoder
+from tests.tiny_models import (
+    save_tiny_architecture,
+    save_tiny_cross_encoder,
+    save_tiny_encoder,
+    tiny_roberta_tokenizer,
+    tiny_tokenizer,
+)
 
 TEXTS = [f"{a} {b} is in the {c}. {d} water is fast and {e} wind is slow" for a, b, c, d, e in (
     ("red", "fox", "house", "old", "big"),
@@ -62,11 +70,38 @@ class TestDistillation:
         student = build_student(base, (0, 2, 5, 5), 1)
         before = self.vectors_apart(base, student)
         last = copy.deepcopy(student.bert.encoder.layer[-1].state_dict())
-        options = {"steps": 12, "seed": 1, "device": CPU, "progress": False}
-        distil_layers(student, base, load_tokenizer(base), TEXTS, **options)  # type: ignore[arg-type]
+        tokenizer = load_tokenizer(base)
+        unused = tokenizer.backend_tokenizer.to_str()
+        options = {"steps": 12, "seed": 1, "device": CPU, "precision": "bf16", "progress": False}
+        distil_layers(student, base, tokenizer, TEXTS, **options)  # type: ignore[arg-type]
+        assert tokenizer.backend_tokenizer.to_str() == unused  # the run saves it
         assert self.vectors_apart(base, student) < 0.8 * before
         for name, weights in student.bert.encoder.layer[-1].state_dict().items():
             assert torch.equal(weights, last[name]), name  # the comparing layer is not taught
+
+    def test_computes_in_the_recipes_precision(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        base = save_tiny_encoder(tmp_path)
+        monkeypatch.setattr("rerank_plugins.training.distillation._OFFSETS", (4, 20))
+
+        def taught(precision: str, *, has_bf16: bool) -> torch.Tensor:
+            monkeypatch.setattr("rerank_plugins.training.precision.pays", lambda dtype: has_bf16)
+            student = build_student(base, (0, 1), 1)
+            options = {"steps": 2, "seed": 1, "device": CPU, "progress": False}
+            distil_layers(
+                student,
+                base,
+                load_tokenizer(base),
+                TEXTS,
+                precision=precision,
+                **options,  # type: ignore[arg-type]
+            )
+            return student.bert.encoder.layer[0].output.dense.weight.detach()
+
+        fp32 = taught("fp32", has_bf16=True)
+        assert torch.equal(fp32, taught("bf16", has_bf16=False))
+        assert not torch.equal(fp32, taught("bf16", has_bf16=True))
 
 
 class TestCrossTeacher:
@@ -99,14 +134,15 @@ class TestCrossTeacher:
         base = save_tiny_encoder(tmp_path / "base")
         student = build_student(base, (0, 1, 0), 3).half().float()
         save_student(student, load_tokenizer(base), tmp_path / "model")
-        teacher = load_cross_teacher(str(tmp_path / "model"), CPU, "fp32")
+        tokenizer = load_tokenizer(base)
+        teacher = load_cross_teacher(str(tmp_path / "model"), tokenizer, CPU, "fp32")
         for name, weights in student.state_dict().items():
             assert torch.equal(teacher.state_dict()[name], weights), name
         assert not teacher.training
 
     def test_a_folder_without_a_model_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match="give the model folder of a run"):
-            load_cross_teacher(str(tmp_path), CPU, "fp32")
+            load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
 
     def test_a_model_of_several_numbers_a_pair_is_an_error(self, tmp_path: Path) -> None:
         base = save_tiny_encoder(tmp_path / "base")
@@ -115,7 +151,28 @@ class TestCrossTeacher:
         config.num_labels = 3
         BertForSequenceClassification(config).save_pretrained(tmp_path / "model")
         with pytest.raises(InvalidInputError, match="gives 3 numbers a pair"):
-            load_cross_teacher(str(tmp_path / "model"), CPU, "fp32")
+            load_cross_teacher(str(tmp_path / "model"), tiny_tokenizer(), CPU, "fp32")
+
+    @pytest.mark.parametrize("name", ["roberta", "xlm-roberta"])
+    def test_a_model_that_is_no_bert_is_an_error(self, tmp_path: Path, name: str) -> None:
+        save_tiny_architecture(tmp_path, name)
+        with pytest.raises(InvalidInputError, match=f"is a {name} model; allowed is bert"):
+            load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
+
+    def test_a_model_without_a_head_is_an_error(self, tmp_path: Path) -> None:
+        save_tiny_encoder(tmp_path)
+        with pytest.raises(InvalidInputError, match=r"it lacks .*classifier\.weight"):
+            load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
+
+    def test_a_model_of_another_vocabulary_is_an_error(self, tmp_path: Path) -> None:
+        save_tiny_cross_encoder(tmp_path)
+        load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
+        tiny_roberta_tokenizer().save_pretrained(tmp_path)
+        with pytest.raises(InvalidInputError, match="another vocabulary than the base"):
+            load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
+        (tmp_path / "tokenizer.json").unlink()
+        with pytest.raises(InvalidInputError, match="another vocabulary than the base"):
+            load_cross_teacher(str(tmp_path), tiny_tokenizer(), CPU, "fp32")
 
 
 class TestFeed:
@@ -124,7 +181,7 @@ class TestFeed:
         return Steps(
             self.groups,
             pair_tokenizer(tokenizer, 32),
-            chunk_tokens=64,
+            chunk_tokens=40,
             packed=packed,
             vectors=True,
         )
@@ -143,6 +200,51 @@ class TestFeed:
         for number, step in enumerate(found, 5):
             places = sorted(place for chunk, _ in step.chunks for place in chunk)
             assert places == list(range(2 * (1 + number % 2)))
+
+    def test_other_processes_make_the_same_steps_in_the_same_order(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)), raising=False)
+        steps, made_here = self.steps(tmp_path, packed=True), []
+
+        def groups(number: int) -> list[Group]:
+            made_here.append(number)
+            return self.groups(number)
+
+        monkeypatch.setattr(steps, "_groups_of", groups)
+        found = list(steps.load(5, 30, torch.device("cuda")))
+        assert len(found) == 25
+        assert not made_here or sys.platform != "linux"
+        for made, number in zip(found, range(5, 30), strict=True):
+            alone = steps[number]
+            assert made.pack is not None
+            assert alone.pack is not None
+            torch.testing.assert_close(vars(made.pack), vars(alone.pack), rtol=0, atol=0)
+            torch.testing.assert_close(vars(made.targets), vars(alone.targets), rtol=0, atol=0)
+
+    def test_a_packed_step_gives_what_a_step_in_chunks_gives(self, tmp_path: Path) -> None:
+        chunked, packed = (self.steps(tmp_path, packed=packed)[1] for packed in (False, True))
+        assert len(chunked.chunks) > 1
+        base = tmp_path / "base"
+        student, teacher = build_student(base, (1, 0), 3), build_student(base, (0,), 4)
+        gradients = []
+        for step in (chunked, packed):
+            logits, read, taught = step_logits(student, teacher, step)
+            assert taught is not None
+            assert not taught.requires_grad
+            (logits.sum() + (read**2).sum()).backward()  # type: ignore[no-untyped-call]
+            gradients.append(
+                {
+                    name: torch.zeros_like(weights) if weights.grad is None else weights.grad
+                    for name, weights in student.named_parameters()
+                }
+            )
+            student.zero_grad()
+            if step is chunked:
+                expected = logits, read, taught
+        assert expected[0].std() > 0
+        torch.testing.assert_close((logits, read, taught), expected)
+        torch.testing.assert_close(gradients[1], gradients[0], atol=1e-5, rtol=1e-4)
 
     def test_packed_pairs_get_the_logits_and_readings_of_padded_ones(self, tmp_path: Path) -> None:
         padded = self.steps(tmp_path, packed=False)[1]

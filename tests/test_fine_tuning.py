@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,17 @@ class TestTheRun:
         assert shown.out == ""
         assert "measuring" in shown.err
 
+    def test_half_a_character_in_a_text_does_not_end_the_run(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        broken = [{name: f"{text} \ud83d" for name, text in row.items()} for row in domain_rows()]
+        data = write_pairs(tmp_path / "broken.jsonl", broken)
+        made = fine_tune(data, tmp_path / "out", quick(tiny_model))
+        assert made.collection is not None
+        assert all(
+            text.endswith(" ?") for text in read_collection(made.collection).passages.values()
+        )
+
     def test_fewer_questions_can_be_used_than_there_are(
         self, pairs: Path, tiny_model: Path, tmp_path: Path
     ) -> None:
@@ -290,6 +302,51 @@ class TestStopping:
         assert broken.predict(PAIRS, show_progress_bar=False) == pytest.approx(
             unbroken.predict(PAIRS, show_progress_bar=False), abs=1e-5
         )
+
+    @pytest.mark.parametrize(
+        ("looks", "steps"), [((0.1, 0.2, 0.4, 0.3, 0.3), 16), ((0.1, 0.4, 0.2, 0.5, 0.3, 0.2), 20)]
+    )
+    def test_a_run_killed_after_its_training_keeps_the_best_step_wherever_it_lies_now(
+        self, tiny_model: Path, tmp_path: Path, looks: tuple[float, ...], steps: int
+    ) -> None:
+        options = quick(tiny_model, epochs=5, looks=1, patience=2)
+        first, again = load(tiny_model), load(tiny_model)
+        made = self.train(first, Looks(*looks), options, tmp_path / "run")
+        assert made.steps == steps
+        (tmp_path / "run").rename(tmp_path / "moved")
+        found = self.train(again, Looks(0.1), options, tmp_path / "moved")  # a second look fails
+        assert replace(found, seconds=made.seconds) == made
+        assert np.array_equal(
+            again.predict(PAIRS, show_progress_bar=False),
+            first.predict(PAIRS, show_progress_bar=False),
+        )
+
+    def test_a_run_killed_after_its_training_keeps_the_last_step_where_nothing_chooses(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        options = quick(tiny_model)
+        first, again = load(tiny_model), load(tiny_model)
+        made = self.train(first, None, options, tmp_path)
+        found = self.train(again, None, options, tmp_path)
+        assert replace(found, seconds=made.seconds) == made
+        assert np.array_equal(
+            again.predict(PAIRS, show_progress_bar=False),
+            first.predict(PAIRS, show_progress_bar=False),
+        )
+
+    def test_the_best_step_gone_is_an_error_and_not_another_step(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        options = quick(tiny_model, epochs=5, looks=1, patience=2)
+        looks = Looks(0.1, 0.2, 0.4, 0.3, 0.3)
+        made = self.train(load(tiny_model), looks, options, tmp_path)
+        shutil.rmtree(tmp_path / f"checkpoint-{made.kept_step}")
+        with pytest.raises(InvalidInputError, match=r"checkpoint-8 is gone.*--fresh"):
+            self.train(load(tiny_model), Looks(0.1), options, tmp_path)
+
+    @staticmethod
+    def train(model: CrossEncoder, looks: Any, options: FineTuningOptions, folder: Path) -> Any:
+        return train(model, rows(), looks, options, checkpoints=folder, progress=False)
 
 
 class TestErrors:

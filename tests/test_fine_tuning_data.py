@@ -71,6 +71,21 @@ class TestReading:
         assert data.questions == [LabelledQuestion("query q", ("text a",), ("text b",))]
         assert sorted(data.passages) == ["text a", "text b", "text c"]
 
+    def test_half_a_character_becomes_a_question_mark_in_pairs_and_in_a_beir_folder(
+        self, tmp_path: Path
+    ) -> None:
+        text = "p \ud83d"
+        row = {"query": "q\ude00", "positive": [text], "negatives": ["n\ud83d"]}
+        assert read(tmp_path, row).questions == [LabelledQuestion("q?", ("p ?",), ("n?",))]
+        folder = tmp_path / "beir"
+        folder.mkdir()
+        (folder / "corpus.jsonl").write_text(json.dumps({"_id": "a", "title": "", "text": text}))
+        (folder / "queries.jsonl").write_text(json.dumps({"_id": "q", "text": "q\ude00"}))
+        (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq\ta\t1\n")
+        data = read_training_data(folder)
+        assert data.questions == [LabelledQuestion("q?", ("p ?",))]
+        assert data.passages == ["p ?"]
+
     @pytest.mark.parametrize(
         "line", ['{"query": "q"}', '{"query": 1, "positive": "p"}', '{"query": "q", "positive": 1}']
     )

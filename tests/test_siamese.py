@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,14 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from transformers import BertForSequenceClassification
 
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.training import LoopConfig, MiningConfig, TrainingConfig, ViewConfig, train
+from rerank_plugins.training import (
+    LoopConfig,
+    MiningConfig,
+    TrainingConfig,
+    ViewConfig,
+    loop,
+    train,
+)
 from rerank_plugins.training.chunks import pair_tokenizer, sorted_chunks
 from rerank_plugins.training.comparison import Directions
 from rerank_plugins.training.development import score_pairs
@@ -22,7 +30,7 @@ from rerank_plugins.training.questions import Question
 from rerank_plugins.training.siamese import siamese_student
 from rerank_plugins.training.student import find_base, load_tokenizer, logits_and_reading
 from rerank_plugins.training.views import Collection
-from tests.tiny_models import save_tiny_encoder
+from tests.tiny_models import retrain, save_tiny_encoder
 
 Built = tuple[BertForSequenceClassification, Directions]
 
@@ -77,6 +85,7 @@ def build(
         fit_steps=fit_steps,
         distil_steps=distil_steps,
         device=torch.device("cpu"),
+        precision="bf16",
         max_length=64,
         cache=cache,
         progress=False,
@@ -204,11 +213,55 @@ class TestRun:
         assert len(list((tmp_path / "b").glob("start-*.safetensors"))) == 1
         assert CrossEncoder(str(resumed.model)).config.num_hidden_layers == 2
 
-    def test_a_start_belongs_to_its_recipe_but_for_the_optimisation(self, tmp_path: Path) -> None:
-        config = self.config(tmp_path)
-        assert self.config(tmp_path, steps=9).start_digest() == config.start_digest()
+    def test_a_run_stopped_before_its_first_checkpoint_ends_where_an_unbroken_one_ends(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = self.config(save_tiny_encoder(tmp_path / "base"))
+
+        def stop(run: loop._Run, **entry: object) -> None:
+            raise KeyboardInterrupt
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a folder without pooling settings gets mean pooling
+            whole = train(config, data=data, output=tmp_path / "a", progress=False)
+            with monkeypatch.context() as patch:
+                patch.setattr(loop._Run, "log", stop)
+                with pytest.raises(KeyboardInterrupt):
+                    train(config, data=data, output=tmp_path / "b", progress=False)
+            assert not (tmp_path / "b" / "checkpoint.pt").exists()
+            resumed = train(config, data=data, output=tmp_path / "b", progress=False)
+        expected = CrossEncoder(str(whole.model)).state_dict()
+        for name, weights in CrossEncoder(str(resumed.model)).state_dict().items():
+            torch.testing.assert_close(weights, expected[name], msg=name)
+
+    def test_a_start_belongs_to_its_recipe_but_for_the_optimisation(
+        self, data: Path, tmp_path: Path
+    ) -> None:
+        config = self.config(save_tiny_encoder(tmp_path))
+        digest = config.start_digest(data)
+        (view,) = config.views
+        for same in (
+            self.config(tmp_path, steps=9),
+            replace(config, views=(replace(view, label_weight=0.5),)),
+        ):
+            assert same.start_digest(data) == digest
         for other in ({"seed": 1}, {"layers": (1,)}, {"siamese_steps": 4}):
-            assert replace(config, **other).start_digest() != config.start_digest()  # type: ignore[arg-type]
+            assert replace(config, **other).start_digest(data) != digest  # type: ignore[arg-type]
+        assert config.start_digest(data, own_encoder=True) != digest
+
+    def test_a_start_belongs_to_its_data_and_to_the_weights_of_its_base(
+        self, data: Path, tmp_path: Path
+    ) -> None:
+        config = self.config(save_tiny_encoder(tmp_path / "base"))
+        sources = tmp_path / "data"
+        shutil.copytree(data, sources)
+        digest = config.start_digest(data)
+        assert config.start_digest(sources) == digest
+        with (sources / "animals" / "pairs.jsonl").open("a") as lines:
+            lines.write('\n{"query": "where is the sun", "positive": "the sun is up"}')
+        assert config.start_digest(sources) != digest
+        retrain(tmp_path / "base")
+        assert config.start_digest(data) != digest
 
     def test_the_vectors_part_of_the_loss_counts(self, data: Path, tmp_path: Path) -> None:
         base = save_tiny_encoder(tmp_path / "base")

@@ -3,12 +3,13 @@ import itertools
 import json
 import os
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from sentence_transformers import CrossEncoder
 from sentence_transformers.util import get_device_name
 
@@ -48,7 +49,7 @@ from rerank_plugins.training.student import (
     save_student,
 )
 from rerank_plugins.training.views import Collection, build_view, merge
-from tests.tiny_models import WORDS, save_tiny_encoder
+from tests.tiny_models import WORDS, retrain, save_tiny_encoder
 
 NOUNS = ["fox", "dog", "cat", "bird", "fish", "tree", "river", "moon", "star", "stone"]
 COLOURS = ["red", "green", "blue", "old", "new", "fast"]
@@ -248,6 +249,14 @@ class TestRun:
             else next(name for name in last if "classifier.weight" in name)
         )
         assert not torch.equal(last[name], average[name])
+        state = torch.load(tmp_path / "average" / "checkpoint.pt", weights_only=True)
+        saved = load_file(tmp_path / "average" / "model" / "model.safetensors")
+        assert state["average"].keys() < saved.keys()
+        for name, weights in state["average"].items():
+            assert torch.equal(saved[name], weights.half()), name
+        assert not torch.equal(
+            state["average"]["classifier.weight"], state["student"]["classifier.weight"]
+        )
 
     def test_starts_from_an_earlier_student(self, base: Path, data: Path, tmp_path: Path) -> None:
         first = run(tiny_config(base), data, tmp_path / "first")
@@ -284,6 +293,44 @@ class TestRun:
             run(replace(tiny_config(base), start=str(tmp_path)), data, tmp_path / "a")
         with pytest.raises(InvalidInputError, match="another shape"):
             run(replace(tiny_config(base), start="embedded"), data, tmp_path / "b")
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"layers": (0, 7)}, "layers 0 to 1"),
+            ({"layers": (7,), "siamese_steps": 2}, "layers 0 to 1"),
+            ({"start": "nowhere"}, r"start 'nowhere' holds no model\.safetensors"),
+            ({"start": "embedded"}, "another shape"),
+            ({"cross_teacher": "nowhere"}, r"cross_teacher 'nowhere' holds no model\.safetensors"),
+            ({}, "another recipe"),
+        ],
+    )
+    def test_what_does_not_fit_is_said_before_anything_is_mined(
+        self, base: Path, data: Path, tmp_path: Path, change: dict[str, object], message: str
+    ) -> None:
+        run(tiny_config(base), data, tmp_path)
+        config = replace(tiny_config(base), seed=5, **change)  # type: ignore[arg-type]
+
+        def unasked(texts: list[str]) -> np.ndarray:
+            raise AssertionError
+
+        with pytest.raises(InvalidInputError, match=message):
+            train(config, data=data, output=tmp_path, progress=False, encoder=unasked)
+
+    def test_a_run_does_not_write_over_what_it_starts_from(
+        self, base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run(tiny_config(base), data, tmp_path)
+        kept = (tmp_path / "model" / "model.safetensors").read_bytes()
+        monkeypatch.chdir(tmp_path)
+        for field in ("base", "start", "cross_teacher"):
+            for folder in (str(tmp_path / "model"), "model"):
+                config = replace(tiny_config(base), **{field: folder})  # type: ignore[arg-type]
+                with pytest.raises(
+                    InvalidInputError, match=f"{field} '{folder}' lies in .*another"
+                ):
+                    run(config, data, tmp_path, resume=False)
+        assert (tmp_path / "model" / "model.safetensors").read_bytes() == kept
 
     def test_word_embeddings_stay_those_of_the_base(
         self, base: Path, data: Path, tmp_path: Path
@@ -398,6 +445,45 @@ class TestRun:
         run(tiny_config(base), data, tmp_path / "out", resume=False)
         assert set((tmp_path / "out" / "mined").iterdir()) > mined
 
+    def test_a_base_that_was_trained_further_is_another_recipe_and_is_mined_with_again(
+        self, data: Path, tmp_path: Path
+    ) -> None:
+        base = save_tiny_encoder(tmp_path / "base")
+
+        def taught_by_the_base(base: Path, *, resume: bool = True) -> set[str]:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # no pooling settings: it gets mean pooling
+                train(
+                    tiny_config(base, steps=4),
+                    data=data,
+                    output=tmp_path / "out",
+                    resume=resume,
+                    progress=False,
+                )
+            return {path.name for path in (tmp_path / "out" / "mined").iterdir()}
+
+        mined = taught_by_the_base(base)
+        moved = base.rename(tmp_path / "moved")
+        assert taught_by_the_base(moved) == mined
+        retrain(moved)
+        with pytest.raises(InvalidInputError, match="another recipe"):
+            taught_by_the_base(moved)
+        again = taught_by_the_base(moved, resume=False)
+        assert len(again) == 2 * len(mined)
+
+    def test_an_encoder_of_the_callers_is_another_teacher_than_the_base(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        config = tiny_config(base, steps=4)
+        run(config, data, tmp_path)
+        mined = set((tmp_path / "mined").iterdir())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a folder without pooling settings gets mean pooling
+            with pytest.raises(InvalidInputError, match="another recipe"):
+                train(config, data=data, output=tmp_path, progress=False)
+            train(config, data=data, output=tmp_path, resume=False, progress=False)
+        assert len(set((tmp_path / "mined").iterdir()) - mined) == len(mined)
+
 
 def run(
     config: TrainingConfig, data: Path, output: Path, *, resume: bool = True, progress: bool = False
@@ -432,8 +518,6 @@ class TestStudent:
 
     def test_saved_weights_are_half_precision(self, base: Path, tmp_path: Path) -> None:
         save_student(build_student(base, (0, 1), 3), load_tokenizer(base), tmp_path / "model")
-        from safetensors.torch import load_file
-
         weights = load_file(tmp_path / "model" / "model.safetensors")
         assert {values.dtype for values in weights.values()} == {torch.float16}
         assert not list(tmp_path.glob("*.partial"))
@@ -505,6 +589,19 @@ class TestPairs:
     def test_blank_lines_and_empty_texts_are_passed_over(self, tmp_path: Path) -> None:
         write_source(tmp_path / "a", [{"query": " ", "positive": "sun"}, *tiny_rows()[:2]])
         assert len(read_pairs(tmp_path, "a")) == 2
+
+    def test_half_a_character_becomes_a_question_mark_and_does_not_end_the_run(
+        self, base: Path, tmp_path: Path
+    ) -> None:
+        rows = tiny_rows()
+        for row in rows:  # as extractors leave them that cut an emoji in two
+            row["query"] += "\ud83d"
+            row["positive"] = f"\ude00 {row['positive']}"
+        write_source(tmp_path / "data" / "animals", rows)
+        first = read_pairs(tmp_path / "data", "animals")[0]
+        assert first.query == "Where is the red fox??"
+        assert first.passage.startswith("? The red fox")
+        assert run(tiny_config(base, steps=4), tmp_path / "data", tmp_path / "out").steps == 4
 
     def test_a_missing_source_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match=r"'animals' has no pairs\.jsonl"):
@@ -852,6 +949,20 @@ class TestConfig:
             "sentences",
         }
 
+    def test_every_field_says_what_it_takes(self) -> None:
+        kept = {"base": "b", "layers": [0], "views": [{"kind": "passages", "sources": {"a": 1}}]}
+        for kind, where in ((TrainingConfig, None), (MiningConfig, "mining"), (LoopConfig, "loop")):
+            for name in {entry.name for entry in fields(kind)} - {"views"}:
+                wrong = {name: [None]}
+                table = {**kept, **(wrong if where is None else {where: wrong})}
+                with pytest.raises(InvalidInputError, match=f"{name} is .*; allowed is a"):
+                    TrainingConfig.from_table(table)
+
+    def test_a_whole_number_is_a_number(self) -> None:
+        views = [{"kind": "passages", "sources": {"a": 1}, "label_weight": 1}]
+        table = {"base": "b", "layers": [0], "views": views}
+        assert TrainingConfig.from_table(table).views[0].label_weight == 1
+
     def test_a_missing_file_is_an_error_that_names_an_example(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match=r"embedded\.toml"):
             TrainingConfig.from_toml(tmp_path / "no.toml")
@@ -888,6 +999,24 @@ class TestConfig:
             ({"loop": {"steps": 0}}, "1 or more"),
             ({"loop": {"steps": 10}}, "warmup_steps"),
             ({"loop": {"speed": 10}}, "unknown entries speed"),
+            ({"base": 5}, "base is 5; allowed is a text"),
+            ({"layers": 4}, r"layers is 4; allowed is a list of whole numbers, such as \[0, 2\]"),
+            ({"layers": [0, 1.5]}, "layers is .*; allowed is a list of whole numbers"),
+            ({"start": 1}, "start is 1; allowed is a text"),
+            ({"max_length": "384"}, "max_length is '384'; allowed is a whole number"),
+            ({"max_length": True}, "max_length is True"),
+            ({"seed": -1}, "seed is -1; allowed is 0 or more"),
+            ({"development_share": "3%"}, "development_share is '3%'; allowed is a number"),
+            ({"views": ["passages"]}, "views is 'passages'; allowed is a table"),
+            (
+                {"views": [{"kind": "passages", "sources": ["faq"]}]},
+                r"views\.sources is \['faq'\]; allowed is a table of source",
+            ),
+            ({"views": [{"kind": "passages", "sources": {"a": "9"}}]}, r"views\.sources is"),
+            ({"loop": 5}, "loop is 5; allowed is a table"),
+            ({"mining": {"nearest": 3.5}}, r"mining\.nearest is 3\.5"),
+            ({"loop": {"passages": 4.0}}, r"loop\.passages is 4\.0; allowed is a whole number"),
+            ({"loop": {"learning_rate": "1e-4"}}, r"loop\.learning_rate is '1e-4'; allowed is a"),
         ],
     )
     def test_an_impossible_value_is_an_error_that_says_what_is_allowed(

@@ -131,6 +131,14 @@ def save_tiny_encoder(folder: Path) -> Path:
     return folder
 
 
+def retrain(folder: Path) -> None:
+    """Gives the encoder in a folder other weights."""
+    model = BertModel.from_pretrained(folder)
+    with fixed_seed():
+        randomize(model)
+    model.save_pretrained(folder)
+
+
 def edit_json(file: Path, **changes: object) -> None:
     """Changes keys of a JSON file."""
     content = json.loads(file.read_text())

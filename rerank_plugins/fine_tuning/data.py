@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines
+from rerank_plugins._pairs import _valid
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_collection
 
@@ -53,7 +54,8 @@ class TrainingData:
 def read_training_data(source: Path) -> TrainingData:
     """Returns the data in a file of pairs, a folder with one, or a folder in BEIR's layout.
 
-    Texts that differ in white space or case alone are one text. Questions that come several
+    Texts that differ in white space or case alone are one text, and what is no valid Unicode in
+    them becomes question marks. Questions that come several
     times are one question with several answers, and what answers a question is not also among
     its negatives. Of a BEIR folder `qrels/train.tsv` is read where there is one, else what
     `rerank eval` reads; passages judged 0 are negatives.
@@ -119,14 +121,16 @@ def _merged(
 
     def kept(text: str) -> str:
         """The first spelling of a text."""
+        text = _valid(text)
         return texts.setdefault(text_key(text), text)
 
     answers: dict[str, dict[str, None]] = {}
     negatives: dict[str, dict[str, None]] = {}
     queries: dict[str, str] = {}
     for question in questions:
-        key = text_key(question.query)
-        queries.setdefault(key, question.query)
+        query = _valid(question.query)
+        key = text_key(query)
+        queries.setdefault(key, query)
         answers.setdefault(key, {}).update(dict.fromkeys(map(kept, question.answers)))
         negatives.setdefault(key, {}).update(dict.fromkeys(map(kept, question.negatives)))
     merged = [

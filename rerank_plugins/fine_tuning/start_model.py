@@ -18,7 +18,7 @@ _MAX_LENGTH = 256
 
 
 def starting_scorer(options: FineTuningOptions) -> CrossEncoderScorer:
-    """Returns a scorer of the model as it is before training, loaded.
+    """Returns a scorer of the model as it is before training; that it can be trained is checked.
 
     Raises:
         ModelError: The model cannot be loaded, or does not read `max_length` tokens.

@@ -18,8 +18,11 @@ from sentence_transformers import (
 )
 from sentence_transformers.cross_encoder.evaluation import CrossEncoderRerankingEvaluator
 from sentence_transformers.cross_encoder.losses import ListNetLoss
-from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 
+from rerank_plugins._model import read_json
+from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning.measuring import DEVELOPMENT_METRIC
 from rerank_plugins.fine_tuning.mining import TrainingRow
 from rerank_plugins.fine_tuning.options import FineTuningOptions
@@ -67,7 +70,7 @@ def train(
     matter to it: thresholds have to be chosen again.
 
     With an evaluator, the weights kept are the best by the development questions, those before
-    training included; without, the last.
+    training included; without, the last. Training that had stopped before is not taken up again.
 
     Args:
         model: A cross-encoder with one column.
@@ -76,6 +79,9 @@ def train(
         options: The settings.
         checkpoints: Folder for checkpoints; two are kept.
         progress: Show a bar on standard error.
+
+    Raises:
+        InvalidInputError: The checkpoint with the weights to keep is gone.
     """
     start = time.monotonic()
     before = None if evaluator is None else float(evaluator(model)[DEVELOPMENT_METRIC])
@@ -94,14 +100,19 @@ def train(
     trainer.remove_callback(ProgressCallback)
     if progress:
         trainer.add_callback(_Progress())
-    trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+    last = _last_checkpoint(checkpoints)
+    if last is not None and _had_stopped(last):
+        trainer.state = TrainerState.load_from_json(str(last / TRAINER_STATE_NAME))
+    else:
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
     steps, best = trainer.state.global_step, trainer.state.best_metric
-    kept, after = steps, None
-    if before is not None:
-        kept, after = trainer.state.best_global_step or steps, best
-        if best is None or best < before:
-            model.load_state_dict(untrained)
-            kept, after = 0, before
+    kept, after = trainer.state.best_global_step or steps, best
+    if before is not None and (best is None or best < before):
+        model.load_state_dict(untrained)
+        kept, after = 0, before
+    else:
+        # Not what the trainer loaded: it looks where the run once was, which may be elsewhere.
+        _load(model, checkpoints / f"checkpoint-{kept}")
     model.eval()
     return TrainingFigures(steps, kept, time.monotonic() - start, before, after)
 
@@ -122,7 +133,7 @@ def _arguments(
     epoch = math.ceil(rows / options.batch_size)
     every = max(1, min(epoch // options.looks, math.ceil(epoch * options.epochs)))
     return CrossEncoderTrainingArguments(
-        output_dir=str(checkpoints),
+        output_dir=str(checkpoints.resolve()),
         num_train_epochs=options.epochs,
         per_device_train_batch_size=options.batch_size,
         learning_rate=options.learning_rate,
@@ -145,12 +156,30 @@ def _arguments(
     )
 
 
-def _last_checkpoint(folder: Path) -> str | None:
+def _last_checkpoint(folder: Path) -> Path | None:
     """The last checkpoint that was written whole: its state is written last."""
-    done = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    if not done:
-        return None
-    return str(max(done, key=lambda path: int(path.name.removeprefix("checkpoint-"))))
+    done = [path.parent for path in folder.glob(f"checkpoint-*/{TRAINER_STATE_NAME}")]
+    return max(done, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+
+
+def _had_stopped(checkpoint: Path) -> bool:
+    """Whether training ended with a checkpoint; the trainer itself would forget that."""
+    callbacks = read_json(checkpoint / TRAINER_STATE_NAME).get("stateful_callbacks", {})
+    return bool(callbacks["TrainerControl"]["args"]["should_training_stop"])
+
+
+def _load(model: CrossEncoder, checkpoint: Path) -> None:
+    """Puts a checkpoint's weights into the model."""
+    if not (checkpoint / "model.safetensors").is_file():
+        message = (
+            f"{checkpoint} is gone, and with it the weights of the step that is kept. Start anew "
+            "with --fresh (resume=False), or put it back."
+        )
+        raise InvalidInputError(message)
+    kept = CrossEncoder(
+        str(checkpoint), local_files_only=True, model_kwargs={"dtype": torch.float32}
+    )
+    model.load_state_dict(kept.state_dict())
 
 
 class _Progress(ProgressCallback):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins._bm25 import Bm25Search
+from rerank_plugins.backends._quota import processors
 from rerank_plugins.training.settings import MiningConfig
 from rerank_plugins.training.views import Collection
 
@@ -113,7 +113,7 @@ def _mine_many(numbers: range) -> list[MinedQuestion | None]:
 
 def mine_all(miner: Miner, count: int) -> list[MinedQuestion | None]:
     """All questions of the miner, by several processes where that pays and forking is safe."""
-    processes = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+    processes = processors() if sys.platform == "linux" else 1
     if count < _PROCESSES_FROM or processes < 3:
         return miner.mine_many(range(count))
     parts = [range(start, min(start + _PART, count)) for start in range(0, count, _PART)]

@@ -54,6 +54,15 @@ def save_checkpoint(
     partial.replace(path)
 
 
+def check_checkpoint(path: Path, recipe: str) -> None:
+    """Says before any work is done what ``load_checkpoint`` would say after it.
+
+    Raises:
+        InvalidInputError: The checkpoint is of another recipe.
+    """
+    _read(path, recipe, mmap=True)
+
+
 def load_checkpoint(
     path: Path,
     student: BertForSequenceClassification,
@@ -68,7 +77,18 @@ def load_checkpoint(
     Raises:
         InvalidInputError: The checkpoint is of another recipe.
     """
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    state = _read(path, recipe)
+    student.load_state_dict(state["student"], strict=False)
+    optimizer.load_state_dict(state["optimizer"])
+    if average is not None:
+        average.module.load_state_dict(state["average"], strict=False)
+        average.n_averaged.fill_(state["step"])
+    return Progress(state["step"], state["seconds"])
+
+
+def _read(path: Path, recipe: str, *, mmap: bool = False) -> dict[str, Any]:
+    """A checkpoint's content; with ``mmap`` without reading its weights."""
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     if state.get("recipe") != recipe:
         msg = (
             f"the checkpoint {path} is of another recipe; between two starts only "
@@ -76,12 +96,7 @@ def load_checkpoint(
             "--fresh (resume=False)"
         )
         raise InvalidInputError(msg)
-    student.load_state_dict(state["student"], strict=False)
-    optimizer.load_state_dict(state["optimizer"])
-    if average is not None:
-        average.module.load_state_dict(state["average"], strict=False)
-        average.n_averaged.fill_(state["step"])
-    return Progress(state["step"], state["seconds"])
+    return state
 
 
 def _trained(model: nn.Module, names: set[str]) -> dict[str, torch.Tensor]:

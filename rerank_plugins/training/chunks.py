@@ -30,8 +30,9 @@ def sorted_chunks(
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
     """Yields positions and padded tensors of chunks of at most ``budget`` padded tokens.
 
-    A pair longer than the budget gets a chunk of its own. Longest first: where memory is short it
-    shows in the first chunk.
+    A pair longer than the budget gets a chunk of its own. Longest first, so that little of a chunk
+    is padding. The budget bounds the memory of scoring; a step of training keeps what all of its
+    chunks computed until it goes backward.
     """
     for chunk in chunk_positions([len(pair) for pair in pairs], budget):
         inputs, mask = padded([pairs[number].input_ids for number in chunk])

@@ -135,9 +135,9 @@ def fit_comparison(
         state = last.output(last.intermediate(attended), attended)
         logits = student.classifier(bert.pooler(state[:, None]))[:, 0]
         loss = nn.functional.mse_loss(logits, _SCALE * ((asked * held).sum(1) - _CENTRE))
-        optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        optimizer.zero_grad()  # after: the student's first step would add to the last gradient
         schedule.step()
 
 

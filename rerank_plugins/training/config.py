@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins.backends._bundle import file_digest, text_digest
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.training.kinds import check_kinds
 from rerank_plugins.training.pairs import source_digest
 from rerank_plugins.training.settings import (
     MOVABLE,
@@ -22,6 +23,7 @@ from rerank_plugins.training.settings import (
     MiningConfig,
     ViewConfig,
 )
+from rerank_plugins.training.student import find_base, start_folder
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,12 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Checks what a recipe can get wrong without looking at any data."""
+        check_kinds(self)
+        check_kinds(self.mining, "mining.")
+        check_kinds(self.loop, "loop.")
+        for view in self.views:
+            check_kinds(view, "views.")
+        _require(self.seed >= 0, "seed", self.seed, "0 or more")
         _require(bool(self.layers), "layers", self.layers, "at least one layer number of the base")
         _require(bool(self.views), "views", self.views, "at least one [[views]] table")
         _require(16 <= self.max_length <= 512, "max_length", self.max_length, "16 to 512")
@@ -149,26 +157,56 @@ class TrainingConfig:
             f"warmup_steps + decay_steps = {loop.warmup_steps + loop.decay_steps} or more",
         )
 
-    def run_digest(self, data: Path) -> str:
+    def run_digest(self, data: Path, *, own_encoder: bool = False) -> str:
         """Returns what names a run on ``data``: equal where checkpoints of one suit the other.
 
-        What moves the end of the run, looks at it or only changes its speed may differ.
+        What moves the end of the run, looks at it or only changes its speed may differ. Models
+        and sources are named by what is in them, so that they may be moved and not replaced.
+
+        Args:
+            data: Folder with one folder a source.
+            own_encoder: Whether the caller's own encoder teaches instead of the base.
+
+        Raises:
+            InvalidInputError: A source or the base is missing.
         """
         values = dataclasses.asdict(self)
         for name in MOVABLE:
             del values["loop"][name]
-        sources = sorted({source for view in self.views for source in view.sources})
-        values["data"] = [source_digest(data, source) for source in sources]
-        if weights := [_weights_digest(name) for name in (self.start, self.cross_teacher) if name]:
-            values["weights"] = weights
-        return hashlib.blake2b(json.dumps(values).encode(), digest_size=8).hexdigest()
+        if self.start is not None:
+            values["start"] = _model_digest(start_folder(self.start))
+        if self.cross_teacher is not None:
+            values["cross_teacher"] = _model_digest(Path(self.cross_teacher))
+        return _digest({**values, **self._read(data, own_encoder)})
 
-    def start_digest(self) -> str:
-        """Returns what names a siamese start: equal where all but the optimisation is."""
+    def start_digest(self, data: Path, *, own_encoder: bool = False) -> str:
+        """Returns what names a siamese start: equal where all that it is made from is.
+
+        Args and errors are those of ``run_digest``.
+        """
         values = dataclasses.asdict(self)
-        del values["loop"]
-        text = json.dumps(values, sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        for name in ("loop", "start", "start_share", "cross_teacher"):
+            del values[name]
+        for view in values["views"]:
+            del view["label_weight"], view["first_step"]
+        return _digest({**values, **self._read(data, own_encoder)})
+
+    def base_digest(self) -> str:
+        """Returns what names the base, wherever it lies.
+
+        Raises:
+            InvalidInputError: There is no such base.
+        """
+        return _model_digest(find_base(self.base))
+
+    def _read(self, data: Path, own_encoder: bool) -> dict[str, object]:
+        """What names the content of all that a recipe reads beside other cross-encoders."""
+        sources = sorted({source for view in self.views for source in view.sources})
+        return {
+            "base": self.base_digest(),
+            "own_encoder": own_encoder,
+            "data": [source_digest(data, source) for source in sources],
+        }
 
     @classmethod
     def from_toml(cls, path: str | Path) -> TrainingConfig:
@@ -202,25 +240,35 @@ class TrainingConfig:
         values["views"] = tuple(
             _build(ViewConfig, view, "views") for view in values.get("views", [])
         )
-        values["layers"] = tuple(values.get("layers", ()))
+        layers = values.get("layers", ())
+        values["layers"] = tuple(layers) if isinstance(layers, list) else layers
         for name, kind in (("mining", MiningConfig), ("loop", LoopConfig)):
             values[name] = _build(kind, values.get(name, {}), name)
         return _build(cls, values, "the recipe")
 
 
-def _weights_digest(folder: str) -> str | None:
-    """A hash of the weights in a model's folder, or None where there are none: found out later."""
-    path = (EMBEDDED_FOLDER if folder == "embedded" else Path(folder)) / "model.safetensors"
-    if not path.is_file():
-        return None
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def _model_digest(folder: Path) -> str:
+    """What names a model: a digest of its files and of a bi-encoder's further modules.
+
+    Not of all that lies deeper, which may be what a run writes. A folder that is not there is
+    found out later.
+    """
+    patterns = ("model*.safetensors", "pytorch_model*.bin", "*.json", "*.txt", "[0-9]_*/*")
+    files = sorted(file for pattern in patterns for file in folder.glob(pattern) if file.is_file())
+    return text_digest(
+        f"{file.relative_to(folder).as_posix()} {file_digest(file)}" for file in files
+    )
+
+
+def _digest(values: Mapping[str, object]) -> str:
+    return hashlib.blake2b(json.dumps(values).encode(), digest_size=8).hexdigest()
 
 
 _Table = TypeVar("_Table")
 
 
 def _build(kind: type[_Table], values: Mapping[str, Any], where: str) -> _Table:
+    _require(isinstance(values, Mapping), where, values, "a table of its settings")
     names = {entry.name for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - names)
     if unknown:

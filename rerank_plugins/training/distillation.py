@@ -8,6 +8,7 @@ layers, the mean over a text's tokens, the bi-encoder's vector, is matched as we
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -52,6 +53,7 @@ def distil_layers(
     steps: int,
     seed: int,
     device: torch.device,
+    precision: str,
     progress: bool,
 ) -> None:
     """Trains all layers of the student but the last to give the hidden states of the base's.
@@ -64,6 +66,7 @@ def distil_layers(
         steps: Steps, each of about 65,000 tokens.
         seed: Decides what is drawn.
         device: Where is computed.
+        precision: What is computed in, as in a recipe.
         progress: Show a progress bar on standard error.
     """
     teacher = AutoModel.from_pretrained(base).to(device)
@@ -71,7 +74,7 @@ def distil_layers(
     depth = len(teacher.encoder.layer)
     wanted = [round((number + 1) * depth / len(layers)) for number in range(len(layers))]
     nn.Module.to(student, device)
-    copied = working_copy(student, "bf16")
+    copied = working_copy(student, precision)
     working = student if copied is None else copied.model
     if copied is not None:
         teacher = teacher.to(torch.bfloat16)
@@ -154,6 +157,7 @@ def _batches(
 
 def _tokenized(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[NDArray[np.int32]]:
     rows: list[NDArray[np.int32]] = []
+    tokenizer = copy.deepcopy(tokenizer)  # it goes on cutting texts, and the run saves its own
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         part = list(texts[start : start + _TEXTS_AT_ONCE])
         for ids in tokenizer(part, truncation=True, max_length=_LONGEST)["input_ids"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from rerank_plugins._pairs import PairTokenizer
+from rerank_plugins.backends._quota import processors
 from rerank_plugins.training.chunks import sorted_chunks
 from rerank_plugins.training.groups import Group
 from rerank_plugins.training.loss import Targets
@@ -73,7 +73,7 @@ class Steps(Dataset[Step]):
     def load(self, first: int, last: int, device: torch.device) -> Iterator[Step]:
         """Yields the steps from ``first`` to before ``last``, made beside a GPU that would wait."""
         forks = device.type == "cuda" and sys.platform == "linux"
-        workers = min(_MOST_WORKERS, (os.cpu_count() or 1) // 2) if forks else 0
+        workers = min(_MOST_WORKERS, processors() // 2) if forks else 0
         yield from DataLoader(
             self,
             batch_size=None,

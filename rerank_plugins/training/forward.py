@@ -18,6 +18,7 @@ def step_logits(
     """Returns the logit of each pair, what the student's last heads read, and the teacher's logits.
 
     In the order of the step's groups, on the student's device. Nothing flows back to the teacher.
+    The student's graphs of all chunks are kept.
     """
     if made.pack is not None:
         pack = made.pack.to(student.device)

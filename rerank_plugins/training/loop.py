@@ -12,12 +12,16 @@ import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
-from transformers import BertForSequenceClassification, PreTrainedTokenizerBase, get_wsd_schedule
+from transformers import get_wsd_schedule
 
 from rerank_plugins.training.blend import blended, trained_weights
-from rerank_plugins.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from rerank_plugins.training.checkpoint import (
+    Progress,
+    check_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 from rerank_plugins.training.chunks import pair_tokenizer
-from rerank_plugins.training.comparison import Directions
 from rerank_plugins.training.config import TrainingConfig
 from rerank_plugins.training.development import DevelopmentFigures, measure
 from rerank_plugins.training.device import find_device
@@ -26,19 +30,12 @@ from rerank_plugins.training.forward import step_logits
 from rerank_plugins.training.groups import StepGroups
 from rerank_plugins.training.loss import group_loss, reading_distance
 from rerank_plugins.training.mining import Encoder
+from rerank_plugins.training.models import Models, load_models, with_siamese_student
 from rerank_plugins.training.optimizer import build_optimizer, moving_average
 from rerank_plugins.training.packed import can_pack
 from rerank_plugins.training.precision import working_copy
 from rerank_plugins.training.questions import Questions, mine_questions
-from rerank_plugins.training.siamese import siamese_student
-from rerank_plugins.training.student import (
-    build_student,
-    find_base,
-    load_cross_teacher,
-    load_start,
-    load_tokenizer,
-    save_student,
-)
+from rerank_plugins.training.student import save_student
 from rerank_plugins.training.teacher import base_encoder
 
 
@@ -80,20 +77,29 @@ def train(
         output: Folder for everything the run writes.
         resume: Go on from the checkpoint in ``output`` where there is one.
         progress: Show a progress bar on standard error.
-        encoder: The teacher, texts to unit vectors; by default the base as a bi-encoder.
+        encoder: The teacher, texts to unit vectors; by default the base as a bi-encoder. Nothing
+            tells two encoders apart: give another output folder with another one.
         device: Where to compute, such as ``cpu`` or ``cuda``; by default the GPU if there is one.
             A run may go on on another device than it began on.
 
     Raises:
-        InvalidInputError: The recipe does not fit the data, the base or the checkpoint, or there
-            is no such device.
+        InvalidInputError: The recipe does not fit the data, its models or the checkpoint, a model
+            it starts from lies where its own is written, or there is no such device.
     """
     place = find_device(device)
-    base = find_base(config.base)
+    models = load_models(config, output / "model", place)
+    own = encoder is not None
+    recipe = config.run_digest(data, own_encoder=own)
+    checkpoint = output / "checkpoint.pt"
+    if resume and checkpoint.is_file():
+        check_checkpoint(checkpoint, recipe)
     output.mkdir(parents=True, exist_ok=True)
-    teacher = encoder or base_encoder(base, place)
-    questions = mine_questions(config, data, output, teacher, progress, place)
-    run = _Run(config, base, output, questions, place, config.run_digest(data), progress)
+    teacher = encoder or base_encoder(models.base, place)
+    questions = mine_questions(config, data, output, teacher, progress, place, own_encoder=own)
+    if config.siamese_steps:
+        start = output / f"start-{config.start_digest(data, own_encoder=own)}.safetensors"
+        models = with_siamese_student(models, config, questions.train, start, place, progress)
+    run = _Run(config, models, output, questions, place, recipe)
     run.restore(resume=resume)
     return run.finish(progress)
 
@@ -102,58 +108,30 @@ class _Run:
     def __init__(
         self,
         config: TrainingConfig,
-        base: Path,
+        models: Models,
         output: Path,
         questions: Questions,
         device: torch.device,
         recipe: str,
-        show: bool,
     ) -> None:
         self.config = config
         self.recipe = recipe
         self.output = output
         self.questions = questions
-        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
-        self.student, self.directions = self._start(base, device, show)
+        self.tokenizer = models.tokenizer
+        self.student, self.directions = models.student, models.directions
         nn.Module.to(self.student, device)  # the model's own wrapper of it has no usable type
         self.student.train()
         self.begun = trained_weights(self.student) if config.start_share else None
         self.copy = working_copy(self.student, config.loop.precision)
         self.average = moving_average(self.student, config.loop.average_decay)
-        self.cross_teacher = (
-            None
-            if config.cross_teacher is None
-            else load_cross_teacher(config.cross_teacher, device, config.loop.precision)
-        )
+        self.cross_teacher = models.cross_teacher
         self.optimizer = build_optimizer(self.student, config.loop)
         self.progress = Progress()
         picked = np.random.default_rng(config.seed).permutation(len(questions.development))
         self.development = [
             questions.development[i] for i in picked[: config.loop.development_questions]
         ]
-
-    def _start(
-        self, base: Path, device: torch.device, show: bool
-    ) -> tuple[BertForSequenceClassification, Directions | None]:
-        config = self.config
-        if config.siamese_steps:
-            return siamese_student(
-                base,
-                config.layers,
-                config.seed,
-                self.tokenizer,
-                self.questions.train,
-                fit_steps=config.siamese_steps,
-                distil_steps=config.distil_steps,
-                device=device,
-                max_length=config.max_length,
-                cache=self.output / f"start-{config.start_digest()}.safetensors",
-                progress=show,
-            )
-        student = build_student(base, config.layers, config.seed)
-        if config.start is not None:
-            load_start(student, config.start)
-        return student, None
 
     @property
     def checkpoint(self) -> Path:

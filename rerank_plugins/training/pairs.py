@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rerank_plugins._lines import json_rows, read_lines
+from rerank_plugins._pairs import _valid
 from rerank_plugins.errors import InvalidInputError
 
 FILE_NAMES = ("pairs.jsonl", "pairs.jsonl.gz")
@@ -25,7 +26,8 @@ def read_pairs(data: Path, source: str) -> list[Pair]:
     """Returns the pairs of one source, in file order.
 
     A source is a folder inside ``data`` that holds ``pairs.jsonl`` or ``pairs.jsonl.gz``: one JSON
-    object a line, with the fields ``query`` and ``positive``.
+    object a line, with the fields ``query`` and ``positive``. What is no valid Unicode in them
+    becomes question marks.
 
     Raises:
         InvalidInputError: The source is missing, holds a broken line, or holds no pair.
@@ -81,7 +83,7 @@ def _position(text: str, seed: int) -> float:
 def _parse(path: Path) -> Iterator[Pair]:
     for where, row in json_rows(read_lines(path), str(path)):
         try:
-            pair = Pair(query=row["query"].strip(), passage=row["positive"].strip())
+            pair = Pair(_valid(row["query"]).strip(), _valid(row["positive"]).strip())
         except (KeyError, TypeError, AttributeError) as error:
             msg = f'{where}: expected {{"query": "...", "positive": "..."}} ({error!r})'
             raise InvalidInputError(msg) from error

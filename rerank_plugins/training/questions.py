@@ -73,17 +73,23 @@ def load_questions(
     encoder: Encoder,
     report: Callable[[str, int, int], None],
     device: torch.device | None = None,
+    *,
+    own_encoder: bool = False,
 ) -> Questions:
     """Returns all questions of a recipe, mining what ``cache`` does not hold yet.
 
     Args:
         config: The recipe.
         data: Folder with one folder a source.
-        cache: Folder for mined questions. Changed recipes or data mine again what they touch.
+        cache: Folder for mined questions. Changed recipes, data or bases mine again what they
+            touch.
         encoder: The teacher: texts to unit vectors.
         device: Where the nearest passages are looked for.
         report: Called as ``report(name, done, total)`` before each mining and at the end.
+        own_encoder: Whether ``encoder`` is another than the base. Two others are taken for one:
+            nothing names them.
     """
+    teacher = None if own_encoder else config.base_digest()
     jobs = [
         (view, side)
         for view in config.views
@@ -93,7 +99,7 @@ def load_questions(
     found: dict[str, list[Question]] = {"train": [], "dev": []}
     for done, (view, side) in enumerate(jobs):
         report(f"{view.kind} {side}", done, len(jobs))
-        mined = _load_one(config, view, side, data, cache, encoder, device)
+        mined = _load_one(config, view, side, data, cache, encoder, teacher, device)
         weight = view.label_weight if mined.labelled else 0.0
         found[side].extend(
             Question(
@@ -117,6 +123,8 @@ def mine_questions(
     encoder: Encoder,
     show: bool,
     device: torch.device | None = None,
+    *,
+    own_encoder: bool = False,
 ) -> Questions:
     """Returns all questions of a recipe, under a progress bar if ``show``.
 
@@ -125,7 +133,9 @@ def mine_questions(
     """
     with tqdm(unit="set", desc="mining", disable=not show) as bar:
         report = _reporter(bar)
-        questions = load_questions(config, data, output / "mined", encoder, report, device)
+        questions = load_questions(
+            config, data, output / "mined", encoder, report, device, own_encoder=own_encoder
+        )
     if not questions.train:
         msg = (
             f"nothing to train on in {data}: no question has a passage to be told from; "
@@ -151,6 +161,7 @@ def _load_one(
     data: Path,
     cache: Path,
     encoder: Encoder,
+    teacher: str | None,
     device: torch.device | None,
 ) -> MinedView:
     key = {
@@ -159,7 +170,7 @@ def _load_one(
         "side": side,
         "share": config.development_share,
         "seed": config.seed,
-        "base": config.base,
+        "teacher": teacher,
         "mining": asdict(config.mining),
         "data": [source_digest(data, source) for source in view.sources],
     }

@@ -80,14 +80,16 @@ class LoopConfig:
             it moves the end of the stable phase.
         warmup_steps: Steps of linear warm-up.
         decay_steps: Last steps, in which the rate falls to ``final_rate`` of its peak.
-        questions: Questions in a step.
+        questions: Questions in a step. ``questions`` times ``passages`` decides its memory.
         passages: Passages beside each question, the labelled one included.
         precision: ``fp32``, or ``bf16`` for the arithmetic of a step; the weights that are kept
             and stepped are fp32 in both. Twice as fast on processors with bf16; others
             compute in fp32 whatever this says.
         average_decay: Decay of the moving average of the weights, which is what is measured and
             saved; 0 for the last weights themselves.
-        chunk_tokens: Padded tokens of one forward pass; a step runs several, sorted by length.
+        chunk_tokens: Padded tokens of one forward pass; a step runs several, sorted by length, and
+            goes backward through all at once, so fewer of them save time on padding, no memory.
+            Where pairs are packed it plays no part in training.
         teacher_weight: Weight of the divergence from the teacher.
         teacher_scale: Teacher's temperature, as a factor on its scores.
         cross_teacher_weight: Weight of the divergence from the recipe's cross-encoder teacher.

@@ -50,6 +50,7 @@ def siamese_student(
     fit_steps: int,
     distil_steps: int,
     device: torch.device,
+    precision: str,
     max_length: int,
     cache: Path,
     progress: bool,
@@ -66,6 +67,7 @@ def siamese_student(
         fit_steps: Steps of fitting the comparison, of 2,048 pairs of vectors each.
         distil_steps: Steps of teaching the layers what all of the base's say, before anything else.
         device: Where is fitted and taught; the student is returned on the CPU.
+        precision: What the layers are taught in, as in a recipe.
         max_length: Tokens of a pair while measuring.
         cache: File that keeps the result; read where it exists.
         progress: Show a progress bar on standard error.
@@ -89,6 +91,7 @@ def siamese_student(
             steps=distil_steps,
             seed=seed,
             device=device,
+            precision=precision,
             progress=progress,
         )
     pairs = VectorPairs(questions, rng, device)
@@ -227,15 +230,16 @@ def _keep_apart(attention: Any, side: int, strength: float) -> None:
     """Gives each head's least telling dimension to the side, so that unlike sides score lower.
 
     Scores depend only on the product of a head's query and key matrices. In the basis of that
-    product's singular vectors the last dimension can be replaced at the least cost.
+    product's singular vectors the last dimension can be replaced at the least cost. On the CPU:
+    not every GPU has double precision.
     """
     size = attention.attention_head_size
     entry = (strength * size**0.5 / 2) ** 0.5 / _SIDE
     for head in range(attention.num_attention_heads):
         rows = slice(head * size, (head + 1) * size)
         asked, held = attention.query, attention.key
-        asked_basis, asked_rest = torch.linalg.qr(asked.weight[rows].T.double())
-        held_basis, held_rest = torch.linalg.qr(held.weight[rows].T.double())
+        asked_basis, asked_rest = torch.linalg.qr(asked.weight[rows].T.cpu().double())
+        held_basis, held_rest = torch.linalg.qr(held.weight[rows].T.cpu().double())
         left, values, right = torch.linalg.svd(asked_rest @ held_rest.T)
         root = values.clamp_min(1e-9) ** 0.5
         turn = root[:, None] * left.T @ torch.linalg.inv(asked_rest.T)
@@ -245,7 +249,7 @@ def _keep_apart(attention: Any, side: int, strength: float) -> None:
             (held, held_basis, held_rest, back),
         ):
             weight = (change @ rest.T @ basis.T).float()
-            bias = (change @ linear.bias[rows].double()).float()
+            bias = (change @ linear.bias[rows].cpu().double()).float()
             weight[-1] = 0
             bias[-1] = 0
             weight[-1, side] = entry

@@ -19,7 +19,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins._model import EMBEDDED_FOLDER, read_json
 from rerank_plugins.backends.first_token import after_attention, read_from_first
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.onnx_graph import write_onnx_graph
@@ -80,14 +80,18 @@ def build_student(base: Path, layers: Sequence[int], seed: int) -> BertForSequen
     return student
 
 
+def start_folder(start: str) -> Path:
+    """Returns the folder of an earlier student, or of the model that ships."""
+    return EMBEDDED_FOLDER if start == "embedded" else Path(start)
+
+
 def load_start(student: BertForSequenceClassification, start: str) -> None:
     """Puts the weights of an earlier student, or of the model that ships, into ``student``.
 
     Raises:
         InvalidInputError: There is no such folder, or its model has another shape.
     """
-    folder = EMBEDDED_FOLDER if start == "embedded" else Path(start)
-    path = folder / "model.safetensors"
+    path = start_folder(start) / "model.safetensors"
     if not path.is_file():
         msg = f"start {start!r} holds no model.safetensors; give a saved student's folder, or "
         msg += '"embedded" for the model that ships'
@@ -101,23 +105,50 @@ def load_start(student: BertForSequenceClassification, start: str) -> None:
 
 
 def load_cross_teacher(
-    folder: str, device: torch.device, precision: str
+    folder: str, tokenizer: PreTrainedTokenizerBase, device: torch.device, precision: str
 ) -> BertForSequenceClassification:
     """Returns an earlier run's model on a device, to score pairs with.
 
+    Args:
+        folder: The model's folder.
+        tokenizer: The base's, which makes the ids that the model is to read.
+        device: Where it computes.
+        precision: What it computes in, as in a recipe.
+
     Raises:
-        InvalidInputError: The folder holds no BERT with one logit.
+        InvalidInputError: The folder holds no BERT with one logit and the base's vocabulary.
     """
+    named = f"cross_teacher {folder!r}"
     if not (Path(folder) / "model.safetensors").is_file():
-        msg = f"cross_teacher {folder!r} holds no model.safetensors; give the model folder of a run"
+        msg = f"{named} holds no model.safetensors; give the model folder of a run"
         raise InvalidInputError(msg)
-    teacher = BertForSequenceClassification.from_pretrained(folder)
+    kind = read_json(Path(folder) / "config.json").get("model_type")
+    if kind != "bert":
+        msg = f"{named} is a {kind} model; allowed is bert"
+        raise InvalidInputError(msg)
+    loaded: Any = BertForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+    teacher: BertForSequenceClassification = loaded[0]
     if teacher.config.num_labels != 1:
-        msg = f"cross_teacher {folder!r} gives {teacher.config.num_labels} numbers a pair, not one"
+        msg = f"{named} gives {teacher.config.num_labels} numbers a pair, not one"
+        raise InvalidInputError(msg)
+    if missing := ", ".join(sorted(loaded[1]["missing_keys"])):
+        msg = f"{named} is no whole cross-encoder: it lacks {missing}"
+        raise InvalidInputError(msg)
+    if _vocabulary(folder) != tokenizer.get_vocab():
+        msg = f"{named} has another vocabulary than the base; give a model of a run from this base"
         raise InvalidInputError(msg)
     nn.Module.to(teacher, device)
     copied = working_copy(teacher, precision)
     return teacher if copied is None else copied.model
+
+
+def _vocabulary(folder: str) -> dict[str, int] | None:
+    """The ids of a model's tokens, or None where it has no tokenizer."""
+    try:
+        vocabulary: dict[str, int] = AutoTokenizer.from_pretrained(folder).get_vocab()
+    except (OSError, ValueError):
+        return None
+    return vocabulary
 
 
 def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
