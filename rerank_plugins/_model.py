@@ -105,7 +105,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file, `{}` where the file is absent or holds something else."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, IsADirectoryError, ValueError):  # or no UTF-8, or no JSON
         return {}
     return content if isinstance(content, dict) else {}
 
