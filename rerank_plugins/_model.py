@@ -63,7 +63,8 @@ def locate(settings: ModelSettings) -> Path:
     Raises:
         ModelNotFoundError: No such folder, hub id or revision.
         ModelAccessError: The hub wants a token with access to the model.
-        HubUnreachableError: The hub does not answer and the cache does not have the model.
+        HubUnreachableError: The hub does not answer and the cache does not have the model, or a
+            proxy refuses or the connection breaks.
         NotACrossEncoderError: The model has no head that scores pairs.
         UnsafeWeightsError: The model has no safetensors weights.
         UnsupportedOptionError: The model needs `trust_remote_code=True`.
@@ -105,7 +106,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file, `{}` where the file is absent or holds something else."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, IsADirectoryError, ValueError):  # or no UTF-8, or no JSON
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -127,6 +128,9 @@ def _download(settings: ModelSettings, patterns: list[str]) -> Path:
     )
 
     model, revision = settings.model, settings.revision
+    # A proxy that refuses, or a connection that breaks, is an error of the HTTP library below the
+    # hub's client. The client's own derive from that library's base, whichever it is, and OSError.
+    failed: Any = HfHubHTTPError.__bases__
     try:
         return Path(
             snapshot_download(
@@ -169,8 +173,12 @@ def _download(settings: ModelSettings, patterns: list[str]) -> Path:
             f"{_WITHOUT_NETWORK}"
         )
         raise HubUnreachableError(message) from error
-    except (HfHubHTTPError, OSError) as error:
-        message = f"The hub answered with an error for {model!r}: {error}. {_WITHOUT_NETWORK}"
+    except failed as error:
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        message = (
+            f"The hub model {model!r} could not be downloaded ({reason}). If it was before, pass "
+            f"local_files_only=True. {_WITHOUT_NETWORK}"
+        )
         raise HubUnreachableError(message) from error
 
 

@@ -6,8 +6,16 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from rerank_plugins._model import ModelSettings, check_reference, is_bundle, locate
+from rerank_plugins._model import (
+    MANIFEST_FILE,
+    ModelSettings,
+    check_reference,
+    is_bundle,
+    locate,
+    read_json,
+)
 from rerank_plugins._validation import check_choice, check_pairs
+from rerank_plugins.backends._bundle import FORMAT, model_digest
 from rerank_plugins.backends._choice import check_installed, choose
 from rerank_plugins.errors import InvalidInputError
 
@@ -34,7 +42,7 @@ def compile_model(
 
     Args:
         model: Hub id, local directory, or `"embedded"`.
-        output: A folder that is new, empty, or holds a bundle, which is replaced.
+        output: A folder that is new, empty, or holds a bundle and nothing else, which is replaced.
         backend: `"openvino"` or `"onnx"`.
         precision: `"fp32"`, and on openvino `"bf16"` or `"int8"`.
         calibration: (query, passage) pairs like those that will be scored, a few hundred of them,
@@ -70,7 +78,6 @@ def compile_model(
         message = f"{settings.model!r} is a bundle already. Pass the model that it was made from."
         raise InvalidInputError(message)
     plan = choose(settings, folder)
-    from rerank_plugins.backends._bundle import model_digest
     from rerank_plugins.backends._compilation import compile_into
 
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,10 +115,24 @@ def _checked(calibration: Iterable[tuple[str, str]], precision: str) -> list[tup
 
 def _checked_target(output: Path) -> Path:
     """The folder, if nothing but a bundle would be lost by writing it."""
-    if output.is_file() or (output.is_dir() and any(output.iterdir()) and not is_bundle(output)):
+    lost = output.name if output.is_file() else _not_of_a_bundle(output)
+    if lost is not None:
         message = (
-            f"{str(output)!r} holds something that is not a bundle. Pass a new or empty folder, or "
-            "a bundle to replace."
+            f"Writing to {str(output)!r} would delete {lost!r}, which is not a bundle's. Pass a "
+            "new or empty folder, or a bundle to replace; or delete what is there yourself."
         )
         raise InvalidInputError(message)
     return output
+
+
+def _not_of_a_bundle(folder: Path) -> str | None:
+    """The name of something in the folder that is in no bundle, if there is such a thing.
+
+    A bundle of another version is one too: the advice for it is to compile it again.
+    """
+    manifest = read_json(folder / MANIFEST_FILE)
+    checksums = manifest.get("sha256")
+    ours = str(manifest.get("format")).startswith(FORMAT.rstrip("0123456789"))
+    written = {MANIFEST_FILE, *checksums} if ours and isinstance(checksums, dict) else set()
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    return next((each.name for each in entries if each.is_dir() or each.name not in written), None)

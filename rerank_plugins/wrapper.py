@@ -18,6 +18,7 @@ SCORER_OPTIONS = tuple(signature(CrossEncoderScorer).parameters)
 """The names of the options that say which model scores and how."""
 
 _OPTIONS = (*SCORER_OPTIONS, "score_threshold", "scale", "scorer")
+_NUMBERS = ("max_length", "max_batch_tokens", "label", "timeout", "max_queue_pairs")
 
 
 def check_kind(value: object, kind: type[Any], name: str, hint: str = "") -> Any:
@@ -70,13 +71,36 @@ def result_metadata(
     return {**added, "retrieval_score": metadata.get("retrieval_score", retrieval_score)}
 
 
+def plain_options(options: Mapping[str, Any], reranker: Reranker) -> dict[str, Any]:
+    """Those of the options that the core took as another value, for a wrapper to write back.
+
+    numpy's numbers and paths are allowed, and neither JSON nor YAML can be made of them.
+
+    Args:
+        options: What `Reranker.from_options` was given.
+        reranker: What it gave.
+
+    Returns:
+        Python's own numbers and text, by the name of the option.
+    """
+    cut, scorer = reranker._cut, reranker.scorer
+    taken = {"top_k": cut.top_k, "score_threshold": cut.score_threshold}
+    if options.get("scorer") is None and isinstance(scorer, CrossEncoderScorer):
+        taken |= {name: value for name, value in scorer._arguments().items() if name in _NUMBERS}
+    paths = {name: fspath(value) for name, value in options.items() if isinstance(value, PathLike)}
+    return {
+        name: value for name, value in {**taken, **paths}.items() if value is not options.get(name)
+    }
+
+
 class OptionFields:
     """Mixin in front of a pydantic model whose fields are the options of a reranker.
 
     Fields are named as the options of `Reranker.from_options`, with `top_n` for `top_k`; those that
     a model does not have keep their defaults, and other fields are left alone. `token` is a
-    `SecretStr` and is left out of pickles. Whatever is assigned later is checked like the
-    constructor's arguments and takes effect on the next use. The model declares
+    `SecretStr`, also where a string was assigned, and is left out of pickles. Whatever is assigned
+    later is checked like the constructor's arguments and takes effect on the next use. Fields hold
+    the plain values that the core made of what was given. The model declares
     `_reranker: Reranker = PrivateAttr()`.
 
     Raises:
@@ -88,9 +112,6 @@ class OptionFields:
 
     def model_post_init(self, context: Any, /) -> None:
         """Has the core check all options; loads nothing."""
-        for name in ("model", "cache_folder"):  # paths are fine, and are kept as text
-            if isinstance(self.__dict__[name], PathLike):
-                self.__dict__[name] = fspath(self.__dict__[name])
         self._reranker = self._make_reranker()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -99,12 +120,24 @@ class OptionFields:
         if name in type(self).model_fields:
             try:
                 self._reranker = self._make_reranker()
-            except ValueError:
+            except BaseException:
                 self.__dict__[name] = before
                 raise
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with other options, checked like the constructor's arguments."""
+        """A copy with other options, checked like the constructor's arguments.
+
+        Raises:
+            InvalidInputError: An option is not allowed, or there is none of that name.
+        """
+        fields = type(self).model_fields
+        unknown = [name for name in update or () if name not in fields]
+        if unknown:
+            message = (
+                f"{type(self).__name__} has no option {', '.join(map(repr, unknown))}. Its options "
+                f"are {', '.join(fields)}."
+            )
+            raise InvalidInputError(message)
         base: Any = super()
         copied: Self = base.model_copy(update=update, deep=deep)
         copied.model_post_init(None)
@@ -128,10 +161,25 @@ class OptionFields:
         self._reranker = self._make_reranker()
 
     def _make_reranker(self) -> Reranker:
-        fields = type(self).model_fields
-        options = {name: getattr(self, name) for name in _OPTIONS if name in fields}
-        if options["token"] is not None:
-            options["token"] = options["token"].get_secret_value()
+        """The reranker that the fields describe."""
+        fields, values = type(self).model_fields, self.__dict__
+        options = {name: values[name] for name in _OPTIONS if name in fields}
+        options["token"] = self._readable_token()
         if "top_n" in fields:
-            options["top_k"] = self.__dict__["top_n"]
-        return Reranker.from_options(limit_name="top_n", **options)
+            options["top_k"] = values["top_n"]
+        reranker = Reranker.from_options(limit_name="top_n", **options)
+        for name, value in plain_options(options, reranker).items():
+            values["top_n" if name == "top_k" else name] = value
+        return reranker
+
+    def _readable_token(self) -> str | None:
+        """The token for the core; pydantic does not validate what is assigned, so this does."""
+        from pydantic import SecretStr
+
+        if isinstance(self.__dict__["token"], str):
+            self.__dict__["token"] = SecretStr(self.__dict__["token"])
+        token = self.__dict__["token"]
+        if token is None:
+            return None
+        hint = "Pass the token as a string or as a SecretStr."
+        return str(check_kind(token, SecretStr, "token", hint).get_secret_value())

@@ -1,4 +1,7 @@
-"""A model hub on the loopback interface: enough of its protocol to download a model from."""
+"""A model hub on the loopback interface: enough of its protocol to download a model from.
+
+And a proxy that lets nobody through to one.
+"""
 
 import hashlib
 import json
@@ -14,8 +17,13 @@ TOKEN = "hf_let_me_in"
 
 
 @contextmanager
-def small_hub(models: dict[str, Path], *, gated: str) -> Iterator[tuple[str, list[str]]]:
-    """Serves folders as hub models; gives the endpoint and the list of files handed out."""
+def small_hub(
+    models: dict[str, Path], *, gated: str, broken: str = ""
+) -> Iterator[tuple[str, list[str]]]:
+    """Serves folders as hub models; gives the endpoint and the list of files handed out.
+
+    The connection ends in the middle of what it says about the `broken` one.
+    """
     served: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -37,7 +45,7 @@ def small_hub(models: dict[str, Path], *, gated: str) -> Iterator[tuple[str, lis
             elif revision not in ("main", COMMIT):
                 self.refuse(404, "RevisionNotFound")
             elif api and action == "revision":
-                self.send_json({"id": model, "sha": COMMIT})
+                self.send_json({"id": model, "sha": COMMIT}, whole=model != broken)
             elif api:
                 self.send_json(
                     [
@@ -54,13 +62,13 @@ def small_hub(models: dict[str, Path], *, gated: str) -> Iterator[tuple[str, lis
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def send_json(self, content: object) -> None:
+        def send_json(self, content: object, *, whole: bool = True) -> None:
             payload = json.dumps(content).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
-            self.wfile.write(payload)
+            self.wfile.write(payload if whole else payload[:5])
 
         def send_file(self, file: Path, *, body: bool) -> None:
             content = file.read_bytes()
@@ -76,11 +84,32 @@ def small_hub(models: dict[str, Path], *, gated: str) -> Iterator[tuple[str, lis
         def log_message(self, *_: object) -> None:
             """Keeps requests out of the test output."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with _serving(Handler) as address:
+        yield address, served
+
+
+@contextmanager
+def refusing_proxy() -> Iterator[str]:
+    """A proxy that forbids every connection; gives its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None:
+            """Keeps requests out of the test output."""
+
+    with _serving(Handler) as address:
+        yield address
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", served
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

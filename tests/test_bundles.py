@@ -171,6 +171,51 @@ def test_compiling_replaces_a_bundle_and_nothing_else(
         compile_model(copy, tmp_path.parent / "again")
 
 
+@pytest.mark.parametrize(
+    ("manifest", "lost"),
+    [
+        (b'{"manifest_version": 3, "name": "an extension"}', "background.js"),
+        (b'{"format": "rerank-plugins bundle 1", "sha256": {}}', "background.js"),
+        (b'{"format": "rerank-plugins bundle 1", "sha256": {"background.js": "0"}}', "icons"),
+        (b'{"format": "other 1", "sha256": {"background.js": "0", "icons": "0"}}', "background.js"),
+        (b'{"format": "rerank-plugins bundle 1"}', "background.js"),
+        (b"[1]", "background.js"),
+        (b"\xff", "background.js"),
+    ],
+)
+def test_compiling_deletes_no_folder_that_has_a_manifest_of_another_kind(
+    tmp_path: Path, manifest: bytes, lost: str
+) -> None:
+    (tmp_path / "manifest.json").write_bytes(manifest)
+    (tmp_path / "background.js").write_text("mine")
+    (tmp_path / "icons").mkdir()
+    with pytest.raises(InvalidInputError, match=f"would delete '{lost}'.*not a bundle.*Pass a new"):
+        compile_model("embedded", tmp_path, backend="onnx")
+    assert (tmp_path / "background.js").read_text() == "mine"
+
+
+def test_compiling_keeps_what_was_put_beside_a_bundle(copy: Path) -> None:
+    (copy / "notes.txt").write_text("mine")
+    with pytest.raises(InvalidInputError, match=r"would delete 'notes\.txt'"):
+        compile_model("embedded", copy, backend="onnx")
+    assert (copy / "notes.txt").read_text() == "mine"
+
+
+def test_compiling_replaces_a_bundle_of_another_version_as_its_error_advises(copy: Path) -> None:
+    edit_json(copy / "manifest.json", format="rerank-plugins bundle 99")
+    compile_model("embedded", copy, backend="onnx")
+    with CrossEncoderScorer(copy) as scorer:
+        scorer.warm_up()
+
+
+def test_a_file_is_no_place_for_a_bundle(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    with pytest.raises(InvalidInputError, match="not a bundle"):
+        compile_model("embedded", file, backend="onnx")
+    assert file.read_text() == "mine"
+
+
 def test_compiling_checks_its_options(tmp_path: Path) -> None:
     for options in ({"backend": "torch"}, {"precision": "fp16"}, {"calibration": [("a", "b")]}):
         with pytest.raises(InvalidInputError, match="|".join(options)):

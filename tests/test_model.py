@@ -18,7 +18,7 @@ from rerank_plugins import (
     UnsafeWeightsError,
     UnsupportedOptionError,
 )
-from tests.small_hub import COMMIT, TOKEN, small_hub
+from tests.small_hub import COMMIT, TOKEN, refusing_proxy, small_hub
 from tests.tiny_models import (
     edit_json,
     save_tiny_cross_encoder,
@@ -166,6 +166,7 @@ print(json.dumps({
     "downloaded": outcome("tiny/ranker"),
     "cached": outcome("tiny/ranker", local_files_only=True),
     "pinned": outcome("tiny/ranker", revision=COMMIT, local_files_only=True),
+    "broken": outcome("tiny/broken"),
     "token": outcome("tiny/gated", token=lambda: TOKEN),
     "untrusted code": outcome("tiny/own"),
     "trusted code": outcome("tiny/own", trust_remote_code=True),
@@ -186,10 +187,11 @@ def hub(
     models = {
         "tiny/ranker": pickled,
         "tiny/gated": tiny_model,
+        "tiny/broken": tiny_model,
         "tiny/embedder": headless_model,
         "tiny/own": own,
     }
-    with small_hub(models, gated="tiny/gated") as (endpoint, served):
+    with small_hub(models, gated="tiny/gated", broken="tiny/broken") as (endpoint, served):
         arguments = [str(tmp_path_factory.mktemp("cache")), TOKEN, COMMIT]
         done = subprocess.run(
             [sys.executable, "-c", HUB_SESSION, *arguments],
@@ -244,6 +246,8 @@ def test_weights_are_not_fetched_for_what_is_refused(
         ("gated", "ModelAccessError", "hf auth login"),
         ("not cached", "HubUnreachableError", "model='embedded'"),
         ("not cached", "HubUnreachableError", "There is no directory 'tiny/ranker'"),
+        ("broken", "HubUnreachableError", "'tiny/broken' could not be downloaded"),
+        ("broken", "HubUnreachableError", "model='embedded'"),
     ],
 )
 def test_what_the_hub_refuses_says_what_to_do(
@@ -253,19 +257,37 @@ def test_what_the_hub_refuses_says_what_to_do(
     assert hint in str(hub[0][case])
 
 
-def test_a_hub_that_does_not_answer_is_unreachable(tmp_path: Path) -> None:
+def error_in_a_process(cache: Path, **environment: str) -> str:
+    """What a process prints as it fails to load a hub model."""
     code = (
         "import sys\n"
         "from rerank_plugins import CrossEncoderScorer\n"
         "CrossEncoderScorer('tiny/ranker', cache_folder=sys.argv[1]).warm_up()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
-        env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:1"},
+        [sys.executable, "-c", code, str(cache)],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "HubUnreachableError" in done.stderr
-    assert "the hub did not answer" in done.stderr
-    assert "model='embedded'" in done.stderr
+    return done.stderr
+
+
+def test_a_hub_that_does_not_answer_is_unreachable(tmp_path: Path) -> None:
+    told = error_in_a_process(tmp_path, HF_ENDPOINT="http://127.0.0.1:1")
+    assert "HubUnreachableError" in told
+    assert "the hub did not answer" in told
+    assert "model='embedded'" in told
+
+
+def test_a_hub_behind_a_proxy_that_refuses_is_unreachable(tmp_path: Path) -> None:
+    with refusing_proxy() as proxy:
+        names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+        behind = {**dict.fromkeys(names, proxy), "NO_PROXY": "", "no_proxy": ""}
+        told = error_in_a_process(tmp_path, HF_ENDPOINT="https://hub.invalid", **behind)
+    last = told.splitlines()[-1]
+    assert "HubUnreachableError: The hub model 'tiny/ranker' could not be downloaded" in last
+    assert "403" in last
+    assert "local_files_only=True" in last
+    assert "model='embedded'" in last

@@ -1,12 +1,14 @@
 """One case table for the three wrappers: equal rankings, equal scores, equal refusals."""
 
 import inspect
+import pickle
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rerank_plugins import (
@@ -192,6 +194,70 @@ def test_every_wrapper_ranks_by_an_option_that_was_assigned_later(framework: str
     setattr(component, wrapper.limit, 2)
     component.scale = "logit"
     assert wrapper.ranking(wrapper.run(component, "red fox", documents)) == [("1", 4), ("3", 4)]
+
+
+NUMBERS = {
+    "limit": (np.int64(3), 3),
+    "score_threshold": (np.float32(0.5), 0.5),
+    "max_length": (np.int32(20), 20),
+    "max_batch_tokens": (np.int64(99), 99),
+    "label": (np.uint8(1), 1),
+    "timeout": (np.float64(2.5), 2.5),
+    "max_queue_pairs": (np.int64(50), 50),
+    "cache_folder": (Path("models"), "models"),
+}
+
+
+@pytest.mark.parametrize("assigned", [False, True])
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_writes_down_numpys_numbers_and_paths(
+    framework: str, *, assigned: bool
+) -> None:
+    wrapper = WRAPPERS[framework]
+    given, plain = (
+        in_words_of(wrapper, {name: pair[at] for name, pair in NUMBERS.items()}) for at in (0, 1)
+    )
+    component = wrapper.make(model="embedded", **({} if assigned else given))
+    if assigned:
+        for name, value in given.items():
+            setattr(component, name, value)
+    assert wrapper.dump(component) == wrapper.dump(wrapper.make(model="embedded", **plain))
+    for name, value in plain.items():
+        assert type(getattr(component, name)) is type(value), name
+
+
+@pytest.mark.parametrize("framework", ["llama_index", "langchain"])
+def test_a_token_that_is_assigned_as_a_string_is_used_and_shown_nowhere(framework: str) -> None:
+    component = WRAPPERS[framework].make(model="embedded")
+    component.token = "hf_secret"
+    copied = WRAPPERS[framework].make(model="embedded").model_copy(update={"token": "hf_secret"})
+    for one in (component, copied):
+        assert one._reranker.scorer._settings.token == "hf_secret"
+        shown = repr(one) + str(one.model_dump()) + one.model_dump_json()
+        assert "hf_secret" not in shown
+        assert b"hf_secret" not in pickle.dumps(one)
+        one.top_n = 3  # and every later assignment works
+        one.token = None
+        assert one._reranker.scorer._settings.token is None
+
+
+@pytest.mark.parametrize("framework", ["llama_index", "langchain"])
+def test_an_assignment_that_fails_changes_nothing(framework: str) -> None:
+    component = WRAPPERS[framework].make(model="embedded", token="hf_first")
+    with pytest.raises(InvalidInputError, match=r"token must be a SecretStr, but got list\."):
+        component.token = ["hf_secret"]
+    with pytest.raises(TypeError):
+        component.cache_folder = 3
+    assert component.token.get_secret_value() == "hf_first"
+    assert component.cache_folder is None
+    component.top_n = 3
+
+
+@pytest.mark.parametrize("framework", ["llama_index", "langchain"])
+def test_a_copy_with_an_option_of_another_name_is_refused(framework: str) -> None:
+    component = WRAPPERS[framework].make(model="embedded")
+    with pytest.raises(InvalidInputError, match=r"has no option 'top_k'\. Its options are .*top_n"):
+        component.model_copy(update={"top_k": 3})
 
 
 @pytest.mark.parametrize("framework", WRAPPERS)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from haystack import Document as HaystackDocument
+from haystack import Pipeline
 from langchain_core.documents import Document as LangChainDocument
 from llama_index.core.schema import NodeWithScore, TextNode
 
@@ -41,6 +42,10 @@ class Wrapper(ABC):
         """What the component gives for documents in its async path."""
 
     @abstractmethod
+    def dump(self, component: Any) -> str:
+        """The component as the framework writes it down."""
+
+    @abstractmethod
     def documents(self, passages: Sequence[str]) -> list[Any]:
         """The framework's documents, whose ids are their positions."""
 
@@ -62,6 +67,11 @@ class Haystack(Wrapper):
     def arun(self, component: Any, query: Any, documents: Any) -> Any:
         return asyncio.run(component.run_async(query, documents))
 
+    def dump(self, component: Any) -> str:
+        pipeline = Pipeline()
+        pipeline.add_component("ranker", component)
+        return pipeline.dumps()
+
     def documents(self, passages: Sequence[str]) -> list[Any]:
         return [HaystackDocument(id=str(i), content=text) for i, text in enumerate(passages)]
 
@@ -81,6 +91,9 @@ class LlamaIndex(Wrapper):
 
     def arun(self, component: Any, query: Any, documents: Any) -> Any:
         return asyncio.run(component.apostprocess_nodes(documents, query_str=query))
+
+    def dump(self, component: Any) -> str:
+        return component.to_json()
 
     def documents(self, passages: Sequence[str]) -> list[Any]:
         return [
@@ -104,6 +117,9 @@ class LangChain(Wrapper):
 
     def arun(self, component: Any, query: Any, documents: Any) -> Any:
         return asyncio.run(component.acompress_documents(documents, query))
+
+    def dump(self, component: Any) -> str:
+        return component.model_dump_json()
 
     def documents(self, passages: Sequence[str]) -> list[Any]:
         return [LangChainDocument(id=str(i), page_content=t) for i, t in enumerate(passages)]

@@ -253,6 +253,25 @@ def test_a_token_is_resolved_late_and_never_written(
         CrossEncoderRanker(token=Secret.from_token("hf_secret")).to_dict()
 
 
+def test_a_pipeline_read_twice_shares_one_model() -> None:
+    pipeline = Pipeline()
+    pipeline.add_component("ranker", CrossEncoderRanker(model="embedded"))
+    read = [Pipeline.loads(pipeline.dumps()).get_component("ranker") for _ in range(2)]
+    first, second = (each._ready().scorer._shared for each in read)
+    assert first is second
+
+
+def test_rankers_share_a_model_if_their_tokens_are_equal_and_no_token_is_shown() -> None:
+    first, second, other = (
+        CrossEncoderRanker(model="embedded", token=Secret.from_token(token))._ready().scorer
+        for token in ("hf_secret", "hf_secret", "hf_other")
+    )
+    assert first._shared is second._shared
+    assert first._shared is not other._shared
+    assert first._settings.token() == "hf_secret"
+    assert "hf_secret" not in repr(first._settings.token) + repr(first._settings) + repr(first)
+
+
 def test_a_scorer_object_is_not_silently_lost_in_serialisation() -> None:
     with pytest.raises(InvalidInputError, match="cannot be serialised"):
         ranker().to_dict()
@@ -329,6 +348,21 @@ def test_warm_up_is_idempotent_and_a_run_after_close_works(tiny_model: Path) -> 
     subject.close()
     asyncio.run(subject.close_async())
     assert subject.run("red fox", documents()) == wanted
+
+
+def test_a_run_works_while_another_thread_closes_the_ranker() -> None:
+    class ClosedAtOnce(CrossEncoderRanker):
+        """As soon as it has made what it ranks by, somebody closes it."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            if getattr(self, "closing", False) and value is not None:
+                self.close()
+
+    subject = ClosedAtOnce(scorer=DeterministicScorer())
+    subject.close()
+    subject.closing = True
+    assert ids(subject.run("red fox", documents()))[0] == "d1"
 
 
 def test_a_model_that_cannot_be_loaded_says_so_at_warm_up() -> None:

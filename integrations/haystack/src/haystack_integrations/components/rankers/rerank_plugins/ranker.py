@@ -2,8 +2,8 @@
 
 import asyncio
 from copy import deepcopy
-from dataclasses import replace
-from os import PathLike, fspath
+from dataclasses import dataclass, field, replace
+from os import PathLike
 from typing import Any
 
 from haystack import Document, component, default_from_dict, default_to_dict
@@ -11,7 +11,7 @@ from haystack.utils import ComponentDevice, Secret
 from haystack.utils.misc import _deduplicate_documents
 
 from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale
-from rerank_plugins.wrapper import SCORER_OPTIONS, check_items, check_kind, result_metadata
+from rerank_plugins.wrapper import SCORER_OPTIONS, check_items, check_kind, plain_options, result_metadata
 
 _TOKEN = Secret.from_env_var(["HF_API_TOKEN", "HF_TOKEN"], strict=False)
 _RANKING = ("top_k", "score_threshold", "scale")
@@ -100,7 +100,7 @@ class CrossEncoderRanker:
         :param scorer: A ready scorer instead of a model and its options; it cannot be serialised.
         :raises ValueError: If an option is not allowed.
         """
-        self.model = fspath(model) if isinstance(model, PathLike) else model
+        self.model = model
         self.top_k = top_k
         self.score_threshold = score_threshold
         self.scale = scale
@@ -118,14 +118,13 @@ class CrossEncoderRanker:
         self.label = label
         self.local_files_only = local_files_only
         self.token = token
-        self.cache_folder = fspath(cache_folder) if isinstance(cache_folder, PathLike) else cache_folder
+        self.cache_folder = cache_folder
         self.trust_remote_code = trust_remote_code
         self.progress_bar = progress_bar
         self.timeout = timeout
         self.max_queue_pairs = max_queue_pairs
         self.scorer = scorer
-        self._reranker: Reranker | None = None
-        self._made_of: dict[str, Any] = {}
+        self._made: tuple[Reranker, dict[str, Any]] | None = None
         self._ready()
 
     def warm_up(self) -> None:
@@ -148,24 +147,25 @@ class CrossEncoderRanker:
         """
         Release the model. A later run loads it again; a scorer that was handed in stays closed.
         """
-        if self._reranker is not None:
-            self._reranker.close()
-            self._reranker = None
+        made, self._made = self._made, None
+        if made is not None:
+            made[0].close()
 
     async def close_async(self) -> None:
         """
         Release the model without blocking the event loop. A later run loads it again.
         """
-        reranker, self._reranker = self._reranker, None
-        if reranker is not None:
-            await asyncio.to_thread(reranker.close)
+        made, self._made = self._made, None
+        if made is not None:
+            await asyncio.to_thread(made[0].close)
 
     def to_dict(self) -> dict[str, Any]:
         """
         Serialise the ranker's options.
 
         :returns: A dictionary for `from_dict`, which shares nothing with the ranker.
-        :raises ValueError: If the ranker was made with a scorer object, or the token is not from the environment.
+        :raises ValueError: If the ranker was made with a scorer object, the token is not from the environment, or an
+            option was assigned that is not allowed.
         """
         if self.scorer is not None:
             message = (
@@ -173,6 +173,7 @@ class CrossEncoderRanker:
                 "or set scorer= again after loading."
             )
             raise InvalidInputError(message)
+        self._ready()  # makes plain values of what was assigned since
         return default_to_dict(self, **{name: deepcopy(getattr(self, name)) for name in _OPTIONS}, scorer=None)
 
     @classmethod
@@ -251,10 +252,15 @@ class CrossEncoderRanker:
         if self.token is not None:
             hint = "Pass Secret.from_env_var('HF_TOKEN') or Secret.from_token(...)."
             token = check_kind(self.token, Secret, "token", hint)
-            options["token"] = token.resolve_value if self.scorer is None else None
-        if self._reranker is None or options != self._made_of:
-            self._reranker, self._made_of = Reranker.from_options(**options), options
-        return self._reranker
+            options["token"] = _Token(token) if self.scorer is None else None
+        made = self._made  # another thread may close the ranker meanwhile
+        if made is None or options != made[1]:
+            reranker = Reranker.from_options(**options)
+            plain = plain_options(options, reranker)
+            for name, value in plain.items():
+                setattr(self, name, value)
+            made = self._made = reranker, {**options, **plain}
+        return made[0]
 
     def _texts(self, documents: list[Document]) -> list[str]:
         """
@@ -274,6 +280,22 @@ class CrossEncoderRanker:
                 raise InvalidInputError(message)
             texts.append(self.embedding_separator.join(parts))
         return texts
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """
+    A secret as the core takes a token. Equal secrets are equal, so that rankers read from the same YAML share a model.
+    """
+
+    secret: Secret = field(repr=False)
+
+    def __call__(self) -> str | None:
+        """
+        The token, when the model is loaded.
+        """
+        token: str | None = self.secret.resolve_value()
+        return token
 
 
 def _unique(documents: list[Document]) -> list[Document]:
