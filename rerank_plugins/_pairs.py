@@ -190,7 +190,7 @@ class PairTokenizer:
             return encode(inputs)
         except (TypeError, UnicodeEncodeError):
             # Text with lone surrogates (broken by some extractors) is not valid Unicode.
-            return encode([tuple(map(_valid, texts)) for texts in inputs])
+            return encode([tuple(map(valid_text, texts)) for texts in inputs])
 
 
 def longest_first(query: int, passage: int, room: int) -> tuple[int, int]:
@@ -230,5 +230,5 @@ def pad_rows(
     return numbers, filled
 
 
-def _valid(text: str) -> str:
+def valid_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines
-from rerank_plugins._pairs import _valid
+from rerank_plugins._pairs import valid_text
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_collection
 
@@ -121,14 +121,14 @@ def _merged(
 
     def kept(text: str) -> str:
         """The first spelling of a text."""
-        text = _valid(text)
+        text = valid_text(text)
         return texts.setdefault(text_key(text), text)
 
     answers: dict[str, dict[str, None]] = {}
     negatives: dict[str, dict[str, None]] = {}
     queries: dict[str, str] = {}
     for question in questions:
-        query = _valid(question.query)
+        query = valid_text(question.query)
         key = text_key(query)
         queries.setdefault(key, query)
         answers.setdefault(key, {}).update(dict.fromkeys(map(kept, question.answers)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rerank_plugins._lines import json_rows, read_lines
-from rerank_plugins._pairs import _valid
+from rerank_plugins._pairs import valid_text
 from rerank_plugins.errors import InvalidInputError
 
 FILE_NAMES = ("pairs.jsonl", "pairs.jsonl.gz")
@@ -83,7 +83,7 @@ def _position(text: str, seed: int) -> float:
 def _parse(path: Path) -> Iterator[Pair]:
     for where, row in json_rows(read_lines(path), str(path)):
         try:
-            pair = Pair(_valid(row["query"]).strip(), _valid(row["positive"]).strip())
+            pair = Pair(valid_text(row["query"]).strip(), valid_text(row["positive"]).strip())
         except (KeyError, TypeError, AttributeError) as error:
             msg = f'{where}: expected {{"query": "...", "positive": "..."}} ({error!r})'
             raise InvalidInputError(msg) from error
