@@ -231,4 +231,5 @@ def pad_rows(
 
 
 def valid_text(text: str) -> str:
+    """The text with question marks where it is no valid Unicode."""
     return text.encode("utf-8", "replace").decode("utf-8")
