@@ -2,7 +2,7 @@
 
 import asyncio
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -10,6 +10,7 @@ from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from haystack.utils.misc import _deduplicate_documents
 
+from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
 from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale
 from rerank_plugins.wrapper import SCORER_OPTIONS, check_items, check_kind, plain_options, result_metadata
 
@@ -252,7 +253,7 @@ class CrossEncoderRanker:
         if self.token is not None:
             hint = "Pass Secret.from_env_var('HF_TOKEN') or Secret.from_token(...)."
             token = check_kind(self.token, Secret, "token", hint)
-            options["token"] = _Token(token) if self.scorer is None else None
+            options["token"] = SecretToken(token) if self.scorer is None else None
         made = self._made  # another thread may close the ranker meanwhile
         if made is None or options != made[1]:
             reranker = Reranker.from_options(**options)
@@ -280,22 +281,6 @@ class CrossEncoderRanker:
                 raise InvalidInputError(message)
             texts.append(self.embedding_separator.join(parts))
         return texts
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """
-    A secret as the core takes a token. Equal secrets are equal, so that rankers read from the same YAML share a model.
-    """
-
-    secret: Secret = field(repr=False)
-
-    def __call__(self) -> str | None:
-        """
-        The token, when the model is loaded.
-        """
-        token: str | None = self.secret.resolve_value()
-        return token
 
 
 def _unique(documents: list[Document]) -> list[Document]:
