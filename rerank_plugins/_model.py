@@ -123,6 +123,7 @@ def _download(settings: ModelSettings, patterns: list[str]) -> Path:
         HfHubHTTPError,
         HFValidationError,
         LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -165,7 +166,8 @@ def _download(settings: ModelSettings, patterns: list[str]) -> Path:
         reason = (
             "is not in the local cache, and local_files_only=True or the hub's offline mode "
             "forbids asking the hub"
-            if settings.local_files_only or error.__cause__ is None
+            if settings.local_files_only
+            or isinstance(error.__cause__, (OfflineModeIsEnabled, type(None)))
             else "is not in the local cache, and the hub did not answer"
         )
         message = (

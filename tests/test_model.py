@@ -281,6 +281,12 @@ def test_a_hub_that_does_not_answer_is_unreachable(tmp_path: Path) -> None:
     assert "model='embedded'" in told
 
 
+def test_the_hubs_offline_mode_is_named_and_not_taken_for_a_failure(tmp_path: Path) -> None:
+    told = error_in_a_process(tmp_path, HF_HUB_OFFLINE="1")
+    assert "HubUnreachableError" in told
+    assert "offline mode forbids asking the hub" in told
+
+
 def test_a_hub_behind_a_proxy_that_refuses_is_unreachable(tmp_path: Path) -> None:
     with refusing_proxy() as proxy:
         names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
