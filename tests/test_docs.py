@@ -1,5 +1,7 @@
 """Every Python block in pages and notebooks runs, and prints what the page says it prints."""
 
+import ast
+import inspect
 import itertools
 import json
 import re
@@ -8,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from rerank_plugins import CrossEncoderScorer
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -85,6 +89,15 @@ def test_the_readme_has_an_example_for_each_framework() -> None:
     code = "".join(code for code, _ in python_blocks(Path("README.md")))
     for package in ("haystack_integrations", "llama_index.postprocessor", "langchain_rerank"):
         assert package in code
+
+
+def test_the_table_of_options_has_each_option_with_its_default() -> None:
+    text = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", text.partition("## Options")[2], re.MULTILINE)
+    options = inspect.signature(CrossEncoderScorer).parameters
+    assert {name: ast.literal_eval(default) for name, default in rows} == {
+        name: option.default for name, option in options.items()
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
