@@ -241,6 +241,17 @@ def test_a_token_that_is_assigned_as_a_string_is_used_and_shown_nowhere(framewor
         assert one._reranker.scorer._settings.token is None
 
 
+@pytest.mark.parametrize("refused", [{"limit": 0}, {"nope": 0}, {"token": ["hf_secret"]}])
+@pytest.mark.parametrize("framework", ["llama_index", "langchain"])
+def test_a_token_is_not_shown_where_an_option_is_refused(
+    framework: str, refused: dict[str, Any]
+) -> None:
+    wrapper = WRAPPERS[framework]
+    with pytest.raises(ValueError, match="validation error") as caught:
+        wrapper.make(**{"token": "hf_secret", **in_words_of(wrapper, refused)})
+    assert "hf_secret" not in str(caught.value) + repr(caught.value)
+
+
 @pytest.mark.parametrize("framework", ["llama_index", "langchain"])
 def test_an_assignment_that_fails_changes_nothing(framework: str) -> None:
     component = WRAPPERS[framework].make(model="embedded", token="hf_first")

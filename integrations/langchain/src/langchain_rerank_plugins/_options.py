@@ -37,7 +37,11 @@ class RerankOptions(OptionFields, BaseModel):
         scorer: A ready scorer instead of a model and its options; left out of dumps.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # the token is in it
+    )
 
     model: Annotated[str, Checked] = "cross-encoder/ms-marco-MiniLM-L4-v2"
     scale: Annotated[ScoreScale, Checked] = "probability"

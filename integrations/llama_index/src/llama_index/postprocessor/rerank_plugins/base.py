@@ -37,7 +37,7 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         ValueError: An option is not allowed.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)  # the token is in it
 
     model: Annotated[str, Checked] = Field(
         default="cross-encoder/ms-marco-MiniLM-L4-v2",
