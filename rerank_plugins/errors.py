@@ -63,7 +63,7 @@ class ModelAccessError(ModelError, PermissionError):
 
 
 class HubUnreachableError(ModelError, ConnectionError):
-    """The hub did not answer (or may not be asked) and the model is not in the cache."""
+    """The hub did not answer, broke off or may not be asked: the model cannot be downloaded."""
 
 
 class NotACrossEncoderError(ModelError, ValueError):
