@@ -58,14 +58,12 @@ class _Text:
     """A text alone, without special tokens.
 
     Attributes:
-        text: The text itself.
         ids: Its ids as far as a pair can hold them.
         length: How many there are; if the text was not read to its end, at least so many.
         whole: Whether it was read to its end.
         size: Bytes that keeping it takes.
     """
 
-    text: str
     ids: Ids
     length: int
     whole: bool
@@ -115,33 +113,52 @@ class PairTokenizer:
         if self._frame is None:
             return self._encode_whole(pairs)
         queries = self._encode_texts({query for query, _ in pairs}, self._max_length)
-        passages = self._passages_of({passage for _, passage in pairs})
+        wanted = {passage for _, passage in pairs}
+        passages = {text: self._passages[text] for text in wanted if text in self._passages}
+        passages |= self._encode_texts(wanted - passages.keys(), self._max_length)
+        if self._room % 2:  # the longer text gets the odd place
+            self._read_on(pairs, queries, passages)
+        self._keep(passages)
         return [
             self._join(self._frame, queries[query], passages[passage]) for query, passage in pairs
         ]
 
     def _join(self, frame: Frame, query: _Text, passage: _Text) -> PairTokens:
-        lengths = query.length, passage.length
-        if self._room % 2 and not (query.whole and passage.whole):
-            lengths = self._lengths(query, passage)  # the longer one gets the odd place
-        first, second = longest_first(*lengths, self._room)
+        first, second = longest_first(query.length, passage.length, self._room)
         return PairTokens(
             input_ids=frame.ids(query.ids[:first], passage.ids[:second]),
             type_ids=self._type_ids(first, second),
-            truncated=first + second < sum(lengths),
+            truncated=first + second < query.length + passage.length,
         )
 
-    def _passages_of(self, wanted: set[str]) -> dict[str, _Text]:
-        """The passages' ids: those kept, and those that are from now on."""
-        known = {text: self._passages[text] for text in wanted if text in self._passages}
-        new = self._encode_texts(wanted - known.keys(), self._max_length)
-        for text in known:
+    def _read_on(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        queries: dict[str, _Text],
+        passages: dict[str, _Text],
+    ) -> None:
+        """Reads texts further until the longer one of each pair is known: once for all pairs."""
+        enough = self._max_length
+        while left := [
+            (query, passage)
+            for query, passage in pairs
+            if not min(queries[query], passages[passage], key=_length_and_end).whole
+        ]:
+            enough *= 2
+            for place, known in enumerate((queries, passages)):
+                texts = {pair[place] for pair in left}
+                short = {t for t in texts if not known[t].whole and known[t].length <= enough}
+                known.update(self._encode_texts(short, enough))
+
+    def _keep(self, passages: dict[str, _Text]) -> None:
+        """Keeps the ids of passages as those used last, as far as there is room for them."""
+        for text, found in passages.items():
+            before = self._passages.get(text)
+            self._now_kept += found.size - (before.size if before else 0)
+            self._passages[text] = found
             self._passages.move_to_end(text)
-        self._passages |= new
-        self._now_kept += sum(found.size for found in new.values())
         while self._now_kept > self._kept_bytes:
             self._now_kept -= self._passages.popitem(last=False)[1].size
-        return known | new
 
     def _encode_texts(self, texts: Collection[str], enough: int) -> dict[str, _Text]:
         """Each text alone, read to its end or until it has more ids than `enough`."""
@@ -155,18 +172,9 @@ class PairTokenizer:
                 if whole or len(encoding) > enough:
                     ids = token_ids(encoding.ids[: self._max_length])
                     size = sys.getsizeof(text) + ids.nbytes + _ENTRY_BYTES
-                    found[text] = _Text(text, ids, len(encoding), whole, size)
+                    found[text] = _Text(ids, len(encoding), whole, size)
             characters *= 2
         return found
-
-    def _lengths(self, query: _Text, passage: _Text) -> tuple[int, int]:
-        """Lengths of two texts, as exact as needed to tell which is longer."""
-        enough = self._max_length
-        while not min(query, passage, key=lambda text: (text.length, text.whole)).whole:
-            enough *= 2
-            found = self._encode_texts({query.text, passage.text}, enough)
-            query, passage = found[query.text], found[passage.text]
-        return query.length, passage.length
 
     def _encode_whole(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
         """The tokens of each pair as the tokenizer joins and cuts it."""
@@ -191,6 +199,11 @@ class PairTokenizer:
         except (TypeError, UnicodeEncodeError):
             # Text with lone surrogates (broken by some extractors) is not valid Unicode.
             return encode([tuple(map(valid_text, texts)) for texts in inputs])
+
+
+def _length_and_end(text: _Text) -> tuple[int, bool]:
+    """Orders texts by length; of two that seem equal, one that goes on is read first."""
+    return text.length, text.whole
 
 
 def longest_first(query: int, passage: int, room: int) -> tuple[int, int]:

@@ -168,11 +168,14 @@ def reading_all(serialized: str, max_length: int) -> PairTokenizer:
 def test_long_texts_read_in_part_give_the_pairs_of_whole_ones(kind: str, max_length: int) -> None:
     serialized = KINDS[kind]().to_str()
     texts = long_texts(120, max_length)
-    pairs = [*zip(texts[:60], texts[60:], strict=True), *(("sea", text) for text in texts[60:])]
+    short_queries = [("sea", text) for text in texts[60:]]
+    pairs = [*zip(texts[:60], texts[60:], strict=True), *short_queries]
     pairs += [(text, text) for text in texts[:5]] + [(text, f"{text} sea") for text in texts[:5]]
     tokenizer = PairTokenizer(serialized, max_length=max_length)
-    assert made(tokenizer, pairs) == made(reading_all(serialized, max_length), pairs)
+    all_read = reading_all(serialized, max_length)
+    assert made(tokenizer, short_queries) == made(all_read, short_queries)
     assert sum(not text.whole for text in tokenizer._passages.values()) > 10
+    assert made(tokenizer, pairs) == made(all_read, pairs)  # for long queries some are read on
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -202,6 +205,25 @@ def test_no_more_of_a_long_text_is_read_than_a_pair_needs() -> None:
         pair.truncated for pair in tokenizer.encode([("red sea", long), (long, "red " * 50)])
     )
     assert max(given) < 1000
+
+
+def test_a_query_longer_than_a_pair_is_read_once_for_all_long_passages() -> None:
+    tokenizer = PairTokenizer(KINDS["WordPiece"]().to_str(), max_length=16)
+    assert tokenizer._room % 2  # one token more is left of the longer text, whichever that is
+    given: list[str] = []
+    encode = tokenizer._encodings
+    tokenizer._encodings = lambda inputs, **options: (
+        given.extend(text for texts in inputs for text in texts),
+        encode(inputs, **options),
+    )[1]
+    query = "red sea " * 100
+    pairs = [(query, f"dog {'blue fish ' * (80 + number)}") for number in range(40)]
+    first = made(tokenizer, pairs)
+    assert sum(text.startswith("red") for text in given) < 10
+    given.clear()
+    assert made(tokenizer, pairs) == first
+    assert not any(text.startswith("dog") for text in given)
+    assert tokenizer._now_kept == sum(text.size for text in tokenizer._passages.values())
 
 
 def test_tokenizers_whose_tokens_may_cross_white_space_are_given_the_whole_text() -> None:
