@@ -5,7 +5,7 @@ RerankError
 ├── ModelError (RuntimeError)             the model could not be made ready
 │   ├── ModelNotFoundError (FileNotFoundError)   no such folder, hub id or revision
 │   ├── ModelAccessError (PermissionError)       private or gated: a token is needed
-│   ├── HubUnreachableError (ConnectionError)    the hub did not answer, nothing is cached
+│   ├── HubUnreachableError (ConnectionError)    the hub failed or may not be asked
 │   ├── NotACrossEncoderError (ValueError)       a model, but without a ranking head
 │   ├── LabelRequiredError (ValueError)          a head with several columns, none chosen
 │   ├── UnsafeWeightsError (ValueError)          no safetensors weights
