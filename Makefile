@@ -9,8 +9,9 @@ INTEGRATIONS := haystack llama_index langchain
 demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
 	$(BIN)/rerank demo
 
+# One thread a process: two that each want all cores wait for each other.
 test: $(VENV)/.dev  ## every test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.dev  ## lint, format, types, and the public names
 	$(BIN)/ruff check .

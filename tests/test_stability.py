@@ -1,9 +1,11 @@
 """A pair's score does not depend on its batch, its neighbours, or who else is scoring."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 
 from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.backends._choice import cpu_has_bf16
@@ -25,6 +27,15 @@ OFFERED = {
 
 bf16 rounds to 8 bits of mantissa, and sums in another order where the batch has another shape.
 """
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """Torch's products are split among threads here, whatever the environment says."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(2, before))
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
