@@ -283,6 +283,30 @@ class TestStopping:
             start.predict(PAIRS, show_progress_bar=False),
         )
 
+    def test_a_share_of_the_start_makes_the_mean_of_the_weights_and_looks_at_it(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        start, whole, mixed = load(tiny_model), load(tiny_model), load(tiny_model)
+        options = quick(tiny_model, epochs=2, looks=1)
+        self.train(whole, Looks(0.1, 0.2, 0.3), options, tmp_path / "whole")
+        sharing = replace(options, start_share=0.25)
+        figures = self.train(mixed, Looks(0.1, 0.2, 0.3, 0.6), sharing, tmp_path / "mixed")
+        assert figures.development_after == 0.6
+        begun, ended = start.state_dict(), whole.state_dict()
+        assert any(not torch.equal(begun[name], ended[name]) for name in begun)
+        for name, values in mixed.state_dict().items():
+            torch.testing.assert_close(values, 0.25 * begun[name] + 0.75 * ended[name])
+
+    def test_a_share_of_the_start_without_anything_gained_is_the_start(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        start, mixed = load(tiny_model), load(tiny_model)
+        options = quick(tiny_model, epochs=2, looks=1, start_share=0.25)
+        figures = self.train(mixed, Looks(0.9, 0.2, 0.3), options, tmp_path)
+        assert (figures.kept_step, figures.development_after) == (0, 0.9)
+        for name, values in mixed.state_dict().items():
+            assert torch.equal(values, start.state_dict()[name])
+
     def test_a_stopped_run_goes_on_and_ends_where_an_unbroken_one_ends(
         self, tiny_model: Path, tmp_path: Path
     ) -> None:
@@ -365,6 +389,8 @@ class TestErrors:
             ("looks", 0),
             ("patience", 0),
             ("depth", 0),
+            ("start_share", 1.0),
+            ("start_share", -0.1),
             ("model", 3),
             ("bi_encoder", 3),
         ],
