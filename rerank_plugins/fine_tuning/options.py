@@ -67,6 +67,14 @@ class FineTuningOptions:
         check_text(self.model, "model")
         if self.bi_encoder is not None:
             check_text(self.bi_encoder, "bi_encoder")
+        for name in ("epochs", "learning_rate", "development", "held_out", "start_share"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                message = f"{name}={value!r}: allowed is a number."
+                raise InvalidInputError(message)
+        for name in ("questions", "max_length"):
+            if getattr(self, name) is not None:
+                check_positive_int(getattr(self, name), name)
         for name in ("batch_size", "negatives", "looks", "patience", "depth"):
             check_positive_int(getattr(self, name), name)
         for name, allowed, fits in (
