@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=240, help="how many to use")
     parser.add_argument("--epochs", type=float, default=1, help="how often each is seen")
     parser.add_argument("--max-length", type=int, default=128, help="tokens of a pair in training")
+    parser.add_argument("--start-share", type=float, default=0, help="of the start's weights")
     arguments = parser.parse_args()
     options = FineTuningOptions(
         model=arguments.model,
@@ -60,6 +61,7 @@ def main() -> None:
         learning_rate=1e-4,
         development=0.05,
         looks=1,
+        start_share=arguments.start_share,
         depth=DEPTH,
     )
     result = fine_tune(arguments.pairs, arguments.output, options, progress=True)

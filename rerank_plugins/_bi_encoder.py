@@ -30,7 +30,10 @@ def load_bi_encoder(
     )
     try:
         loaded: SentenceTransformer = library.SentenceTransformer(
-            model, device=device, local_files_only=local_files_only
+            model,
+            device=device,
+            local_files_only=local_files_only,
+            model_kwargs={"use_safetensors": True},  # pickled weights can run code
         )
     except (OSError, ValueError) as error:
         message = (

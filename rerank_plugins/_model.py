@@ -55,6 +55,11 @@ def check_reference(model: Any) -> str:
     return os.fspath(model)
 
 
+def is_on_disk(model: str) -> bool:
+    """Whether no hub is asked for the model."""
+    return model == EMBEDDED or Path(model).expanduser().is_dir()
+
+
 def locate(settings: ModelSettings) -> Path:
     """The folder with the model's files, downloaded if need be, after a look into them.
 
@@ -106,7 +111,8 @@ def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file, `{}` where the file is absent or holds something else."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError, ValueError):  # or no UTF-8, or no JSON
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
+        # absent, or no UTF-8, or no JSON
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -190,6 +196,9 @@ def _inspect(folder: Path, settings: ModelSettings, *, weights_listed: bool = Tr
     config = read_json(folder / "config.json")
     saved_as = read_json(folder / "config_sentence_transformers.json").get("model_type")
     has_modules = (folder / "modules.json").is_file()
+    if not config and (folder / "config.json").is_file():
+        message = f"{name!r} is damaged: its config.json is no JSON object. Save the model again."
+        raise ModelNotFoundError(message)
     if not config and not has_modules:
         message = f"{name!r} holds no model: it has no config.json. Save one with save_pretrained."
         raise ModelNotFoundError(message)

@@ -2,7 +2,9 @@
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from rerank_plugins.errors import InvalidInputError
@@ -161,6 +163,37 @@ def check_flag(value: Any, name: str) -> bool:
         message = f"{name} must be True or False, but got {described(value)}."
         raise InvalidInputError(message)
     return value
+
+
+def check_token(token: Any) -> str | Callable[[], str | None] | None:
+    """`token`, if it is a string, a function that gives one, or None; it is not shown."""
+    if token is None or isinstance(token, str):
+        return token
+    if callable(token):
+        given: Callable[[], str | None] = token
+        return given
+    message = (
+        f"token must be a string or a function that gives one, but got {type(token).__name__}. "
+        "Pass None to use the one that `hf auth login` saved."
+    )
+    raise InvalidInputError(message)
+
+
+def check_folder(folder: Any, name: str) -> Path | None:
+    """`folder` as a path, or None."""
+    if folder is None or isinstance(folder, (str, os.PathLike)):
+        return None if folder is None else Path(folder)
+    message = f"{name} must be a folder's path, but got {described(folder)}."
+    raise InvalidInputError(message)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the folder that is to be written to, with its parents, if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{folder} cannot be made: {error.strerror}. Give another output folder."
+        raise InvalidInputError(message) from error
 
 
 def _number(value: Any) -> float:

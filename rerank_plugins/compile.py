@@ -14,10 +14,18 @@ from rerank_plugins._model import (
     locate,
     read_json,
 )
-from rerank_plugins._validation import check_choice, check_pairs
+from rerank_plugins._validation import (
+    check_choice,
+    check_flag,
+    check_folder,
+    check_pairs,
+    check_text,
+    check_token,
+    make_folder,
+)
 from rerank_plugins.backends._bundle import FORMAT, model_digest
 from rerank_plugins.backends._choice import check_installed, choose
-from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.errors import InvalidInputError, UnsupportedOptionError
 
 COMPILED_BACKENDS = ("openvino", "onnx")
 COMPILED_PRECISIONS = ("fp32", "bf16", "int8")
@@ -62,13 +70,13 @@ def compile_model(
     """
     settings = ModelSettings(
         model=check_reference(model),
-        revision=revision,
+        revision=None if revision is None else check_text(revision, "revision"),
         device="cpu",
         backend=check_choice(backend, "backend", COMPILED_BACKENDS),
         precision=check_choice(precision, "precision", COMPILED_PRECISIONS),
-        local_files_only=local_files_only,
-        token=token,
-        cache_folder=None if cache_folder is None else Path(cache_folder),
+        local_files_only=check_flag(local_files_only, "local_files_only"),
+        token=check_token(token),
+        cache_folder=check_folder(cache_folder, "cache_folder"),
     )
     pairs = None if calibration is None else _checked(calibration, precision)
     target = _checked_target(Path(output).expanduser().resolve())
@@ -77,10 +85,16 @@ def compile_model(
     if is_bundle(folder):
         message = f"{settings.model!r} is a bundle already. Pass the model that it was made from."
         raise InvalidInputError(message)
-    plan = choose(settings, folder)
+    try:
+        plan = choose(settings, folder)
+    except UnsupportedOptionError as error:
+        if "'torch'" not in str(error):
+            raise
+        message = f"{error} That is a scorer's option: torch needs no bundle and makes none."
+        raise UnsupportedOptionError(message) from error
     from rerank_plugins.backends._compilation import compile_into
 
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     partial = Path(tempfile.mkdtemp(".partial", f"{target.name}.", target.parent))
     try:
         compile_into(

@@ -7,20 +7,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import fields, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Self
 
 from rerank_plugins import _registry
 from rerank_plugins._contract import Scorer, result_of
 from rerank_plugins._labels import check_label
-from rerank_plugins._model import ModelSettings, check_reference
+from rerank_plugins._model import ModelSettings, check_reference, is_on_disk
 from rerank_plugins._validation import (
     check_choice,
     check_devices,
     check_flag,
+    check_folder,
     check_positive_int,
     check_seconds,
     check_text,
+    check_token,
 )
 from rerank_plugins.backends import BACKENDS, PRECISIONS, PairOptions
 from rerank_plugins.errors import InvalidInputError, ScorerClosedError
@@ -100,15 +101,17 @@ class CrossEncoderScorer(Scorer):
         max_queue_pairs: int | None = 100_000,
     ) -> None:
         devices = check_devices(device)
+        model = check_reference(model)
+        token = check_token(token)
         self._settings = ModelSettings(
-            model=check_reference(model),
+            model=model,
             revision=None if revision is None else check_text(revision, "revision"),
             device=devices[0],
             backend=check_choice(backend, "backend", BACKENDS),
             precision=check_choice(precision, "precision", PRECISIONS),
             local_files_only=check_flag(local_files_only, "local_files_only"),
-            token=token if token is None or callable(token) else check_text(token, "token"),
-            cache_folder=None if cache_folder is None else Path(cache_folder),
+            token=None if is_on_disk(model) else token,  # nobody asks for it: all share the model
+            cache_folder=check_folder(cache_folder, "cache_folder"),
             trust_remote_code=check_flag(trust_remote_code, "trust_remote_code"),
         )
         if max_length is not None:

@@ -1,6 +1,7 @@
 """What the wrappers of frameworks share: options in, documents checked, results described.
 
-Our own are made with it, and another framework's could be. Imports no framework, no pydantic.
+Our own are made with it, and another framework's could be. Imports no framework, and pydantic only
+where a model of pydantic's is used.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,8 +9,10 @@ from inspect import signature
 from os import PathLike, fspath
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from rerank_plugins._validation import described
-from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.errors import InvalidInputError, RerankError
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import Ranked
 from rerank_plugins.scorer import CrossEncoderScorer
@@ -53,22 +56,28 @@ def check_items(items: object, kind: type[Any], name: str) -> list[Any]:
 
 
 def result_metadata(
-    ranked: Ranked, metadata: Mapping[str, Any], *, retrieval_score: float | None = None
+    ranked: Ranked, metadata: Mapping[str, Any], *, retrieval_score: Any = None
 ) -> dict[str, Any]:
     """What a wrapper adds to a document's metadata, besides the score itself.
 
     Args:
         ranked: The document's place in the ranking.
         metadata: The metadata that the document came with.
-        retrieval_score: The first stage's score. One that an earlier reranking kept stays.
+        retrieval_score: The score that it came with. It is the first stage's unless the metadata
+            tell of an earlier reranking; what that one kept stays.
 
     Returns:
-        `relevance_score_scale`, `relevance_truncated`, and `retrieval_score` if there is one.
+        `relevance_score_scale`, `relevance_truncated`, and `retrieval_score` if the first stage's
+        is known, numpy's numbers as Python's.
     """
     added = {"relevance_score_scale": ranked.scale, "relevance_truncated": ranked.truncated}
+    if "retrieval_score" in metadata or "relevance_score_scale" in metadata:
+        retrieval_score = metadata.get("retrieval_score")
     if retrieval_score is None:
         return added
-    return {**added, "retrieval_score": metadata.get("retrieval_score", retrieval_score)}
+    if isinstance(retrieval_score, np.generic):
+        retrieval_score = retrieval_score.item()
+    return {**added, "retrieval_score": retrieval_score}
 
 
 def plain_options(options: Mapping[str, Any], reranker: Reranker) -> dict[str, Any]:
@@ -104,11 +113,23 @@ class OptionFields:
     `_reranker: Reranker = PrivateAttr()`.
 
     Raises:
-        InvalidInputError: An option is not allowed.
+        InvalidInputError: An option is not allowed. What pydantic itself checks, such as the names
+            of options, is its `ValidationError`; both are a `ValueError`.
     """
 
     model_fields: ClassVar[dict[str, Any]]
     _reranker: Reranker
+
+    def __init__(self, **values: Any) -> None:
+        from pydantic import ValidationError
+
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            causes = [found.get("ctx", {}).get("error") for found in error.errors()]
+            if isinstance(causes[0], RerankError):
+                raise causes[0] from None  # as every other use of the options raises it
+            raise
 
     def model_post_init(self, context: Any, /) -> None:
         """Has the core check all options; loads nothing."""
@@ -144,8 +165,24 @@ class OptionFields:
         return copied
 
     def __getstate__(self) -> dict[Any, Any]:
+        own: Any = self
+        fields, private = dict(self.__dict__), dict(own.__pydantic_private__)
         state: Any = super().__getstate__()
-        return {**state, "__dict__": {**state["__dict__"], "token": None}}
+        state = {
+            name: dict(part) if isinstance(part, dict) else part for name, part in state.items()
+        }
+        # LlamaIndex deletes what cannot be pickled, and from the model itself too.
+        self.__dict__.update(fields)
+        own.__pydantic_private__.update(private)
+        if fields.get("scorer") is not None and "scorer" not in state["__dict__"]:
+            name = type(self).__name__
+            message = (
+                f"This {name} cannot be pickled: its scorer cannot. Give it model= and options "
+                "instead, or a scorer that pickles."
+            )
+            raise InvalidInputError(message)
+        state["__dict__"]["token"] = None
+        return dict(state)
 
     def warm_up(self) -> None:
         """Loads the model now, so that the first request does not wait for it."""

@@ -21,7 +21,7 @@ from rerank_plugins import (
 )
 from rerank_plugins.backends import _cache
 from rerank_plugins.demo import load_corpus, load_questions
-from tests.tiny_models import edit_json
+from tests.tiny_models import edit_json, save_tiny_cross_encoder
 
 PAIRS = [("what is a red fox", "the red fox is a small dog"), ("sea", "the sea is water " * 40)]
 WITHOUT_TORCH = (
@@ -222,7 +222,23 @@ def test_compiling_checks_its_options(tmp_path: Path) -> None:
             compile_model("embedded", tmp_path / "new", **options)
     with pytest.raises(InvalidInputError, match="no pairs"):
         compile_model("embedded", tmp_path / "new", precision="int8", calibration=[])
+    for options in ({"revision": 3}, {"token": 7}, {"cache_folder": 5}, {"local_files_only": "no"}):
+        with pytest.raises(InvalidInputError, match="|".join(options)):
+            compile_model("embedded", tmp_path / "new", **options)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInputError, match=r"file cannot be made: .*another output"):
+        compile_model("embedded", tmp_path / "file" / "bundle", backend="onnx")
+
+
+def test_torch_is_said_to_be_no_way_to_a_bundle(tmp_path: Path) -> None:
+    save_tiny_cross_encoder(tmp_path / "model")
+    edit_json(tmp_path / "model" / "config.json", architectures=["OwnForSequenceClassification"])
+    with pytest.raises(UnsupportedOptionError, match="torch needs no bundle and makes none"):
+        compile_model(tmp_path / "model", tmp_path / "bundle", backend="onnx")
 
 
 def test_processes_that_start_at_once_compile_one_graph(

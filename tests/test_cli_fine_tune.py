@@ -45,6 +45,7 @@ def test_what_is_wrong_is_one_line_in_the_words_of_the_command(
     for data, option, message in (
         (few, "--seed=1", "3 different questions"),
         (pairs, "--learning-rate=1", "--learning-rate 1.0: allowed is above 0"),
+        (pairs, "--start-share=1", "--start-share 1.0: allowed is 0 or more and below 1"),
         (pairs, "--bi-encoder=/none", "--bi-encoder /none could not be loaded"),
     ):
         assert main(["train", str(data), f"-o{tmp_path / 'x'}", f"-m{tiny_model}", option]) == 1

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -284,3 +285,30 @@ def _out(rerank: Run, *arguments: object) -> list[str]:
 
 def _unpacked(path: Path) -> bytes:
     return gzip.decompress(path.read_bytes())
+
+
+def test_prompt_and_prefixes_reach_the_model(rerank: Run, lines: Path) -> None:
+    given = ("--prompt", "in kitchens: ", "--query-prefix", "q: ", "--passage-prefix", "p: ")
+    code, out, _ = rerank("rank", QUERY, lines, *given, "--json")
+    options = {"prompt": "in kitchens: ", "query_prefix": "q: ", "passage_prefix": "p: "}
+    with Reranker(CrossEncoderScorer("embedded", **options)) as reranker:
+        ranking = reranker.rank(QUERY, PASSAGES)
+    scores = [pytest.approx(ranked.score, abs=1e-6) for ranked in ranking]
+    assert (code, [found["score"] for found in json.loads(out)]) == (0, scores)
+    plain = json.loads(rerank("rank", QUERY, lines, "--json")[1])
+    assert [found["score"] for found in plain] != scores
+
+
+@pytest.mark.parametrize("command", ["rank", "plan"])
+def test_code_of_a_model_is_run_if_the_option_allows_it(
+    rerank: Run, lines: Path, tiny_model: Path, tmp_path: Path, command: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    config = json.loads((folder / "config.json").read_text())
+    written(folder / "config.json", json.dumps({**config, "auto_map": {"AutoModel": "own.Model"}}))
+    arguments = (QUERY, lines, "-m", folder) if command == "rank" else (folder,)
+    code, _, err = rerank(command, *arguments)
+    assert code == 1
+    assert "pass --trust-remote-code." in err
+    assert rerank(command, *arguments, "--trust-remote-code")[0] == 0

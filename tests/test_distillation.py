@@ -130,6 +130,23 @@ class TestCrossTeacher:
         assert float(other) == pytest.approx(2 * float(half))
         assert float(half) > 0.1
 
+    def test_joint_teachers_are_one_distribution_of_the_added_scores(self) -> None:
+        cosines = np.array([0.5, 0.1, 0.3], np.float32)
+        group = Group(
+            "q", ["a", "b", "c"], cosines, 0.0, [False] * 3, np.zeros(4), np.zeros((3, 4))
+        )
+        targets = Targets.of([group])
+        config = LoopConfig(teacher_scale=10.0, cross_teacher_scale=0.5, joint_teachers=True)
+        cross = torch.tensor([1.0, 7.0, -2.0])
+        added = 10 * torch.from_numpy(cosines) + 0.5 * cross
+        right, _ = group_loss(added + 3, targets, config, cross)
+        assert float(right) == pytest.approx(0, abs=1e-6)
+        for alone in (10 * torch.from_numpy(cosines), 0.5 * cross):
+            wrong, _ = group_loss(alone, targets, config, cross)
+            assert float(wrong) > 0.1
+            twice, _ = group_loss(alone, targets, replace(config, teacher_weight=2.0), cross)
+            assert float(twice) == pytest.approx(2 * float(wrong))
+
     def test_gives_the_logits_of_the_model_that_was_saved(self, tmp_path: Path) -> None:
         base = save_tiny_encoder(tmp_path / "base")
         student = build_student(base, (0, 1, 0), 3).half().float()

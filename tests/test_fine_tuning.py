@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from sentence_transformers import CrossEncoder
 from sentence_transformers.base.evaluation import BaseEvaluator
 
@@ -29,7 +30,7 @@ from rerank_plugins.fine_tuning.measuring import development_evaluator
 from rerank_plugins.fine_tuning.mining import TrainingRow
 from rerank_plugins.fine_tuning.trainer import train
 from tests.domain import domain_rows, write_pairs
-from tests.tiny_models import save_tiny_cross_encoder
+from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder
 from tests.wrappers import WRAPPERS
 
 PAIRS = [("where is the red fox", "the red fox is in the house"), ("a b", "the sea")]
@@ -283,6 +284,30 @@ class TestStopping:
             start.predict(PAIRS, show_progress_bar=False),
         )
 
+    def test_a_share_of_the_start_makes_the_mean_of_the_weights_and_looks_at_it(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        start, whole, mixed = load(tiny_model), load(tiny_model), load(tiny_model)
+        options = quick(tiny_model, epochs=2, looks=1)
+        self.train(whole, Looks(0.1, 0.2, 0.3), options, tmp_path / "whole")
+        sharing = replace(options, start_share=0.25)
+        figures = self.train(mixed, Looks(0.1, 0.2, 0.3, 0.6), sharing, tmp_path / "mixed")
+        assert figures.development_after == 0.6
+        begun, ended = start.state_dict(), whole.state_dict()
+        assert any(not torch.equal(begun[name], ended[name]) for name in begun)
+        for name, values in mixed.state_dict().items():
+            torch.testing.assert_close(values, 0.25 * begun[name] + 0.75 * ended[name])
+
+    def test_a_share_of_the_start_without_anything_gained_is_the_start(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        start, mixed = load(tiny_model), load(tiny_model)
+        options = quick(tiny_model, epochs=2, looks=1, start_share=0.25)
+        figures = self.train(mixed, Looks(0.9, 0.2, 0.3), options, tmp_path)
+        assert (figures.kept_step, figures.development_after) == (0, 0.9)
+        for name, values in mixed.state_dict().items():
+            assert torch.equal(values, start.state_dict()[name])
+
     def test_a_stopped_run_goes_on_and_ends_where_an_unbroken_one_ends(
         self, tiny_model: Path, tmp_path: Path
     ) -> None:
@@ -365,6 +390,12 @@ class TestErrors:
             ("looks", 0),
             ("patience", 0),
             ("depth", 0),
+            ("start_share", 1.0),
+            ("epochs", "2"),
+            ("held_out", None),
+            ("questions", "all"),
+            ("max_length", 40.5),
+            ("start_share", -0.1),
             ("model", 3),
             ("bi_encoder", 3),
         ],
@@ -412,6 +443,26 @@ class TestErrors:
         options = quick(tiny_model, bi_encoder="/none/of/this")
         with pytest.raises(InvalidInputError, match="bi_encoder='/none/of/this' could not be"):
             fine_tune(pairs, tmp_path / "out", options)
+
+    def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        data = write_pairs(tmp_path / "pairs.jsonl", domain_rows())
+        with pytest.raises(InvalidInputError, match=r"pairs\.jsonl/out cannot be made"):
+            fine_tune(data, data / "out", quick(tiny_model))
+
+    def test_a_bi_encoder_with_pickled_weights_is_refused(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        save_tiny_encoder(tmp_path / "encoder")
+        weights = tmp_path / "encoder" / "model.safetensors"
+        torch.save(load_file(weights), weights.with_name("pytorch_model.bin"))
+        weights.unlink()
+        data = write_pairs(tmp_path / "pairs.jsonl", domain_rows())
+        with pytest.raises(InvalidInputError, match=r"bi_encoder=.*safetensors"):
+            fine_tune(
+                data, tmp_path / "out", quick(tiny_model, bi_encoder=str(tmp_path / "encoder"))
+            )
 
     def test_the_model_to_start_from_is_not_written_over(
         self, result: FineTuningResult, pairs: Path

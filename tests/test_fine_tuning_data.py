@@ -71,6 +71,24 @@ class TestReading:
         assert data.questions == [LabelledQuestion("query q", ("text a",), ("text b",))]
         assert sorted(data.passages) == ["text a", "text b", "text c"]
 
+    def test_packed_training_judgements_are_read_and_those_to_measure_by_are_not(
+        self, tmp_path: Path
+    ) -> None:
+        head = "query-id\tcorpus-id\tscore\n"
+        corpus = [{"_id": name, "text": f"text {name}"} for name in "abc"]
+        queries = [{"_id": name, "text": f"query {name}"} for name in "qr"]
+        for name, rows in (("corpus", corpus), ("queries", queries)):
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            (tmp_path / f"{name}.jsonl").write_text(text)
+        (tmp_path / "qrels").mkdir()
+        with gzip.open(tmp_path / "qrels" / "test.tsv.gz", "wt") as lines:
+            lines.write(f"{head}r\tc\t1\n")
+        with pytest.raises(InvalidInputError, match=r"neither qrels/train\.tsv nor qrels\.tsv"):
+            read_training_data(tmp_path)
+        with gzip.open(tmp_path / "qrels" / "train.tsv.gz", "wt") as lines:
+            lines.write(f"{head}q\ta\t1\n")
+        assert [one.query for one in read_training_data(tmp_path).questions] == ["query q"]
+
     def test_half_a_character_becomes_a_question_mark_in_pairs_and_in_a_beir_folder(
         self, tmp_path: Path
     ) -> None:

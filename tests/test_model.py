@@ -100,6 +100,28 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     assert "safetensors" in str(error)
 
 
+def test_weights_that_do_not_fit_their_configuration_are_an_error_of_the_model(
+    tmp_path: Path,
+) -> None:
+    save_tiny_cross_encoder(tmp_path)
+    edit_json(tmp_path / "config.json", hidden_size=64)
+    for device in (None, "cpu"):
+        error = load_error(tmp_path, device=device)
+        assert isinstance(error, ModelError)
+        assert "could not be loaded" in str(error)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", ""])
+def test_a_broken_configuration_is_not_taken_for_a_missing_one(
+    tmp_path: Path, content: str
+) -> None:
+    save_tiny_cross_encoder(tmp_path)
+    (tmp_path / "config.json").write_text(content)
+    error = load_error(tmp_path)
+    assert isinstance(error, ModelNotFoundError)
+    assert "its config.json is no JSON object" in str(error)
+
+
 def test_code_that_comes_with_a_model_needs_trust(tmp_path: Path) -> None:
     save_tiny_cross_encoder(tmp_path)
     edit_json(tmp_path / "config.json", auto_map={"AutoModel": "modeling_own.OwnModel"})

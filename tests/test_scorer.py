@@ -254,6 +254,21 @@ def test_scorers_with_other_settings_do_not_share_a_model(tiny_model: Path) -> N
         assert one._shared is not other._shared
 
 
+def test_a_token_does_not_keep_scorers_of_a_model_on_disk_apart(tiny_model: Path) -> None:
+    for model in (tiny_model, "embedded"):
+        with (
+            CrossEncoderScorer(model) as one,
+            CrossEncoderScorer(model, token="hf_secret") as other,
+            CrossEncoderScorer(model, token=lambda: None) as third,
+        ):
+            assert one._shared is other._shared is third._shared
+    with (
+        CrossEncoderScorer("cross-encoder/some-model") as one,
+        CrossEncoderScorer("cross-encoder/some-model", token="hf_secret") as other,
+    ):
+        assert one._shared is not other._shared
+
+
 def test_the_last_close_releases_model_and_thread(tiny_model: Path) -> None:
     first, second = CrossEncoderScorer(tiny_model), CrossEncoderScorer(tiny_model)
     first.warm_up()
@@ -474,6 +489,7 @@ def test_a_progress_bar_is_shown_if_asked_for(
         ({"label": True}, "label must be the index"),
         ({"label": 1.0}, "label must be the index"),
         ({"token": 7}, "token must be a string"),
+        ({"cache_folder": 5}, "cache_folder must be a folder's path"),
         ({"local_files_only": "no"}, "local_files_only must be True or False"),
         ({"trust_remote_code": "false"}, "trust_remote_code must be True or False"),
         ({"progress_bar": 1}, "progress_bar must be True or False"),

@@ -287,6 +287,14 @@ class TestRun:
                 "1 or more beside distil_steps",
             ),
             ({"loop": LoopConfig(cross_teacher_weight=1.0)}, "0 without a cross_teacher"),
+            ({"loop": LoopConfig(joint_teachers=True)}, "false without a cross_teacher"),
+            (
+                {
+                    "loop": LoopConfig(joint_teachers=True, cross_teacher_weight=1.0),
+                    "cross_teacher": "model",
+                },
+                "0 beside joint_teachers",
+            ),
             ({"start": "embedded"}, "none beside siamese_steps"),
         ],
     )

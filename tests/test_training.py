@@ -955,7 +955,7 @@ class TestConfig:
             for name in {entry.name for entry in fields(kind)} - {"views"}:
                 wrong = {name: [None]}
                 table = {**kept, **(wrong if where is None else {where: wrong})}
-                with pytest.raises(InvalidInputError, match=f"{name} is .*; allowed is a"):
+                with pytest.raises(InvalidInputError, match=f"{name} is .*; allowed is (a|true)"):
                     TrainingConfig.from_table(table)
 
     def test_a_whole_number_is_a_number(self) -> None:
@@ -998,6 +998,11 @@ class TestConfig:
             ({"loop": {"average_decay": 1.0}}, "below 1"),
             ({"loop": {"steps": 0}}, "1 or more"),
             ({"loop": {"steps": 10}}, "warmup_steps"),
+            ({"loop": {"warmup_steps": -1}}, r"loop\.warmup_steps is -1; allowed is 0 or more"),
+            ({"loop": {"decay_steps": -1}}, r"loop\.decay_steps is -1; allowed is 0 or more"),
+            ({"loop": {"learning_rate": 0.0}}, r"loop\.learning_rate is 0\.0; allowed is above 0"),
+            ({"mining": {"middle": -1}}, r"mining\.middle is -1; allowed is 0 or more"),
+            ({"mining": {"depth": 0}}, r"mining\.depth is 0; allowed is 1 or more"),
             ({"loop": {"speed": 10}}, "unknown entries speed"),
             ({"base": 5}, "base is 5; allowed is a text"),
             ({"layers": 4}, r"layers is 4; allowed is a list of whole numbers, such as \[0, 2\]"),
@@ -1016,6 +1021,10 @@ class TestConfig:
             ({"loop": 5}, "loop is 5; allowed is a table"),
             ({"mining": {"nearest": 3.5}}, r"mining\.nearest is 3\.5"),
             ({"loop": {"passages": 4.0}}, r"loop\.passages is 4\.0; allowed is a whole number"),
+            (
+                {"loop": {"joint_teachers": 1}},
+                r"loop\.joint_teachers is 1; allowed is true or false",
+            ),
             ({"loop": {"learning_rate": "1e-4"}}, r"loop\.learning_rate is '1e-4'; allowed is a"),
         ],
     )

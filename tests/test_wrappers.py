@@ -1,6 +1,7 @@
 """One case table for the three wrappers: equal rankings, equal scores, equal refusals."""
 
 import inspect
+import json
 import pickle
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -15,11 +16,13 @@ from rerank_plugins import (
     CrossEncoderScorer,
     InvalidInputError,
     PairScores,
+    Ranked,
     Reranker,
     RerankError,
     Scorer,
 )
 from rerank_plugins.testing import DeterministicScorer
+from rerank_plugins.wrapper import result_metadata
 from tests.wrappers import WRAPPERS, Wrapper
 
 PASSAGES = [
@@ -149,13 +152,12 @@ def test_every_wrapper_refuses_bad_options_in_the_words_of_the_core(
         given = in_words_of(wrapper, options)
         if "model" not in given:
             given["model"] = "embedded"
-        with pytest.raises(ValueError, match="but got") as caught:
-            wrapper.rank("q", [], **given)
+        with pytest.raises(InvalidInputError, match="but got") as caught:
+            wrapper.make(**given)
         messages.append(str(caught.value).replace(wrapper.limit, "top_k"))
     with pytest.raises(RerankError) as core:
         Reranker.from_options(**{"top_k" if k == "limit" else k: v for k, v in options.items()})
-    for message in messages:
-        assert str(core.value) in message
+    assert messages == [str(core.value)] * len(WRAPPERS)
 
 
 @pytest.mark.parametrize("path", ["run", "arun"])
@@ -228,9 +230,9 @@ def test_every_wrapper_writes_down_numpys_numbers_and_paths(
 
 @pytest.mark.parametrize("framework", ["llama_index", "langchain"])
 def test_a_token_that_is_assigned_as_a_string_is_used_and_shown_nowhere(framework: str) -> None:
-    component = WRAPPERS[framework].make(model="embedded")
+    component = WRAPPERS[framework].make(model="some/model")
     component.token = "hf_secret"
-    copied = WRAPPERS[framework].make(model="embedded").model_copy(update={"token": "hf_secret"})
+    copied = WRAPPERS[framework].make(model="some/model").model_copy(update={"token": "hf_secret"})
     for one in (component, copied):
         assert one._reranker.scorer._settings.token == "hf_secret"
         shown = repr(one) + str(one.model_dump()) + one.model_dump_json()
@@ -247,7 +249,7 @@ def test_a_token_is_not_shown_where_an_option_is_refused(
     framework: str, refused: dict[str, Any]
 ) -> None:
     wrapper = WRAPPERS[framework]
-    with pytest.raises(ValueError, match="validation error") as caught:
+    with pytest.raises(ValueError, match=r"validation error|but got") as caught:
         wrapper.make(**{"token": "hf_secret", **in_words_of(wrapper, refused)})
     assert "hf_secret" not in str(caught.value) + repr(caught.value)
 
@@ -257,7 +259,7 @@ def test_an_assignment_that_fails_changes_nothing(framework: str) -> None:
     component = WRAPPERS[framework].make(model="embedded", token="hf_first")
     with pytest.raises(InvalidInputError, match=r"token must be a SecretStr, but got list\."):
         component.token = ["hf_secret"]
-    with pytest.raises(TypeError):
+    with pytest.raises(InvalidInputError, match="cache_folder must be a folder's path"):
         component.cache_folder = 3
     assert component.token.get_secret_value() == "hf_first"
     assert component.cache_folder is None
@@ -352,3 +354,21 @@ def test_every_wrapper_takes_a_scorer_with_nothing_but_submit(framework: str, pa
 def test_haystacks_telemetry_names_a_scorer_with_nothing_but_submit() -> None:
     component = WRAPPERS["haystack"].make(scorer=Bare())
     assert component._get_telemetry_data() == {"model": "Bare"}
+
+
+def test_a_score_of_numpys_is_kept_as_one_of_pythons() -> None:
+    ranked = Ranked(index=0, score=0.5, scale="probability", truncated=False)
+    for score in (np.float32(0.25), np.float64(0.25)):
+        found = result_metadata(ranked, {"page": 1}, retrieval_score=score)
+        assert (type(found["retrieval_score"]), found["retrieval_score"]) == (float, 0.25)
+        again = result_metadata(ranked, {"retrieval_score": score}, retrieval_score=0.5)
+        assert json.loads(json.dumps(again))["retrieval_score"] == 0.25
+
+
+def test_the_score_of_an_earlier_reranking_is_not_taken_for_the_first_stages() -> None:
+    ranked = Ranked(index=0, score=0.5, scale="probability", truncated=False)
+    once = result_metadata(ranked, {"page": 1})
+    assert "retrieval_score" not in result_metadata(ranked, once, retrieval_score=0.9)
+    kept = result_metadata(ranked, {**once, "retrieval_score": 0.1}, retrieval_score=0.9)
+    assert kept["retrieval_score"] == 0.1
+    assert result_metadata(ranked, {"page": 1}, retrieval_score=0.9)["retrieval_score"] == 0.9

@@ -43,7 +43,8 @@ def load_cross_encoder(
             )
     except (RuntimeError, AssertionError) as error:
         if device in (None, "cpu"):
-            raise
+            message = f"{settings.model!r} could not be loaded: {error}"
+            raise ModelError(message) from error
         message = (
             f"device={device!r} cannot be used here: {error}. "
             "Pass device='cpu', or None to let the backend choose."

@@ -57,6 +57,7 @@ def demo(
     max_length: options.MaxLength = None,
     label: options.Label = None,
     local_files_only: options.LocalFilesOnly = False,
+    trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Searches a small corpus with BM25, reranks what it finds, and shows the difference.
 
@@ -75,6 +76,7 @@ def demo(
         max_length=max_length,
         label=label,
         local_files_only=local_files_only,
+        trust_remote_code=trust_remote_code,
     )
     run_demo(Console(), scorer, query=query)
 

@@ -72,6 +72,7 @@ def plan(
     revision: options.Revision = None,
     device: options.Device = None,
     local_files_only: options.LocalFilesOnly = False,
+    trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Says how a model is run on this machine, and why; loads it to find out.
 
@@ -86,6 +87,7 @@ def plan(
         max_length=None,
         label=None,
         local_files_only=local_files_only,
+        trust_remote_code=trust_remote_code,
     )
     with scorer:
         chosen = scorer.plan

@@ -11,10 +11,10 @@ from rerank_plugins.errors import RerankError
 _OPTIONS = (
     "backend|bi_encoder|calibration|development|device|epochs|held_out|label|learning_rate|"
     "local_files_only|max_length|model|precision|questions|revision|scale|score_threshold|seed|"
-    "top_k"
+    "start_share|top_k|trust_remote_code"
 )
 _GIVEN = re.compile(rf"\b({_OPTIONS})=('[^']*'|[\w.-]*\w)?")
-_NAMED = re.compile(r"\b(local_files_only|max_length|score_threshold|top_k)\b")
+_NAMED = re.compile(r"\b(local_files_only|max_length|score_threshold|top_k|trust_remote_code)\b")
 
 
 class Commands(TyperGroup):

@@ -48,6 +48,19 @@ LocalFilesOnly = Annotated[
     bool, typer.Option("--local-files-only", help="Never ask the hub; use its local cache.")
 ]
 
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code", help="Run model code that comes with the model; read it first."
+    ),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(help="Instruction put before the query.", show_default="the model's own"),
+]
+QueryPrefix = Annotated[str, typer.Option(help="Put before every query.", show_default=False)]
+PassagePrefix = Annotated[str, typer.Option(help="Put before every passage.", show_default=False)]
+
 
 def label_of(label: str | None) -> int | str | None:
     """The column that an option names: its index, or its name."""
@@ -64,6 +77,10 @@ def scorer_of(
     max_length: int | None,
     label: str | None,
     local_files_only: bool,
+    trust_remote_code: bool = False,
+    prompt: str | None = None,
+    query_prefix: str = "",
+    passage_prefix: str = "",
     progress_bar: bool = False,
 ) -> CrossEncoderScorer:
     """The scorer that the options of a command describe; nothing is loaded yet.
@@ -80,5 +97,9 @@ def scorer_of(
         max_length=max_length,
         label=label_of(label),
         local_files_only=local_files_only,
+        trust_remote_code=trust_remote_code,
+        prompt=prompt,
+        query_prefix=query_prefix,
+        passage_prefix=passage_prefix,
         progress_bar=progress_bar,
     )

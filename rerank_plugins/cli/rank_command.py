@@ -84,6 +84,10 @@ def rank(
     max_length: options.MaxLength = None,
     label: options.Label = None,
     local_files_only: options.LocalFilesOnly = False,
+    trust_remote_code: options.TrustRemoteCode = False,
+    prompt: options.Prompt = None,
+    query_prefix: options.QueryPrefix = "",
+    passage_prefix: options.PassagePrefix = "",
 ) -> None:
     """Puts the candidates in a file into the order in which they answer a question.
 
@@ -110,6 +114,10 @@ def rank(
             max_length=max_length,
             label=label,
             local_files_only=local_files_only,
+            trust_remote_code=trust_remote_code,
+            prompt=prompt,
+            query_prefix=query_prefix,
+            passage_prefix=passage_prefix,
             progress_bar=show_progress and run is None,
         )
     )

@@ -117,6 +117,14 @@ def train(
             show_default="3",
         ),
     ] = None,
+    start_share: Annotated[
+        float | None,
+        _setting(
+            _FINE_TUNING,
+            help="Share of the start's weights in the result: keeps more of what it knew.",
+            show_default="0",
+        ),
+    ] = None,
     depth: Annotated[
         int | None,
         _setting(_FINE_TUNING, min=1, help="Candidates of a held-out question.", show_default="50"),
@@ -178,6 +186,7 @@ def train(
         "held_out": held_out,
         "looks": looks,
         "patience": patience,
+        "start_share": start_share,
         "depth": depth,
         "seed": seed,
     }

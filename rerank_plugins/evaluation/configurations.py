@@ -29,6 +29,10 @@ class Configuration:
     label: int | str | None = None
     revision: str | None = None
     local_files_only: bool = False
+    trust_remote_code: bool = False
+    prompt: str | None = None
+    query_prefix: str = ""
+    passage_prefix: str = ""
 
     def options(self) -> dict[str, Any]:
         """The arguments of ``CrossEncoderScorer``."""
@@ -45,7 +49,10 @@ class Configuration:
             ModelError: The model cannot be found.
         """
         settings = ModelSettings(
-            self.model, revision=self.revision, local_files_only=self.local_files_only
+            self.model,
+            revision=self.revision,
+            local_files_only=self.local_files_only,
+            trust_remote_code=self.trust_remote_code,
         )
         folder = locate(settings)
         return json.dumps([self.options(), _contents(folder), machine_identity()], sort_keys=True)

@@ -99,7 +99,16 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _read_beir(folder: Path, name: str) -> TrainingData:
-    split = "train" if (folder / "qrels" / "train.tsv").is_file() else None
+    if any((folder / "qrels" / f"train.tsv{packed}").is_file() for packed in ("", ".gz")):
+        split = "train"
+    elif any((folder / f"qrels.tsv{packed}").is_file() for packed in ("", ".gz")):
+        split = None
+    else:
+        message = (
+            f"{folder} has neither qrels/train.tsv nor qrels.tsv. What is trained on cannot "
+            "measure any more: to train on another split, copy it to qrels/train.tsv."
+        )
+        raise InvalidInputError(message)
     collection = read_collection(folder, split=split)
     questions = []
     for query_id, query in collection.queries.items():

@@ -34,6 +34,10 @@ class FineTuningOptions:
         held_out: Share of the questions that measures the model before and after.
         looks: How often an epoch the development questions are looked at.
         patience: Looks in a row that may bring nothing better before training stops.
+        start_share: Share of the start's weights in the saved model, beside those that training
+            arrived at: above 0, such as 0.5, it gives up part of the gain on these questions and
+            keeps more of what the start knew of others (Wortsman et al., Robust fine-tuning of
+            zero-shot models, CVPR 2022).
         depth: BM25 candidates a question that the measured models order.
         seed: Decides the split, the negatives and the order.
 
@@ -55,6 +59,7 @@ class FineTuningOptions:
     held_out: float = 0.2
     looks: int = 2
     patience: int = 3
+    start_share: float = 0.0
     depth: int = 50
     seed: int = 13
 
@@ -62,6 +67,14 @@ class FineTuningOptions:
         check_text(self.model, "model")
         if self.bi_encoder is not None:
             check_text(self.bi_encoder, "bi_encoder")
+        for name in ("epochs", "learning_rate", "development", "held_out", "start_share"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                message = f"{name}={value!r}: allowed is a number."
+                raise InvalidInputError(message)
+        for name in ("questions", "max_length"):
+            if getattr(self, name) is not None:
+                check_positive_int(getattr(self, name), name)
         for name in ("batch_size", "negatives", "looks", "patience", "depth"):
             check_positive_int(getattr(self, name), name)
         for name, allowed, fits in (
@@ -83,6 +96,7 @@ class FineTuningOptions:
             ),
             ("development", "0 or more and below 0.5", 0 <= self.development < 0.5),
             ("held_out", "0 or more and below 0.5", 0 <= self.held_out < 0.5),
+            ("start_share", "0 or more and below 1", 0 <= self.start_share < 1),
             ("seed", "0 or more", self.seed >= 0),
         ):
             if not fits:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins._model import read_json
+from rerank_plugins._validation import make_folder
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning.data import TrainingData
 from rerank_plugins.fine_tuning.measuring import HeldOutFigures
@@ -83,7 +84,7 @@ class RunFolder:
             self._check()
         else:
             self._remove()
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         if not (path / FILE_NAME).is_file():
             self._write({})
 

@@ -126,6 +126,7 @@ def _settings(options: FineTuningOptions, training: TrainingFigures) -> str:
         "questions a step": options.batch_size,
         "tokens of a pair": options.max_length or "256, or what the model reads if less",
         "patience": f"{options.patience} looks, {options.looks} an epoch",
+        "share of the start's weights": f"{options.start_share:g}",
         "seed": options.seed,
         "minutes": f"{training.seconds / 60:.1f}",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,8 @@ def train(
     matter to it: thresholds have to be chosen again.
 
     With an evaluator, the weights kept are the best by the development questions, those before
-    training included; without, the last. Training that had stopped before is not taken up again.
+    training included; without, the last. Where training moved them, `start_share` of those before
+    is mixed in. Training that had stopped before is not taken up again.
 
     Args:
         model: A cross-encoder with one column.
@@ -113,6 +114,9 @@ def train(
     else:
         # Not what the trainer loaded: it looks where the run once was, which may be elsewhere.
         _load(model, checkpoints / f"checkpoint-{kept}")
+        if options.start_share:
+            _give_back(model, untrained, options.start_share)
+            after = None if evaluator is None else float(evaluator(model)[DEVELOPMENT_METRIC])
     model.eval()
     return TrainingFigures(steps, kept, time.monotonic() - start, before, after)
 
@@ -180,6 +184,15 @@ def _load(model: CrossEncoder, checkpoint: Path) -> None:
         str(checkpoint), local_files_only=True, model_kwargs={"dtype": torch.float32}
     )
     model.load_state_dict(kept.state_dict())
+
+
+def _give_back(model: CrossEncoder, start: Mapping[str, torch.Tensor], share: float) -> None:
+    """Makes the weights a mean of the start's, at that share, and the model's own."""
+    weights = {
+        name: torch.lerp(values, start[name], share) if values.is_floating_point() else values
+        for name, values in model.state_dict().items()
+    }
+    model.load_state_dict(weights)
 
 
 class _Progress(ProgressCallback):

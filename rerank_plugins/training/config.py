@@ -13,12 +13,10 @@ from typing import Any, TypeVar
 
 from rerank_plugins.backends._bundle import file_digest, text_digest
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.training.kinds import check_kinds
+from rerank_plugins.training.checks import check_kinds, require
 from rerank_plugins.training.pairs import source_digest
 from rerank_plugins.training.settings import (
     MOVABLE,
-    PRECISIONS,
-    VIEW_KINDS,
     LoopConfig,
     MiningConfig,
     ViewConfig,
@@ -69,92 +67,49 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Checks what a recipe can get wrong without looking at any data."""
         check_kinds(self)
-        check_kinds(self.mining, "mining.")
-        check_kinds(self.loop, "loop.")
-        for view in self.views:
-            check_kinds(view, "views.")
-        _require(self.seed >= 0, "seed", self.seed, "0 or more")
-        _require(bool(self.layers), "layers", self.layers, "at least one layer number of the base")
-        _require(bool(self.views), "views", self.views, "at least one [[views]] table")
-        _require(16 <= self.max_length <= 512, "max_length", self.max_length, "16 to 512")
-        _require(
+        require(self.seed >= 0, "seed", self.seed, "0 or more")
+        require(bool(self.layers), "layers", self.layers, "at least one layer number of the base")
+        require(bool(self.views), "views", self.views, "at least one [[views]] table")
+        require(16 <= self.max_length <= 512, "max_length", self.max_length, "16 to 512")
+        require(
             0 < self.development_share < 0.5,
             "development_share",
             self.development_share,
             "above 0 and below 0.5, such as 0.03",
         )
-        for view in self.views:
-            _require(
-                view.kind in VIEW_KINDS, "views.kind", view.kind, "one of " + ", ".join(VIEW_KINDS)
-            )
-            _require(
-                bool(view.sources),
-                "views.sources",
-                dict(view.sources),
-                "source = number of questions",
-            )
-            _require(view.first_step >= 0, "views.first_step", view.first_step, "0 or more")
-            for name, count in view.sources.items():
-                _require(count >= 1, f"views.sources.{name}", count, "1 or more questions")
         starts = min(view.first_step for view in self.views)
-        _require(starts == 0, "views.first_step", starts, "0 for at least one view")
+        require(starts == 0, "views.first_step", starts, "0 for at least one view")
         loop = self.loop
-        _require(
-            0 <= self.start_share < 1, "start_share", self.start_share, "0 or more and below 1"
-        )
+        require(0 <= self.start_share < 1, "start_share", self.start_share, "0 or more and below 1")
         if self.start is None:
-            _require(self.start_share == 0, "start_share", self.start_share, "0 without a start")
-        _require(self.siamese_steps >= 0, "siamese_steps", self.siamese_steps, "0 or more")
-        _require(self.distil_steps >= 0, "distil_steps", self.distil_steps, "0 or more")
+            require(self.start_share == 0, "start_share", self.start_share, "0 without a start")
+        require(self.siamese_steps >= 0, "siamese_steps", self.siamese_steps, "0 or more")
+        require(self.distil_steps >= 0, "distil_steps", self.distil_steps, "0 or more")
         if self.distil_steps:
-            _require(self.siamese_steps > 0, "siamese_steps", 0, "1 or more beside distil_steps")
+            require(self.siamese_steps > 0, "siamese_steps", 0, "1 or more beside distil_steps")
+        weight, joint = loop.cross_teacher_weight, loop.joint_teachers
         if self.cross_teacher is None:
-            weight = loop.cross_teacher_weight
-            _require(weight == 0, "loop.cross_teacher_weight", weight, "0 without a cross_teacher")
+            require(weight == 0, "loop.cross_teacher_weight", weight, "0 without a cross_teacher")
+            require(not joint, "loop.joint_teachers", joint, "false without a cross_teacher")
+        elif joint:
+            require(weight == 0, "loop.cross_teacher_weight", weight, "0 beside joint_teachers")
         if self.siamese_steps:
-            _require(self.start is None, "start", self.start, "none beside siamese_steps")
+            require(self.start is None, "start", self.start, "none beside siamese_steps")
         else:
             weights = (loop.vector_weight, loop.final_vector_weight)
-            _require(
+            require(
                 weights == (0, 0),
                 "loop.vector_weight, loop.final_vector_weight",
                 weights,
                 "0 without siamese_steps: only a siamese student reads vectors",
             )
-        _require(loop.passages >= 2, "loop.passages", loop.passages, "2 or more")
         mining = self.mining
         kept = mining.nearest + mining.lexical + mining.middle + mining.random
-        _require(
+        require(
             kept >= loop.passages,
             "mining",
             kept,
             f"nearest + lexical + middle + random of {loop.passages} or more",
-        )
-        _require(
-            loop.precision in PRECISIONS,
-            "loop.precision",
-            loop.precision,
-            "one of " + ", ".join(PRECISIONS),
-        )
-        _require(
-            0 <= loop.average_decay < 1,
-            "loop.average_decay",
-            loop.average_decay,
-            "0 or more and below 1, such as 0.999",
-        )
-        for name in (
-            "steps",
-            "questions",
-            "checkpoint_every",
-            "evaluate_every",
-            "development_questions",
-        ):
-            _require(getattr(loop, name) >= 1, f"loop.{name}", getattr(loop, name), "1 or more")
-        _require(
-            loop.warmup_steps + loop.decay_steps <= loop.steps,
-            "loop.steps",
-            loop.steps,
-            f"warmup_steps + decay_steps = {loop.warmup_steps + loop.decay_steps} or more",
         )
 
     def run_digest(self, data: Path, *, own_encoder: bool = False) -> str:
@@ -268,7 +223,7 @@ _Table = TypeVar("_Table")
 
 
 def _build(kind: type[_Table], values: Mapping[str, Any], where: str) -> _Table:
-    _require(isinstance(values, Mapping), where, values, "a table of its settings")
+    require(isinstance(values, Mapping), where, values, "a table of its settings")
     names = {entry.name for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - names)
     if unknown:
@@ -282,9 +237,3 @@ def _build(kind: type[_Table], values: Mapping[str, Any], where: str) -> _Table:
     except TypeError as error:
         msg = f"{where} is incomplete: {error}"
         raise InvalidInputError(msg) from error
-
-
-def _require(condition: bool, name: str, given: object, allowed: str) -> None:
-    if not condition:
-        msg = f"{name} is {given!r}; allowed is {allowed}"
-        raise InvalidInputError(msg)

@@ -14,6 +14,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import get_wsd_schedule
 
+from rerank_plugins._validation import make_folder
 from rerank_plugins.training.blend import blended, trained_weights
 from rerank_plugins.training.checkpoint import (
     Progress,
@@ -93,7 +94,7 @@ def train(
     checkpoint = output / "checkpoint.pt"
     if resume and checkpoint.is_file():
         check_checkpoint(checkpoint, recipe)
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     teacher = encoder or base_encoder(models.base, place)
     questions = mine_questions(config, data, output, teacher, progress, place, own_encoder=own)
     if config.siamese_steps:

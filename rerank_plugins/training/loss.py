@@ -70,9 +70,9 @@ def group_loss(
     """Returns the mean loss over groups and the share of labelled passages that are first.
 
     For each group: the divergence from the teacher's distribution over its passages, that from a
-    second teacher's where there is one, and where there is a label its weight times the
-    cross-entropy on the labelled passage and the anchor's binary cross-entropy. Doubtful passages
-    are left out of the label's two parts.
+    second teacher's where there is one (or one from that of their added scores), and where there
+    is a label its weight times the cross-entropy on the labelled passage and the anchor's binary
+    cross-entropy. Doubtful passages are left out of the label's two parts.
 
     Args:
         logits: The student's for every pair, groups one after the other.
@@ -83,10 +83,15 @@ def group_loss(
     present = targets.present
     scores = _in_groups(logits, present)
     teacher = config.teacher_scale * targets.teacher
-    losses = config.teacher_weight * _divergence(scores, teacher, present)
-    if cross is not None:
-        taught = config.cross_teacher_scale * _in_groups(cross, present)
-        losses = losses + config.cross_teacher_weight * _divergence(scores, taught, present)
+    if cross is None:
+        losses = config.teacher_weight * _divergence(scores, teacher, present)
+    else:
+        second = config.cross_teacher_scale * _in_groups(cross, present)
+        if config.joint_teachers:
+            losses = config.teacher_weight * _divergence(scores, teacher + second, present)
+        else:
+            losses = config.teacher_weight * _divergence(scores, teacher, present)
+            losses = losses + config.cross_teacher_weight * _divergence(scores, second, present)
     clear = scores.where(targets.clear, scores.new_tensor(_NOWHERE))
     wanted = torch.zeros_like(scores)
     wanted[:, 0] = 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rerank_plugins.training.checks import check_kinds, require
+
 VIEW_KINDS = (
     "passages",
     "windows",
@@ -48,6 +50,15 @@ class ViewConfig:
     label_weight: float = 1.0
     first_step: int = 0
 
+    def __post_init__(self) -> None:
+        check_kinds(self, "views.")
+        require(self.kind in VIEW_KINDS, "views.kind", self.kind, "one of " + ", ".join(VIEW_KINDS))
+        sources = dict(self.sources)
+        require(bool(sources), "views.sources", sources, "source = number of questions")
+        require(self.first_step >= 0, "views.first_step", self.first_step, "0 or more")
+        for name, count in sources.items():
+            require(count >= 1, f"views.sources.{name}", count, "1 or more questions")
+
 
 @dataclass(frozen=True)
 class MiningConfig:
@@ -69,6 +80,13 @@ class MiningConfig:
     middle: int = 6
     random: int = 4
     margin: float = 0.03
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "mining.")
+        require(self.depth >= 1, "mining.depth", self.depth, "1 or more")
+        for name in ("nearest", "lexical", "middle", "random"):
+            count = getattr(self, name)
+            require(count >= 0, f"mining.{name}", count, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,9 @@ class LoopConfig:
         teacher_scale: Teacher's temperature, as a factor on its scores.
         cross_teacher_weight: Weight of the divergence from the recipe's cross-encoder teacher.
         cross_teacher_scale: Its temperature, as a factor on its logits.
+        joint_teachers: Whether the two teachers' scaled scores are added and taught as one
+            distribution, with ``teacher_weight``, instead of each with its own. Where the two are
+            wrong about different passages, their sum ranks better than either.
         vector_weight: Weight, in the first step, of the squared distance between what the last
             layer of a siamese student reads and the teacher's vectors.
         final_vector_weight: The same in the last step; it moves evenly from one to the other.
@@ -120,6 +141,7 @@ class LoopConfig:
     teacher_scale: float = 15.0
     cross_teacher_weight: float = 0.0
     cross_teacher_scale: float = 1.0
+    joint_teachers: bool = False
     vector_weight: float = 0.0
     final_vector_weight: float = 0.0
     anchor_weight: float = 0.0
@@ -127,3 +149,34 @@ class LoopConfig:
     checkpoint_every: int = 100
     evaluate_every: int = 500
     development_questions: int = 96
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "loop.")
+        for name in (
+            "steps",
+            "questions",
+            "checkpoint_every",
+            "evaluate_every",
+            "development_questions",
+        ):
+            require(getattr(self, name) >= 1, f"loop.{name}", getattr(self, name), "1 or more")
+        for name in ("warmup_steps", "decay_steps"):
+            require(getattr(self, name) >= 0, f"loop.{name}", getattr(self, name), "0 or more")
+        require(self.passages >= 2, "loop.passages", self.passages, "2 or more")
+        rate = self.learning_rate
+        require(rate > 0, "loop.learning_rate", rate, "above 0, such as 1e-4")
+        precisions = "one of " + ", ".join(PRECISIONS)
+        require(self.precision in PRECISIONS, "loop.precision", self.precision, precisions)
+        require(
+            0 <= self.average_decay < 1,
+            "loop.average_decay",
+            self.average_decay,
+            "0 or more and below 1, such as 0.999",
+        )
+        apart = self.warmup_steps + self.decay_steps
+        require(
+            apart <= self.steps,
+            "loop.steps",
+            self.steps,
+            f"warmup_steps + decay_steps = {apart} or more",
+        )

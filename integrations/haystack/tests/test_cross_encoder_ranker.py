@@ -4,6 +4,7 @@ import asyncio
 import copy
 import inspect
 import json
+import pickle
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -61,6 +62,54 @@ def test_the_first_stage_score_is_kept_through_a_second_ranking() -> None:
         assert scores == {"d0": 0.0, "d1": 0.1, "d2": 0.2, "d3": pytest.approx(0.3)}
     fresh = ranker().run("red", [Document(content="red")])["documents"][0]
     assert "retrieval_score" not in fresh.meta
+
+
+def test_a_second_ranking_does_not_take_the_first_for_the_first_stage() -> None:
+    once = ranker().run("red", [Document(content="red")])["documents"]
+    assert "retrieval_score" not in ranker().run("sea", once)["documents"][0].meta
+
+
+def test_a_first_stages_numpy_score_survives_json() -> None:
+    document = Document(content="red", score=np.float32(0.25))
+    found = ranker().run("red", [document])["documents"][0]
+    assert json.loads(json.dumps(found.to_dict()))["retrieval_score"] == 0.25
+
+
+def test_meta_fields_and_separator_assigned_later_are_checked() -> None:
+    titled = [Document(content="sea", meta={"title": "red fox"}), Document(content="red fox")]
+    subject = ranker()
+    subject.meta_fields_to_embed = ["title"]
+    assert subject.run("red fox", titled)["documents"][0].content == "sea"
+    subject.meta_fields_to_embed = None
+    assert subject.run("red fox", titled)["documents"][0].content == "red fox"
+    for name, value in (("meta_fields_to_embed", "title"), ("embedding_separator", None)):
+        subject = ranker()
+        setattr(subject, name, value)
+        with pytest.raises(InvalidInputError, match=f"{name} must be a"):
+            subject.run("red fox", titled)
+
+
+def test_it_survives_pickle_without_a_token_that_is_written_out() -> None:
+    subject = CrossEncoderRanker(model="embedded", top_k=2, token=Secret.from_token("hf_secret"))
+    wanted = subject.run("red fox", documents())
+    pickled = pickle.dumps(subject)
+    assert b"hf_secret" not in pickled
+    assert pickle.loads(pickled).run("red fox", documents()) == wanted
+    kept = Secret.from_env_var("OWN_TOKEN", strict=False)
+    assert pickle.loads(pickle.dumps(CrossEncoderRanker(model="embedded", token=kept))).token == kept
+
+
+def test_from_dict_refuses_an_option_that_there_is_not() -> None:
+    data = CrossEncoderRanker(model="embedded").to_dict()
+    data["init_parameters"]["top_n"] = 3
+    with pytest.raises(TypeError, match="top_n"):
+        CrossEncoderRanker.from_dict(data)
+
+
+def test_documents_of_one_id_are_ranked_once_in_both_paths() -> None:
+    twice = [Document(id="a", content="sea", score=0.1), Document(id="a", content="red", score=0.9)]
+    for found in (ranker().run("red", twice), asyncio.run(ranker().run_async("red", twice))):
+        assert [document.content for document in found["documents"]] == ["red"]
 
 
 def test_run_options_win_over_those_of_the_constructor() -> None:
@@ -263,7 +312,7 @@ def test_a_pipeline_read_twice_shares_one_model() -> None:
 
 def test_rankers_share_a_model_if_their_tokens_are_equal_and_no_token_is_shown() -> None:
     first, second, other = (
-        CrossEncoderRanker(model="embedded", token=Secret.from_token(token))._ready().scorer
+        CrossEncoderRanker(model="some/model", token=Secret.from_token(token))._ready().scorer
         for token in ("hf_secret", "hf_secret", "hf_other")
     )
     assert first._shared is second._shared

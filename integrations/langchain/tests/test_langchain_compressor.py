@@ -95,6 +95,18 @@ def test_a_stale_relevance_score_does_not_overwrite_the_new_one() -> None:
     assert twice[0].metadata["id"] == "mine"
 
 
+def test_a_numpy_score_of_an_earlier_compressor_survives_json() -> None:
+    given = Document(page_content="red", metadata={"relevance_score": np.float32(0.25)})
+    found = compressor().compress_documents([given], "red")[0]
+    assert json.loads(json.dumps(found.metadata))["retrieval_score"] == 0.25
+
+
+def test_a_second_compressor_does_not_take_the_first_for_the_retriever() -> None:
+    once = compressor().compress_documents(documents(), "red fox")
+    for found in compressor().compress_documents(once, "sea"):
+        assert "retrieval_score" not in found.metadata
+
+
 def test_a_negative_top_n_is_refused_and_not_a_slice_from_the_end() -> None:
     with pytest.raises(ValueError, match=r"top_n must be > 0, but got -1\."):
         compressor(top_n=-1)

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import pickle
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -137,7 +138,7 @@ def test_other_kinds_of_nodes_stay_what_they_are() -> None:
 
 
 def test_a_missing_query_is_an_error_before_anything_is_reported(events: list[Any]) -> None:
-    with pytest.raises(ValueError, match=r"Missing query bundle in extra info\."):
+    with pytest.raises(InvalidInputError, match=r"Missing query bundle in extra info\."):
         rerank().postprocess_nodes(nodes())
     with pytest.raises(ValueError, match=r"Missing query bundle in extra info\."):
         asyncio.run(rerank().apostprocess_nodes(nodes()))
@@ -244,6 +245,31 @@ def test_it_survives_pickle_with_equal_results() -> None:
     assert again.postprocess_nodes(nodes(), query_str="red fox") == wanted
     with_scorer = pickle.loads(pickle.dumps(rerank(top_n=1)))
     assert ids(with_scorer.postprocess_nodes(nodes(), query_str="red fox")) == ["n1"]
+
+
+def test_a_scorer_that_cannot_be_pickled_does_not_come_back_as_another_model() -> None:
+    scorer = DeterministicScorer()
+    scorer.lock = threading.Lock()  # type: ignore[attr-defined]
+    subject = CrossEncoderRerank(scorer=scorer)
+    with pytest.raises(InvalidInputError, match="cannot be pickled: its scorer cannot"):
+        pickle.dumps(subject)
+    assert subject.scorer is scorer
+
+
+def test_what_was_pickled_goes_on_as_it_was() -> None:
+    debug = LlamaDebugHandler(print_trace_on_end=False)
+    debug.lock = threading.Lock()  # type: ignore[attr-defined]
+    subject = rerank(callback_manager=CallbackManager([debug]))
+    pickle.dumps(subject)
+    assert subject.postprocess_nodes(nodes(), query_str="red fox")
+    assert len(debug.get_event_pairs(CBEventType.RERANKING)) == 1
+
+
+def test_a_first_stages_numpy_score_survives_json() -> None:
+    given = [NodeWithScore(node=TextNode(text="red"), score=0.25)]
+    given[0].score = np.float32(0.25)  # as other postprocessors leave it
+    found = rerank(keep_retrieval_score=True).postprocess_nodes(given, query_str="red")[0]
+    assert json.loads(found.to_json())["node"]["metadata"]["retrieval_score"] == 0.25
 
 
 def test_a_list_of_devices_and_the_limits_of_the_queue_survive_their_dump() -> None:

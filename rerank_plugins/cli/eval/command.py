@@ -17,7 +17,11 @@ from rerank_plugins.cli.options import (
     Label,
     LocalFilesOnly,
     MaxLength,
+    PassagePrefix,
+    Prompt,
+    QueryPrefix,
     Revision,
+    TrustRemoteCode,
     label_of,
 )
 from rerank_plugins.cli.progress import progress
@@ -46,6 +50,10 @@ def evaluate(
     label: Label = None,
     revision: Revision = None,
     local_files_only: LocalFilesOnly = False,
+    trust_remote_code: TrustRemoteCode = False,
+    prompt: Prompt = None,
+    query_prefix: QueryPrefix = "",
+    passage_prefix: PassagePrefix = "",
     first_stage: options.Stage = None,
     run: options.GivenRun = None,
     bi_encoder: options.BiEncoder = None,
@@ -122,6 +130,10 @@ def evaluate(
         label=label_of(label),
         revision=revision,
         local_files_only=local_files_only,
+        trust_remote_code=trust_remote_code,
+        prompt=prompt,
+        query_prefix=query_prefix,
+        passage_prefix=passage_prefix,
     )
     stage = Stage(first_stage, depth, run, encoder)
     with (

@@ -156,7 +156,7 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         """The query, before anything is reported to have started."""
         if query_bundle is None:
             message = "Missing query bundle in extra info."
-            raise ValueError(message)
+            raise InvalidInputError(message)
         self._reranker.rank(query_bundle.query_str, [])
         return query_bundle.query_str
 

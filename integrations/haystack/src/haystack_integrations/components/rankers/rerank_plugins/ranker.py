@@ -8,6 +8,7 @@ from typing import Any
 
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
+from haystack.utils.auth import EnvVarSecret
 from haystack.utils.misc import _deduplicate_documents
 
 from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
@@ -105,8 +106,8 @@ class CrossEncoderRanker:
         self.top_k = top_k
         self.score_threshold = score_threshold
         self.scale = scale
-        self.meta_fields_to_embed = check_items(meta_fields_to_embed or [], str, "meta_fields_to_embed")
-        self.embedding_separator = check_kind(embedding_separator, str, "embedding_separator")
+        self.meta_fields_to_embed = meta_fields_to_embed
+        self.embedding_separator = embedding_separator
         self.device = device
         self.backend = backend
         self.precision = precision
@@ -239,6 +240,14 @@ class CrossEncoderRanker:
         )
         return {"documents": _ranked_copies(unique, ranking)}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """
+        What is pickled: all options but a token that is written out in the secret.
+        """
+        token = self.token
+        kept = token if isinstance(token, EnvVarSecret) else None
+        return {**self.__dict__, "token": kept, "_made": None}
+
     def _get_telemetry_data(self) -> dict[str, Any]:
         return {"model": self._ready().scorer.name}
 
@@ -246,6 +255,8 @@ class CrossEncoderRanker:
         """
         The reranker; a new one after `close`, and where an option was assigned.
         """
+        self.meta_fields_to_embed = check_items(self.meta_fields_to_embed or [], str, "meta_fields_to_embed")
+        check_kind(self.embedding_separator, str, "embedding_separator")
         options: dict[str, Any] = {name: getattr(self, name) for name in (*SCORER_OPTIONS, *_RANKING, "scorer")}
         if self.device is not None:
             hint = "Pass ComponentDevice.from_str('cpu'), or None to let the backend choose."
@@ -269,7 +280,7 @@ class CrossEncoderRanker:
         """
         texts = []
         for document in documents:
-            values = [document.meta.get(name) for name in self.meta_fields_to_embed]
+            values = [document.meta.get(name) for name in self.meta_fields_to_embed or []]
             parts = [str(value) for value in values if value is not None]
             if document.content is not None:
                 parts.append(document.content)

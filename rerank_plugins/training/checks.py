@@ -1,4 +1,4 @@
-"""Whether the values of a recipe are of the kinds that its fields name."""
+"""Whether the values of a recipe are of the kinds that its fields name, and possible."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from rerank_plugins.errors import InvalidInputError
 
 _WORDS = {
+    "bool": "true or false",
     "int": "a whole number",
     "float": "a number",
     "str": "a text in quotes",
@@ -53,6 +54,17 @@ def _fits(value: object, kind: Any) -> bool:
             for pair in value.items()
             for entry, part in zip(pair, parts, strict=True)
         )
-    if isinstance(value, bool):
-        return False  # Python counts it as a number
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool  # Python counts it as a number
     return isinstance(value, (int, float) if kind is float else kind)
+
+
+def require(condition: bool, name: str, given: object, allowed: str) -> None:
+    """Raises an error that names what was given and what is allowed, unless the condition holds.
+
+    Raises:
+        InvalidInputError: It does not.
+    """
+    if not condition:
+        msg = f"{name} is {given!r}; allowed is {allowed}"
+        raise InvalidInputError(msg)
