@@ -1,0 +1,165 @@
+"""What bf16 and int8 cost in ranking, where the processor has neither: their rounding, in fp32.
+
+python -m benchmarks.rounding COLLECTION... [--model MODEL] [--sample N] [--depth N]
+
+bf16: weights, and what goes into and comes out of every product, normalisation and activation, are
+rounded to bf16 and computed with in fp32. int8: the graph that OpenVINO quantises, its steps of
+rounding computed in fp32 instead of by kernels of 8 bits, whose sums overflow on a processor
+without VNNI. On a processor with both, `rerank eval --precision` measures
+the real thing.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import openvino
+import openvino.opset13 as opset
+import torch
+from sentence_transformers import CrossEncoder
+from torch import nn
+
+from rerank_plugins import CrossEncoderScorer, compile_model
+from rerank_plugins.evaluation import change, compare, read_collection
+from rerank_plugins.evaluation.first_stage import bm25_candidates
+from rerank_plugins.evaluation.scorers import scorer_function
+
+MEASURE = "nDCG@10"
+MAX_LENGTH = 384
+
+Score = Callable[[str, list[str]], list[float]]
+
+
+def main() -> None:
+    """Prints a row a collection, and their mean."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("collections", type=Path, nargs="+")
+    parser.add_argument("--model", type=Path, required=True, help="a saved cross-encoder")
+    parser.add_argument("--sample", type=int, default=40)
+    parser.add_argument("--depth", type=int, default=100)
+    arguments = parser.parse_args()
+    with (
+        CrossEncoderScorer(arguments.model, max_length=MAX_LENGTH) as fp32,
+        quantised(arguments.model) as int8,
+    ):
+        ways = {"fp32": scorer_function(fp32), "bf16": rounded(arguments.model), "int8": int8}
+        measure(arguments.collections, ways, arguments.sample, arguments.depth)
+
+
+def measure(folders: list[Path], ways: dict[str, Score], sample: int, depth: int) -> None:
+    """Prints what each way ranks the same candidates to, and how far its logits are off."""
+    values: dict[str, list[float]] = {name: [] for name in ways}
+    off: dict[str, float] = dict.fromkeys(ways, 0.0)
+    means_of: list[list[float]] = []
+
+    def watched(name: str, score: Score) -> Score:
+        def scored(query: str, passages: list[str]) -> list[float]:
+            found = score(query, passages)
+            kept.setdefault((query, *passages), {})[name] = found
+            return found
+
+        return scored
+
+    say(f"| {MEASURE} x 100 | queries | {' | '.join(ways)} |")
+    say("|---|---:|" + "---:|" * len(ways))
+    for folder in folders:
+        kept: dict[tuple[str, ...], dict[str, list[float]]] = {}
+        collection = read_collection(folder).sample(sample, seed=0)
+        watching = {name: watched(name, score) for name, score in ways.items()}
+        found = compare(collection, bm25_candidates(collection, depth), watching, depth=depth)
+        for scores in kept.values():
+            for name in ways:
+                apart = np.abs(np.subtract(scores[name], scores["fp32"])).max()
+                off[name] = max(off[name], float(apart))
+        means = [each.mean(MEASURE) for each in found.reranked]
+        for each in found.reranked:
+            values[each.name].extend(each.values[MEASURE].values())
+        shown = " | ".join(f"{100 * mean:.1f}" for mean in means)
+        say(f"| {collection.name} | {len(collection.queries)} | {shown} |")
+        means_of.append(means)
+    shown = " | ".join(f"{100 * mean:.2f}" for mean in np.mean(means_of, axis=0))
+    say(f"| mean | | {shown} |")
+    exact = dict(enumerate(values["fp32"]))
+    for name in ways:
+        moved = change(exact, dict(enumerate(values[name])))
+        say(
+            f"{name}: {100 * np.mean(values[name]):.2f} over all queries, {moved.better} better, "
+            f"{moved.worse} worse, p {moved.p_value:.3f}; logits at most {off[name]:.2g} off"
+        )
+    say("python -m benchmarks.rounding " + " ".join(sys.argv[1:]))
+
+
+def say(line: str) -> None:
+    """Prints a line at once: a run takes long."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def rounded(model: Path) -> Score:
+    """A cross-encoder that rounds to bf16 wherever a processor with bf16 would store a number."""
+    encoder = CrossEncoder(str(model), device="cpu", local_files_only=True, max_length=MAX_LENGTH)
+    assert isinstance(encoder.model, nn.Module)
+    for weights in encoder.model.parameters():
+        weights.data = _to_bf16(weights.data)
+    for module in encoder.model.modules():
+        if not list(module.children()):
+            module.register_forward_pre_hook(lambda _, given: tuple(map(_to_bf16, given)))
+            module.register_forward_hook(lambda _, given, output: _to_bf16(output))
+
+    def score(query: str, passages: list[str]) -> list[float]:
+        pairs = [(query, passage) for passage in passages]
+        scores: Any = encoder.predict(
+            pairs, activation_fn=nn.Identity(), show_progress_bar=False, batch_size=16
+        )
+        return [float(value) for value in scores]
+
+    return score
+
+
+def _to_bf16(value: Any) -> Any:
+    floats = isinstance(value, torch.Tensor) and value.dtype == torch.float32
+    return value.bfloat16().float() if floats else value
+
+
+@contextmanager
+def quantised(model: Path) -> Iterator[Score]:
+    """The int8 graph, its steps of rounding spelled out so that no kernel of 8 bits takes them."""
+    compiled = openvino.Core.compile_model
+
+    def without_kernels(core: Any, graph: Any, device: str, settings: dict[str, str]) -> Any:
+        read = core.read_model(graph)
+        for node in read.get_ops():
+            if node.get_type_name() == "FakeQuantize":
+                node.output(0).replace(_spelled_out(node))
+        exact = {**settings, "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
+        return compiled(core, read, device, exact)
+
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = compile_model(model, Path(folder) / "bundle", precision="int8")
+        with (
+            patch.object(openvino.Core, "compile_model", without_kernels),
+            CrossEncoderScorer(bundle, max_length=MAX_LENGTH) as scorer,
+        ):
+            scorer.warm_up()
+            yield scorer_function(scorer)
+
+
+def _spelled_out(node: Any) -> Any:
+    """The definition of OpenVINO's FakeQuantize operation in elementary ones."""
+    value, low, high, low_out, high_out = (node.input_value(place) for place in range(5))
+    steps = opset.constant(np.float32(node.get_attributes()["levels"] - 1))
+    kept = opset.minimum(opset.maximum(value, low), high)
+    share = opset.divide(opset.subtract(kept, low), opset.subtract(high, low))
+    rounded = opset.divide(opset.round(opset.multiply(share, steps)), steps)
+    spread = opset.multiply(rounded, opset.subtract(high_out, low_out))
+    return opset.add(spread, low_out).output(0)
+
+
+if __name__ == "__main__":
+    main()
