@@ -50,6 +50,7 @@ def main() -> None:
     ):
         ways = {"fp32": scorer_function(fp32), "bf16": rounded(arguments.model), "int8": int8}
         measure(arguments.collections, ways, arguments.sample, arguments.depth)
+    say("python -m benchmarks.rounding " + " ".join(sys.argv[1:]))
 
 
 def measure(folders: list[Path], ways: dict[str, Score], sample: int, depth: int) -> None:
@@ -92,7 +93,6 @@ def measure(folders: list[Path], ways: dict[str, Score], sample: int, depth: int
             f"{name}: {100 * np.mean(values[name]):.2f} over all queries, {moved.better} better, "
             f"{moved.worse} worse, p {moved.p_value:.3f}; logits at most {off[name]:.2g} off"
         )
-    say("python -m benchmarks.rounding " + " ".join(sys.argv[1:]))
 
 
 def say(line: str) -> None:
@@ -136,7 +136,7 @@ def quantised(model: Path) -> Iterator[Score]:
         read = core.read_model(graph)
         for node in read.get_ops():
             if node.get_type_name() == "FakeQuantize":
-                node.output(0).replace(_spelled_out(node))
+                node.output(0).replace(spelled_out(node))
         exact = {**settings, "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
         return compiled(core, read, device, exact)
 
@@ -150,7 +150,7 @@ def quantised(model: Path) -> Iterator[Score]:
             yield scorer_function(scorer)
 
 
-def _spelled_out(node: Any) -> Any:
+def spelled_out(node: Any) -> Any:
     """The definition of OpenVINO's FakeQuantize operation in elementary ones."""
     value, low, high, low_out, high_out = (node.input_value(place) for place in range(5))
     steps = opset.constant(np.float32(node.get_attributes()["levels"] - 1))

@@ -1,13 +1,21 @@
 """The benchmarks' own arithmetic and report; what they measure is not tested."""
 
+import re
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import openvino
+import openvino.opset13 as opset
 import pytest
 from transformers import AutoConfig
 
-from benchmarks import report, roofline
+from benchmarks import report, roofline, rounding
 from benchmarks.report import measured_here, with_section
+from rerank_plugins import CrossEncoderScorer
 from rerank_plugins._model import EMBEDDED_FOLDER
+from tests.test_evaluation import write_collection
 
 
 def test_the_work_of_a_pair_is_that_of_the_embedded_models_matrices() -> None:
@@ -52,3 +60,45 @@ def test_a_new_section_goes_to_the_end() -> None:
     assert with_section("# Benchmarks\n\nHow.\n", "## One\n\nnew") == (
         "# Benchmarks\n\nHow.\n\n## One\n\nnew\n"
     )
+
+
+def test_the_int8_rounding_spelled_out_is_what_openvino_computes() -> None:
+    values = np.random.default_rng(3).normal(size=(4, 50)).astype(np.float32)
+    asked = opset.parameter(values.shape, np.float32)
+    limits = [opset.constant(np.float32(limit)) for limit in (-1.0, 1.5, -0.9, 1.6)]
+    whole = opset.fake_quantize(asked, *limits, levels=256)
+    core = openvino.Core()
+
+    def computed(output: Any) -> Any:
+        model = openvino.Model([output], [asked])
+        return core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([values])[0]
+
+    wanted = computed(whole.output(0))
+    assert computed(rounding.spelled_out(whole)) == pytest.approx(wanted, abs=1e-6)
+    assert len(np.unique(wanted)) > 50
+    assert np.abs(wanted - values).max() > 0.01
+
+
+def test_scores_rounded_to_bf16_are_near_and_not_the_same(tiny_model: Path) -> None:
+    passages = ["a red fox", "the sea is blue", "fire and water"]
+    with CrossEncoderScorer(tiny_model) as scorer:
+        exact = scorer.score("red fox", passages)
+    rounded = rounding.rounded(tiny_model)("red fox", passages)
+    assert rounded == pytest.approx(exact, abs=0.1)
+    assert rounded != pytest.approx(exact, abs=1e-6)
+
+
+def test_the_cost_of_rounding_is_a_row_for_each_collection_and_their_mean(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [write_collection(tmp_path / name) for name in ("one", "two")]
+    ways = {
+        "fp32": lambda _, passages: [float(len(passage)) for passage in passages],
+        "other": lambda _, passages: [0.5 - len(passage) for passage in passages],
+    }
+    rounding.measure(folders, ways, sample=10, depth=10)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:5]] == ["| one", "| two", "| mean"]
+    assert lines[5].startswith("fp32: ")
+    assert "0 better, 0 worse, p 1.000; logits at most 0 off" in lines[5]
+    assert re.search(r"other: .* \d worse, p .*; logits at most \d+ off", lines[6])

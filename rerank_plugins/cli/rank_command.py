@@ -52,7 +52,11 @@ def rank(
     ] = None,
     corpus: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The run's documents: JSON Lines.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="The run's documents: JSON Lines, or lines of id, tab, text.",
+            show_default=False,
+        ),
     ] = None,
     top_k: Annotated[
         int | None,
