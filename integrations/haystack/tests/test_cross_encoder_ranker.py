@@ -99,6 +99,18 @@ def test_it_survives_pickle_without_a_token_that_is_written_out() -> None:
     assert pickle.loads(pickle.dumps(CrossEncoderRanker(model="embedded", token=kept))).token == kept
 
 
+def test_copies_in_the_process_keep_the_token_and_are_apart() -> None:
+    subject = CrossEncoderRanker(model="embedded", top_k=2, token=Secret.from_token("hf_secret"))
+    for copied in (copy.copy(subject), copy.deepcopy(subject)):
+        assert copied.token == subject.token
+        copied.top_k = 1
+        assert len(copied.run("red fox", documents())["documents"]) == 1
+        assert len(subject.run("red fox", documents())["documents"]) == 2
+    copied = copy.deepcopy(ranker(meta_fields_to_embed=["title"]))
+    copied.meta_fields_to_embed.append("page")
+    assert subject.meta_fields_to_embed == []
+
+
 def test_from_dict_refuses_an_option_that_there_is_not() -> None:
     data = CrossEncoderRanker(model="embedded").to_dict()
     data["init_parameters"]["top_n"] = 3

@@ -2,18 +2,17 @@
 
 import asyncio
 from copy import deepcopy
-from dataclasses import replace
 from os import PathLike
 from typing import Any
 
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from haystack.utils.auth import EnvVarSecret
-from haystack.utils.misc import _deduplicate_documents
 
+from haystack_integrations.components.rankers.rerank_plugins._documents import ranked_copies, texts, unique
 from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
-from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale
-from rerank_plugins.wrapper import SCORER_OPTIONS, check_items, check_kind, plain_options, result_metadata
+from rerank_plugins import InvalidInputError, Reranker, Scorer, ScoreScale
+from rerank_plugins.wrapper import SCORER_OPTIONS, check_items, check_kind, plain_options
 
 _TOKEN = Secret.from_env_var(["HF_API_TOKEN", "HF_TOKEN"], strict=False)
 _RANKING = ("top_k", "score_threshold", "scale")
@@ -209,11 +208,15 @@ class CrossEncoderRanker:
         :returns: A dictionary with `documents`, best first.
         :raises ValueError: If the query is not a string, an option is not allowed or a document has no text.
         """
-        unique = _unique(documents)
+        given = unique(documents)
         ranking = self._ready().rank(
-            query, self._texts(unique), top_k=top_k, score_threshold=score_threshold, scale=scale
+            query,
+            texts(given, self.meta_fields_to_embed or [], self.embedding_separator),
+            top_k=top_k,
+            score_threshold=score_threshold,
+            scale=scale,
         )
-        return {"documents": _ranked_copies(unique, ranking)}
+        return {"documents": ranked_copies(given, ranking)}
 
     @component.output_types(documents=list[Document])
     async def run_async(
@@ -234,11 +237,15 @@ class CrossEncoderRanker:
         :param scale: For this run; `None` uses the ranker's own.
         :returns: A dictionary with `documents`, best first.
         """
-        unique = _unique(documents)
+        given = unique(documents)
         ranking = await self._ready().arank(
-            query, self._texts(unique), top_k=top_k, score_threshold=score_threshold, scale=scale
+            query,
+            texts(given, self.meta_fields_to_embed or [], self.embedding_separator),
+            top_k=top_k,
+            score_threshold=score_threshold,
+            scale=scale,
         )
-        return {"documents": _ranked_copies(unique, ranking)}
+        return {"documents": ranked_copies(given, ranking)}
 
     def __getstate__(self) -> dict[str, Any]:
         """
@@ -247,6 +254,22 @@ class CrossEncoderRanker:
         token = self.token
         kept = token if isinstance(token, EnvVarSecret) else None
         return {**self.__dict__, "token": kept, "_made": None}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "CrossEncoderRanker":
+        """
+        A copy in this process, which keeps the token.
+        """
+        copied = memo[id(self)] = object.__new__(type(self))
+        copied.__dict__.update(deepcopy({**self.__dict__, "_made": None}, memo))
+        return copied
+
+    def __copy__(self) -> "CrossEncoderRanker":
+        """
+        A copy in this process, which keeps the token.
+        """
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__, _made=None)
+        return copied
 
     def _get_telemetry_data(self) -> dict[str, Any]:
         return {"model": self._ready().scorer.name}
@@ -274,32 +297,6 @@ class CrossEncoderRanker:
             made = self._made = reranker, {**options, **plain}
         return made[0]
 
-    def _texts(self, documents: list[Document]) -> list[str]:
-        """
-        What the model reads of each document.
-        """
-        texts = []
-        for document in documents:
-            values = [document.meta.get(name) for name in self.meta_fields_to_embed or []]
-            parts = [str(value) for value in values if value is not None]
-            if document.content is not None:
-                parts.append(document.content)
-            if not parts:
-                message = (
-                    f"Document {document.id!r} has no text: its content is None and meta_fields_to_embed adds "
-                    "nothing. Filter such documents out before the ranker, or name meta fields to read."
-                )
-                raise InvalidInputError(message)
-            texts.append(self.embedding_separator.join(parts))
-        return texts
-
-
-def _unique(documents: list[Document]) -> list[Document]:
-    """
-    The documents, each id once.
-    """
-    return _deduplicate_documents(check_items(documents, Document, "documents"))
-
 
 def _torch_names(device: ComponentDevice) -> str | list[str]:
     """
@@ -309,15 +306,3 @@ def _torch_names(device: ComponentDevice) -> str | list[str]:
         return device.to_torch_str()
     serialised: dict[str, str] = device.to_dict()["device_map"]
     return list(serialised.values())
-
-
-def _ranked_copies(documents: list[Document], ranking: list[Ranked]) -> list[Document]:
-    return [_copy(documents[ranked.index], ranked) for ranked in ranking]
-
-
-def _copy(document: Document, ranked: Ranked) -> Document:
-    """
-    A copy of the document with the new score, and the old one in its meta.
-    """
-    added = result_metadata(ranked, document.meta, retrieval_score=document.score)
-    return replace(document, score=ranked.score, meta={**document.meta, **added})
