@@ -1000,7 +1000,10 @@ class TestConfig:
             ({"loop": {"steps": 10}}, "warmup_steps"),
             ({"loop": {"warmup_steps": -1}}, r"loop\.warmup_steps is -1; allowed is 0 or more"),
             ({"loop": {"decay_steps": -1}}, r"loop\.decay_steps is -1; allowed is 0 or more"),
-            ({"loop": {"learning_rate": 0.0}}, r"loop\.learning_rate is 0\.0; allowed is above 0"),
+            (
+                {"loop": {"learning_rate": -1e-4}},
+                r"loop\.learning_rate is -0\.0001; allowed is 0 or",
+            ),
             ({"mining": {"middle": -1}}, r"mining\.middle is -1; allowed is 0 or more"),
             ({"mining": {"depth": 0}}, r"mining\.depth is 0; allowed is 1 or more"),
             ({"loop": {"speed": 10}}, "unknown entries speed"),

@@ -164,7 +164,7 @@ class LoopConfig:
             require(getattr(self, name) >= 0, f"loop.{name}", getattr(self, name), "0 or more")
         require(self.passages >= 2, "loop.passages", self.passages, "2 or more")
         rate = self.learning_rate
-        require(rate > 0, "loop.learning_rate", rate, "above 0, such as 1e-4")
+        require(rate >= 0, "loop.learning_rate", rate, "0 or more, such as 1e-4")
         precisions = "one of " + ", ".join(PRECISIONS)
         require(self.precision in PRECISIONS, "loop.precision", self.precision, precisions)
         require(
