@@ -1,12 +1,11 @@
 """What bf16 and int8 cost in ranking, where the processor has neither: their rounding, in fp32.
 
-python -m benchmarks.rounding COLLECTION... [--model MODEL] [--sample N] [--depth N]
+python -m benchmarks.rounding COLLECTION... --model MODEL [--sample N] [--depth N]
 
 bf16: weights, and what goes into and comes out of every product, normalisation and activation, are
 rounded to bf16 and computed with in fp32. int8: the graph that OpenVINO quantises, its steps of
 rounding computed in fp32 instead of by kernels of 8 bits, whose sums overflow on a processor
-without VNNI. On a processor with both, `rerank eval --precision` measures
-the real thing.
+without VNNI. On a processor with both, `rerank eval --precision` measures the real thing.
 """
 
 import argparse
@@ -27,6 +26,7 @@ from torch import nn
 
 from rerank_plugins import CrossEncoderScorer, compile_model
 from rerank_plugins.evaluation import change, compare, read_collection
+from rerank_plugins.evaluation.comparison import Order
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.scorers import scorer_function
 
@@ -59,25 +59,15 @@ def measure(folders: list[Path], ways: dict[str, Score], sample: int, depth: int
     off: dict[str, float] = dict.fromkeys(ways, 0.0)
     means_of: list[list[float]] = []
 
-    def watched(name: str, score: Score) -> Score:
-        def scored(query: str, passages: list[str]) -> list[float]:
-            found = score(query, passages)
-            kept.setdefault((query, *passages), {})[name] = found
-            return found
-
-        return scored
-
     say(f"| {MEASURE} x 100 | queries | {' | '.join(ways)} |")
     say("|---|---:|" + "---:|" * len(ways))
     for folder in folders:
-        kept: dict[tuple[str, ...], dict[str, list[float]]] = {}
         collection = read_collection(folder).sample(sample, seed=0)
-        watching = {name: watched(name, score) for name, score in ways.items()}
-        found = compare(collection, bm25_candidates(collection, depth), watching, depth=depth)
-        for scores in kept.values():
-            for name in ways:
-                apart = np.abs(np.subtract(scores[name], scores["fp32"])).max()
-                off[name] = max(off[name], float(apart))
+        found = compare(collection, bm25_candidates(collection, depth), ways, depth=depth)
+        exact = _logits(found.reranked[0])
+        for each in found.reranked:
+            apart = np.abs(np.subtract(_logits(each), exact)).max()
+            off[each.name] = max(off[each.name], float(apart))
         means = [each.mean(MEASURE) for each in found.reranked]
         for each in found.reranked:
             values[each.name].extend(each.values[MEASURE].values())
@@ -86,13 +76,18 @@ def measure(folders: list[Path], ways: dict[str, Score], sample: int, depth: int
         means_of.append(means)
     shown = " | ".join(f"{100 * mean:.2f}" for mean in np.mean(means_of, axis=0))
     say(f"| mean | | {shown} |")
-    exact = dict(enumerate(values["fp32"]))
+    before = dict(enumerate(values["fp32"]))
     for name in ways:
-        moved = change(exact, dict(enumerate(values[name])))
+        moved = change(before, dict(enumerate(values[name])))
         say(
             f"{name}: {100 * np.mean(values[name]):.2f} over all queries, {moved.better} better, "
             f"{moved.worse} worse, p {moved.p_value:.3f}; logits at most {off[name]:.2g} off"
         )
+
+
+def _logits(order: Order) -> list[float]:
+    """The scores of all pairs, in the order of their ids."""
+    return [score for _, scores in sorted(order.run.items()) for _, score in sorted(scores.items())]
 
 
 def say(line: str) -> None:

@@ -88,9 +88,7 @@ def compile_model(
     try:
         plan = choose(settings, folder)
     except UnsupportedOptionError as error:
-        if "'torch'" not in str(error):
-            raise
-        message = f"{error} That is a scorer's option: torch needs no bundle and makes none."
+        message = f"{error} Bundles are for openvino and onnx; torch runs a model without one."
         raise UnsupportedOptionError(message) from error
     from rerank_plugins.backends._compilation import compile_into
 

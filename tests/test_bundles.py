@@ -237,7 +237,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) 
 def test_torch_is_said_to_be_no_way_to_a_bundle(tmp_path: Path) -> None:
     save_tiny_cross_encoder(tmp_path / "model")
     edit_json(tmp_path / "model" / "config.json", architectures=["OwnForSequenceClassification"])
-    with pytest.raises(UnsupportedOptionError, match="torch needs no bundle and makes none"):
+    with pytest.raises(UnsupportedOptionError, match="torch runs a model without one"):
         compile_model(tmp_path / "model", tmp_path / "bundle", backend="onnx")
 
 

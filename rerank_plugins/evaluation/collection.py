@@ -64,7 +64,7 @@ def read_collection(folder: Path, *, split: str | None = None) -> JudgedCollecti
 
 def is_collection(folder: Path) -> bool:
     """Returns whether a folder has judgements, as collections have."""
-    return _packed_or_plain(folder / "qrels.tsv") is not None or (folder / "qrels").is_dir()
+    return packed_or_plain(folder / "qrels.tsv") is not None or (folder / "qrels").is_dir()
 
 
 def judged_collection(
@@ -128,13 +128,14 @@ def unmatched_ids(collection: JudgedCollection) -> list[str]:
     return sentences
 
 
-def _packed_or_plain(path: Path) -> Path | None:
+def packed_or_plain(path: Path) -> Path | None:
+    """Returns a file or, beside it, the same gzipped; ``None`` where neither is there."""
     packed = path.with_name(f"{path.name}.gz")
     return next((place for place in (path, packed) if place.is_file()), None)
 
 
 def _rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
-    path = _packed_or_plain(folder / name)
+    path = packed_or_plain(folder / name)
     if path is None:
         message = f"{folder} has no {name}; {_LAYOUT}"
         raise InvalidInputError(message)
@@ -155,7 +156,7 @@ def _rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
 def _judgements(folder: Path, split: str | None) -> Judgements:
     named = folder / "qrels" / f"{split or 'test'}.tsv"
     places = [named] if split else [folder / "qrels.tsv", named]
-    path = next(filter(None, map(_packed_or_plain, places)), None)
+    path = next(filter(None, map(packed_or_plain, places)), None)
     if path is None:
         files = (folder / "qrels").glob("*.tsv*")
         splits = sorted({place.name.partition(".tsv")[0] for place in files})

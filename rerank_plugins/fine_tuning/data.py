@@ -11,6 +11,7 @@ from rerank_plugins._lines import json_rows, read_lines
 from rerank_plugins._pairs import valid_text
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_collection
+from rerank_plugins.evaluation.collection import packed_or_plain
 
 PAIR_FILES = ("pairs.jsonl", "pairs.jsonl.gz")
 
@@ -99,9 +100,9 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _read_beir(folder: Path, name: str) -> TrainingData:
-    if any((folder / "qrels" / f"train.tsv{packed}").is_file() for packed in ("", ".gz")):
+    if packed_or_plain(folder / "qrels" / "train.tsv"):
         split = "train"
-    elif any((folder / f"qrels.tsv{packed}").is_file() for packed in ("", ".gz")):
+    elif packed_or_plain(folder / "qrels.tsv"):
         split = None
     else:
         message = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from sentence_transformers.cross_encoder.losses import ListNetLoss
 from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
+from rerank_plugins._blend import blend_in
 from rerank_plugins._model import read_json
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning.measuring import DEVELOPMENT_METRIC
@@ -115,7 +116,7 @@ def train(
         # Not what the trainer loaded: it looks where the run once was, which may be elsewhere.
         _load(model, checkpoints / f"checkpoint-{kept}")
         if options.start_share:
-            _give_back(model, untrained, options.start_share)
+            blend_in(model, untrained, options.start_share)
             after = None if evaluator is None else float(evaluator(model)[DEVELOPMENT_METRIC])
     model.eval()
     return TrainingFigures(steps, kept, time.monotonic() - start, before, after)
@@ -184,15 +185,6 @@ def _load(model: CrossEncoder, checkpoint: Path) -> None:
         str(checkpoint), local_files_only=True, model_kwargs={"dtype": torch.float32}
     )
     model.load_state_dict(kept.state_dict())
-
-
-def _give_back(model: CrossEncoder, start: Mapping[str, torch.Tensor], share: float) -> None:
-    """Makes the weights a mean of the start's, at that share, and the model's own."""
-    weights = {
-        name: torch.lerp(values, start[name], share) if values.is_floating_point() else values
-        for name, values in model.state_dict().items()
-    }
-    model.load_state_dict(weights)
 
 
 class _Progress(ProgressCallback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -14,8 +15,8 @@ from torch import nn
 from tqdm import tqdm
 from transformers import get_wsd_schedule
 
+from rerank_plugins._blend import blend_in, trained_weights
 from rerank_plugins._validation import make_folder
-from rerank_plugins.training.blend import blended, trained_weights
 from rerank_plugins.training.checkpoint import (
     Progress,
     check_checkpoint,
@@ -243,7 +244,8 @@ class _Run:
     def evaluate(self) -> DevelopmentFigures:
         best: Any = self.student if self.average is None else self.average.module
         if self.begun is not None:
-            best = blended(best, self.begun, self.config.start_share)
+            best = copy.deepcopy(best)
+            blend_in(best, self.begun, self.config.start_share)
         figures = measure(
             best,
             self.tokenizer,

@@ -210,11 +210,7 @@ class CrossEncoderRanker:
         """
         given = unique(documents)
         ranking = self._ready().rank(
-            query,
-            texts(given, self.meta_fields_to_embed or [], self.embedding_separator),
-            top_k=top_k,
-            score_threshold=score_threshold,
-            scale=scale,
+            query, self._texts(given), top_k=top_k, score_threshold=score_threshold, scale=scale
         )
         return {"documents": ranked_copies(given, ranking)}
 
@@ -239,13 +235,12 @@ class CrossEncoderRanker:
         """
         given = unique(documents)
         ranking = await self._ready().arank(
-            query,
-            texts(given, self.meta_fields_to_embed or [], self.embedding_separator),
-            top_k=top_k,
-            score_threshold=score_threshold,
-            scale=scale,
+            query, self._texts(given), top_k=top_k, score_threshold=score_threshold, scale=scale
         )
         return {"documents": ranked_copies(given, ranking)}
+
+    def _texts(self, documents: list[Document]) -> list[str]:
+        return texts(documents, self.meta_fields_to_embed or [], self.embedding_separator)
 
     def __getstate__(self) -> dict[str, Any]:
         """
