@@ -11,7 +11,7 @@ demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that 
 
 # One thread a process: two that each want all cores wait for each other.
 test: $(VENV)/.dev  ## every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev  ## lint, format, types, and the public names
 	$(BIN)/ruff check .

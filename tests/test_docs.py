@@ -1,12 +1,18 @@
 """Every Python block in pages and notebooks runs, and prints what the page says it prints."""
 
 import ast
+import asyncio
+import contextlib
 import inspect
+import io
 import itertools
 import json
+import multiprocessing
+import os
 import re
-import subprocess
-import sys
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,18 +30,34 @@ FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+\.\d+")
 TOLERANCE = 0.02  # processors round differently; a page shows two or three decimals
 
-RUNNER = """
-import ast, asyncio, contextlib, inspect, io, json, sys
-namespace, printed = {"__name__": "__main__"}, []
-for code in json.load(sys.stdin):
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        # a cell of a notebook may await
-        result = eval(compile(code, "page", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), namespace)
-        if inspect.iscoroutine(result):
-            asyncio.run(result)
-    printed.append(output.getvalue())
-json.dump(printed, sys.stdout)
-"""
+HEAVY = ["torch", "sentence_transformers", "haystack", "llama_index.core", "langchain_core"]
+"""What most pages import, and what takes longest of them."""
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[ProcessPoolExecutor]:
+    """A process of its own for each page, forked from one that has the heavy imports behind it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(HEAVY)
+    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
+        yield pool
+
+
+def run_page(blocks: list[str]) -> list[str]:
+    """What each block prints, run one after the other in one namespace."""
+    os.chdir(ROOT)
+    warnings.simplefilter("ignore")
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    printed = []
+    for code in blocks:
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            # a cell of a notebook may await
+            compiled = compile(code, "page", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            result = eval(compiled, namespace)
+            if inspect.iscoroutine(result):
+                asyncio.run(result)
+        printed.append(output.getvalue())
+    return printed
 
 
 def python_blocks(page: Path) -> list[tuple[str, str | None]]:
@@ -66,18 +88,12 @@ def with_code() -> list[Path]:
 
 
 @pytest.mark.parametrize("page", with_code(), ids=str)
-def test_the_code_on_a_page_runs_and_prints_what_the_page_says(page: Path) -> None:
+def test_the_code_on_a_page_runs_and_prints_what_the_page_says(
+    page: Path, pages: ProcessPoolExecutor
+) -> None:
     blocks = python_blocks(page)
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", RUNNER],
-        input=json.dumps([code for code, _ in blocks]),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    for (code, wanted), printed in zip(blocks, json.loads(done.stdout), strict=True):
+    outputs = pages.submit(run_page, [code for code, _ in blocks]).result()
+    for (code, wanted), printed in zip(blocks, outputs, strict=True):
         if wanted is None:
             continue
         assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", wanted).split(), code
