@@ -24,14 +24,12 @@ import torch
 from sentence_transformers import CrossEncoder
 from torch import nn
 
+from benchmarks.ranking import MAX_LENGTH, MEASURE, Values, say, show_rankings
 from rerank_plugins import CrossEncoderScorer, compile_model
-from rerank_plugins.evaluation import change, compare, read_collection
+from rerank_plugins.evaluation import compare, read_collection
 from rerank_plugins.evaluation.comparison import Order
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.scorers import scorer_function
-
-MEASURE = "nDCG@10"
-MAX_LENGTH = 384
 
 Score = Callable[[str, list[str]], list[float]]
 
@@ -55,45 +53,24 @@ def main() -> None:
 
 def measure(folders: list[Path], ways: dict[str, Score], sample: int, depth: int) -> None:
     """Prints what each way ranks the same candidates to, and how far its logits are off."""
-    values: dict[str, list[float]] = {name: [] for name in ways}
     off: dict[str, float] = dict.fromkeys(ways, 0.0)
-    means_of: list[list[float]] = []
 
-    say(f"| {MEASURE} x 100 | queries | {' | '.join(ways)} |")
-    say("|---|---:|" + "---:|" * len(ways))
-    for folder in folders:
-        collection = read_collection(folder).sample(sample, seed=0)
-        found = compare(collection, bm25_candidates(collection, depth), ways, depth=depth)
-        exact = _logits(found.reranked[0])
-        for each in found.reranked:
-            apart = np.abs(np.subtract(_logits(each), exact)).max()
-            off[each.name] = max(off[each.name], float(apart))
-        means = [each.mean(MEASURE) for each in found.reranked]
-        for each in found.reranked:
-            values[each.name].extend(each.values[MEASURE].values())
-        shown = " | ".join(f"{100 * mean:.1f}" for mean in means)
-        say(f"| {collection.name} | {len(collection.queries)} | {shown} |")
-        means_of.append(means)
-    shown = " | ".join(f"{100 * mean:.2f}" for mean in np.mean(means_of, axis=0))
-    say(f"| mean | | {shown} |")
-    before = dict(enumerate(values["fp32"]))
-    for name in ways:
-        moved = change(before, dict(enumerate(values[name])))
-        say(
-            f"{name}: {100 * np.mean(values[name]):.2f} over all queries, {moved.better} better, "
-            f"{moved.worse} worse, p {moved.p_value:.3f}; logits at most {off[name]:.2g} off"
-        )
+    def rankings() -> Iterator[tuple[str, Values]]:
+        for folder in folders:
+            collection = read_collection(folder).sample(sample, seed=0)
+            found = compare(collection, bm25_candidates(collection, depth), ways, depth=depth)
+            exact = _logits(found.reranked[0])
+            for each in found.reranked:
+                apart = np.abs(np.subtract(_logits(each), exact)).max()
+                off[each.name] = max(off[each.name], float(apart))
+            yield collection.name, {each.name: each.values[MEASURE] for each in found.reranked}
+
+    show_rankings(rankings(), lambda way: f"; logits at most {off[way]:.2g} off")
 
 
 def _logits(order: Order) -> list[float]:
     """The scores of all pairs, in the order of their ids."""
     return [score for _, scores in sorted(order.run.items()) for _, score in sorted(scores.items())]
-
-
-def say(line: str) -> None:
-    """Prints a line at once: a run takes long."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def rounded(model: Path) -> Score:

@@ -11,10 +11,11 @@ import openvino.opset13 as opset
 import pytest
 from transformers import AutoConfig
 
-from benchmarks import report, roofline, rounding
+from benchmarks import report, roofline, rounding, summed
 from benchmarks.report import measured_here, with_section
 from rerank_plugins import CrossEncoderScorer
 from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins.evaluation.timing import timed_answer
 from tests.test_evaluation import write_collection
 
 
@@ -102,3 +103,19 @@ def test_the_cost_of_rounding_is_a_row_for_each_collection_and_their_mean(
     assert lines[5].startswith("fp32: ")
     assert "0 better, 0 worse, p 1.000; logits at most 0 off" in lines[5]
     assert re.search(r"other: .* \d worse, p .*; logits at most \d+ off", lines[6])
+
+
+def test_a_sum_of_two_scorers_is_ranked_beside_them(tmp_path: Path) -> None:
+    folder = write_collection(tmp_path / "one")
+    scorers = {
+        "cosine": lambda _, passages: [0.5 - len(passage) / 1000 for passage in passages],
+        "model": lambda _, passages: [float(len(passage)) for passage in passages],
+    }
+    ((name, values),) = summed.rankings(
+        [folder], scorers, [0.0, 1e6], sample=10, depth=10, ask=timed_answer
+    )
+    assert name == "one"
+    assert list(values) == ["model", "cosine", "+ 0 x cosine", "+ 1e+06 x cosine"]
+    assert values["+ 0 x cosine"] == values["model"]
+    assert values["+ 1e+06 x cosine"] == values["cosine"]
+    assert values["model"] != values["cosine"]
