@@ -1,6 +1,7 @@
 """Runs batches on one backend, and sees to it that a failure reaches only whom it concerns."""
 
 from collections.abc import Callable, Sequence
+from traceback import clear_frames
 from typing import TypeAlias
 
 import numpy as np
@@ -49,6 +50,8 @@ class BatchRunner:
         except BaseException as error:
             parts = self._parts(batch, error)
             if len(parts) == 1:
+                # Whoever holds the error would hold the failed batch's memory with its frames.
+                clear_frames(error.__traceback__)
                 batch[0].request.fail(_explained(error, batch))
                 return
         else:

@@ -22,12 +22,16 @@ def load_bi_encoder(
         local_files_only: Whether the hub is never asked.
 
     Raises:
-        InvalidInputError: It cannot be loaded.
+        InvalidInputError: It cannot be loaded, or there is no such device.
         MissingExtraError: sentence-transformers is not installed.
     """
     library = require(
         "sentence_transformers", extra="sentence-transformers", purpose="A bi-encoder"
     )
+    if device is not None:
+        from rerank_plugins._device import find_device
+
+        find_device(device)  # sentence-transformers would raise one of torch's errors
     try:
         loaded: SentenceTransformer = library.SentenceTransformer(
             model,

@@ -102,7 +102,12 @@ class Engine:
             if self._closed:
                 raise self._closed_error()
             total = self._unscored + request.asked
-            if max_queue_pairs is not None and self._unscored and total > max_queue_pairs:
+            if (
+                max_queue_pairs is not None
+                and request.asked
+                and self._unscored
+                and total > max_queue_pairs
+            ):
                 message = (
                     f"The queue of {self._name!r} is full: {self._unscored} pairs wait, and "
                     f"{request.asked} more exceed max_queue_pairs={max_queue_pairs}. Try again "

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rerank_plugins._validation import described
 from rerank_plugins.errors import (
     HubUnreachableError,
     InvalidInputError,
     ModelAccessError,
+    ModelError,
     ModelNotFoundError,
     NotACrossEncoderError,
     UnsafeWeightsError,
@@ -52,12 +54,25 @@ def check_reference(model: Any) -> str:
             "Pass for example 'cross-encoder/ms-marco-MiniLM-L4-v2'."
         )
         raise InvalidInputError(message)
-    return os.fspath(model)
+    reference = os.fspath(model)
+    try:
+        is_on_disk(reference)
+    except (RuntimeError, OSError, ValueError) as error:  # no such home, a name too long, a NUL
+        reason = error.strerror if isinstance(error, OSError) else error
+        message = (
+            f"model must be a hub id, a local directory or 'embedded', and {described(model)} "
+            f"cannot be looked for: {reason}."
+        )
+        raise InvalidInputError(message) from error
+    return reference
 
 
 def is_on_disk(model: str) -> bool:
     """Whether no hub is asked for the model."""
-    return model == EMBEDDED or Path(model).expanduser().is_dir()
+    try:
+        return model == EMBEDDED or Path(model).expanduser().is_dir()
+    except PermissionError:  # said when it is loaded
+        return True
 
 
 def locate(settings: ModelSettings) -> Path:
@@ -73,7 +88,21 @@ def locate(settings: ModelSettings) -> Path:
         NotACrossEncoderError: The model has no head that scores pairs.
         UnsafeWeightsError: The model has no safetensors weights.
         UnsupportedOptionError: The model needs `trust_remote_code=True`.
+        ModelError: The folder or a file in it may not be read.
     """
+    try:
+        return _located(settings)
+    except PermissionError as error:
+        if isinstance(error, ModelError):
+            raise
+        message = (
+            f"{settings.model!r} cannot be read: no permission for {error.filename}. Give this "
+            "user the right to read the folder and all in it."
+        )
+        raise ModelError(message) from error
+
+
+def _located(settings: ModelSettings) -> Path:
     folder = EMBEDDED_FOLDER if settings.model == EMBEDDED else Path(settings.model).expanduser()
     if folder.is_dir():
         if settings.revision is not None:
@@ -135,6 +164,7 @@ def _download(settings: ModelSettings, patterns: list[str]) -> Path:
     )
 
     model, revision = settings.model, settings.revision
+    token = settings.token() if callable(settings.token) else settings.token
     # A proxy that refuses, or a connection that breaks, is an error of the HTTP library below the
     # hub's client. The client's own derive from that library's base, whichever it is, and OSError.
     failed: Any = HfHubHTTPError.__bases__
@@ -145,7 +175,7 @@ def _download(settings: ModelSettings, patterns: list[str]) -> Path:
                 revision=revision,
                 cache_dir=settings.cache_folder,
                 local_files_only=settings.local_files_only,
-                token=settings.token() if callable(settings.token) else settings.token,
+                token=(token or "").strip() or None,  # a variable may be set, and blank
                 allow_patterns=patterns,
             )
         )

@@ -169,11 +169,12 @@ def check_token(token: Any) -> str | Callable[[], str | None] | None:
     """`token`, if it is a string, a function that gives one, or None; it is not shown."""
     if token is None or isinstance(token, str):
         return token
-    if callable(token):
+    if callable(token) and _is_hashable(token):
         given: Callable[[], str | None] = token
         return given
     message = (
-        f"token must be a string or a function that gives one, but got {type(token).__name__}. "
+        f"token must be a string or a hashable function that gives one, but got "
+        f"{type(token).__name__}. "
         "Pass None to use the one that `hf auth login` saved."
     )
     raise InvalidInputError(message)
@@ -194,6 +195,14 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         message = f"{folder} cannot be made: {error.strerror}. Give another output folder."
         raise InvalidInputError(message) from error
+
+
+def _is_hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _number(value: Any) -> float:

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from rerank_plugins._model import (
     MANIFEST_FILE,
@@ -79,7 +80,7 @@ def compile_model(
         cache_folder=check_folder(cache_folder, "cache_folder"),
     )
     pairs = None if calibration is None else _checked(calibration, precision)
-    target = _checked_target(Path(output).expanduser().resolve())
+    target = _checked_target(output)
     check_installed(settings)
     folder = locate(settings)
     if is_bundle(folder):
@@ -125,8 +126,13 @@ def _checked(calibration: Iterable[tuple[str, str]], precision: str) -> list[tup
     return pairs
 
 
-def _checked_target(output: Path) -> Path:
+def _checked_target(given: Any) -> Path:
     """The folder, if nothing but a bundle would be lost by writing it."""
+    folder = check_folder(given, "output")
+    if folder is None:
+        message = "output must be a folder's path, but got None. Name the folder to write."
+        raise InvalidInputError(message)
+    output = folder.expanduser().resolve()
     lost = output.name if output.is_file() else _not_of_a_bundle(output)
     if lost is not None:
         message = (

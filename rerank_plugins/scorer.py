@@ -210,8 +210,12 @@ class CrossEncoderScorer(Scorer):
         """Pickles the options without the token; the copy shares or loads the model itself."""
         return partial(type(self), **{**self._arguments(), "token": None}), ()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __copy__(self) -> Self:
+        """A scorer of its own in this process, which keeps the token and shares the model."""
         return type(self)(**self._arguments())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.__copy__()
 
     def __repr__(self) -> str:
         return f"CrossEncoderScorer({self.name!r}, backend={self._settings.backend!r})"

@@ -110,7 +110,7 @@ class OptionFields:
     `SecretStr`, also where a string was assigned, and is left out of pickles. Whatever is assigned
     later is checked like the constructor's arguments and takes effect on the next use. Fields hold
     the plain values that the core made of what was given. The model declares
-    `_reranker: Reranker = PrivateAttr()`.
+    `_reranker: Reranker | None = PrivateAttr()`, and asks `_ready()` for it.
 
     Raises:
         InvalidInputError: An option is not allowed. What pydantic itself checks, such as the names
@@ -118,7 +118,7 @@ class OptionFields:
     """
 
     model_fields: ClassVar[dict[str, Any]]
-    _reranker: Reranker
+    _reranker: Reranker | None
 
     def __init__(self, **values: Any) -> None:
         from pydantic import ValidationError
@@ -164,6 +164,13 @@ class OptionFields:
         copied.model_post_init(None)
         return copied
 
+    def __copy__(self) -> Self:
+        """A copy with a reranker of its own, so that closing one leaves the other."""
+        base: Any = super()
+        copied: Self = base.__copy__()
+        copied.model_post_init(None)
+        return copied
+
     def __getstate__(self) -> dict[Any, Any]:
         own: Any = self
         fields, private = dict(self.__dict__), dict(own.__pydantic_private__)
@@ -186,16 +193,24 @@ class OptionFields:
 
     def warm_up(self) -> None:
         """Loads the model now, so that the first request does not wait for it."""
-        self._reranker.warm_up()
+        self._ready().warm_up()
 
     async def awarm_up(self) -> None:
         """`warm_up` that never blocks the event loop."""
-        await self._reranker.awarm_up()
+        await self._ready().awarm_up()
 
     def close(self) -> None:
         """Releases the model. A later use loads it again; a scorer handed in stays closed."""
-        self._reranker.close()
-        self._reranker = self._make_reranker()
+        reranker, self._reranker = self._reranker, None  # another thread's call makes a new one
+        if reranker is not None:
+            reranker.close()
+
+    def _ready(self) -> Reranker:
+        """The reranker; a new one after `close`."""
+        reranker = self._reranker
+        if reranker is None:
+            reranker = self._reranker = self._make_reranker()
+        return reranker
 
     def _make_reranker(self) -> Reranker:
         """The reranker that the fields describe."""

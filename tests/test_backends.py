@@ -53,6 +53,24 @@ def test_the_onnx_graph_gives_the_logits_of_the_torch_model(
     np.testing.assert_allclose(logits, wanted.reshape(len(PAIRS), columns), atol=1e-5)
 
 
+def test_a_model_keeps_the_tokenizers_of_the_lengths_used_last(tiny_model: Path) -> None:
+    lengths = [9, 12, 15, 18, 21, 9]
+
+    def scores() -> list[float]:
+        found = []
+        for length in lengths:
+            with CrossEncoderScorer(tiny_model, device="cpu", max_length=length) as scorer:
+                found += scorer.score_pairs(PAIRS).tolist()
+        return found
+
+    with CrossEncoderScorer(tiny_model, device="cpu") as scorer:
+        scorer.warm_up()
+        first = scores()
+        assert scores() == first
+        kept = scorer._shared.engine.backends[0]._tokenizers
+        assert list(kept) == [15, 18, 21, 9]
+
+
 def test_the_graph_file_holds_no_weights(tmp_path: Path) -> None:
     graph = write_onnx_graph(save_tiny_cross_encoder(tmp_path))
     weights = (tmp_path / "model.safetensors").stat().st_size

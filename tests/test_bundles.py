@@ -1,10 +1,13 @@
 """Bundles: what compiling writes, who reads it, and what is refused; the cache behind `auto`."""
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -225,6 +228,9 @@ def test_compiling_checks_its_options(tmp_path: Path) -> None:
     for options in ({"revision": 3}, {"token": 7}, {"cache_folder": 5}, {"local_files_only": "no"}):
         with pytest.raises(InvalidInputError, match="|".join(options)):
             compile_model("embedded", tmp_path / "new", **options)
+    for output in (None, 3):
+        with pytest.raises(InvalidInputError, match="output must be a folder's path, but got"):
+            compile_model("embedded", output)
     assert not (tmp_path / "new").exists()
 
 
@@ -315,6 +321,49 @@ def test_without_a_writable_cache_the_graph_lives_as_long_as_the_process(
     scores, folder = output.splitlines()
     np.testing.assert_allclose(json.loads(scores), wanted, atol=1e-5)
     assert not Path(folder).exists()
+
+
+def broken_exporter(*_: object, **__: object) -> None:
+    message = "no translator for aten::something\nand a page of what it tried"
+    raise RuntimeError(message)
+
+
+def full_disk(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize(
+    ("place", "broken", "told"),
+    [
+        ((openvino, "convert_model"), broken_exporter, "become a graph here: no translator for"),
+        ((_cache, "compile_into"), full_disk, "cannot be kept in .*: No space left on device"),
+    ],
+    ids=["exporter", "disk"],
+)
+def test_a_model_that_cannot_be_compiled_runs_in_torch_unless_that_was_ruled_out(
+    wanted: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: tuple[object, str],
+    broken: Callable[..., None],
+    told: str,
+) -> None:
+    save_tiny_cross_encoder(tmp_path / "model")
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for name in ("_user_folder", "_folder"):
+        monkeypatch.setattr(_cache, name, lambda: cache)
+    monkeypatch.setattr(*place, broken)
+    with CrossEncoderScorer(tmp_path / "model", device="cpu") as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+        assert scorer.plan.backend == "torch"
+        assert re.search(told, scorer.plan.reason)
+    with (
+        CrossEncoderScorer(tmp_path / "model", backend="openvino") as scorer,
+        pytest.raises(ModelError, match=f"{told}.*backend='torch'"),
+    ):
+        scorer.warm_up()
+    assert not bundles(cache)
 
 
 def test_a_warm_cache_that_cannot_be_written_is_read(

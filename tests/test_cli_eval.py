@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from rerank_plugins import CrossEncoderScorer
 from rerank_plugins.cli import main
@@ -16,7 +17,11 @@ from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
 from tests.tiny_models import save_tiny_encoder
 
 FAST = ["--no-memory"]
+CARD = "cross-encoder/ms-marco-MiniLM-L4-v2"
 GIVEN = ["q1 Q0 p1 1 2.0 x\n", "q1 Q0 p2 2 1.0 x\n", "q2 Q0 p4 1 1.0 x\n"]
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc or /dev/full")
 
 
 @pytest.fixture(scope="module")
@@ -299,6 +304,26 @@ def test_a_second_run_resumes_from_the_scores_of_the_first(
     assert json.loads(capsys.readouterr().out)["collections"] == first["collections"]  # times too
 
 
+def test_times_of_an_earlier_run_are_called_so_wherever_they_are_shown(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_collection(tmp_path / "two", judged=[("q1", "p2", 1), ("q2", "p4", 1)])
+    report = tmp_path / "report.html"
+    arguments = ["eval", str(folder), "-m", str(tiny_model), "--json", *FAST]
+    arguments += ["--html", str(report), "--resume", str(tmp_path / "scores.db")]
+    assert main(arguments) == 0
+    first = capsys.readouterr()
+    assert first.err == ""
+    assert json.loads(first.out)["answers_of_an_earlier_run"] == {}
+    assert "earlier run" not in report.read_text(encoding="utf-8")
+    assert main(arguments) == 0
+    second = capsys.readouterr()
+    said = f"Times of an earlier run: 2 of {tiny_model.name}."
+    assert second.err.startswith(f"note: {said}")
+    assert json.loads(second.out)["answers_of_an_earlier_run"] == {tiny_model.name: 2}
+    assert said in report.read_text(encoding="utf-8")
+
+
 def test_queries_that_lost_are_shown_with_what_stood_and_stands_first(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -337,7 +362,9 @@ def test_queries_that_lost_are_shown_with_what_stood_and_stands_first(
         (["{data}/one", "--resume", "{data}/one/qrels.tsv"], 1, "cannot keep scores"),
         (["{data}/one", "--first-stage", "scoreddocs"], 1, "comes without candidates"),
         (["--card", "someone/model"], 1, "cannot be rerun"),
-        (["{data}/one", "--card", "cross-encoder/ms-marco-MiniLM-L4-v2"], 2, "its own data"),
+        (["{data}/one", "--card", CARD], 2, "its own data"),
+        (["--card", CARD, "--split", "dev"], 2, "leave collections and --split out"),
+        (["{data}/one", "--first-stage", "judged", "--depth", "5"], 2, "leave --depth out"),
         (["{data}/one/none"], 1, "neither a folder nor an ir_datasets id"),
         (["{empty}"], 1, "is no collection and holds none"),
         (["{data}/one", "--run", "{data}/none.run"], 1, "cannot read"),
@@ -360,6 +387,77 @@ def test_what_cannot_be_done(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert said in " ".join(captured.err.replace("│", " ").split())
+
+
+def test_a_device_that_is_not_there_is_one_line_also_with_a_bi_encoder(
+    data: Path, bi_encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["eval", str(data / "one"), "--bi-encoder", str(bi_encoder), *FAST]
+    assert main([*arguments, "--device", "nonsense"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: device 'nonsense' cannot be used here: ")
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("option", "place", "file"),
+    [("--html", "/proc/r.html", "/proc/r.html"), ("--runs", "/proc", "/proc/a.run")],
+)
+def test_what_cannot_be_written_is_told_before_a_model_is_looked_for(
+    data: Path, option: str, place: str, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", str(data / "one"), "-m", "./nowhere", option, place, *FAST]) == 1
+    assert capsys.readouterr().err.startswith(f"error: cannot write {file}: ")
+
+
+def test_a_run_that_fails_leaves_reports_as_they_were(data: Path, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.html", tmp_path / "new.html"
+    old.write_text("<p>of last week")
+    for report in (old, new):
+        arguments = ["-m", "./nowhere", "--html", str(report), "--runs", str(tmp_path / "runs")]
+        assert main(["eval", str(data / "one"), *arguments, *FAST]) == 1
+    assert old.read_text() == "<p>of last week"
+    assert not new.exists()
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@on_linux
+def test_a_full_disk_costs_the_page_and_not_the_tables(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", str(data / "one"), "--html", "/dev/full", *FAST]) == 1
+    captured = capsys.readouterr()
+    assert re.search(r"^ ?embedded .* ms", captured.out, re.MULTILINE)
+    assert captured.err.startswith("error: cannot write /dev/full: No space left on device")
+
+
+def test_standard_output_that_nobody_reads_costs_no_page(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(typer, "echo", nobody)
+    page = tmp_path / "page.html"
+    with pytest.raises(BrokenPipeError):
+        main(["eval", str(data / "one"), "--json", "--html", str(page), *FAST])
+    assert "embedded" in page.read_text()
+
+
+@pytest.mark.parametrize(("given", "place"), [(".", "animals"), ("..", "animals/inside")])
+def test_a_collection_around_the_working_folder_is_called_by_its_name(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str,
+    place: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = write_collection(tmp_path / "animals")
+    (folder / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / place)
+    assert main(["eval", given, "--json", *FAST]) == 0
+    (collection,) = json.loads(capsys.readouterr().out)["collections"]
+    assert collection["collection"] == "animals"
 
 
 def test_collections_of_the_same_name_are_told_apart(

@@ -143,6 +143,28 @@ class TestWhatItWrites:
             assert err == f"note: 3 passages written to {tmp_path / name}\n"
             assert read(tmp_path / name).decode() == straight
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="writes to /proc, which not even root can")
+    def test_a_file_that_cannot_be_written_is_told_before_a_model_is_looked_for(
+        self, rerank: Run, lines: Path
+    ) -> None:
+        code, out, err = rerank("rank", QUERY, lines, "-m", "no/such/folder", "-o", "/proc/out.tsv")
+        assert (code, out) == (1, "")
+        assert err.startswith("error: cannot write /proc/out.tsv: ")
+
+    def test_a_run_that_fails_leaves_the_file_as_it_was(
+        self, rerank: Run, lines: Path, tmp_path: Path
+    ) -> None:
+        old, new = written(tmp_path / "old.tsv", "1\t0.5\t0\tsoap\n"), tmp_path / "new.tsv"
+        for output in (old, new):
+            assert rerank("rank", QUERY, lines, "-m", "no/such/folder", "-o", output)[0] == 1
+        assert old.read_text(encoding="utf-8") == "1\t0.5\t0\tsoap\n"
+        assert not new.exists()
+        link = tmp_path / "link.tsv"
+        link.symlink_to(new)
+        assert rerank("rank", QUERY, lines, "-m", "no/such/folder", "-o", link)[0] == 1
+        assert link.is_symlink()
+        assert not new.exists()
+
     def test_a_terminal_gets_a_table(
         self, rerank: Run, lines: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

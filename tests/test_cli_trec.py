@@ -8,6 +8,7 @@ import pytest
 
 from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.cli import main
+from rerank_plugins.cli.topics import read_topics
 from rerank_plugins.cli.trec import read_run
 
 DOCUMENTS = {
@@ -136,6 +137,18 @@ def test_equal_scores_stay_as_they_are_in_the_file(files: dict[str, Path]) -> No
     assert read_run(str(files["run"])) == {"q2": ["d1", "d3", "d2"], "q1": ["d3", "d4"]}
 
 
+def test_the_number_of_a_topic_need_not_be_its_first_attribute() -> None:
+    line = '<topic type="faceted" id="a" number="7"><query>soap</query></topic>'
+    assert read_topics([line], "topics") == {"7": "soap"}
+
+
+@pytest.mark.parametrize("title", ["is 2 < 3 and 3 <= 4", "hearts <3", "is x<y or a <b"])
+def test_a_sign_that_begins_no_tag_is_part_of_the_title(title: str) -> None:
+    for topic in (f"<title> {title} </title>", f"<title> {title}\n<desc> Other."):
+        lines = ["<top>", "<num> 7", *topic.splitlines(), "</top>"]
+        assert read_topics(lines, "topics") == {"7": title}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -155,6 +168,11 @@ def test_equal_scores_stay_as_they_are_in_the_file(files: dict[str, Path]) -> No
         ("corpus", "no tab", "Documents are JSON Lines"),
         ("queries", "<top>\n<num> 1\n</top>", "topic 1 lacks a <num> or a <title>"),
         ("queries", "<top>\n<num> 1\n<title> x", "no </top>"),
+        (
+            "queries",
+            "<top><num> 1 <title> x </top>\n<top><num> 1 <title> y </top>",
+            "has the id '1' twice, with different texts",
+        ),
     ],
 )
 def test_files_that_do_not_fit_are_one_line_on_standard_error(

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -198,6 +199,7 @@ def test_a_full_queue_answers_at_once_and_takes_pairs_again_when_there_is_room()
     gate = threading.Semaphore(0)
     with engine(NumberBackend(gate=gate)) as subject:
         first = subject.submit(some_pairs("alone", 500), PLAIN, max_queue_pairs=300)
+        assert scores(subject.submit([], PLAIN, max_queue_pairs=1)).shape == (0,)
         with pytest.raises(QueueFullError, match=r"500 pairs wait.*raise max_queue_pairs"):
             subject.submit(some_pairs("more", 10), PLAIN, max_queue_pairs=300)
         subject.submit((), PLAIN, max_queue_pairs=500).result(PATIENCE)
@@ -310,6 +312,30 @@ def test_a_pair_too_big_for_memory_fails_alone() -> None:
         with pytest.raises(ScoringError, match=r"single pair .*can't allocate.*lower max_length"):
             big.result(PATIENCE)
         scores(small)
+
+
+class Activations:
+    """Stands for what a forward pass holds while it runs."""
+
+
+def test_a_failed_batch_leaves_nothing_of_its_forward_pass_with_the_error() -> None:
+    made: list[weakref.ref[Activations]] = []
+
+    class Forgetful(NumberBackend):
+        def logits(self, inputs: Sequence[Pair], options: PairOptions) -> NDArray[np.float32]:
+            activations = Activations()
+            made.append(weakref.ref(activations))
+            return super().logits(inputs, options)
+
+    backend = Forgetful(budget=1000, memory=300)
+    with engine(backend) as subject:
+        poisoned = subject.submit([("q", POISON)], PLAIN)
+        too_big = subject.submit([("q", "x " * 400)], PLAIN)
+        errors = [future.exception(PATIENCE) for future in (poisoned, too_big)]
+        scores(subject.submit(some_pairs("q", 3), PLAIN))  # the worker has left the failed ones
+        assert all(errors)
+        assert len(made) >= 3
+        assert [activations() for activations in made] == [None] * len(made)
 
 
 def test_a_bar_that_cannot_be_drawn_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

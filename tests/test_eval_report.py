@@ -230,6 +230,13 @@ class TestHtml:
         html = as_html(Report([result], current_environment("")))
         assert 50 < html.count("word ") < 100
 
+    def test_long_passages_without_spaces_show_their_beginning(self) -> None:
+        passages = {"a": "answer", "b": "H2O " + "水" * 1000}
+        collection = JudgedCollection("c", passages, {"q": "which"}, {"q": {"a": 1}})
+        result = compare(collection, {"q": {"a": 2.0, "b": 1.0}}, {"s": lambda q, p: [0.0, 1.0]})
+        html = as_html(Report([result], current_environment("")))
+        assert 100 < html.count("水") < 500
+
     def test_thousands_of_queries_make_no_huge_page(self) -> None:
         queries = {f"q{n}": "which" for n in range(5000)}
         judgements = {name: {"a": 1} for name in queries}

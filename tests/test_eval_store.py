@@ -72,6 +72,20 @@ def test_a_second_run_asks_nothing_and_tells_the_same(
     assert again.asked == 0
 
 
+def test_answers_of_an_earlier_run_are_counted_and_those_of_this_one_are_not(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "scores.db"
+    with ScoreStore(file, {"s": "model"}) as store:
+        for query in ("query", "query"):
+            store("s", by_length, query, ["passage"])
+        assert dict(store.reused) == {}
+    with ScoreStore(file, {"s": "model"}) as store:
+        for query in ("query", "query", "other", "other"):
+            store("s", by_length, query, ["passage"])
+        assert dict(store.reused) == {"s": 1}
+
+
 def test_a_run_that_was_interrupted_goes_on(run: Callable[..., dict[str, object]]) -> None:
     stopped = Watched(fails_at=1)
     with pytest.raises(KeyboardInterrupt):

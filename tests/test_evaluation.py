@@ -384,7 +384,12 @@ class TestComparison:
         assert result.reranked[0].mean("P@1") == pytest.approx(2 / 3)
 
     @pytest.mark.parametrize(
-        ("name", "message"), [("best", "'best' is no measure"), ("alpha_nDCG@10", "package")]
+        ("name", "message"),
+        [
+            ("best", "'best' is no measure"),
+            ("alpha_nDCG@10", "package"),
+            ("P@0", "'P@0' has a cutoff below 1. Give for example"),
+        ],
     )
     def test_what_is_no_measure_is_an_error(self, name: str, message: str) -> None:
         with pytest.raises(InvalidInputError, match=message):

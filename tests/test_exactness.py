@@ -23,6 +23,7 @@ from tests.tiny_models import (
     ARCHITECTURES,
     SPECIAL,
     WORDS,
+    edit_json,
     fixed_seed,
     randomize,
     save_tiny_architecture,
@@ -37,6 +38,7 @@ PAIRS = [
     ("why is the sea blue", "the sea is water " * 40),
     ("how does the moon move " * 20, "rain"),
     ("star", "sun moon star"),
+    ("moon", " ".join([*WORDS, *reversed(WORDS)])),
 ]
 
 
@@ -105,9 +107,38 @@ def test_other_architectures_run_in_torch_and_say_so(tmp_path: Path, config: obj
         scorer.warm_up()
 
 
+CUT_IN_A_WAY_OF_ITS_OWN = {
+    "left": ("tokenizer_config.json", {"truncation_side": "left"}),
+    "shorter": (
+        "sentence_bert_config.json",
+        {"processing_kwargs": {"text": {"max_length": 12}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("file_and_change", CUT_IN_A_WAY_OF_ITS_OWN.values(), ids=str)
+def test_a_model_that_cuts_texts_in_a_way_of_its_own_scores_as_predict_does(
+    tmp_path: Path, file_and_change: tuple[str, dict[str, object]]
+) -> None:
+    save_tiny_cross_encoder(tmp_path / "plain")
+    whole = predicted(tmp_path / "plain")
+    CrossEncoder(str(tmp_path / "plain"), device="cpu").save_pretrained(str(tmp_path / "own"))
+    name, change = file_and_change
+    edit_json(tmp_path / "own" / name, **change)
+    wanted = predicted(tmp_path / "own")
+    assert np.abs(wanted - whole).max() > 0.01
+    with CrossEncoderScorer(tmp_path / "own", device="cpu") as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+        assert scorer.plan.backend == "torch"
+    with (
+        CrossEncoderScorer(tmp_path / "own", backend="openvino") as scorer,
+        pytest.raises(UnsupportedOptionError, match=r"does not become a graph.*backend='torch'"),
+    ):
+        scorer.warm_up()
+
+
 def test_a_model_with_code_of_its_own_never_becomes_a_graph(tmp_path: Path) -> None:
     from rerank_plugins.backends._choice import graph_fits
-    from tests.tiny_models import edit_json
 
     save_tiny_cross_encoder(tmp_path)
     assert graph_fits(tmp_path)

@@ -16,7 +16,7 @@ from sentence_transformers import CrossEncoder
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from rerank_plugins import CrossEncoderScorer, InvalidInputError, ModelNotFoundError
-from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.errors import RerankError, UnsupportedOptionError
 from rerank_plugins.evaluation import change, compare, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.scorers import scorer_function
@@ -34,6 +34,7 @@ from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder
 from tests.wrappers import WRAPPERS
 
 PAIRS = [("where is the red fox", "the red fox is in the house"), ("a b", "the sea")]
+SAME_ANSWER = [{"query": f"q {number}", "positive": "the house"} for number in range(12)]
 
 
 def quick(model: Path, **changes: Any) -> FineTuningOptions:
@@ -133,6 +134,17 @@ class TestTheRun:
         assert fine_tune(pairs, result.model.parent, quick(tiny_model)) == result
         assert (result.model / "model.safetensors").stat().st_mtime_ns == written
 
+    def test_what_is_done_is_told_however_the_model_to_start_from_is_spelled(
+        self,
+        result: FineTuningResult,
+        pairs: Path,
+        tiny_model: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.chdir(tiny_model.parent)
+        options = quick(Path(tiny_model.name), local_files_only=True)
+        assert fine_tune(pairs, result.model.parent, options) == result
+
     @pytest.mark.parametrize("changed", ["seed", "data"])
     def test_another_run_is_not_written_over(
         self, result: FineTuningResult, tiny_model: Path, pairs: Path, tmp_path: Path, changed: str
@@ -180,6 +192,31 @@ class TestTheRun:
         assert json.loads((tmp_path / "fine_tuning.json").read_text())["settings"]["seed"] == 5
         assert again.training.steps == 4
 
+    @pytest.mark.parametrize("wrong", ["bi_encoder", "data"])
+    def test_a_start_anew_that_fails_leaves_what_the_old_run_made(
+        self, result: FineTuningResult, pairs: Path, tiny_model: Path, tmp_path: Path, wrong: str
+    ) -> None:
+        output = tmp_path / "out"
+        shutil.copytree(result.model.parent, output)
+        made = contents(output)
+        options, data = quick(tiny_model, seed=5), pairs
+        if wrong == "bi_encoder":
+            options = replace(options, bi_encoder="/none/of/this")
+        else:
+            data = write_pairs(tmp_path / "same.jsonl", SAME_ANSWER)
+        with pytest.raises(InvalidInputError, match=r"could not be loaded|nothing to learn"):
+            fine_tune(data, output, options, resume=False)
+        assert contents(output) == made
+
+    @pytest.mark.parametrize("wrong", [{"bi_encoder": "/none/of/this"}, {"max_length": 65}])
+    def test_a_first_start_that_fails_does_not_stand_in_the_way_of_the_next(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path, wrong: dict[str, Any]
+    ) -> None:
+        options = quick(tiny_model, held_out=0.0, development=0.0)
+        with pytest.raises(RerankError):
+            fine_tune(pairs, tmp_path, replace(options, **wrong))
+        assert fine_tune(pairs, tmp_path, options).training.steps == 4
+
     def test_without_held_out_questions_nothing_is_measured_and_the_last_step_is_kept(
         self, pairs: Path, tiny_model: Path, tmp_path: Path
     ) -> None:
@@ -223,6 +260,10 @@ class TestTheRun:
         assert (sizes.train, sizes.passages) == (10, 30)
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 class Looks(BaseEvaluator):
     """Gives the figures it was told to give, then raises what it was told to raise."""
 
@@ -247,6 +288,20 @@ def rows() -> list[TrainingRow]:
 
 def load(folder: Path) -> CrossEncoder:
     return CrossEncoder(str(folder), device="cpu", local_files_only=True)
+
+
+def test_a_prompt_saved_with_the_model_stands_before_the_questions_that_it_learns_from(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    prompts = {"prompts": {"query": "how "}, "default_prompt_name": "query"}
+    CrossEncoder(str(tiny_model), device="cpu", **prompts).save_pretrained(str(tmp_path / "model"))
+    prompted, plain = load(tmp_path / "model"), load(tiny_model)
+    spelled_out = [replace(row, query=f"how {row.query}") for row in rows()]
+    for model, learned, name in ((prompted, rows(), "prompted"), (plain, spelled_out, "plain")):
+        options = quick(tiny_model)
+        train(model, learned, None, options, checkpoints=tmp_path / name, progress=False)
+    for name, values in plain.state_dict().items():
+        torch.testing.assert_close(prompted.state_dict()[name], values, msg=name)
 
 
 class TestStopping:
@@ -414,8 +469,7 @@ class TestErrors:
     def test_one_passage_for_all_questions_leaves_nothing_to_learn(
         self, tiny_model: Path, tmp_path: Path
     ) -> None:
-        same = [{"query": f"q {number}", "positive": "the house"} for number in range(12)]
-        data = write_pairs(tmp_path / "same.jsonl", same)
+        data = write_pairs(tmp_path / "same.jsonl", SAME_ANSWER)
         with pytest.raises(InvalidInputError, match="nothing to learn in same"):
             fine_tune(data, tmp_path / "out", quick(tiny_model))
 

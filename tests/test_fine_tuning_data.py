@@ -57,6 +57,15 @@ class TestReading:
         packed.write_bytes(gzip.compress(file.read_bytes()))
         assert read_training_data(tmp_path / "animals") == read_training_data(file)
 
+    @pytest.mark.parametrize(("given", "place"), [(".", "animals"), ("..", "animals/inside")])
+    def test_the_working_folder_and_the_one_above_are_called_by_their_names(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, place: str
+    ) -> None:
+        (tmp_path / "animals" / "inside").mkdir(parents=True)
+        write_pairs(tmp_path / "animals" / "pairs.jsonl")
+        monkeypatch.chdir(tmp_path / place)
+        assert read_training_data(Path(given)).name == "animals"
+
     def test_of_a_beir_folder_the_training_judgements_are_read(self, tmp_path: Path) -> None:
         corpus = ({"_id": name, "title": "", "text": f"text {name}"} for name in "abc")
         queries = ({"_id": name, "text": f"query {name}"} for name in ("q", "r"))

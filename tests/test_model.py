@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from rerank_plugins import (
     NotACrossEncoderError,
     UnsafeWeightsError,
     UnsupportedOptionError,
+    _model,
 )
 from tests.small_hub import COMMIT, TOKEN, refusing_proxy, small_hub
 from tests.tiny_models import (
@@ -58,6 +60,18 @@ def test_an_empty_folder_is_not_a_model(tmp_path: Path) -> None:
     error = load_error(tmp_path)
     assert isinstance(error, ModelNotFoundError)
     assert "config.json" in str(error)
+
+
+def test_a_folder_that_may_not_be_read_is_an_error_that_says_so(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(file: Path) -> None:  # root may read everything, and tests often run as root
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(_model, "read_json", refused)
+    error = load_error(tiny_model)
+    assert type(error) is ModelError
+    assert re.search(r"cannot be read: no permission for .*config\.json", str(error))
 
 
 def test_a_name_that_can_be_no_hub_id_is_not_found() -> None:
@@ -190,6 +204,9 @@ print(json.dumps({
     "pinned": outcome("tiny/ranker", revision=COMMIT, local_files_only=True),
     "broken": outcome("tiny/broken"),
     "token": outcome("tiny/gated", token=lambda: TOKEN),
+    "blank token": outcome("tiny/ranker", token=" "),
+    "blank token of a function": outcome("tiny/ranker", token=lambda: ""),
+    "token of a file": outcome("tiny/gated", token=TOKEN + chr(10)),
     "untrusted code": outcome("tiny/own"),
     "trusted code": outcome("tiny/own", trust_remote_code=True),
 }))
@@ -236,7 +253,8 @@ def test_a_hub_model_is_downloaded_once_and_scores_as_the_local_one(
     outcomes, served = hub
     with CrossEncoderScorer(tiny_model) as scorer:
         wanted = pytest.approx(float(scorer.score("red fox", ["the fox"])[0]), abs=1e-6)
-    for case in ("downloaded", "cached", "pinned", "token"):
+    tokens = ("token", "blank token", "blank token of a function", "token of a file")
+    for case in ("downloaded", "cached", "pinned", *tokens):
         assert outcomes[case] == wanted, case
     assert served.count("model.safetensors") == 3  # once for each model that was allowed
 

@@ -1,5 +1,6 @@
-"""A container's share of the processors, read from files as Linux shows them."""
+"""A process's share of the processors: a container's quota as Linux shows it, and affinity."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from rerank_plugins.backends._quota import thread_limit
 @pytest.fixture(autouse=True)
 def eight_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_quota, "processors", lambda: 8)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,15 @@ def test_version_1(tmp_path: Path, quota: str, limit: int | None) -> None:
 
 def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
     assert thread_limit(tmp_path) is None
+
+
+@pytest.mark.parametrize(("said", "limit"), [("max 100000", 3), ("500000 100000", 3), ("2 1", 2)])
+def test_a_process_kept_to_some_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, limit: int
+) -> None:
+    monkeypatch.setattr(_quota, "processors", lambda: 3)
+    (tmp_path / "cpu.max").write_text(said)
+    assert thread_limit(tmp_path) == limit
 
 
 @pytest.mark.parametrize("backend", [onnx, openvino], ids=["onnx", "openvino"])

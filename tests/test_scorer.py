@@ -332,7 +332,10 @@ def test_a_scorer_survives_pickle_and_deepcopy_without_leaking_its_token(
     assert "hf_secret" not in repr(scorer) + repr(scorer._settings)
     loaded = pickle.loads(pickle.dumps(scorer))
     assert loaded._arguments() == {**scorer._arguments(), "token": None}
-    assert copy.deepcopy(scorer)._arguments() == scorer._arguments()
+    for copied in (copy.copy(scorer), copy.deepcopy(scorer)):
+        assert copied._arguments() == scorer._arguments()
+        copied.close()
+    assert scorer.score("red fox", ["the fox"]).shape == (1,)
 
 
 class Inherited(CrossEncoderScorer):
@@ -471,11 +474,22 @@ def test_a_progress_bar_is_shown_if_asked_for(
     assert "2/2" in capfd.readouterr().err
 
 
+class Unhashable:
+    """Gives a token, and cannot be a part of a key."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self) -> str:
+        return "hf_secret"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"model": ""}, "model must be a hub id"),
         ({"model": None}, "model must be a hub id"),
+        ({"model": "~no-user/model"}, "'~no-user/model' cannot be looked for: .*home directory"),
+        ({"model": "x" * 5000}, r"xxx\.\.\. cannot be looked for: File name too long"),
         ({"revision": 3}, "revision must be a string"),
         ({"device": 0}, "device must be a string"),
         ({"device": []}, "device must be a string or a list of strings"),
@@ -492,6 +506,7 @@ def test_a_progress_bar_is_shown_if_asked_for(
         ({"label": True}, "label must be the index"),
         ({"label": 1.0}, "label must be the index"),
         ({"token": 7}, "token must be a string"),
+        ({"token": Unhashable()}, "hashable function .* got Unhashable"),
         ({"cache_folder": 5}, "cache_folder must be a folder's path"),
         ({"local_files_only": "no"}, "local_files_only must be True or False"),
         ({"trust_remote_code": "false"}, "trust_remote_code must be True or False"),

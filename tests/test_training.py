@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from sentence_transformers import CrossEncoder
 from sentence_transformers.util import get_device_name
 
+from rerank_plugins._device import find_device
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training import (
     LoopConfig,
@@ -26,7 +27,6 @@ from rerank_plugins.training import (
 from rerank_plugins.training.candidates import MinedQuestion
 from rerank_plugins.training.chunks import pair_tokenizer, sorted_chunks
 from rerank_plugins.training.development import measure, score_pairs
-from rerank_plugins.training.device import find_device
 from rerank_plugins.training.groups import Group, StepGroups
 from rerank_plugins.training.loss import Targets, group_loss
 from rerank_plugins.training.mining import (
@@ -167,30 +167,16 @@ class TestRun:
         assert result.steps == 200
 
     def test_interrupted_and_resumed_gives_the_weights_of_an_uninterrupted_run(
-        self, base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, base: Path, data: Path, tmp_path: Path
     ) -> None:
         whole = run(tiny_config(base), data, tmp_path / "whole")
-
-        log = loop._Run.log
-
-        def stop_in_the_fifth_step(run: loop._Run, **entry: object) -> None:
-            if run.progress.step == 5:
-                raise KeyboardInterrupt
-            log(run, **entry)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop._Run, "log", stop_in_the_fifth_step)
-            with pytest.raises(KeyboardInterrupt):
-                run(tiny_config(base), data, tmp_path / "parts")
+        stop_in_step(5, tiny_config(base), data, tmp_path / "parts")
         assert (tmp_path / "parts" / "checkpoint.pt").is_file()
         with (tmp_path / "parts" / "log.jsonl").open("a") as lines:
             lines.write('{"step": 5, "sec')  # killed while it wrote
         resumed = run(tiny_config(base), data, tmp_path / "parts")
         assert resumed.steps == whole.steps
-        entries = [
-            json.loads(line) for line in (tmp_path / "parts" / "log.jsonl").read_text().splitlines()
-        ]
-        assert [entry["step"] for entry in entries if "loss" in entry] == [1, 2, 3, 4, 5, 6]
+        assert logged_steps(tmp_path / "parts") == [1, 2, 3, 4, 5, 6]
         for name, weights in weights_of(whole).items():
             torch.testing.assert_close(weights_of(resumed)[name], weights, msg=name)
 
@@ -199,6 +185,24 @@ class TestRun:
         second = weights_of(run(tiny_config(base), data, tmp_path, resume=False))
         for name, weights in first.items():
             torch.testing.assert_close(second[name], weights, msg=name)
+
+    def test_a_run_begun_anew_and_stopped_before_its_first_checkpoint_begins_again(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        run(tiny_config(base), data, tmp_path)
+        stop_in_step(1, tiny_config(base), data, tmp_path, resume=False)
+        run(tiny_config(base), data, tmp_path)
+        assert logged_steps(tmp_path) == [1, 2, 3, 4, 5, 6]
+
+    def test_a_run_of_slow_steps_goes_on_where_it_stopped_however_few_it_did(
+        self, base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(loop, "SAVE_SECONDS", 0)  # as if every step took that long
+        config = tiny_config(base, checkpoint_every=100)
+        stop_in_step(5, config, data, tmp_path)
+        (tmp_path / "log.jsonl").unlink()
+        run(config, data, tmp_path)
+        assert logged_steps(tmp_path) == [5, 6]
 
     def test_a_finished_run_is_measured_and_not_trained_again(
         self, base: Path, data: Path, tmp_path: Path
@@ -491,6 +495,28 @@ def run(
     return train(
         config, data=data, output=output, resume=resume, progress=progress, encoder=bag_of_words
     )
+
+
+def stop_in_step(
+    step: int, config: TrainingConfig, data: Path, output: Path, *, resume: bool = True
+) -> None:
+    """Runs until it is interrupted in a step, before anything of that step is written."""
+    log = loop._Run.log
+
+    def stop(run: loop._Run, **entry: object) -> None:
+        if run.progress.step == step:
+            raise KeyboardInterrupt
+        log(run, **entry)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop._Run, "log", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(config, data, output, resume=resume)
+
+
+def logged_steps(output: Path) -> list[int]:
+    entries = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    return [entry["step"] for entry in entries if "loss" in entry]
 
 
 class TestStudent:

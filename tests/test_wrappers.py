@@ -1,10 +1,12 @@
 """One case table for the three wrappers: equal rankings, equal scores, equal refusals."""
 
+import copy
 import inspect
 import json
 import pickle
+import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -234,13 +236,13 @@ def test_a_token_that_is_assigned_as_a_string_is_used_and_shown_nowhere(framewor
     component.token = "hf_secret"
     copied = WRAPPERS[framework].make(model="some/model").model_copy(update={"token": "hf_secret"})
     for one in (component, copied):
-        assert one._reranker.scorer._settings.token == "hf_secret"
+        assert one._ready().scorer._settings.token == "hf_secret"
         shown = repr(one) + str(one.model_dump()) + one.model_dump_json()
         assert "hf_secret" not in shown
         assert b"hf_secret" not in pickle.dumps(one)
         one.top_n = 3  # and every later assignment works
         one.token = None
-        assert one._reranker.scorer._settings.token is None
+        assert one._ready().scorer._settings.token is None
 
 
 @pytest.mark.parametrize("refused", [{"limit": 0}, {"nope": 0}, {"token": ["hf_secret"]}])
@@ -285,6 +287,49 @@ def test_every_wrapper_loads_the_model_again_when_it_is_used_after_close(
     component.close()
     assert wrapper.ranking(wrapper.run(component, "red fox", documents)) == before
     component.close()
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_a_call_while_another_thread_closes_the_wrapper_loads_the_model_again(
+    framework: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper = WRAPPERS[framework]
+    component = wrapper.make(model=str(tiny_model))
+    documents = wrapper.documents(PASSAGES)
+    before = wrapper.ranking(wrapper.run(component, "red fox", documents))
+    closing, may_end = threading.Event(), threading.Event()
+    close = CrossEncoderScorer.close
+
+    def slow_close(scorer: CrossEncoderScorer) -> None:
+        closing.set()
+        may_end.wait(60)
+        close(scorer)
+
+    with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        patch.setattr(CrossEncoderScorer, "close", slow_close)
+        closed = pool.submit(component.close)
+        assert closing.wait(60)
+        try:
+            meanwhile = wrapper.ranking(wrapper.run(component, "red fox", documents))
+        finally:
+            may_end.set()
+        closed.result(60)
+    assert meanwhile == before
+    component.close()
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_a_copy_of_a_wrapper_outlives_the_closing_of_the_first(
+    framework: str, tiny_model: Path
+) -> None:
+    wrapper = WRAPPERS[framework]
+    component = wrapper.make(model=str(tiny_model))
+    documents = wrapper.documents(PASSAGES)
+    before = wrapper.ranking(wrapper.run(component, "red fox", documents))
+    copied = copy.copy(component)
+    component.close()
+    assert wrapper.ranking(wrapper.run(copied, "red fox", documents)) == before
+    copied.close()
 
 
 @pytest.mark.parametrize("framework", WRAPPERS)

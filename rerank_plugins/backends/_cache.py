@@ -20,8 +20,9 @@ from rerank_plugins.backends._bundle import (
     read_bundle,
     text_digest,
 )
+from rerank_plugins.backends._choice import NoGraphError
 from rerank_plugins.backends._compilation import compile_into, versions_for
-from rerank_plugins.errors import BundleError
+from rerank_plugins.errors import BundleError, RerankError
 from rerank_plugins.results import Plan
 
 _GRAPHS = "graphs 2"
@@ -51,6 +52,24 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
             os.utime(bundle)
         return bundle, manifest
     bundle = _folder() / key
+    try:
+        return bundle, _compiled_once(bundle, settings, folder, digest, plan.backend, precision)
+    except OSError as error:
+        if isinstance(error, RerankError):
+            raise
+        message = (
+            f"What {settings.model!r} is compiled to cannot be kept in {bundle.parent}: "
+            f"{error.strerror or error}. Free some space there, have the cache elsewhere "
+            "(XDG_CACHE_HOME), or use backend='torch', which needs none."
+        )
+        raise NoGraphError(message) from error
+
+
+def _compiled_once(
+    bundle: Path, settings: ModelSettings, folder: Path, digest: str, backend: str, precision: str
+) -> Manifest:
+    """Compiles a bundle under its name, unless another process has."""
+    key = bundle.name
     with FileLock(bundle.with_name(f"{key}.lock")):
         manifest = _read_whole(bundle)  # another process may have been first
         if manifest is None:
@@ -63,7 +82,7 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
                     settings,
                     folder,
                     digest=digest,
-                    backend=plan.backend,
+                    backend=backend,
                     precision=precision,
                 )
                 shutil.rmtree(bundle, ignore_errors=True)  # damaged, if it is there
@@ -73,7 +92,7 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
                 shutil.rmtree(partial, ignore_errors=True)
             _remove_unused(bundle.parent)
             manifest = read_bundle(bundle)
-    return bundle, manifest
+    return manifest
 
 
 def _key(digest: str, backend: str, precision: str) -> str:

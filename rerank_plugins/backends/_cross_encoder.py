@@ -77,13 +77,18 @@ def describe(model: "CrossEncoder") -> ModelDescription:
 
 
 def takes_token_ids(model: "CrossEncoder") -> bool:
-    """Whether a pair's token ids, made by its fast tokenizer, are all that the model reads."""
-    transformer = model[0]
+    """Whether a pair's token ids, made by its fast tokenizer, are all that the model reads.
+
+    And cut as all others are: the longer text first, at its end.
+    """
+    transformer: Any = model[0]
     modalities = getattr(transformer, "modality_config", {"text": None})
     return (
         getattr(transformer, "transformer_task", None) == "sequence-classification"
         and "message" not in modalities
         and getattr(model.tokenizer, "is_fast", False)
+        and model.tokenizer.truncation_side == "right"
+        and not transformer.processing_kwargs.get("text")
     )
 
 

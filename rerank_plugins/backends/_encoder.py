@@ -13,6 +13,9 @@ from rerank_plugins.backends._description import ModelDescription
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.results import Plan
 
+_MOST_TOKENIZERS = 4
+"""Lengths whose tokenizers are kept: each takes megabytes, and there are hundreds of lengths."""
+
 
 @dataclass(slots=True)
 class EncoderBackend:
@@ -77,9 +80,12 @@ class EncoderBackend:
                 f"Pass at most {self.limit}, or None for all that it can read."
             )
             raise UnsupportedOptionError(message)
-        if length not in self._tokenizers:
-            self._tokenizers[length] = PairTokenizer(self.tokenizer, max_length=length)
-        return self._tokenizers[length]
+        known = self._tokenizers
+        tokenizer = known.pop(length, None) or PairTokenizer(self.tokenizer, max_length=length)
+        known[length] = tokenizer  # the last place: those used longest ago go first
+        while len(known) > _MOST_TOKENIZERS:
+            known.pop(next(iter(known)))
+        return tokenizer
 
 
 def encoder_backend(

@@ -30,16 +30,17 @@ def onnx_graph(settings: ModelSettings, folder: Path, file: Path) -> ModelDescri
     module, description = _module(settings, folder)
     length = torch.export.Dim.DYNAMIC
     with _quiet():
-        program: Any = torch.onnx.export(
-            module,
-            _example(description),
-            input_names=list(description.inputs),
-            output_names=["logits"],
-            dynamic_shapes=tuple({0: length, 1: length} for _ in description.inputs),
-            opset_version=_OPSET,
-            dynamo=True,
-            verbose=False,
-        )
+        with _as_no_graph(settings.model):
+            program: Any = torch.onnx.export(
+                module,
+                _example(description),
+                input_names=list(description.inputs),
+                output_names=["logits"],
+                dynamic_shapes=tuple({0: length, 1: length} for _ in description.inputs),
+                opset_version=_OPSET,
+                dynamo=True,
+                verbose=False,
+            )
         program.save(str(file), external_data=True)
     return description
 
@@ -53,7 +54,7 @@ def openvino_model(settings: ModelSettings, folder: Path) -> tuple[Any, ModelDes
     """
     openvino: Any = require("openvino", extra="openvino", purpose="Compiling for OpenVINO")
     module, description = _module(settings, folder)
-    with _quiet():
+    with _quiet(), _as_no_graph(settings.model):
         model = openvino.convert_model(module, example_input=_example(description))
     return model, description
 
@@ -75,6 +76,17 @@ def _example(description: ModelDescription) -> tuple[torch.Tensor, ...]:
     token = 0 if description.pad_id else 1
     values = {"input_ids": token, "attention_mask": 1, "token_type_ids": 0}
     return tuple(torch.full((2, 7), values[name]) for name in description.inputs)
+
+
+@contextmanager
+def _as_no_graph(model: str) -> Iterator[None]:
+    """Turns whatever an exporter raises, of versions that do not fit too, into our error."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        message = f"{model!r} does not become a graph here: {reason:.300}. Use backend='torch'."
+        raise NoGraphError(message) from error
 
 
 @contextmanager

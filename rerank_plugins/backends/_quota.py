@@ -1,4 +1,4 @@
-"""How much of the machine a container may use: runtimes count its host's processors."""
+"""How much of the machine a process may use: runtimes count all of its processors."""
 
 import math
 import os
@@ -6,19 +6,18 @@ from pathlib import Path
 
 
 def thread_limit(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Threads that fit a CPU quota below the processors there are; `None` where there is none.
+    """Threads that fit what the process may use of the processors; `None` where it may use all.
 
-    More threads than the quota has processors get stopped in the middle of a batch until the
-    next period begins, all others waiting for them.
+    More threads than a CPU quota has processors get stopped in the middle of a batch until the
+    next period begins, all others waiting for them. More than the process is kept to (taskset,
+    a container's cpuset) share these, and wait for each other too.
 
     Args:
         root: Where Linux shows control groups, version 2 (`cpu.max`) or 1 (`cpu/cpu.cfs_*`).
     """
     quota = _quota(root)
-    if quota is None:
-        return None
-    threads = max(1, math.ceil(quota))
-    return threads if threads < processors() else None
+    threads = processors() if quota is None else min(processors(), max(1, math.ceil(quota)))
+    return threads if threads < (os.cpu_count() or 1) else None
 
 
 def _quota(root: Path) -> float | None:

@@ -14,6 +14,15 @@ def check_writable(output: Path) -> None:
     if not output.parent.is_dir():
         message = f"there is no folder {output.parent} to write {output.name} in. Make it first."
         raise InvalidInputError(message)
+    is_new = not output.exists()
+    if is_new or output.is_file():  # a pipe or a device would notice that it was opened
+        try:
+            output.open("ab").close()
+        except OSError as error:
+            message = f"cannot write {output}: {error.strerror or error}."
+            raise InvalidInputError(message) from error
+        if is_new:
+            output.resolve().unlink()  # what was made, not a link to it
 
 
 def write_text(output: Path, text: str) -> None:

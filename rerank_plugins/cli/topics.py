@@ -4,17 +4,18 @@ import html
 import re
 from collections.abc import Sequence
 
+from rerank_plugins._lines import texts_by_id
 from rerank_plugins.errors import InvalidInputError
 
 TOPIC_START = re.compile(r"\s*<(\?xml|topics?|top)\b", re.IGNORECASE)
 """How the first line of such a file that is not blank begins."""
 
-_TOPIC = re.compile(
-    r"""<(top|topic)(?:\s+(?:number|id|num)\s*=\s*["']([^"']*)["'][^>]*)?\s*>(.*?)</\1>""",
-    re.IGNORECASE | re.DOTALL,
-)
+_TOPIC = re.compile(r"<(top|topic)\b([^>]*)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_ATTRIBUTE = re.compile(r"""(?:^|\s)(number|num|id)\s*=\s*["']([^"']*)["']""", re.IGNORECASE)
 _FIELD = re.compile(
-    r"<(num|title|query|desc|description)>\s*(?:(?:Number|Topic|Description)\s*:)?([^<]*)", re.I
+    r"<(num|title|query|desc|description)>\s*(?:(?:Number|Topic|Description)\s*:)?"
+    r"((?:[^<]|<(?!/?[a-z][\w-]*(?:\s[^<>]*)?>|[?!]))*)",  # a sign that begins no tag is text
+    re.IGNORECASE,
 )
 
 
@@ -28,12 +29,15 @@ def read_topics(lines: Sequence[str], name: str) -> dict[str, str]:
         name: What messages call it.
 
     Raises:
-        InvalidInputError: A topic lacks its number or a text, or there is none.
+        InvalidInputError: A topic lacks its number or a text, two with one number differ, or there
+            is none.
     """
-    queries = {}
-    for place, (_, number, topic) in enumerate(_TOPIC.findall("\n".join(lines)), start=1):
+    queries = []
+    for place, (_, attributes, topic) in enumerate(_TOPIC.findall("\n".join(lines)), start=1):
         fields = {tag.lower(): _plain(text) for tag, text in _FIELD.findall(topic)}
-        number = number.strip() or fields.get("num", "")
+        names = {name.lower(): value.strip() for name, value in _ATTRIBUTE.findall(attributes)}
+        numbers = (*(names.get(name) for name in ("number", "num", "id")), fields.get("num"))
+        number = next(filter(None, numbers), "")
         texts = (fields.get(tag) for tag in ("title", "query", "desc", "description"))
         text = next(filter(None, texts), None)
         if not number or not text:
@@ -42,14 +46,14 @@ def read_topics(lines: Sequence[str], name: str) -> dict[str, str]:
                 '<title> its text, </top>, or <topic number="301"><query>its text</query></topic>.'
             )
             raise InvalidInputError(message)
-        queries[number] = text
+        queries.append((number, text))
     if not queries:
         message = (
             f"{name} has topics that begin, and no </top> or </topic>. Topics stand between <top> "
             "and </top>, or <topic> and </topic>."
         )
         raise InvalidInputError(message)
-    return queries
+    return texts_by_id(queries, name)
 
 
 def _plain(text: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines, texts_by_id
+from rerank_plugins._names import last_name
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.qrels import Judgements, read_qrels
 
@@ -59,7 +60,7 @@ def read_collection(folder: Path, *, split: str | None = None) -> JudgedCollecti
     questions = ((str(row["_id"]), row["text"]) for row in _rows(folder, "queries.jsonl"))
     passages = texts_by_id(documents, f"{folder / 'corpus.jsonl'}")
     queries = texts_by_id(questions, f"{folder / 'queries.jsonl'}")
-    return judged_collection(folder.name, passages, queries, _judgements(folder, split))
+    return judged_collection(last_name(folder), passages, queries, _judgements(folder, split))
 
 
 def is_collection(folder: Path) -> bool:

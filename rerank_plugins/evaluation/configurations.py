@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins._model import ModelSettings, locate
+from rerank_plugins._names import last_name
 from rerank_plugins.backends._quota import processors
 from rerank_plugins.evaluation.environment import RUNTIME, processor, versions
 from rerank_plugins.scorer import CrossEncoderScorer
@@ -79,18 +80,14 @@ def configurations(
     models, backends, precisions = (
         list(dict.fromkeys(values)) for values in (models, backends, precisions)
     )
-    short = Counter(map(_short_name, models))
+    short = Counter(map(last_name, models))
     found = {}
     for model, backend, precision in product(models, backends, precisions):
-        name = _short_name(model)
+        name = last_name(model)
         parts = [name if short[name] == 1 else model]
         parts += [backend] * (len(backends) > 1) + [precision] * (len(precisions) > 1)
         found[" ".join(parts)] = Configuration(model, backend, precision, **options)
     return found
-
-
-def _short_name(model: str) -> str:
-    return Path(model).name or Path(model).resolve().name  # "." has none
 
 
 def machine_identity() -> str:

@@ -79,7 +79,9 @@ def _collection(report: Report, number: int, comparison: Comparison) -> dict[str
 
 
 def _shortened(text: str) -> str:
-    """A text's beginning, cut between words."""
+    """A text's beginning, cut between words where it has some."""
     if len(text) <= _SHOWN_CHARACTERS:
         return text
-    return text[:_SHOWN_CHARACTERS].rpartition(" ")[0] + " …"
+    start = text[:_SHOWN_CHARACTERS]
+    words = start.rpartition(" ")[0]
+    return (words if len(words) > _SHOWN_CHARACTERS // 2 else start) + " …"

@@ -126,6 +126,10 @@ def _checked(name: str) -> str:
             "R@100; ir-measur.es lists all"
         )
         raise InvalidInputError(message) from error
+    cutoff = parsed.params.get("cutoff")
+    if isinstance(cutoff, int) and cutoff < 1:  # the program behind it would end the process
+        message = f"{name!r} has a cutoff below 1. Give for example nDCG@10, P@5, R@100"
+        raise InvalidInputError(message)
     pipeline: Any = ir_measures.DefaultPipeline
     try:
         supported = pipeline.supports(parsed)

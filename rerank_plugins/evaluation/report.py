@@ -26,6 +26,7 @@ class Report:
         curves: For each comparison, scorer name to points over depth; empty if not asked for.
         memory: Scorer name to peak megabytes, or ``None`` where they are not known.
         card: A model card's figures and ours.
+        reused: Scorer name to how many of its answers are an earlier run's (``--resume``).
     """
 
     comparisons: Sequence[Comparison]
@@ -33,6 +34,18 @@ class Report:
     curves: Sequence[Mapping[str, Sequence[DepthPoint]]] = ()
     memory: Mapping[str, float | None] = field(default_factory=dict)
     card: Sequence[CardCheck] = ()
+    reused: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def about_times(self) -> str | None:
+        """What to know of the latencies before comparing them, if anything."""
+        if not self.reused:
+            return None
+        counts = ", ".join(f"{count} of {name}" for name, count in self.reused.items())
+        return (
+            f"Times of an earlier run: {counts}. A machine is not always as fast: compare "
+            "latencies within one run"
+        )
 
     def curve(self, number: int) -> Mapping[str, Sequence[DepthPoint]]:
         """The curves of a comparison."""
@@ -49,6 +62,7 @@ def as_json(report: Report) -> dict[str, Any]:
         ],
         "tradeoffs": [asdict(each) for each in tradeoffs(report.comparisons)],
         "peak_megabytes": dict(report.memory),
+        "answers_of_an_earlier_run": dict(report.reused),
         "card": [{**asdict(check), "percent_off": check.percent_off} for check in report.card],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -34,11 +35,16 @@ class ScoreStore:
         identities: A scorer's name to all that its scores and times depend on, as a text: see
             ``Configuration.identity``.
 
+    Attributes:
+        reused: Scorer name to how many of its answers came from an earlier run, their times too.
+
     Raises:
         InvalidInputError: The file cannot be opened, or is something else.
     """
 
     def __init__(self, path: Path, identities: Mapping[str, str]) -> None:
+        self.reused: Counter[str] = Counter()
+        self._met: set[tuple[str, str]] = set()
         self._scorers = {name: _digest([text]) for name, text in identities.items()}
         try:
             self._database = _opened(path)
@@ -59,6 +65,9 @@ class ScoreStore:
         row = self._database.execute(
             "SELECT scores, seconds FROM answers WHERE scorer = ? AND request = ?", key
         ).fetchone()
+        if row is not None and passages and key not in self._met:
+            self.reused[name] += 1
+        self._met.add(key)
         if row is not None:
             return Answer(np.frombuffer(row[0], dtype="<f8").tolist(), row[1])
         answer = timed_answer(name, score, query, passages)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines
+from rerank_plugins._names import last_name
 from rerank_plugins._pairs import valid_text
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_collection
@@ -64,7 +65,7 @@ def read_training_data(source: Path) -> TrainingData:
     Raises:
         InvalidInputError: There is no such file or folder, or a line is broken.
     """
-    name = source.name.removesuffix(".gz").removesuffix(".jsonl")
+    name = last_name(source).removesuffix(".gz").removesuffix(".jsonl")
     if source.is_file():
         return _merged(name, _read_pairs(source), ())
     pairs = next((source / file for file in PAIR_FILES if (source / file).is_file()), None)

@@ -19,6 +19,9 @@ from rerank_plugins.fine_tuning.trainer import TrainingFigures
 
 FILE_NAME = "fine_tuning.json"
 
+_OF_THE_START = {"model", "revision", "local_files_only"}
+"""Settings that say where the start's weights were found; the digest says which they are."""
+
 
 @dataclass(frozen=True)
 class DataSizes:
@@ -59,10 +62,10 @@ class RunFolder:
         options: The settings of the run.
         data: What is trained on.
         weights: A digest of the model that it starts from; names alone stay when weights change.
-        resume: Go on with what is there; else it is removed.
+        resume: Go on with what is there; else `begin` removes it.
 
     Raises:
-        InvalidInputError: Another run lies in the folder.
+        InvalidInputError: Another run lies in the folder, or the folder cannot be made.
     """
 
     def __init__(
@@ -80,18 +83,22 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self._settings = {**asdict(options), "weights": weights}
         self._data = _digest(data)
+        self._resume = resume
         if resume:
             self._check()
-        else:
-            self._remove()
         make_folder(path)
-        if not (path / FILE_NAME).is_file():
+
+    def begin(self) -> None:
+        """Makes room for the run: called once all that can be wrong with it has been looked at."""
+        if not self._resume:
+            self._remove()
+        if not self._has_begun():
             self._write({})
 
     def finished(self) -> FineTuningResult | None:
         """What the run made, if it came to its end before."""
         values = read_json(self.path / FILE_NAME).get("result")
-        if values is None or not self.model.is_dir():
+        if values is None or not self._resume or not self.model.is_dir():
             return None
         held_out = values["held_out"]
         return FineTuningResult(
@@ -120,8 +127,14 @@ class RunFolder:
                 )
                 raise InvalidInputError(message)
             return
+        if not self._has_begun():
+            return
         settings = found.get("settings", {})
-        changed = [name for name, value in self._settings.items() if settings.get(name) != value]
+        changed = [
+            name
+            for name, value in self._settings.items()
+            if name not in _OF_THE_START and settings.get(name) != value
+        ]
         if found.get("data") != self._data:
             changed.append("data")
         if changed:
@@ -130,6 +143,12 @@ class RunFolder:
                 "folder, or start anew with resume=False, which removes it."
             )
             raise InvalidInputError(message)
+
+    def _has_begun(self) -> bool:
+        """Whether a run has left more than its record: one that failed before has not."""
+        found = read_json(self.path / FILE_NAME)
+        left = self.model.exists() or self.checkpoints.exists() or "result" in found
+        return bool(found) and left
 
     def _remove(self) -> None:
         for folder in (self.model, self.collection, self.checkpoints):

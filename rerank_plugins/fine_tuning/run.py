@@ -141,6 +141,7 @@ def _train(
         raise InvalidInputError(message)
     evaluator = development_evaluator(split.development, data.passages, options.batch_size)
     model, own_length = load_for_training(options)
+    folder.begin()
     training = train(
         model, rows, evaluator, options, checkpoints=folder.checkpoints, progress=progress
     )

@@ -92,7 +92,7 @@ def train(
     model.model_card_data.generate_widget_examples = False
     trainer = CrossEncoderTrainer(
         model=model,
-        args=_arguments(options, len(rows), evaluator is not None, checkpoints, progress),
+        args=_arguments(model, options, len(rows), evaluator is not None, checkpoints, progress),
         train_dataset=_dataset(rows),
         loss=ListNetLoss(model),
         evaluator=evaluator,
@@ -133,7 +133,12 @@ def _dataset(rows: Sequence[TrainingRow]) -> Dataset:
 
 
 def _arguments(
-    options: FineTuningOptions, rows: int, looks: bool, checkpoints: Path, progress: bool
+    model: CrossEncoder,
+    options: FineTuningOptions,
+    rows: int,
+    looks: bool,
+    checkpoints: Path,
+    progress: bool,
 ) -> CrossEncoderTrainingArguments:
     epoch = math.ceil(rows / options.batch_size)
     every = max(1, min(epoch // options.looks, math.ceil(epoch * options.epochs)))
@@ -155,6 +160,8 @@ def _arguments(
         greater_is_better=True if looks else None,
         restore_callback_states_from_checkpoint=True,
         logging_strategy="no",
+        # What was saved with the model stands before the text wherever it scores; here, only so.
+        prompts=model.prompts.get(model.default_prompt_name or "") or None,
         dataloader_pin_memory=torch.cuda.is_available(),  # warns where there is nothing to pin for
         report_to="none",
         disable_tqdm=not progress,

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from transformers import get_wsd_schedule
 
 from rerank_plugins._blend import blend_in, trained_weights
+from rerank_plugins._device import find_device
 from rerank_plugins._validation import make_folder
 from rerank_plugins.training.checkpoint import (
     Progress,
@@ -26,7 +27,6 @@ from rerank_plugins.training.checkpoint import (
 from rerank_plugins.training.chunks import pair_tokenizer
 from rerank_plugins.training.config import TrainingConfig
 from rerank_plugins.training.development import DevelopmentFigures, measure
-from rerank_plugins.training.device import find_device
 from rerank_plugins.training.feed import Step, Steps
 from rerank_plugins.training.forward import step_logits
 from rerank_plugins.training.groups import StepGroups
@@ -39,6 +39,9 @@ from rerank_plugins.training.precision import working_copy
 from rerank_plugins.training.questions import Questions, mine_questions
 from rerank_plugins.training.student import save_student
 from rerank_plugins.training.teacher import base_encoder
+
+SAVE_SECONDS = 600
+"""A checkpoint is written after so long at the latest: steps can take a minute."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def train(
         config: The recipe.
         data: Folder with one folder a source.
         output: Folder for everything the run writes.
-        resume: Go on from the checkpoint in ``output`` where there is one.
+        resume: Go on from the checkpoint in ``output`` where there is one; else it is removed.
         progress: Show a progress bar on standard error.
         encoder: The teacher, texts to unit vectors; by default the base as a bi-encoder. Nothing
             tells two encoders apart: give another output folder with another one.
@@ -96,6 +99,8 @@ def train(
     if resume and checkpoint.is_file():
         check_checkpoint(checkpoint, recipe)
     make_folder(output)
+    if not resume:
+        checkpoint.unlink(missing_ok=True)  # else a start after this one would go on with it
     teacher = encoder or base_encoder(models.base, place)
     questions = mine_questions(config, data, output, teacher, progress, place, own_encoder=own)
     if config.siamese_steps:
@@ -181,7 +186,7 @@ class _Run:
             packed=self.copy is not None and can_pack(device),
             vectors=self.directions is not None,
         )
-        last = time.monotonic()
+        last = saved = time.monotonic()
         with bar:
             for made in steps.load(self.progress.step, loop.steps, device):
                 loss, accuracy = self.step(made)
@@ -193,8 +198,9 @@ class _Run:
                 bar.update()
                 bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.2f}", refresh=False)
                 self.log(loss=loss, accuracy=accuracy, rate=schedule.get_last_lr()[0])
-                if self.progress.step % loop.checkpoint_every == 0:
+                if self.progress.step % loop.checkpoint_every == 0 or now - saved >= SAVE_SECONDS:
                     self.save()
+                    saved = now
                 if (
                     self.progress.step % loop.evaluate_every == 0
                     and self.progress.step < loop.steps

@@ -16,6 +16,7 @@ from haystack import Document, Pipeline
 from haystack.utils import ComponentDevice, Device, DeviceMap, Secret
 
 from haystack_integrations.components.rankers.rerank_plugins import CrossEncoderRanker
+from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
 from rerank_plugins import InvalidInputError, LabelRequiredError, PairScores, RerankError, Scorer
 from rerank_plugins.testing import DeterministicScorer
 
@@ -312,6 +313,15 @@ def test_a_token_is_resolved_late_and_never_written(
     assert "hf_secret" not in json.dumps(subject.to_dict())
     with pytest.raises(ValueError, match="Cannot serialize token-based secret"):
         CrossEncoderRanker(token=Secret.from_token("hf_secret")).to_dict()
+
+
+def test_a_blank_variable_is_passed_over_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRST_TOKEN", " ")
+    token = SecretToken(Secret.from_env_var(["FIRST_TOKEN", "SECOND_TOKEN"], strict=False))
+    monkeypatch.delenv("SECOND_TOKEN", raising=False)
+    assert token() is None
+    monkeypatch.setenv("SECOND_TOKEN", "hf_secret")
+    assert token() == "hf_secret"
 
 
 def test_a_pipeline_read_twice_shares_one_model() -> None:

@@ -168,7 +168,7 @@ def test_a_list_of_devices_and_the_limits_of_the_queue_survive_their_dump() -> N
     again = CrossEncoderCompressor(**json.loads(dumped))
     assert {name: getattr(again, name) for name in options} == options
     assert again.compress_documents(documents(), "red fox")
-    assert len(again._reranker.scorer._shared.engine.backends) == 2
+    assert len(again._ready().scorer._shared.engine.backends) == 2
 
 
 def test_a_path_as_model_is_dumped_as_text(tiny_model: Path, tmp_path: Path) -> None:

@@ -277,7 +277,7 @@ def test_a_list_of_devices_and_the_limits_of_the_queue_survive_their_dump() -> N
     again = CrossEncoderRerank.from_dict(CrossEncoderRerank(model="embedded", **options).to_dict())
     assert {name: getattr(again, name) for name in options} == options
     assert ids(again.postprocess_nodes(nodes(), query_str="red fox"))
-    assert len(again._reranker.scorer._shared.engine.backends) == 2
+    assert len(again._ready().scorer._shared.engine.backends) == 2
 
 
 def test_a_token_is_in_no_dump_pickle_or_representation() -> None:
@@ -290,7 +290,7 @@ def test_remote_code_is_off_and_the_field_says_what_is_used() -> None:
     assert CrossEncoderRerank(model="embedded").trust_remote_code is False
     allowed = CrossEncoderRerank(model="embedded", trust_remote_code=True)
     assert CrossEncoderRerank.from_dict(allowed.to_dict()).trust_remote_code is True
-    assert allowed._reranker.scorer._settings.trust_remote_code is True
+    assert allowed._ready().scorer._settings.trust_remote_code is True
 
 
 def test_fields_assigned_later_take_effect_and_are_checked() -> None:

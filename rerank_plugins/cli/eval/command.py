@@ -79,6 +79,7 @@ def evaluate(
     """
     from rerank_plugins.evaluation import (
         Report,
+        ScoreStore,
         card_figures,
         check_card,
         configurations,
@@ -92,12 +93,15 @@ def evaluate(
     output = Output(as_json, markdown, html, runs)
     output.check()
     figures = () if card is None else card_figures(card)
+    if depth is not None and first_stage is options.FirstStage.judged:
+        message = "--first-stage judged takes all that is judged; leave --depth out."
+        raise typer.BadParameter(message)
     if depth is None:
         depth = CARD_DEPTH if figures else _CURVE_DEPTH if curve else _DEPTH
     measures = [*(measure or MEASURES), *(figure.measure for figure in figures)]
     measure_names(depth, measures)  # finds out now what is no measure
-    if figures and (data or topics or qrels or corpus):
-        message = "--card names its own data; leave the collections out."
+    if figures and (data or split or topics or qrels or corpus):
+        message = "--card names its own data; leave collections and --split out."
         raise typer.BadParameter(message)
     sources = [dataset_source(figure.dataset) for figure in figures] or sources_of(
         data or [], split=split, topics=topics, qrels=qrels, corpus=corpus
@@ -146,15 +150,17 @@ def evaluate(
             for source, collection in zip(sources, collections, strict=True)
         ]
         curves = [_curves(each, scorers, ask) for each in comparisons] if curve else []
-    output.write(
-        Report(
-            comparisons,
-            current_environment(shlex.join(["rerank", *(context.obj or ())])),
-            curves,
-            scoring_memory(scorers.configurations, comparisons) if memory else {},
-            check_card(figures, comparisons),
-        )
+    report = Report(
+        comparisons,
+        current_environment(shlex.join(["rerank", *(context.obj or ())])),
+        curves,
+        scoring_memory(scorers.configurations, comparisons) if memory else {},
+        check_card(figures, comparisons),
+        ask.reused if isinstance(ask, ScoreStore) else {},
     )
+    if report.about_times:
+        show("note", f"{report.about_times}.")
+    output.write(report)
 
 
 def _read(source: Source, sample: int | None, seed: int) -> "JudgedCollection":

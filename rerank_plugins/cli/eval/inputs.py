@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rerank_plugins._names import last_name
 from rerank_plugins.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ def sources_of(
     if split is not None and not any(isinstance(each, Path) for each in found):
         message = "--split is for folders with qrels/NAME.tsv; an ir_datasets id names its own."
         raise typer.BadParameter(message)
-    repeated = Counter(each.name for each in found if isinstance(each, Path))
+    repeated = Counter(last_name(each) for each in found if isinstance(each, Path))
     sources = [
         each
         if isinstance(each, Source)
-        else Source(partial(_read_folder, each, split, whole_name=repeated[each.name] > 1))
+        else Source(partial(_read_folder, each, split, whole_name=repeated[last_name(each)] > 1))
         for each in found
     ]
     if topics is not None and qrels is not None and corpus is not None:

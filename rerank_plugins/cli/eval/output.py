@@ -51,6 +51,7 @@ class Output:
             except OSError as error:
                 message = f"cannot make the folder {self.runs}: {error.strerror or error}."
                 raise InvalidInputError(message) from error
+            check_writable(self.runs / "a.run")
 
     def write(self, report: "Report") -> None:
         """Writes all that is wanted.
@@ -60,8 +61,12 @@ class Output:
         """
         from rerank_plugins.evaluation import as_html, as_json, as_table
 
+        failed = None
         if self.html is not None:
-            write_text(self.html, as_html(report))
+            try:
+                write_text(self.html, as_html(report))
+            except InvalidInputError as error:  # a disk that is full costs the page alone
+                failed = error
         if self.as_json:
             typer.echo(json.dumps(as_json(report), indent=2, ensure_ascii=False))
         elif self.markdown:
@@ -72,6 +77,8 @@ class Output:
             from rerank_plugins.cli.eval.tables import show_report
 
             show_report(Console(), report)
+        if failed is not None:
+            raise failed
         if self.runs is not None:  # last: ids that no run can hold cost no other report
             _write_runs(report.comparisons, self.runs)
 

@@ -64,4 +64,4 @@ class RerankOptions(OptionFields, BaseModel):
     max_queue_pairs: Annotated[int | None, Checked] = 100_000
     scorer: Annotated[Scorer | None, Checked] = Field(default=None, exclude=True)
 
-    _reranker: Reranker = PrivateAttr()
+    _reranker: Reranker | None = PrivateAttr()

@@ -48,7 +48,7 @@ class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
         documents = check_items(documents, Document, "documents")
         run = _tracing.start(callbacks, self.get_name(), query, documents)
         try:
-            ranking = self._reranker.rank(query, _texts(documents))
+            ranking = self._ready().rank(query, _texts(documents))
         except BaseException as error:
             run.on_chain_error(error)
             raise
@@ -63,7 +63,7 @@ class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
         documents = check_items(documents, Document, "documents")
         run = await _tracing.astart(callbacks, self.get_name(), query, documents)
         try:
-            ranking = await self._reranker.arank(query, _texts(documents))
+            ranking = await self._ready().arank(query, _texts(documents))
         except BaseException as error:
             await run.on_chain_error(error)
             raise

@@ -19,4 +19,4 @@ class RerankCrossEncoder(RerankOptions, BaseCrossEncoder):
         Raises:
             ValueError: A pair is not two strings.
         """
-        return self._reranker.score_pairs(text_pairs)
+        return self._ready().score_pairs(text_pairs)

@@ -108,7 +108,7 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         default=None, exclude=True, description="A ready scorer instead of a model."
     )
 
-    _reranker: Reranker = PrivateAttr()
+    _reranker: Reranker | None = PrivateAttr()
 
     @classmethod
     def class_name(cls) -> str:
@@ -138,7 +138,7 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         if not nodes:
             return []
         with self._reported(nodes, query_bundle) as report:
-            return report(self._ranked_copies(nodes, self._reranker.rank(query, _texts(nodes))))
+            return report(self._ranked_copies(nodes, self._ready().rank(query, _texts(nodes))))
 
     @dispatcher.span
     async def _apostprocess_nodes(
@@ -149,7 +149,7 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         if not nodes:
             return []
         with self._reported(nodes, query_bundle) as report:
-            ranking = await self._reranker.arank(query, _texts(nodes))
+            ranking = await self._ready().arank(query, _texts(nodes))
             return report(self._ranked_copies(nodes, ranking))
 
     def _checked_query(self, query_bundle: QueryBundle | None) -> str:
@@ -157,7 +157,7 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         if query_bundle is None:
             message = "Missing query bundle in extra info."
             raise InvalidInputError(message)
-        self._reranker.rank(query_bundle.query_str, [])
+        self._ready().rank(query_bundle.query_str, [])
         return query_bundle.query_str
 
     @contextmanager
@@ -166,7 +166,7 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
     ) -> Iterator[Callable[[list[NodeWithScore]], list[NodeWithScore]]]:
         """Events of the instrumentation, and of the callbacks that older tracers read."""
         top_n = len(nodes) if self.top_n is None else self.top_n
-        name = self._reranker.scorer.name
+        name = self._ready().scorer.name
         start = ReRankStartEvent(query=query_bundle, nodes=nodes, top_n=top_n, model_name=name)
         payload: dict[Any, Any] = {
             EventPayload.NODES: nodes,

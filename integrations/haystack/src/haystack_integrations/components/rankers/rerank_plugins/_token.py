@@ -1,8 +1,10 @@
 """Haystack's secret as the core takes a token."""
 
+import os
 from dataclasses import dataclass, field
 
 from haystack.utils import Secret
+from haystack.utils.auth import EnvVarSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,10 @@ class SecretToken:
 
     def __call__(self) -> str | None:
         """
-        The token, when the model is loaded.
+        The token, when the model is loaded; of several variables the first that is not blank.
         """
         token: str | None = self.secret.resolve_value()
+        if isinstance(self.secret, EnvVarSecret) and not (token or "").strip():
+            values = (os.environ.get(name, "") for name in self.secret.to_dict()["env_vars"])
+            return next((value for value in values if value.strip()), None)
         return token
