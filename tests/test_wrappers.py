@@ -25,8 +25,9 @@ from rerank_plugins import (
 )
 from rerank_plugins.testing import DeterministicScorer
 from rerank_plugins.wrapper import result_metadata
-from tests.wrappers import WRAPPERS, Wrapper
+from tests.wrappers import WRAPPERS, Ranking, Wrapper
 
+QUERY = "red fox"
 PASSAGES = [
     "a dog and a cat",
     "the red fox is fast",
@@ -275,17 +276,22 @@ def test_a_copy_with_an_option_of_another_name_is_refused(framework: str) -> Non
         component.model_copy(update={"top_k": 3})
 
 
+def in_use(framework: str, model: Path) -> tuple[Wrapper, Any, Any, Ranking]:
+    """A wrapper, a component of it that has loaded the model, documents and their ranking."""
+    wrapper = WRAPPERS[framework]
+    component = wrapper.make(model=str(model))
+    documents = wrapper.documents(PASSAGES)
+    return wrapper, component, documents, wrapper.ranking(wrapper.run(component, QUERY, documents))
+
+
 @pytest.mark.parametrize("framework", WRAPPERS)
 def test_every_wrapper_loads_the_model_again_when_it_is_used_after_close(
     framework: str, tiny_model: Path
 ) -> None:
-    wrapper = WRAPPERS[framework]
-    component = wrapper.make(model=str(tiny_model))
-    documents = wrapper.documents(PASSAGES)
-    before = wrapper.ranking(wrapper.run(component, "red fox", documents))
+    wrapper, component, documents, before = in_use(framework, tiny_model)
     component.close()
     component.close()
-    assert wrapper.ranking(wrapper.run(component, "red fox", documents)) == before
+    assert wrapper.ranking(wrapper.run(component, QUERY, documents)) == before
     component.close()
 
 
@@ -293,10 +299,7 @@ def test_every_wrapper_loads_the_model_again_when_it_is_used_after_close(
 def test_a_call_while_another_thread_closes_the_wrapper_loads_the_model_again(
     framework: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrapper = WRAPPERS[framework]
-    component = wrapper.make(model=str(tiny_model))
-    documents = wrapper.documents(PASSAGES)
-    before = wrapper.ranking(wrapper.run(component, "red fox", documents))
+    wrapper, component, documents, before = in_use(framework, tiny_model)
     closing, may_end = threading.Event(), threading.Event()
     close = CrossEncoderScorer.close
 
@@ -310,7 +313,7 @@ def test_a_call_while_another_thread_closes_the_wrapper_loads_the_model_again(
         closed = pool.submit(component.close)
         assert closing.wait(60)
         try:
-            meanwhile = wrapper.ranking(wrapper.run(component, "red fox", documents))
+            meanwhile = wrapper.ranking(wrapper.run(component, QUERY, documents))
         finally:
             may_end.set()
         closed.result(60)
@@ -322,13 +325,10 @@ def test_a_call_while_another_thread_closes_the_wrapper_loads_the_model_again(
 def test_a_copy_of_a_wrapper_outlives_the_closing_of_the_first(
     framework: str, tiny_model: Path
 ) -> None:
-    wrapper = WRAPPERS[framework]
-    component = wrapper.make(model=str(tiny_model))
-    documents = wrapper.documents(PASSAGES)
-    before = wrapper.ranking(wrapper.run(component, "red fox", documents))
+    wrapper, component, documents, before = in_use(framework, tiny_model)
     copied = copy.copy(component)
     component.close()
-    assert wrapper.ranking(wrapper.run(copied, "red fox", documents)) == before
+    assert wrapper.ranking(wrapper.run(copied, QUERY, documents)) == before
     copied.close()
 
 
