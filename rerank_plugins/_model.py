@@ -1,5 +1,6 @@
 """A model reference -> a folder with a cross-encoder in it, or an error that says what to do."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -253,7 +254,11 @@ def _inspect(folder: Path, settings: ModelSettings, *, weights_listed: bool = Tr
             "code, pass trust_remote_code=True."
         )
         raise UnsupportedOptionError(message)
-    if weights_listed and not any(folder.rglob("*.safetensors")):
+    weights = list(folder.rglob("*.safetensors"))
+    for file in weights:
+        if not os.access(file, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+    if weights_listed and not weights:
         message = (
             f"{name!r} has no safetensors weights. Pickled weights can run code when they are "
             "opened, so they are not loaded. Convert the model once with safetensors, or choose "

@@ -165,7 +165,7 @@ class OptionFields:
         return copied
 
     def __copy__(self) -> Self:
-        """A copy with a reranker of its own, so that closing one leaves the other."""
+        """A copy with a reranker of its own: closing one leaves the other, but for `scorer=`."""
         base: Any = super()
         copied: Self = base.__copy__()
         copied.model_post_init(None)

@@ -328,6 +328,11 @@ def broken_exporter(*_: object, **__: object) -> None:
     raise RuntimeError(message)
 
 
+def broken_stream(*_: object, **__: object) -> None:
+    message = "basic_ios::clear: iostream error"  # OpenVINO's words for a full disk
+    raise RuntimeError(message)
+
+
 def full_disk(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -336,9 +341,14 @@ def full_disk(*_: object, **__: object) -> None:
     ("place", "broken", "told"),
     [
         ((openvino, "convert_model"), broken_exporter, "become a graph here: no translator for"),
+        (
+            (openvino, "save_model"),
+            broken_exporter,
+            "cannot be kept in .*not write its graph",
+        ),
         ((_cache, "compile_into"), full_disk, "cannot be kept in .*: No space left on device"),
     ],
-    ids=["exporter", "disk"],
+    ids=["exporter", "disk in OpenVINO", "disk"],
 )
 def test_a_model_that_cannot_be_compiled_runs_in_torch_unless_that_was_ruled_out(
     wanted: np.ndarray,

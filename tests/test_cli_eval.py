@@ -422,10 +422,12 @@ def test_a_run_that_fails_leaves_reports_as_they_were(data: Path, tmp_path: Path
 
 
 @on_linux
-def test_a_full_disk_costs_the_page_and_not_the_tables(
-    data: Path, capsys: pytest.CaptureFixture[str]
+def test_a_full_disk_costs_the_page_and_not_tables_and_runs(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["eval", str(data / "one"), "--html", "/dev/full", *FAST]) == 1
+    arguments = ["--html", "/dev/full", "--runs", str(tmp_path)]
+    assert main(["eval", str(data / "one"), *arguments, *FAST]) == 1
+    assert (tmp_path / "one.embedded.run").is_file()
     captured = capsys.readouterr()
     assert re.search(r"^ ?embedded .* ms", captured.out, re.MULTILINE)
     assert captured.err.startswith("error: cannot write /dev/full: No space left on device")

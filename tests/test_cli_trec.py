@@ -139,7 +139,8 @@ def test_equal_scores_stay_as_they_are_in_the_file(files: dict[str, Path]) -> No
 
 def test_the_number_of_a_topic_need_not_be_its_first_attribute() -> None:
     line = '<topic type="faceted" id="a" number="7"><query>soap</query></topic>'
-    assert read_topics([line], "topics") == {"7": "soap"}
+    for lines in ([line], ["<topic-set>", line, "</topic-set>"]):
+        assert read_topics(lines, "topics") == {"7": "soap"}
 
 
 @pytest.mark.parametrize("title", ["is 2 < 3 and 3 <= 4", "hearts <3", "is x<y or a <b"])

@@ -34,9 +34,9 @@ HEAVY = ["torch", "sentence_transformers", "haystack", "llama_index.core", "lang
 """What most pages import, and what takes longest of them."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def pages() -> Iterator[ProcessPoolExecutor]:
-    """A process of its own for each page, forked from one that has the heavy imports behind it."""
+    """A process of its own for a page, forked from one that has the heavy imports behind it."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(HEAVY)
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:

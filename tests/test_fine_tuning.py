@@ -25,6 +25,7 @@ from rerank_plugins.fine_tuning import (
     FineTuningResult,
     LabelledQuestion,
     fine_tune,
+    run,
 )
 from rerank_plugins.fine_tuning.measuring import development_evaluator
 from rerank_plugins.fine_tuning.mining import TrainingRow
@@ -175,6 +176,24 @@ class TestTheRun:
         data = write_pairs(tmp_path / "few.jsonl", domain_rows()[:12])
         options = quick(Path("embedded"), held_out=0.0, development=0.0)
         assert fine_tune(data, Path(), options).model == Path("model")
+
+    def test_a_run_begun_for_a_model_that_is_gone_has_no_result_before_its_end(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        options = quick(tiny_model, held_out=0.0, development=0.0)
+        fine_tune(pairs, tmp_path, options)
+        shutil.rmtree(tmp_path / "model")
+
+        def killed(*_: object) -> None:
+            (tmp_path / "model").mkdir()
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(run, "save_model", killed)
+            with pytest.raises(KeyboardInterrupt):
+                fine_tune(pairs, tmp_path, options)
+        again = fine_tune(pairs, tmp_path, options)
+        assert load(again.model).num_labels == 1
 
     def test_a_folder_that_no_run_made_is_left_alone(
         self, pairs: Path, tiny_model: Path, tmp_path: Path

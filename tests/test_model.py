@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,16 +63,32 @@ def test_an_empty_folder_is_not_a_model(tmp_path: Path) -> None:
     assert "config.json" in str(error)
 
 
-def test_a_folder_that_may_not_be_read_is_an_error_that_says_so(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(file: Path) -> None:  # root may read everything, and tests often run as root
-        raise PermissionError(13, "Permission denied", str(file))
+def refused(path: Path, *_: object) -> None:
+    """What a system says to another user; root may read everything, and tests often run as it."""
+    raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(_model, "read_json", refused)
-    error = load_error(tiny_model)
+
+@pytest.mark.parametrize(
+    ("place", "found", "named"),
+    [
+        ((Path, "is_dir"), refused, "tiny"),
+        ((_model, "read_json"), refused, "config.json"),
+        ((os, "access"), lambda *_: False, "model.safetensors"),
+    ],
+    ids=["the folder above", "a file", "the weights"],
+)
+def test_a_folder_that_may_not_be_read_is_an_error_that_says_so(
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: tuple[object, str],
+    found: Callable[..., object],
+    named: str,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(*place, found)
+        error = load_error(tiny_model)
     assert type(error) is ModelError
-    assert re.search(r"cannot be read: no permission for .*config\.json", str(error))
+    assert re.search(rf"cannot be read: no permission for .*{re.escape(named)}", str(error))
 
 
 def test_a_name_that_can_be_no_hub_id_is_not_found() -> None:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from rerank_plugins._extras import require
-from rerank_plugins._model import EMBEDDED, ModelSettings, is_bundle, read_json
+from rerank_plugins._model import EMBEDDED, ModelSettings, is_bundle, is_on_disk, read_json
 from rerank_plugins.backends._bundle import runs_in
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.results import Plan
@@ -60,8 +60,7 @@ def check_installed(settings: ModelSettings) -> None:
     Raises:
         MissingExtraError: sentence-transformers is needed and not installed.
     """
-    on_disk = settings.model == EMBEDDED or Path(settings.model).expanduser().is_dir()
-    if not on_disk and not is_installed(_LIBRARY):
+    if not is_on_disk(settings.model) and not is_installed(_LIBRARY):
         require(_LIBRARY, extra="sentence-transformers", purpose=f"Loading {settings.model!r}")
 
 

@@ -1,5 +1,6 @@
 """From a model's folder to a bundle: a graph for a backend, in fp32 or quantised to int8."""
 
+import errno
 import shutil
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -63,7 +64,10 @@ def compile_into(
             pairs = shipped_pairs() if calibration is None else calibration
             model = quantize(model, description, pairs)
             about = {"pairs": len(pairs), "sha256": text_digest(f"{q}\t{p}" for q, p in pairs)}
-        openvino.save_model(model, output / graph, compress_to_fp16=False)
+        try:
+            openvino.save_model(model, output / graph, compress_to_fp16=False)
+        except RuntimeError as error:  # of a full disk too
+            raise OSError(errno.EIO, f"OpenVINO could not write its graph ({error})") from error
     manifest = Manifest(
         model=settings.model,
         revision=folder.name if folder.parent.name == "snapshots" else None,

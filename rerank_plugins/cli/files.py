@@ -18,11 +18,11 @@ def check_writable(output: Path) -> None:
     if is_new or output.is_file():  # a pipe or a device would notice that it was opened
         try:
             output.open("ab").close()
+            if is_new:
+                output.resolve().unlink(missing_ok=True)  # what was made, not a link to it
         except OSError as error:
             message = f"cannot write {output}: {error.strerror or error}."
             raise InvalidInputError(message) from error
-        if is_new:
-            output.resolve().unlink()  # what was made, not a link to it
 
 
 def write_text(output: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from rerank_plugins.errors import InvalidInputError
 TOPIC_START = re.compile(r"\s*<(\?xml|topics?|top)\b", re.IGNORECASE)
 """How the first line of such a file that is not blank begins."""
 
-_TOPIC = re.compile(r"<(top|topic)\b([^>]*)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_TOPIC = re.compile(r"<(top|topic)(?=[\s>])([^>]*)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _ATTRIBUTE = re.compile(r"""(?:^|\s)(number|num|id)\s*=\s*["']([^"']*)["']""", re.IGNORECASE)
 _FIELD = re.compile(
     r"<(num|title|query|desc|description)>\s*(?:(?:Number|Topic|Description)\s*:)?"

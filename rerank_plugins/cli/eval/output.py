@@ -77,10 +77,10 @@ class Output:
             from rerank_plugins.cli.eval.tables import show_report
 
             show_report(Console(), report)
-        if failed is not None:
-            raise failed
         if self.runs is not None:  # last: ids that no run can hold cost no other report
             _write_runs(report.comparisons, self.runs)
+        if failed is not None:
+            raise failed
 
 
 def _write_runs(comparisons: "Sequence[Comparison]", folder: Path) -> None:

@@ -48,7 +48,8 @@ class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
         documents = check_items(documents, Document, "documents")
         run = _tracing.start(callbacks, self.get_name(), query, documents)
         try:
-            ranking = self._ready().rank(query, _texts(documents))
+            texts = _texts(documents)
+            ranking = self._ready().rank(query, texts)
         except BaseException as error:
             run.on_chain_error(error)
             raise
@@ -63,7 +64,8 @@ class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
         documents = check_items(documents, Document, "documents")
         run = await _tracing.astart(callbacks, self.get_name(), query, documents)
         try:
-            ranking = await self._ready().arank(query, _texts(documents))
+            texts = _texts(documents)
+            ranking = await self._ready().arank(query, texts)
         except BaseException as error:
             await run.on_chain_error(error)
             raise

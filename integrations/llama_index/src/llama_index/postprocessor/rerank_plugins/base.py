@@ -138,7 +138,8 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         if not nodes:
             return []
         with self._reported(nodes, query_bundle) as report:
-            return report(self._ranked_copies(nodes, self._ready().rank(query, _texts(nodes))))
+            texts = _texts(nodes)
+            return report(self._ranked_copies(nodes, self._ready().rank(query, texts)))
 
     @dispatcher.span
     async def _apostprocess_nodes(
@@ -149,7 +150,8 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         if not nodes:
             return []
         with self._reported(nodes, query_bundle) as report:
-            ranking = await self._ready().arank(query, _texts(nodes))
+            texts = _texts(nodes)
+            ranking = await self._ready().arank(query, texts)
             return report(self._ranked_copies(nodes, ranking))
 
     def _checked_query(self, query_bundle: QueryBundle | None) -> str:

@@ -209,9 +209,8 @@ class CrossEncoderRanker:
         :raises ValueError: If the query is not a string, an option is not allowed or a document has no text.
         """
         given = unique(documents)
-        ranking = self._ready().rank(
-            query, self._texts(given), top_k=top_k, score_threshold=score_threshold, scale=scale
-        )
+        contents = self._texts(given)
+        ranking = self._ready().rank(query, contents, top_k=top_k, score_threshold=score_threshold, scale=scale)
         return {"documents": ranked_copies(given, ranking)}
 
     @component.output_types(documents=list[Document])
@@ -234,9 +233,8 @@ class CrossEncoderRanker:
         :returns: A dictionary with `documents`, best first.
         """
         given = unique(documents)
-        ranking = await self._ready().arank(
-            query, self._texts(given), top_k=top_k, score_threshold=score_threshold, scale=scale
-        )
+        contents = self._texts(given)
+        ranking = await self._ready().arank(query, contents, top_k=top_k, score_threshold=score_threshold, scale=scale)
         return {"documents": ranked_copies(given, ranking)}
 
     def _texts(self, documents: list[Document]) -> list[str]:
