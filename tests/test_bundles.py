@@ -343,7 +343,7 @@ def full_disk(*_: object, **__: object) -> None:
         ((openvino, "convert_model"), broken_exporter, "become a graph here: no translator for"),
         (
             (openvino, "save_model"),
-            broken_exporter,
+            broken_stream,
             "cannot be kept in .*not write its graph",
         ),
         ((_cache, "compile_into"), full_disk, "cannot be kept in .*: No space left on device"),
