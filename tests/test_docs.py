@@ -7,17 +7,15 @@ import inspect
 import io
 import itertools
 import json
-import multiprocessing
 import os
 import re
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from rerank_plugins import CrossEncoderScorer
+from tests.forked import forked_process
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -29,18 +27,6 @@ NOTEBOOKS = sorted(path.relative_to(ROOT) for path in ROOT.glob("integrations/*/
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+\.\d+")
 TOLERANCE = 0.02  # processors round differently; a page shows two or three decimals
-
-HEAVY = ["torch", "sentence_transformers", "haystack", "llama_index.core", "langchain_core"]
-"""What most pages import, and what takes longest of them."""
-
-
-@pytest.fixture
-def pages() -> Iterator[ProcessPoolExecutor]:
-    """A process of its own for a page, forked from one that has the heavy imports behind it."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(HEAVY)
-    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-        yield pool
 
 
 def run_page(blocks: list[str]) -> list[str]:
@@ -89,10 +75,11 @@ def with_code() -> list[Path]:
 
 @pytest.mark.parametrize("page", with_code(), ids=str)
 def test_the_code_on_a_page_runs_and_prints_what_the_page_says(
-    page: Path, pages: ProcessPoolExecutor
+    page: Path,
 ) -> None:
     blocks = python_blocks(page)
-    outputs = pages.submit(run_page, [code for code, _ in blocks]).result()
+    with forked_process() as process:
+        outputs = process.submit(run_page, [code for code, _ in blocks]).result()
     for (code, wanted), printed in zip(blocks, outputs, strict=True):
         if wanted is None:
             continue

@@ -1,31 +1,44 @@
 """The examples run from the first line to the last, and say nothing but what they print."""
 
+import io
 import json
+import os
 import re
+import runpy
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from tests.domain import domain_rows, write_pairs
+from tests.forked import forked_process
 from tests.handbook import questions_that_need_a_reranker
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
+def run_script(path: Path) -> tuple[str, str]:
+    """What a script says to standard output and standard error."""
+    os.chdir(path.parent)
+    sys.argv = [str(path)]
+    output, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(output), redirect_stderr(errors):
+        runpy.run_path(str(path), run_name="__main__")
+    return output.getvalue(), errors.getvalue()
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*_rag.py")), ids=lambda path: path.stem)
 def test_example(path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(path)], capture_output=True, text=True, check=False, cwd=EXAMPLES
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    _, without, reranked = done.stdout.split("--- with")
+    with forked_process() as process:
+        printed, complained = process.submit(run_script, path).result()
+    assert "Traceback" not in complained
+    _, without, reranked = printed.split("--- with")
     answers = [
         question.answer
         for question in questions_that_need_a_reranker()
-        if question.query in done.stdout
+        if question.query in printed
     ]
     assert len(answers) == 1
     assert answers[0] not in without

@@ -209,8 +209,9 @@ class CrossEncoderRanker:
         :raises ValueError: If the query is not a string, an option is not allowed or a document has no text.
         """
         given = unique(documents)
-        contents = self._texts(given)
-        ranking = self._ready().rank(query, contents, top_k=top_k, score_threshold=score_threshold, scale=scale)
+        ranking = self._ready().rank(
+            query, self._texts(given), top_k=top_k, score_threshold=score_threshold, scale=scale
+        )
         return {"documents": ranked_copies(given, ranking)}
 
     @component.output_types(documents=list[Document])
@@ -233,8 +234,9 @@ class CrossEncoderRanker:
         :returns: A dictionary with `documents`, best first.
         """
         given = unique(documents)
-        contents = self._texts(given)
-        ranking = await self._ready().arank(query, contents, top_k=top_k, score_threshold=score_threshold, scale=scale)
+        ranking = await self._ready().arank(
+            query, self._texts(given), top_k=top_k, score_threshold=score_threshold, scale=scale
+        )
         return {"documents": ranked_copies(given, ranking)}
 
     def _texts(self, documents: list[Document]) -> list[str]:
