@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 
 import numpy as np
 
+from benchmarks.report import where_and_with_what
 from rerank_plugins.evaluation import change
 
 MEASURE = "nDCG@10"
@@ -46,6 +48,12 @@ def show_rankings(
 
 def _cells(means: list[float], *, digits: int) -> str:
     return " | ".join(f"{100 * mean:.{digits}f}" for mean in means)
+
+
+def say_how(module: str) -> None:
+    """Prints the command, the machine and the versions."""
+    say(f"python -m {module} {' '.join(sys.argv[1:])}")
+    say(where_and_with_what(f"{date.today():%Y-%m-%d}"))
 
 
 def say(line: str) -> None:

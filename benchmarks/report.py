@@ -19,9 +19,12 @@ every way. Ways that are compared are measured one after the other in every roun
 def measured_here(section: str, day: str) -> str:
     """A section with a line under its title that says when, where and with what."""
     title, _, rest = section.partition("\n")
-    versions = ", ".join(_versions())
-    line = f"{day}, {machine()}. Python {platform.python_version()}, {versions}."
-    return f"{title}\n\n{line}\n{rest}"
+    return f"{title}\n\n{where_and_with_what(day)}\n{rest}"
+
+
+def where_and_with_what(day: str) -> str:
+    """The day, the machine, and the versions of what ran."""
+    return f"{day}, {machine()}. Python {platform.python_version()}, {', '.join(_versions())}."
 
 
 def _versions() -> Iterator[str]:

@@ -9,7 +9,6 @@ without VNNI. On a processor with both, `rerank eval --precision` measures the r
 """
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ import torch
 from sentence_transformers import CrossEncoder
 from torch import nn
 
-from benchmarks.ranking import MAX_LENGTH, MEASURE, Values, say, show_rankings
+from benchmarks.ranking import MAX_LENGTH, MEASURE, Values, say_how, show_rankings
 from rerank_plugins import CrossEncoderScorer, compile_model
 from rerank_plugins.evaluation import compare, read_collection
 from rerank_plugins.evaluation.comparison import Order
@@ -48,7 +47,7 @@ def main() -> None:
     ):
         ways = {"fp32": scorer_function(fp32), "bf16": rounded(arguments.model), "int8": int8}
         measure(arguments.collections, ways, arguments.sample, arguments.depth)
-    say("python -m benchmarks.rounding " + " ".join(sys.argv[1:]))
+    say_how("benchmarks.rounding")
 
 
 def measure(folders: list[Path], ways: dict[str, Score], sample: int, depth: int) -> None:

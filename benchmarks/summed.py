@@ -8,11 +8,10 @@ A cosine lies between -1 and 1, and the embedded model's logits have a standard 
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.ranking import MAX_LENGTH, MEASURE, Values, say, show_rankings
+from benchmarks.ranking import MAX_LENGTH, MEASURE, Values, say_how, show_rankings
 from rerank_plugins.cli.eval.scorers import loaded_scorers
 from rerank_plugins.evaluation import ScoreFunction, compare, configurations, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
@@ -48,7 +47,7 @@ def main() -> None:
                 ask=ask,
             )
         )
-    say("python -m benchmarks.summed " + " ".join(sys.argv[1:]))
+    say_how("benchmarks.summed")
 
 
 def rankings(

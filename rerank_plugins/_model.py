@@ -93,9 +93,9 @@ def locate(settings: ModelSettings) -> Path:
     """
     try:
         return _located(settings)
+    except ModelError:  # one of them is a PermissionError too
+        raise
     except PermissionError as error:
-        if isinstance(error, ModelError):
-            raise
         message = (
             f"{settings.model!r} cannot be read: no permission for {error.filename}. Give this "
             "user the right to read the folder and all in it."

@@ -26,7 +26,7 @@ from rerank_plugins._validation import (
 )
 from rerank_plugins.backends._bundle import FORMAT, model_digest
 from rerank_plugins.backends._choice import check_installed, choose
-from rerank_plugins.errors import InvalidInputError, UnsupportedOptionError
+from rerank_plugins.errors import InvalidInputError, RerankError, UnsupportedOptionError
 
 COMPILED_BACKENDS = ("openvino", "onnx")
 COMPILED_PRECISIONS = ("fp32", "bf16", "int8")
@@ -108,6 +108,14 @@ def compile_model(
         partial.chmod(0o755)  # a temporary folder is its owner's alone
         shutil.rmtree(target, ignore_errors=True)
         partial.replace(target)
+    except RerankError:  # some are an OSError too
+        raise
+    except OSError as error:
+        message = (
+            f"{target} cannot be written: {error.strerror or error}. Free some space there, or "
+            "give another output folder."
+        )
+        raise InvalidInputError(message) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target

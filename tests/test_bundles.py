@@ -240,6 +240,17 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) 
         compile_model("embedded", tmp_path / "file" / "bundle", backend="onnx")
 
 
+def test_a_full_disk_leaves_the_bundle_that_was_there(
+    copy: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {file.name: file.read_bytes() for file in copy.iterdir()}
+    monkeypatch.setattr(openvino, "save_model", broken_stream)
+    with pytest.raises(InvalidInputError, match=r"cannot be written: OpenVINO .*another output"):
+        compile_model(tiny_model, copy)
+    assert {file.name: file.read_bytes() for file in copy.iterdir()} == before
+    assert [path.name for path in copy.parent.glob("*.partial")] == []
+
+
 def test_torch_is_said_to_be_no_way_to_a_bundle(tmp_path: Path) -> None:
     save_tiny_cross_encoder(tmp_path / "model")
     edit_json(tmp_path / "model" / "config.json", architectures=["OwnForSequenceClassification"])

@@ -54,9 +54,9 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
     bundle = _folder() / key
     try:
         return bundle, _compiled_once(bundle, settings, folder, digest, plan.backend, precision)
+    except RerankError:  # some are an OSError too
+        raise
     except OSError as error:
-        if isinstance(error, RerankError):
-            raise
         message = (
             f"What {settings.model!r} is compiled to cannot be kept in {bundle.parent}: "
             f"{error.strerror or error}. Free some space there, have the cache elsewhere "

@@ -92,8 +92,7 @@ class RunFolder:
         """Makes room for the run: called once all that can be wrong with it has been looked at."""
         if not self._resume:
             self._remove()
-        if not self._has_begun() or "result" in read_json(self.path / FILE_NAME):
-            self._write({})  # a result whose model is gone is none of the run that begins
+        self._write({})  # without a result: that of a model that is gone is none of this run
 
     def finished(self) -> FineTuningResult | None:
         """What the run made, if it came to its end before."""
