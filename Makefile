@@ -9,9 +9,10 @@ INTEGRATIONS := haystack llama_index langchain
 demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
 	$(BIN)/rerank demo
 
-# One thread a process: two that each want all cores wait for each other.
+# One thread a process: two that each want all cores wait for each other. A process that dies ends
+# the run: xdist 3.8 would start another and wait for ever for the tests of both.
 test: $(VENV)/.dev  ## every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 check: $(VENV)/.dev  ## lint, format, types, and the public names
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from benchmarks.ways import BF16, FP32, INT8, Score, texts, unmet, ways
 from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins._pairs import PairTokenizer
 from rerank_plugins.backends._choice import cpu_has_bf16
+from rerank_plugins.backends._signal_stack import signal_stack_kept
 
 WIDTH = 384
 INNER = 4 * WIDTH
@@ -114,7 +115,8 @@ def _products(precision: str) -> Any:
             last = _product(last, weights, quantized=precision == "int8")
     wide = "f32" if precision == "f32" else "bf16"
     settings = {"INFERENCE_PRECISION_HINT": wide, "NUM_STREAMS": "1"}
-    return openvino.Core().compile_model(openvino.Model([last], [source]), "CPU", settings)
+    with signal_stack_kept():
+        return openvino.Core().compile_model(openvino.Model([last], [source]), "CPU", settings)
 
 
 def _product(given: Any, weights: NDArray[np.float32], *, quantized: bool) -> Any:

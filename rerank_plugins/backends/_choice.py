@@ -7,6 +7,7 @@ from pathlib import Path
 from rerank_plugins._extras import require
 from rerank_plugins._model import EMBEDDED, ModelSettings, is_bundle, is_on_disk, read_json
 from rerank_plugins.backends._bundle import runs_in
+from rerank_plugins.backends._signal_stack import signal_stack_kept
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.results import Plan
 
@@ -79,7 +80,8 @@ def graph_fits(folder: Path) -> bool:
 def cpu_has_bf16() -> bool:
     """Whether this processor multiplies bf16 numbers itself (AVX512-BF16, AMX, ...)."""
     openvino = require("openvino", extra="openvino", purpose="bf16 on a CPU")
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    with signal_stack_kept():
+        return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def is_installed(package: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from rerank_plugins._extras import require
 from rerank_plugins._pairs import PairTokenizer, pad
 from rerank_plugins.backends._description import ModelDescription
+from rerank_plugins.backends._signal_stack import signal_stack_kept
 from rerank_plugins.demo import load_corpus, load_questions
 
 _LONGEST = 512
@@ -50,7 +51,7 @@ def quantize(model: Any, description: ModelDescription, pairs: Sequence[tuple[st
     for encoding in tokenizer.encode(pairs):
         tokens = pad([encoding], description.pad_id)
         inputs.append({name: getattr(tokens, name) for name in description.inputs})
-    with _quiet():
+    with _quiet(), signal_stack_kept():
         return nncf.quantize(
             model,
             nncf.Dataset(inputs),
