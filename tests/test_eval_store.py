@@ -147,6 +147,33 @@ def test_wrong_answers_are_not_kept(tmp_path: Path) -> None:
         assert store("s", by_length, "query", ["a"]).scores == [-1.0]
 
 
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [("max_page_count = 2", "full.*on a disk with room"), ("query_only = 1", "readonly")],
+    ids=["disk full", "not to be written to"],
+)
+def test_a_file_that_takes_no_more_is_an_error_and_keeps_what_it_has(
+    tmp_path: Path, limit: str, said: str
+) -> None:
+    path = tmp_path / "scores.db"
+    with ScoreStore(path, {"s": "model"}) as store:
+        store("s", by_length, "kept", ["a"])
+        store._database.execute(f"PRAGMA {limit}")
+        with pytest.raises(InvalidInputError, match=f"scores.db cannot keep scores.*{said}"):
+            store("s", by_length, "query", ["a"] * 10_000)
+    with ScoreStore(path, {"s": "model"}) as store:
+        assert store("s", Watched(fails_at=0), "kept", ["a"]).scores == [-1.0]
+
+
+def test_a_file_that_broke_is_an_error_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "scores.db"
+    with ScoreStore(path, {"s": "model"}) as store:
+        store("s", by_length, "query", ["a"])
+        store._database.execute("DROP TABLE answers")
+        with pytest.raises(InvalidInputError, match=r"cannot keep scores.*no such table"):
+            store("s", by_length, "query", ["a"])
+
+
 def test_a_file_of_something_else_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "letter.txt"
     file.write_text("Dear reader, " * 100)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,25 +47,22 @@ class ScoreStore:
         self.reused: Counter[str] = Counter()
         self._met: set[tuple[str, str]] = set()
         self._scorers = {name: _digest([text]) for name, text in identities.items()}
-        try:
+        self._path = path
+        with self._explained():
             self._database = _opened(path)
-        except sqlite3.Error as error:
-            message = (
-                f"{path} cannot keep scores ({error}). Give the name of a new file in a folder "
-                "that exists, or the file of an earlier run"
-            )
-            raise InvalidInputError(message) from error
 
     def __call__(self, name: str, score: ScoreFunction, query: str, passages: list[str]) -> Answer:
         """Returns the kept answer, or the scorer's after keeping it.
 
         Raises:
-            InvalidInputError: The scorer does not return one score for each passage.
+            InvalidInputError: The scorer does not return one score for each passage, or the file
+                cannot be read or written any more.
         """
         key = (self._scorers[name], _digest([query, *passages]))
-        row = self._database.execute(
-            "SELECT scores, seconds FROM answers WHERE scorer = ? AND request = ?", key
-        ).fetchone()
+        with self._explained():
+            row = self._database.execute(
+                "SELECT scores, seconds FROM answers WHERE scorer = ? AND request = ?", key
+            ).fetchone()
         if row is not None and passages and key not in self._met:
             self.reused[name] += 1
         self._met.add(key)
@@ -72,14 +70,27 @@ class ScoreStore:
             return Answer(np.frombuffer(row[0], dtype="<f8").tolist(), row[1])
         answer = timed_answer(name, score, query, passages)
         scores = np.array(answer.scores, dtype="<f8").tobytes()
-        self._database.execute(
-            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (*key, scores, answer.seconds)
-        )
+        with self._explained():
+            self._database.execute(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (*key, scores, answer.seconds)
+            )
         return answer
 
     def close(self) -> None:
         """Closes the file."""
         self._database.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            message = (
+                f"{self._path} cannot keep scores ({error}). Give the name of a new file in a "
+                "folder that exists and may be written to, on a disk with room, or the file of an "
+                "earlier run"
+            )
+            raise InvalidInputError(message) from error
 
     def __enter__(self) -> Self:
         return self
