@@ -26,7 +26,14 @@ from rerank_plugins import (
 from rerank_plugins._pairs import PairTokenizer, pad
 from rerank_plugins.backends.onnx import OnnxForward
 from rerank_plugins.training.onnx_graph import write_onnx_graph
-from tests.tiny_models import SPECIAL, WORDS, fixed_seed, save_tiny_cross_encoder, tiny_tokenizer
+from tests.tiny_models import (
+    SPECIAL,
+    WORDS,
+    fixed_seed,
+    save_as_the_library_does,
+    save_tiny_cross_encoder,
+    tiny_tokenizer,
+)
 
 PAIRS = [
     ("what is a red fox", "the red fox is a small dog"),
@@ -150,7 +157,7 @@ def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         Qwen2ForCausalLM(config).save_pretrained(folder)
     saved = tmp_path_factory.mktemp("chat-cross-encoder")
-    CrossEncoder(str(folder), device="cpu").save_pretrained(str(saved))
+    save_as_the_library_does(CrossEncoder(str(folder), device="cpu"), saved)
     return saved
 
 

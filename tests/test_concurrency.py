@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from rerank_plugins import (
     ScoringTimeoutError,
 )
 from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins._pairs import Tokens
 from rerank_plugins._schedule import SLICE
 from tests.tiny_models import WORDS
 
@@ -104,11 +106,23 @@ def test_a_timeout_of_the_scorer_or_of_one_call_is_an_error_that_says_so(tiny_mo
             hasty.submit(pairs, timeout=-1)
 
 
-def test_a_full_queue_is_an_error_at_once(tiny_model: Path) -> None:
+def test_a_full_queue_is_an_error_at_once(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with CrossEncoderScorer(tiny_model, max_queue_pairs=100) as scorer:
-        bulk = scorer.submit([("red fox", passage) for passage in PASSAGES * 4])
+        scorer.warm_up()
+        backend = scorer._shared.engine.backends[0]
+        forward, refused = backend.forward, threading.Event()
+
+        def held(tokens: Tokens) -> np.ndarray:
+            assert refused.wait(60)
+            return forward(tokens)
+
+        monkeypatch.setattr(backend, "forward", held)
+        bulk = scorer.submit([("red fox", passage) for passage in PASSAGES])
         with pytest.raises(QueueFullError, match="max_queue_pairs=100"):
             scorer.score("red fox", PASSAGES[:2])
+        refused.set()
         bulk.cancel()
         assert scorer.score("red fox", PASSAGES[:2]).shape == (2,)
 

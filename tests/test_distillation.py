@@ -218,6 +218,7 @@ class TestFeed:
             places = sorted(place for chunk, _ in step.chunks for place in chunk)
             assert places == list(range(2 * (1 + number % 2)))
 
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
     def test_other_processes_make_the_same_steps_in_the_same_order(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -39,7 +39,7 @@ from rerank_plugins.evaluation.measures import mean_name, measure_names
 from rerank_plugins.evaluation.qrels import read_qrels
 from rerank_plugins.evaluation.scorers import CosineScorer, TextEncoder
 from rerank_plugins.evaluation.timing import timed_answer
-from tests.tiny_models import save_tiny_encoder
+from tests.tiny_models import save_as_the_library_does, save_tiny_encoder
 
 PASSAGES = {
     "p1": "A fox runs along the river at night.",
@@ -475,7 +475,7 @@ class TestCosine:
         plain = TextEncoder(str(folder), device="cpu")
         model = SentenceTransformer(str(folder), device="cpu")
         model.prompts = {"query": "where river ", "document": "the "}
-        model.save(str(tmp_path / "prompted"))
+        save_as_the_library_does(model, tmp_path / "prompted")
         prompted = TextEncoder(str(tmp_path / "prompted"), device="cpu")
         for made, expected in (
             (prompted.queries(["fox"]), plain.queries(["where river fox"])),

@@ -33,8 +33,8 @@ BEAT = 0.001
 BOUND = 0.05
 """Seconds that no heartbeat is late in the best of the attempts: a blocking call takes 0.4."""
 
-ATTEMPTS = 5
-"""On a loaded machine the whole process is late at times."""
+PATIENCE = 120
+"""Seconds of attempts: on a loaded machine the whole process is late at times."""
 
 
 class Paths:
@@ -118,13 +118,19 @@ async def test_the_heart_beats_on_while_a_model_works(framework: Callable[[], Pa
     paths = framework()
     paths.block()  # the model is loaded, everything is imported
 
-    async def blocking() -> None:
-        paths.block()
+    took = []
 
-    assert max(await slips_during(blocking())) > 2 * BOUND  # the heartbeat sees what blocks
+    async def blocking() -> None:
+        start = time.perf_counter()
+        paths.block()
+        took.append(time.perf_counter() - start)
+
+    assert max(await slips_during(blocking())) > took[0] / 2  # the heartbeat sees what blocks
+    bound = min(BOUND, took[0] / 4)
     worst = []
-    for _ in range(ATTEMPTS):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         worst.append(max(await slips_during(paths.run())))
-        if worst[-1] < BOUND:
+        if worst[-1] < bound:
             return
     pytest.fail(f"the event loop stood still for {min(worst):.3f} seconds at the least")

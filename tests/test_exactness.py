@@ -26,6 +26,7 @@ from tests.tiny_models import (
     edit_json,
     fixed_seed,
     randomize,
+    save_as_the_library_does,
     save_tiny_architecture,
     save_tiny_cross_encoder,
     tiny_tokenizer,
@@ -122,7 +123,8 @@ def test_a_model_that_cuts_texts_in_a_way_of_its_own_scores_as_predict_does(
 ) -> None:
     save_tiny_cross_encoder(tmp_path / "plain")
     whole = predicted(tmp_path / "plain")
-    CrossEncoder(str(tmp_path / "plain"), device="cpu").save_pretrained(str(tmp_path / "own"))
+    plain = CrossEncoder(str(tmp_path / "plain"), device="cpu")
+    save_as_the_library_does(plain, tmp_path / "own")
     name, change = file_and_change
     edit_json(tmp_path / "own" / name, **change)
     wanted = predicted(tmp_path / "own")

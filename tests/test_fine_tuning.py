@@ -31,7 +31,7 @@ from rerank_plugins.fine_tuning.measuring import development_evaluator
 from rerank_plugins.fine_tuning.mining import TrainingRow
 from rerank_plugins.fine_tuning.trainer import train
 from tests.domain import domain_rows, write_pairs
-from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder
+from tests.tiny_models import save_as_the_library_does, save_tiny_cross_encoder, save_tiny_encoder
 from tests.wrappers import WRAPPERS
 
 PAIRS = [("where is the red fox", "the red fox is in the house"), ("a b", "the sea")]
@@ -313,7 +313,8 @@ def test_a_prompt_saved_with_the_model_stands_before_the_questions_that_it_learn
     tiny_model: Path, tmp_path: Path
 ) -> None:
     prompts = {"prompts": {"query": "how "}, "default_prompt_name": "query"}
-    CrossEncoder(str(tiny_model), device="cpu", **prompts).save_pretrained(str(tmp_path / "model"))
+    model = CrossEncoder(str(tiny_model), device="cpu", **prompts)
+    save_as_the_library_does(model, tmp_path / "model")
     prompted, plain = load(tmp_path / "model"), load(tiny_model)
     spelled_out = [replace(row, query=f"how {row.query}") for row in rows()]
     for model, learned, name in ((prompted, rows(), "prompted"), (plain, spelled_out, "plain")):

@@ -24,6 +24,7 @@ from rerank_plugins import (
 from tests.small_hub import COMMIT, TOKEN, refusing_proxy, small_hub
 from tests.tiny_models import (
     edit_json,
+    save_as_the_library_does,
     save_tiny_cross_encoder,
     save_tiny_encoder,
     save_tiny_model_with_code,
@@ -107,7 +108,8 @@ def test_an_embedding_model_is_refused_as_what_it_is(tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
     save_tiny_encoder(tmp_path / "bert")
-    SentenceTransformer(str(tmp_path / "bert"), device="cpu").save_pretrained(str(tmp_path / "st"))
+    model = SentenceTransformer(str(tmp_path / "bert"), device="cpu")
+    save_as_the_library_does(model, tmp_path / "st")
     error = load_error(tmp_path / "st")
     assert isinstance(error, NotACrossEncoderError)
     assert "SentenceTransformer" in str(error)
@@ -118,7 +120,7 @@ def test_a_cross_encoder_saved_by_sentence_transformers_loads(
 ) -> None:
     from sentence_transformers import CrossEncoder
 
-    CrossEncoder(str(tiny_model), device="cpu").save_pretrained(str(tmp_path))
+    save_as_the_library_does(CrossEncoder(str(tiny_model), device="cpu"), tmp_path)
     with CrossEncoderScorer(tmp_path) as saved, CrossEncoderScorer(tiny_model) as original:
         assert saved.score("red fox", ["the fox"]) == original.score("red fox", ["the fox"])
 

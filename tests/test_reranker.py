@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_plugins import InvalidInputError, PairScores, Ranked, Reranker, Scorer, ScoringError
@@ -265,6 +265,7 @@ def test_a_reranker_can_be_pickled_copied_and_closed() -> None:
     assert reranker.scorer.closed
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(-8, 8).map(float), max_size=12),
     st.none() | st.integers(1, 14),

@@ -15,14 +15,17 @@ scorer.score("red fox", ["the fox"])
 """
 COLLECTED_AT_EXIT = """
 import atexit, gc, sys, time
-from rerank_plugins import CrossEncoderScorer
+from rerank_plugins import CrossEncoderScorer, _registry
 
 class Owner:
     pass
 
 def collect():
     gc.collect()
-    time.sleep(0.3)  # for the thread that releases what the collector found
+    end = time.monotonic() + 60  # for the thread that releases what the collector found
+    while _registry._models and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not _registry._models
 
 def use():
     owner = Owner()
@@ -59,7 +62,7 @@ def test_ending_without_close_is_clean(code: str, tiny_model: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=400,
     )
     assert done.returncode == 0
     assert "rerank" not in done.stderr

@@ -783,6 +783,7 @@ class TestMining:
             assert question.query not in texts
             assert set(texts) < {pair.query for pair in pairs}
 
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
     def test_several_processes_find_what_one_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
         alone = self.mined(MiningConfig())
         monkeypatch.setattr("rerank_plugins.training.candidates._PROCESSES_FROM", 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from sentence_transformers import CrossEncoder, SentenceTransformer
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
@@ -129,6 +130,12 @@ def save_tiny_encoder(folder: Path) -> Path:
         BertModel(tiny_config()).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
+
+
+def save_as_the_library_does(model: CrossEncoder | SentenceTransformer, folder: Path) -> None:
+    """Saves it without a search for the base model on the hub, which would wait for the network."""
+    model.model_card_data.local_files_only = True
+    model.save_pretrained(str(folder))
 
 
 def retrain(folder: Path) -> None:
