@@ -4,11 +4,12 @@ One thread tokenizes ahead, one a device runs batches, and one keeps the time on
 timeout. Callers hold the engine's lock for a moment only, so that an event loop may call it too.
 """
 
+import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 
@@ -16,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins._batch_runner import BatchRunner
+from rerank_plugins._condition import SafeCondition
+from rerank_plugins._lifetime import watch
 from rerank_plugins._requests import Item, Request
 from rerank_plugins._schedule import Schedule
 from rerank_plugins.backends import Backend, PairOptions
@@ -34,26 +37,28 @@ class Engine:
 
     Attributes:
         backends: The loaded models, one per device; empty before and after.
+        loading: Whether they are being loaded.
+        process: The process that the engine was made in.
     """
 
     def __init__(self, name: str, loaders: Sequence[Callable[[], Backend]]) -> None:
         self.backends: list[Backend] = []
+        self.loading = False
+        self.process = os.getpid()
         self._name = name
         self._loaders = loaders
-        self._changed = threading.Condition()
+        self._changed = SafeCondition()
         self._open: dict[Future[PairScores], Request] = {}
         self._unscored = 0  # pairs of open requests
         self._schedule = Schedule()
         self._runners = [BatchRunner(self._deliver) for _ in loaders]
         self._closed = False
-        loops: list[Callable[[], None]] = [self._read]
-        loops += [partial(self._work, number) for number in range(len(loaders))]
-        loops.append(self._keep_time)
-        # Executors and not bare threads: at the interpreter's end they finish what is open and
-        # are joined. One thread each, because torch keeps helper threads for every caller.
-        self._threads = [(ThreadPoolExecutor(1, "rerank-model"), loop) for loop in loops]
-        self._running: set[ThreadPoolExecutor] = set()
-        self._own: set[int] = set()  # the threads' identifiers
+        self._loops: list[Callable[[], None]] = [self._read]
+        self._loops += [partial(self._work, number) for number in range(len(loaders))]
+        self._loops.append(self._keep_time)
+        # Each loop keeps its thread, because torch keeps helper threads for every caller.
+        self._threads: dict[int, threading.Thread] = {}
+        watch(self)
 
     @property
     def plan(self) -> Plan:
@@ -114,10 +119,11 @@ class Engine:
                     "later, send fewer pairs, or raise max_queue_pairs."
                 )
                 raise QueueFullError(message)
-            self._set_to_work(request)
+            self._start_threads(request)
+            # In this order: an exception of a signal's handler may come between any two.
+            self._schedule.add(request)
             self._open[request] = request
             self._unscored = total
-            self._schedule.add(request)
             self._changed.notify_all()
         return request
 
@@ -127,39 +133,44 @@ class Engine:
         It does not wait on a thread of its own, where a future's callback may call it: that thread
         would wait for itself.
         """
-        wait = wait and threading.get_ident() not in self._own
         with self._changed:
             self._closed = True
-        reader = self._threads[0][0]
-        with suppress(RuntimeError):  # closed before, or the interpreter is ending
-            reader.submit(self.backends.clear)
-        for thread, _ in self._threads:
-            thread.shutdown(wait=wait)
+            for request in [each for each in self._open if each.done()]:
+                del self._open[request]  # it was being cancelled when a signal's handler raised
+            self._changed.notify_all()
+            threads = list(self._threads.values())
+        if wait and threading.current_thread() not in threads:
+            for thread in threads:
+                thread.join()
 
-    def _set_to_work(self, request: Request) -> None:
-        """Wakes the threads that had stopped because nothing was open and the request needs."""
-        for thread, loop in self._threads[: None if request.deadline is not None else -1]:
-            if thread not in self._running:
-                try:
-                    thread.submit(self._run, thread, loop)
-                except RuntimeError as error:
-                    if "shutdown" not in str(error):  # no thread can be started
-                        raise
-                    raise self._closed_error() from error  # the interpreter is ending
-                self._running.add(thread)
+    def _start_threads(self, request: Request) -> None:
+        """Starts the threads that the request needs, where this is the first that does."""
+        for number in range(len(self._loops) - (request.deadline is None)):
+            if number not in self._threads:
+                thread = threading.Thread(
+                    target=self._run, args=(number,), name="rerank-model", daemon=True
+                )
+                thread.start()
+                self._threads[number] = thread
 
-    def _run(self, thread: ThreadPoolExecutor, loop: Callable[[], None]) -> None:
-        """Runs a loop for as long as something is open."""
-        self._own.add(threading.get_ident())
+    def _run(self, number: int) -> None:
+        """Runs a loop whenever something is open, until the engine is closed."""
+        with self._changed:
+            # Another one's if a signal's handler raised while this thread was started.
+            if self._threads.setdefault(number, me := threading.current_thread()) is not me:
+                return
         while True:
+            with self._changed:
+                while not (self._open or self._closed):
+                    self._changed.wait()
+                if not self._open:
+                    break
             try:
-                loop()
+                self._loops[number]()
             except BaseException as error:  # what nobody foresaw must leave no caller waiting
                 self._fail_all(error)
-            with self._changed:
-                if not self._open:
-                    self._running.discard(thread)
-                    return
+        if number == 0:
+            self.backends.clear()
 
     def _forget(self, done: Future[PairScores]) -> None:
         """Called once for each request when it is done, whichever way and on whichever thread."""
@@ -230,7 +241,8 @@ class Engine:
         try:
             if part.start == 0:
                 backend.check(request.options)
-                request.start_bar()
+                with suppress(Exception):  # a bar that cannot be drawn is no failure of the scoring
+                    request.start_bar()
             prepared = backend.prepare(request.pairs[part], request.options)
         except BaseException as error:  # tokenizers' panics are no Exceptions
             request.fail(error)
@@ -254,7 +266,11 @@ class Engine:
             runner.run(self.backends[number], batch)
 
     def _load(self) -> None:
-        loaded = [load() for load in self._loaders]
+        self.loading = True
+        try:
+            loaded = [load() for load in self._loaders]
+        finally:
+            self.loading = False
         with self._changed:
             if self._open or not self._closed:
                 self.backends += loaded

@@ -4,9 +4,10 @@ import errno
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rerank_plugins._validation import described
 from rerank_plugins.errors import (
@@ -24,6 +25,9 @@ EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 MANIFEST_FILE = "manifest.json"
+
+Files: TypeAlias = tuple[tuple[str, int, int], ...]
+"""Each file's name, its bytes, and when it was last written, in nanoseconds."""
 
 _SMALL_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
 _WITHOUT_NETWORK = (
@@ -74,6 +78,24 @@ def is_on_disk(model: str) -> bool:
         return model == EMBEDDED or Path(model).expanduser().is_dir()
     except PermissionError:  # said when it is loaded
         return True
+
+
+def located_now(settings: ModelSettings) -> ModelSettings:
+    """The settings with whole paths: they stay right when the process changes its folder."""
+    model, cache = settings.model, settings.cache_folder
+    if model != EMBEDDED and is_on_disk(model):
+        model = str(Path(model).expanduser().resolve())
+    return replace(settings, model=model, cache_folder=cache and cache.expanduser().absolute())
+
+
+def files_of(model: str) -> Files:
+    """The files of a model on this disk, which may be rewritten while it is loaded."""
+    if model == EMBEDDED or not is_on_disk(model):
+        return ()
+    with suppress(OSError), os.scandir(Path(model).expanduser()) as entries:
+        found = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
+        return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found))
+    return ()  # said when it is loaded
 
 
 def locate(settings: ModelSettings) -> Path:

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from rerank_plugins._engine import Engine
-from rerank_plugins._model import ModelSettings
+from rerank_plugins._model import Files, ModelSettings, files_of, located_now
 from rerank_plugins.backends import PairOptions, load
 from rerank_plugins.errors import ForkedProcessError
 from rerank_plugins.results import PairScores
@@ -17,8 +17,11 @@ from rerank_plugins.results import PairScores
 Workers: TypeAlias = tuple[ModelSettings, ...]
 """How each worker of a model loads it; they differ in the device alone."""
 
+Key: TypeAlias = tuple[Workers, Files]
+"""What scorers that share a model have in common; the files, because folders are rewritten."""
+
 _lock = threading.Lock()
-_models: dict[Workers, "SharedModel"] = {}
+_models: dict[Key, "SharedModel"] = {}
 _abandoned: "SimpleQueue[SharedModel]" = SimpleQueue()
 _janitor: threading.Thread | None = None
 
@@ -26,10 +29,15 @@ _janitor: threading.Thread | None = None
 class SharedModel:
     """An engine for one model, how many scorers use it, and the process it belongs to."""
 
-    def __init__(self, workers: Workers) -> None:
-        self.workers = workers
+    def __init__(self, key: Key) -> None:
+        self.key = key
         self.users = 0
         self._start_process()
+
+    @property
+    def name(self) -> str:
+        """The model's, for messages."""
+        return self.key[0][0].model
 
     def submit(
         self,
@@ -55,16 +63,14 @@ class SharedModel:
         """Lets the engine finish what is queued, then ends its threads; drops the model."""
         if self._process == os.getpid():
             self.engine.close(wait=wait)
-        else:
-            self.engine.backends.clear()
 
     def _enter_process(self) -> None:
         """Makes an engine for a forked process: threads do not survive a fork."""
         if self._process == os.getpid():
             return  # another thread did it
-        if self.engine.backends:
+        if self.engine.backends or self.engine.loading:
             message = (
-                f"{self.workers[0].model!r} was loaded before this process was forked, and "
+                f"{self.name!r} was loaded before this process was forked, and "
                 "threads do not survive a fork. Create the scorer in the child process, or "
                 "do not load it (warm_up, score) before forking."
             )
@@ -72,21 +78,23 @@ class SharedModel:
         self._start_process()
 
     def _start_process(self) -> None:
-        loaders = [partial(load, settings) for settings in self.workers]
-        self.engine = Engine(self.workers[0].model, loaders)
+        self.engine = Engine(self.name, [partial(load, settings) for settings in self.key[0]])
         self._process = os.getpid()
 
 
 def acquire(workers: Workers) -> SharedModel:
     """The model for these settings, not loaded yet if nobody has used it."""
     global _janitor
+    workers = tuple(map(located_now, workers))
+    key = workers, files_of(workers[0].model)
     with _lock:
         if _janitor is None:
-            _janitor = threading.Thread(target=_sweep, name="rerank-janitor", daemon=True)
-            _janitor.start()
-        if workers not in _models:
-            _models[workers] = SharedModel(workers)
-        shared = _models[workers]
+            janitor = threading.Thread(target=_sweep, name="rerank-janitor", daemon=True)
+            janitor.start()
+            _janitor = janitor
+        if key not in _models:
+            _models[key] = SharedModel(key)
+        shared = _models[key]
         shared.users += 1
         return shared
 
@@ -97,8 +105,8 @@ def release(shared: SharedModel, *, wait: bool) -> None:
         shared.users -= 1
         if shared.users:
             return
-        if _models.get(shared.workers) is shared:
-            del _models[shared.workers]
+        if _models.get(shared.key) is shared:
+            del _models[shared.key]
     shared.release(wait=wait)
 
 

@@ -1,17 +1,21 @@
 """What travels through the engine: a request, which is the caller's future, and its pairs."""
 
+import logging
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
+from rerank_plugins._condition import SafeCondition
 from rerank_plugins.backends import PairOptions, Prepared
 from rerank_plugins.results import PairScores
+
+_log = logging.getLogger(__name__)
 
 
 class Request(Future[PairScores]):
@@ -44,6 +48,7 @@ class Request(Future[PairScores]):
         deadline: float | None = None,
     ) -> None:
         super().__init__()
+        self._condition = SafeCondition()
         self.pairs = pairs
         self.options = options
         self.timeout = timeout
@@ -92,17 +97,16 @@ class Request(Future[PairScores]):
     def finish(self) -> None:
         """Gives the caller the scores, unless the request was cancelled or has failed."""
         logits, truncated = self._scores.logits, self._scores.truncated
-        with suppress(InvalidStateError):
-            self.set_result(
-                PairScores(
-                    logits=logits[self._places],
-                    truncated=None if truncated is None else truncated[self._places],
-                )
-            )
+        scores = PairScores(
+            logits=logits[self._places],
+            truncated=None if truncated is None else truncated[self._places],
+        )
+        with _others_spared():
+            self.set_result(scores)
 
     def fail(self, error: BaseException) -> None:
         """Gives the caller the error, unless the request is done."""
-        with suppress(InvalidStateError):
+        with _others_spared():
             self.set_exception(error)
 
     def start_bar(self) -> None:
@@ -121,7 +125,20 @@ class Request(Future[PairScores]):
         """Drops what is of no use any more; the caller may keep the future for long."""
         self.pairs, self._characters = (), []
         if self._bar is not None:
-            self._bar.close()
+            with suppress(Exception):
+                self._bar.close()
+
+
+@contextmanager
+def _others_spared() -> Iterator[None]:
+    """Keeps what comes after from what a callback raises: the thread works for others too."""
+    try:
+        yield
+    except InvalidStateError:
+        pass  # cancelled, or it has failed
+    except BaseException:
+        # Exceptions are logged by the future itself; what ends processes ends none here.
+        _log.exception("A callback of a request's future raised")
 
 
 @dataclass(slots=True, eq=False)

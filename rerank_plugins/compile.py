@@ -106,8 +106,7 @@ def compile_model(
             calibration=pairs,
         )
         partial.chmod(0o755)  # a temporary folder is its owner's alone
-        shutil.rmtree(target, ignore_errors=True)
-        partial.replace(target)
+        _put_in_place(partial, target)
     except RerankError:  # some are an OSError too
         raise
     except OSError as error:
@@ -119,6 +118,19 @@ def compile_model(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _put_in_place(made: Path, target: Path) -> None:
+    """Gives a folder its name; what had the name stays until then, whenever this is interrupted."""
+    old = made.with_suffix(".old")
+    try:
+        if target.exists():
+            target.rename(old)
+        made.rename(target)
+    finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _checked(calibration: Iterable[tuple[str, str]], precision: str) -> list[tuple[str, str]]:

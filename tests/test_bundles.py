@@ -4,8 +4,10 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -251,6 +253,27 @@ def test_a_full_disk_leaves_the_bundle_that_was_there(
     assert [path.name for path in copy.parent.glob("*.partial")] == []
 
 
+@pytest.mark.parametrize("place", ["rename", "rmtree"])
+def test_an_interrupted_exchange_leaves_the_old_bundle_or_the_new(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def interrupted(path: Path, *given: object, **options: object) -> object:
+        if path.suffix == {"rename": ".partial", "rmtree": ".old"}[place]:
+            raise KeyboardInterrupt
+        return original(path, *given, **options)
+
+    owner = {"rename": Path, "rmtree": shutil}[place]
+    original = getattr(owner, place)
+    monkeypatch.setattr(owner, place, interrupted)
+    edit_json(copy / "manifest.json", model="the old one")
+    with pytest.raises(KeyboardInterrupt):
+        compile_model("embedded", copy, backend="onnx")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    assert manifest["model"] == {"rename": "the old one", "rmtree": "embedded"}[place]
+    with CrossEncoderScorer(copy) as scorer:
+        assert scorer.score("red fox", ["the fox"]).shape == (1,)
+
+
 def test_torch_is_said_to_be_no_way_to_a_bundle(tmp_path: Path) -> None:
     save_tiny_cross_encoder(tmp_path / "model")
     edit_json(tmp_path / "model" / "config.json", architectures=["OwnForSequenceClassification"])
@@ -326,12 +349,32 @@ def test_without_a_writable_cache_the_graph_lives_as_long_as_the_process(
         "scorer = CrossEncoderScorer(sys.argv[1], backend='openvino')\n"
         "print(json.dumps(scorer.score_pairs(map(tuple, json.load(sys.stdin))).tolist()))\n"
         "from rerank_plugins.backends._cache import _folder\n"
+        "import os\n"
+        "child = os.fork()\n"
+        "if not child: sys.exit()\n"
+        "os.waitpid(child, 0)\n"
+        "assert _folder().is_dir()  # a forked process's end is not this one's\n"
         "print(_folder())\n"
     )
     output = output_of(start(code, tiny_model, cache=tmp_path / "file"))
     scores, folder = output.splitlines()
     np.testing.assert_allclose(json.loads(scores), wanted, atol=1e-5)
     assert not Path(folder).exists()
+
+
+def test_without_a_cache_or_a_temporary_folder_the_error_says_what_to_do(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(_cache, "_user_folder", lambda: tmp_path / "file" / "compiled")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    _cache._folder.cache_clear()
+    with (
+        CrossEncoderScorer(tiny_model, backend="openvino") as scorer,
+        pytest.raises(ModelError, match=r"cannot be kept.*XDG_CACHE_HOME"),
+    ):
+        scorer.warm_up()
+    _cache._folder.cache_clear()
 
 
 def broken_exporter(*_: object, **__: object) -> None:

@@ -1,6 +1,7 @@
 """The engine's promises, on a backend without a model: who gets what, and what goes wrong."""
 
 import asyncio
+import sys
 import threading
 import time
 import weakref
@@ -51,7 +52,7 @@ def engine(*backends: NumberBackend) -> Iterator[Engine]:
 
 
 def own_threads(subject: Engine) -> set[threading.Thread]:
-    return {thread for pool, _ in subject._threads for thread in pool._threads}
+    return set(subject._threads.values())
 
 
 def scores(future: "Future[PairScores]") -> np.ndarray:
@@ -75,17 +76,22 @@ def lying_ready(subject: Engine, *requests: "Future[PairScores]") -> int:
 
 
 def test_a_request_that_comes_as_the_only_one_before_was_cancelled_is_scored() -> None:
+    first: list[Future[PairScores]] = []
     late: list[Future[PairScores]] = []
 
     class Interrupted(Engine):
+        def _work(self, number: int) -> None:
+            first[0].cancel()
+            super()._work(number)
+
         def _next_batch(self, number: int) -> list[Item]:
             if not late:
                 late.append(self.submit(some_pairs("late", 3), PLAIN))
             return super()._next_batch(number)
 
     subject = Interrupted("numbers", [NumberBackend])
-    with subject._changed:  # the worker finds nothing open, and loads no model
-        subject.submit(some_pairs("first", 3), PLAIN).cancel()
+    with subject._changed:  # the worker begins, finds nothing open any more, and loads no model
+        first.append(subject.submit(some_pairs("first", 3), PLAIN))
     until(lambda: bool(late))
     np.testing.assert_array_equal(scores(late[0]), numbers(some_pairs("late", 3)))
     subject.close(wait=True)
@@ -343,14 +349,38 @@ def test_a_failed_batch_leaves_nothing_of_its_forward_pass_with_the_error() -> N
         assert [activations() for activations in made] == [None] * len(made)
 
 
-def test_a_bar_that_cannot_be_drawn_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(request: Request, count: int) -> None:
+@pytest.mark.parametrize("part", ["start_bar", "move_bar"])
+def test_a_bar_that_cannot_be_drawn_fails_nobody(
+    monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    def broken(*_: object) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr(Request, "move_bar", broken)
+    monkeypatch.setattr(Request, part, broken)
     pairs = some_pairs("q", 5)
     with engine(NumberBackend()) as subject:
         np.testing.assert_array_equal(scores(subject.submit(pairs, PLAIN)), numbers(pairs))
+
+
+def test_a_callback_that_would_end_the_process_spares_the_other_callers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    backend = NumberBackend(gate=threading.Semaphore(0))
+    with engine(backend) as subject:
+        futures = [subject.submit(some_pairs("first", 1), PLAIN)]
+        backend.begun.get(timeout=PATIENCE)
+        futures += [subject.submit(some_pairs(f"r{n}", 2), PLAIN) for n in range(3)]
+        poisoned = subject.submit([("q", POISON)], PLAIN)
+        for future in (futures[1], poisoned):
+            future.add_done_callback(lambda _: sys.exit(3))
+        until(lambda: lying_ready(subject, *futures, poisoned) == 7)
+        backend.open_gate()
+        for future, size in zip(futures, (1, 2, 2, 2), strict=True):
+            assert scores(future).shape == (size,)
+        with pytest.raises(ValueError, match="poisoned batch"):
+            poisoned.result(PATIENCE)
+        assert scores(subject.submit(some_pairs("later", 3), PLAIN)).shape == (3,)
+    assert caplog.text.count("SystemExit: 3") == 2
 
 
 def test_a_process_that_can_start_no_thread_is_told_so_and_may_try_again(
@@ -363,7 +393,7 @@ def test_a_process_that_can_start_no_thread_is_told_so_and_may_try_again(
     pairs = some_pairs("q", 5)
     with engine(NumberBackend()) as subject:
         with monkeypatch.context() as patch:
-            patch.setattr(ThreadPoolExecutor, "submit", refuse)
+            patch.setattr(threading.Thread, "start", refuse)
             with pytest.raises(RuntimeError, match="can't start new thread"):
                 subject.submit(pairs, PLAIN)
         np.testing.assert_array_equal(scores(subject.submit(pairs, PLAIN)), numbers(pairs))

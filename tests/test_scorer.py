@@ -4,7 +4,6 @@ import asyncio
 import copy
 import gc
 import multiprocessing
-import os
 import pickle
 import subprocess
 import sys
@@ -29,7 +28,6 @@ from rerank_plugins import (
     UnsupportedOptionError,
     _registry,
 )
-from rerank_plugins._model import ModelSettings
 from rerank_plugins.backends import _half_precision
 from rerank_plugins.backends._half_precision import pays, slowdown
 from tests.tiny_models import WORDS, save_as_the_library_does, save_tiny_cross_encoder
@@ -254,6 +252,32 @@ def test_scorers_with_other_settings_do_not_share_a_model(tiny_model: Path) -> N
         assert one._shared is not other._shared
 
 
+def test_a_folder_that_holds_another_model_now_is_another_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, spread in (("one", 1.0), ("two", 2.0)):
+        save_tiny_cross_encoder(tmp_path / name / "model", spread=spread)
+    (tmp_path / "current").symlink_to("one")
+
+    def score(scorer: CrossEncoderScorer) -> float:
+        return float(scorer.score("red fox", ["the fox"])[0])
+
+    one, two = (score(CrossEncoderScorer(tmp_path / name / "model")) for name in ("one", "two"))
+    assert one != two
+    monkeypatch.chdir(tmp_path / "one")
+    relative, link = CrossEncoderScorer("model"), CrossEncoderScorer(tmp_path / "current" / "model")
+    late = CrossEncoderScorer("model", max_length=20)
+    assert score(relative) == score(link) == one
+    monkeypatch.chdir(tmp_path / "two")
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to("two")
+    assert score(CrossEncoderScorer("model")) == two
+    assert score(CrossEncoderScorer(tmp_path / "current" / "model")) == two
+    assert score(late) == score(relative) == score(link) == one
+    save_tiny_cross_encoder(tmp_path / "one" / "model", spread=2.0)
+    assert score(CrossEncoderScorer(tmp_path / "one" / "model")) == two
+
+
 def test_a_token_does_not_keep_scorers_of_a_model_on_disk_apart(tiny_model: Path) -> None:
     for model in (tiny_model, "embedded"):
         with (
@@ -274,7 +298,7 @@ def test_the_last_close_releases_model_and_thread(tiny_model: Path) -> None:
     first.warm_up()
     engine = first._shared.engine
     backend = weakref.ref(engine.backends[0].forward)
-    threads = [thread for pool, _ in engine._threads for thread in pool._threads]
+    threads = list(engine._threads.values())
     assert any(thread.is_alive() for thread in threads)
     first.close()
     assert second.score("q", ["a"]).shape == (1,)
@@ -282,22 +306,22 @@ def test_the_last_close_releases_model_and_thread(tiny_model: Path) -> None:
     gc.collect()
     assert backend() is None
     assert not any(thread.is_alive() for thread in threads)
-    assert (ModelSettings(model=str(tiny_model)),) not in _registry._models
+    assert first._shared.key not in _registry._models
 
 
 def test_a_scorer_that_is_forgotten_releases_its_model(tiny_model: Path) -> None:
     scorer = CrossEncoderScorer(tiny_model, device="cpu")
     scorer.warm_up()
-    workers = (ModelSettings(model=str(tiny_model), device="cpu"),)
+    key = scorer._shared.key
     backend = weakref.ref(scorer._shared.engine.backends[0].forward)
-    assert workers in _registry._models
+    assert key in _registry._models
     del scorer
     gc.collect()
     for _ in range(600):  # the janitor's thread does it, soon
-        if workers not in _registry._models and backend() is None:
+        if key not in _registry._models and backend() is None:
             break
         time.sleep(0.05)
-    assert workers not in _registry._models
+    assert key not in _registry._models
     assert backend() is None
 
 
@@ -415,32 +439,6 @@ def test_after_a_fork_a_model_works_or_says_why_not(tiny_model: Path, *, loaded:
         assert answer == "ForkedProcessError"
     else:
         assert np.isfinite(float(answer))
-
-
-FORKED = """
-import multiprocessing, sys
-from rerank_plugins import CrossEncoderScorer
-
-def score():
-    with CrossEncoderScorer("embedded", backend=sys.argv[1], device="cpu") as scorer:
-        return float(scorer.score("red fox", ["the fox", "the sea"])[0])
-
-context = multiprocessing.get_context("fork")
-answer = context.Queue()
-expected = score()
-kept = CrossEncoderScorer("embedded", backend=sys.argv[1], device="cpu")
-kept.warm_up()
-child = context.Process(target=lambda: answer.put(score()))
-child.start()
-assert abs(answer.get(timeout=300) - expected) < 1e-5
-child.join()
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.parametrize("backend", ["torch", "onnx", "openvino"])
-def test_after_a_fork_a_new_scorer_works_whatever_the_parent_has_loaded(backend: str) -> None:
-    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED, backend], check=True, timeout=400)
 
 
 QUIET_SESSION = """

@@ -51,8 +51,9 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
         with suppress(OSError):
             os.utime(bundle)
         return bundle, manifest
-    bundle = _folder() / key
+    bundle = _user_folder() / key
     try:
+        bundle = _folder() / key
         return bundle, _compiled_once(bundle, settings, folder, digest, plan.backend, precision)
     except RerankError:  # some are an OSError too
         raise
@@ -145,5 +146,11 @@ def _folder() -> Path:
     except OSError:
         pass
     folder = Path(tempfile.mkdtemp(prefix="rerank-plugins-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(_remove_own, folder, os.getpid())
     return folder
+
+
+def _remove_own(folder: Path, process: int) -> None:
+    """Removes the folder at the end of the process that made it, and not of one forked from it."""
+    if process == os.getpid():
+        shutil.rmtree(folder, ignore_errors=True)
