@@ -4,7 +4,6 @@ One thread tokenizes ahead, one a device runs batches, and one keeps the time on
 timeout. Callers hold the engine's lock for a moment only, so that an event loop may call it too.
 """
 
-import os
 import threading
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from rerank_plugins._batch_runner import BatchRunner
 from rerank_plugins._condition import SafeCondition
-from rerank_plugins._lifetime import watch
+from rerank_plugins._lifetime import start_thread
 from rerank_plugins._requests import Item, Request
 from rerank_plugins._schedule import Schedule
 from rerank_plugins.backends import Backend, PairOptions
@@ -38,13 +37,11 @@ class Engine:
     Attributes:
         backends: The loaded models, one per device; empty before and after.
         loading: Whether they are being loaded.
-        process: The process that the engine was made in.
     """
 
     def __init__(self, name: str, loaders: Sequence[Callable[[], Backend]]) -> None:
         self.backends: list[Backend] = []
         self.loading = False
-        self.process = os.getpid()
         self._name = name
         self._loaders = loaders
         self._changed = SafeCondition()
@@ -58,7 +55,6 @@ class Engine:
         self._loops.append(self._keep_time)
         # Each loop keeps its thread, because torch keeps helper threads for every caller.
         self._threads: dict[int, threading.Thread] = {}
-        watch(self)
 
     @property
     def plan(self) -> Plan:
@@ -135,8 +131,7 @@ class Engine:
         """
         with self._changed:
             self._closed = True
-            for request in [each for each in self._open if each.done()]:
-                del self._open[request]  # it was being cancelled when a signal's handler raised
+            self._remove_done()
             self._changed.notify_all()
             threads = list(self._threads.values())
         if wait and threading.current_thread() not in threads:
@@ -147,11 +142,12 @@ class Engine:
         """Starts the threads that the request needs, where this is the first that does."""
         for number in range(len(self._loops) - (request.deadline is None)):
             if number not in self._threads:
-                thread = threading.Thread(
-                    target=self._run, args=(number,), name="rerank-model", daemon=True
-                )
-                thread.start()
-                self._threads[number] = thread
+                try:
+                    self._threads[number] = start_thread(self, self._run, number)
+                except RuntimeError as error:
+                    if "shutdown" not in str(error):  # no thread can be started
+                        raise
+                    raise self._closed_error() from error  # the interpreter is ending
 
     def _run(self, number: int) -> None:
         """Runs a loop whenever something is open, until the engine is closed."""
@@ -161,6 +157,7 @@ class Engine:
                 return
         while True:
             with self._changed:
+                self._remove_done()
                 while not (self._open or self._closed):
                     self._changed.wait()
                 if not self._open:
@@ -174,14 +171,23 @@ class Engine:
 
     def _forget(self, done: Future[PairScores]) -> None:
         """Called once for each request when it is done, whichever way and on whichever thread."""
+        assert isinstance(done, Request)
         with self._changed:
-            request = self._open.pop(done)
+            self._remove(done)
+        if done.cancelled():
+            done.set_running_or_notify_cancel()  # wakes those in concurrent.futures.wait
+        done.let_go()
+
+    def _remove(self, request: Request) -> None:
+        if self._open.pop(request, None) is not None:
             self._unscored -= request.left
             self._schedule.discard(request)
             self._changed.notify_all()
-        if done.cancelled():
-            done.set_running_or_notify_cancel()  # wakes those in concurrent.futures.wait
-        request.let_go()
+
+    def _remove_done(self) -> None:
+        """Removes requests whose `cancel()` broke off because a signal's handler raised."""
+        for request in [each for each in self._open.values() if each.done()]:
+            self._remove(request)
 
     def _fail_all(self, error: BaseException) -> None:
         for request in self._requests():
@@ -224,7 +230,11 @@ class Engine:
     def _overdue(self) -> tuple[list[Request], float | None]:
         """Requests past their deadline, and the seconds until the next one's."""
         now = time.monotonic()
-        dated = [(r.deadline - now, r) for r in self._open.values() if r.deadline is not None]
+        dated = [
+            (request.deadline - now, request)
+            for request in self._open.values()
+            if request.deadline is not None and not request.done()
+        ]
         late = [request for seconds, request in dated if seconds <= 0]
         return late, min((seconds for seconds, _ in dated if seconds > 0), default=None)
 
@@ -269,12 +279,12 @@ class Engine:
         self.loading = True
         try:
             loaded = [load() for load in self._loaders]
+            with self._changed:
+                if self._open or not self._closed:
+                    self.backends += loaded
+                    self._changed.notify_all()
         finally:
             self.loading = False
-        with self._changed:
-            if self._open or not self._closed:
-                self.backends += loaded
-                self._changed.notify_all()
 
     def _next_batch(self, number: int) -> list[Item]:
         """Waits for a batch; `[]` once nothing is open, or to have the model loaded first."""

@@ -1,11 +1,12 @@
-"""Engines at the interpreter's end, where they finish what is open, and after a fork."""
+"""Engines at the end of the process, where they finish what is open, and after a fork."""
 
-import atexit
 import concurrent.futures.thread  # noqa: F401  # libraries cannot once the main thread has ended
 import ctypes
 import os
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
-from weakref import WeakSet
+from weakref import ref
 
 
 class Ending(Protocol):
@@ -13,29 +14,71 @@ class Ending(Protocol):
 
     Attributes:
         backends: The loaded models.
-        process: The process that its threads belong to.
     """
 
     backends: list[Any]
-    process: int
 
     def close(self, *, wait: bool) -> None:
         """Finishes what is open and ends the threads."""
 
 
-_all: WeakSet[Ending] = WeakSet()
+class _Ender(threading.Thread):
+    """There may be two, if a signal's handler raised while the first was started."""
 
 
-def watch(subject: Ending) -> None:
-    """Ends it with the interpreter, after the last thread that is no daemon."""
-    _all.add(subject)
+_lock = threading.Lock()
+_all: set[ref[Ending]] = set()
+_ender: _Ender | None = None
+_over = False
 
 
-@atexit.register
-def _end_all() -> None:
-    for subject in list(_all):
-        if subject.process == os.getpid():
-            subject.close(wait=True)
+def start_thread(subject: Ending, run: Callable[[int], None], number: int) -> threading.Thread:
+    """Starts a thread of something that is ended once nobody is left who could call it.
+
+    Raises:
+        RuntimeError: No thread can be started, or it is too late ("shutdown").
+    """
+    global _ender
+    thread = threading.Thread(target=run, args=(number,), name="rerank-model", daemon=True)
+    with _lock:
+        if _over:
+            message = "cannot begin anything after shutdown"
+            raise RuntimeError(message)
+        if _ender is None:
+            ender = _Ender(target=_end, name="rerank-end", daemon=False)
+            ender.start()
+            _ender = ender
+        _all.add(ref(subject, _all.discard))
+    thread.start()
+    return thread
+
+
+def _end() -> None:
+    """Waits for all threads that are no daemons, then ends what is watched.
+
+    A thread, because neither of Python's own ways has the right moment: executors end before other
+    threads do, and `atexit` comes after handlers that delete the folders of what is still loading,
+    and never in a child of `multiprocessing`.
+    """
+    global _over
+    main = threading.main_thread()
+    main.join()
+    while others := [
+        thread
+        for thread in threading.enumerate()
+        if not (thread.daemon or thread is main or isinstance(thread, _Ender))
+    ]:
+        others[0].join()
+    with _lock:
+        _over = True
+    for subject in _living():
+        subject.close(wait=True)
+
+
+def _living() -> Iterator[Ending]:
+    for each in list(_all):
+        if (subject := each()) is not None:
+            yield subject
 
 
 def _after_fork() -> None:
@@ -43,8 +86,12 @@ def _after_fork() -> None:
 
     Destroying them would wait for threads that the child does not have.
     """
-    for subject in list(_all):
+    global _lock, _ender, _over
+    for subject in _living():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(subject.backends))
+    _lock = threading.Lock()
+    _all.clear()
+    _ender, _over = None, False
 
 
 if hasattr(os, "register_at_fork"):

@@ -29,6 +29,8 @@ MANIFEST_FILE = "manifest.json"
 Files: TypeAlias = tuple[tuple[str, int, int], ...]
 """Each file's name, its bytes, and when it was last written, in nanoseconds."""
 
+_LOADED = {*".json .txt .model .jinja .py .safetensors .onnx .xml .bin".split()}
+
 _SMALL_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
 _WITHOUT_NETWORK = (
     "Without a network, use model='embedded' (the model that ships with this package) or a "
@@ -85,15 +87,22 @@ def located_now(settings: ModelSettings) -> ModelSettings:
     model, cache = settings.model, settings.cache_folder
     if model != EMBEDDED and is_on_disk(model):
         model = str(Path(model).expanduser().resolve())
-    return replace(settings, model=model, cache_folder=cache and cache.expanduser().absolute())
+    try:
+        cache = cache and cache.expanduser().absolute()
+    except (RuntimeError, OSError) as error:  # no such home, no folder to be in
+        message = f"cache_folder={str(cache)!r} cannot be looked for: {error}. Give a whole path."
+        raise InvalidInputError(message) from error
+    return replace(settings, model=model, cache_folder=cache)
 
 
 def files_of(model: str) -> Files:
-    """The files of a model on this disk, which may be rewritten while it is loaded."""
+    """The files of a model on this disk that are loaded; they may be rewritten meanwhile."""
     if model == EMBEDDED or not is_on_disk(model):
         return ()
-    with suppress(OSError), os.scandir(Path(model).expanduser()) as entries:
-        found = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
+    folder = Path(model).expanduser()
+    with suppress(OSError):
+        paths = [path for path in folder.rglob("*") if path.suffix in _LOADED]
+        found = [(str(path.relative_to(folder)), path.stat()) for path in paths]
         return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found))
     return ()  # said when it is loaded
 

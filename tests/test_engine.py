@@ -383,6 +383,49 @@ def test_a_callback_that_would_end_the_process_spares_the_other_callers(
     assert caplog.text.count("SystemExit: 3") == 2
 
 
+def test_a_request_whose_cancelling_broke_off_holds_up_nothing() -> None:
+    loads = []
+
+    def fails() -> NumberBackend:
+        loads.append(1)
+        message = "no such model"
+        raise OSError(message)
+
+    subject = Engine("numbers", [fails])
+    with subject._changed:
+        broken = subject.submit(some_pairs("broken", 3), PLAIN, timeout=0.01)
+        broken._done_callbacks.clear()  # a signal's handler raised between the two
+        broken.cancel()
+    with pytest.raises(OSError, match="no such model"):
+        scores(subject.submit(some_pairs("q", 3), PLAIN))
+    until(lambda: not subject._open)
+    assert len(loads) <= 2
+    subject.close(wait=True)
+    assert subject._unscored == 0
+
+
+def test_closing_in_the_moment_a_request_is_done_leaves_it_whole() -> None:
+    class Late(Request):
+        def _invoke_callbacks(self) -> None:
+            closed.wait(PATIENCE)
+            super()._invoke_callbacks()
+
+    closed = threading.Event()
+    backend = NumberBackend(gate=threading.Semaphore(0))
+    with engine(backend) as subject:
+        request = subject.submit(some_pairs("q", 3), PLAIN)
+        backend.begun.get(timeout=PATIENCE)
+        request.__class__ = Late
+        canceller = threading.Thread(target=request.cancel)
+        canceller.start()
+        until(request.cancelled)
+        subject.close(wait=False)
+        closed.set()
+        canceller.join(PATIENCE)
+        assert wait([request], PATIENCE).done == {request}
+        assert request.pairs == ()
+
+
 def test_a_process_that_can_start_no_thread_is_told_so_and_may_try_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from rerank_plugins import CrossEncoderScorer, _registry
+from rerank_plugins import CrossEncoderScorer, _registry, compile_model
 
 HAS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -119,6 +120,56 @@ threading.Thread(target=serve).start()
 @pytest.mark.parametrize("when", ["loaded", "not loaded"])
 def test_other_threads_go_on_when_the_main_thread_has_ended(when: str) -> None:
     assert run(MAIN_THREAD_ENDED, when) == "(2,)\n(2,)\n(1,)\n"
+
+
+CHILD = """
+import multiprocessing, sys
+from rerank_plugins import CrossEncoderScorer
+
+def work(path):
+    scorer = CrossEncoderScorer("embedded", backend="openvino")
+    future = scorer.submit([("red fox", f"the fox {n}") for n in range(300)])
+    future.add_done_callback(lambda done: open(path, "x").write(str(done.result().logits.shape)))
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context(sys.argv[1]).Process(target=work, args=(sys.argv[2],))
+    child.start()
+    child.join(200)
+    assert child.exitcode == 0
+"""
+
+
+@HAS_FORK
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_child_of_multiprocessing_finishes_what_nobody_waits_for(
+    tmp_path: Path, method: str
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(CHILD)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-W", "ignore", str(script), method, str(tmp_path / "answer")]
+    subprocess.run(command, check=True, timeout=400, env=environment)
+    assert (tmp_path / "answer").read_text() == "(300,)"
+
+
+ENDED_WHILE_LOADING = """
+import shutil, sys, tempfile
+from pathlib import Path
+from rerank_plugins import CrossEncoderScorer
+
+folder = tempfile.TemporaryDirectory()
+shutil.copytree(sys.argv[1], folder.name, dirs_exist_ok=True)
+scorer = CrossEncoderScorer(folder.name)
+future = scorer.submit([("red fox", "the fox")])
+future.add_done_callback(lambda done: print(done.result().logits.shape))
+"""
+
+
+def test_a_process_that_ends_while_the_model_is_loaded_keeps_its_folder_so_long(
+    tmp_path: Path,
+) -> None:
+    bundle = compile_model("embedded", tmp_path / "bundle", backend="openvino")
+    assert run(ENDED_WHILE_LOADING, str(bundle)) == "(1,)\n"
 
 
 INTERRUPTED = """
