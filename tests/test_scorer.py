@@ -278,6 +278,26 @@ def test_a_folder_that_holds_another_model_now_is_another_model(
     assert score(CrossEncoderScorer(tmp_path / "one" / "model")) == two
 
 
+def test_what_is_loaded_counts_for_sharing_wherever_it_lies_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    save_tiny_cross_encoder(tmp_path)
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part" / "model.safetensors").write_bytes(b"one")
+    first = CrossEncoderScorer(tmp_path)
+    (tmp_path / "train.log").write_text("epoch 1")
+    second = CrossEncoderScorer(tmp_path)
+    (tmp_path / "part" / "model.safetensors").write_bytes(b"another")
+    third = CrossEncoderScorer(tmp_path)
+    assert first._shared is second._shared
+    assert first._shared is not third._shared
+
+
+def test_a_cache_folder_in_no_home_is_an_error_that_names_it() -> None:
+    with pytest.raises(InvalidInputError, match=r"cache_folder='~nobody-here/x'.*a whole path"):
+        CrossEncoderScorer("some/model", cache_folder="~nobody-here/x")
+
+
 def test_a_token_does_not_keep_scorers_of_a_model_on_disk_apart(tiny_model: Path) -> None:
     for model in (tiny_model, "embedded"):
         with (
