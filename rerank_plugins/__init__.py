@@ -23,7 +23,7 @@ from rerank_plugins.errors import (
     UnsupportedOptionError,
 )
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.results import PairScores, Plan, Ranked, ScoreScale
+from rerank_plugins.results import PairScores, Plan, Ranked, ScoreScale, Statistics
 from rerank_plugins.scorer import CrossEncoderScorer
 
 __version__ = "0.1.0"
@@ -52,6 +52,7 @@ __all__ = [
     "ScorerClosedError",
     "ScoringError",
     "ScoringTimeoutError",
+    "Statistics",
     "UnsafeWeightsError",
     "UnsupportedOptionError",
     "__version__",

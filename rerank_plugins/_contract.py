@@ -11,8 +11,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins._tally import Tally
 from rerank_plugins._validation import check_pairs, check_passages, check_query
-from rerank_plugins.results import PairScores
+from rerank_plugins.results import PairScores, Statistics
 
 
 class Scorer(ABC):
@@ -22,6 +23,15 @@ class Scorer(ABC):
     def name(self) -> str:
         """What traces and reports call this scorer: the class's name, or what is assigned."""
         return type(self).__name__
+
+    @property
+    def statistics(self) -> Statistics:
+        """How many pairs were scored so far, and how many of them the model read only in part.
+
+        The calls of this scorer's own methods and of rerankers count once they are answered;
+        what is given to `submit` directly does not.
+        """
+        return _tally(self).total()
 
     @abstractmethod
     def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
@@ -57,7 +67,7 @@ class Scorer(ABC):
             InvalidInputError: The query or a passage is not a string.
             ModelError: The model could not be loaded; a subclass says why.
         """
-        return result_of(self.submit(_pair_up(query, passages))).logits
+        return answer(self, _pair_up(query, passages)).logits
 
     def score_pairs(self, pairs: Iterable[tuple[str, str]]) -> NDArray[np.float32]:
         """One logit per (query, passage) pair, for many queries at once.
@@ -69,15 +79,15 @@ class Scorer(ABC):
             InvalidInputError: A pair is not a tuple of two strings.
             ModelError: The model could not be loaded; a subclass says why.
         """
-        return result_of(self.submit(check_pairs(pairs))).logits
+        return answer(self, check_pairs(pairs)).logits
 
     async def ascore(self, query: str, passages: Iterable[str]) -> NDArray[np.float32]:
         """`score` that never blocks the event loop."""
-        return (await asyncio.wrap_future(self.submit(_pair_up(query, passages)))).logits
+        return (await aanswer(self, _pair_up(query, passages))).logits
 
     async def ascore_pairs(self, pairs: Iterable[tuple[str, str]]) -> NDArray[np.float32]:
         """`score_pairs` that never blocks the event loop."""
-        return (await asyncio.wrap_future(self.submit(check_pairs(pairs)))).logits
+        return (await aanswer(self, check_pairs(pairs))).logits
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +99,27 @@ class Scorer(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def answer(scorer: Scorer, pairs: Sequence[tuple[str, str]]) -> PairScores:
+    """What the scorer gives for n checked pairs, counted in its statistics."""
+    return _counted(scorer, len(pairs), result_of(scorer.submit(pairs)))
+
+
+async def aanswer(scorer: Scorer, pairs: Sequence[tuple[str, str]]) -> PairScores:
+    """`answer` that never blocks the event loop."""
+    return _counted(scorer, len(pairs), await asyncio.wrap_future(scorer.submit(pairs)))
+
+
+def _counted(scorer: Scorer, pairs: int, scores: PairScores) -> PairScores:
+    _tally(scorer).add(pairs, scores.truncated)
+    return scores
+
+
+def _tally(scorer: Scorer) -> Tally:
+    """The scorer's counts; its class may have a constructor that does not call ours."""
+    tally: Tally = vars(scorer).setdefault("_tally", Tally())
+    return tally
 
 
 def result_of(future: "Future[PairScores]") -> PairScores:

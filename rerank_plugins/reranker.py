@@ -1,12 +1,11 @@
 """Scores into a ranking: order, threshold, top k, and the scale the scores are on."""
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from inspect import signature
 from typing import Any, Self
 
-from rerank_plugins._contract import Scorer, result_of
+from rerank_plugins._contract import Scorer, aanswer, answer
 from rerank_plugins._ranking import NO_SCORES, Batch, Cut, requests
 from rerank_plugins._validation import check_pairs
 from rerank_plugins.errors import InvalidInputError
@@ -221,13 +220,11 @@ class Reranker:
 
     def _scores(self, batch: Batch) -> PairScores:
         """The scorer's answer; without pairs it is not asked, and loads no model."""
-        return result_of(self.scorer.submit(batch.pairs)) if batch.pairs else NO_SCORES
+        return answer(self.scorer, batch.pairs) if batch.pairs else NO_SCORES
 
     async def _ascores(self, batch: Batch) -> PairScores:
         """`_scores` without blocking the event loop."""
-        if not batch.pairs:
-            return NO_SCORES
-        return await asyncio.wrap_future(self.scorer.submit(batch.pairs))
+        return await aanswer(self.scorer, batch.pairs) if batch.pairs else NO_SCORES
 
     def _in_order(self, batch: Batch, scores: PairScores) -> list[float]:
         """The scores of a batch of single passages, none of them left out."""

@@ -42,6 +42,20 @@ class PairScores:
 
 
 @dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a scorer has scored so far.
+
+    Attributes:
+        pairs: How many (query, passage) pairs.
+        truncated: How many of them the model read only in part, because they are longer than
+            `max_length` tokens. `None` where the scorer cannot tell of all of them.
+    """
+
+    pairs: int = 0
+    truncated: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How a model is run, and why that way.
 
