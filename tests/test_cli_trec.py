@@ -4,12 +4,13 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.cli import main
 from rerank_plugins.cli.topics import read_topics
-from rerank_plugins.cli.trec import read_run
+from rerank_plugins.cli.trec import read_run_requests
 
 DOCUMENTS = {
     "d1": "Soap was made in Aleppo long before it reached Europe.",
@@ -88,7 +89,10 @@ def test_a_run_is_answered_with_a_run(
     assert main(arguments(files)) == 0
     captured = capsys.readouterr()
     assert rounded(captured.out) == wanted()
-    assert captured.err == ""
+    assert captured.err == (
+        f"note: {files['run']}: 1 of 5 scores are equal to a score before them, in single "
+        "precision; equal ones are ordered as trec_eval does, by falling id\n"
+    )
 
 
 def test_queries_in_json_lines(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,8 +137,26 @@ def test_top_k_and_threshold_count_for_each_query(
     assert capsys.readouterr().out == ""
 
 
-def test_equal_scores_stay_as_they_are_in_the_file(files: dict[str, Path]) -> None:
-    assert read_run(str(files["run"])) == {"q2": ["d1", "d3", "d2"], "q1": ["d3", "d4"]}
+def test_equal_scores_of_a_run_are_ordered_as_trec_eval_orders_them(
+    files: dict[str, Path],
+) -> None:
+    requests = read_run_requests(*(str(files[name]) for name in ("run", "queries", "corpus")))
+    assert [(request.id, [passage.id for passage in request.passages]) for request in requests] == [
+        ("q2", ["d3", "d1", "d2"]),
+        ("q1", ["d3", "d4"]),
+    ]
+
+
+def test_identical_passages_of_a_run_keep_their_order_in_what_is_written(
+    files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    files["corpus"].write_text("".join(f"{id}\tThe Moon.\n" for id in DOCUMENTS))
+    assert main(arguments(files)) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[2] for row in rows] == ["d3", "d1", "d2", "d3", "d4"]
+    found = [np.float32(row[4]) for row in rows]
+    assert found[0] > found[1] > found[2]
+    assert found[3] > found[4]
 
 
 def test_the_number_of_a_topic_need_not_be_its_first_attribute() -> None:

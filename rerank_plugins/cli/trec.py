@@ -6,6 +6,8 @@ from itertools import chain
 from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines, shown, texts_by_id
+from rerank_plugins._trec_scores import falling, tied, trec_order
+from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.formats import Passage, Request, first_text, id_of, passage_of
 from rerank_plugins.cli.topics import TOPIC_START, read_topics
 from rerank_plugins.errors import InvalidInputError
@@ -20,29 +22,23 @@ _QUERY_TEXT_KEYS = ("text", "query", "question")
 def read_run_requests(run: str, queries: str, corpus: str) -> list[Request]:
     """The queries of a run, in the order they have there, each with the texts it names.
 
+    A note says how many of its scores are equal.
+
     Raises:
         InvalidInputError: A file cannot be read, or an id of the run is in neither of the others.
     """
-    candidates = read_run(run)
+    scores = read_run_scores(run)
+    candidates = {query: list(trec_order(found)) for query, found in scores.items()}
     wanted = {document for documents in candidates.values() for document in documents}
     texts = read_queries(queries)
     documents = read_corpus(corpus, wanted)
     _check_known(list(candidates), texts, "queries", shown(run), shown(queries))
     _check_known(sorted(wanted), documents, "documents", shown(run), shown(corpus))
+    show_ties(shown(run), scores)
     return [
         Request(query, texts[query], [Passage(documents[document], document) for document in ids])
         for query, ids in candidates.items()
     ]
-
-
-def read_run(source: str) -> dict[str, list[str]]:
-    """Query id -> document ids, by falling score; equal scores stay as they are in the file.
-
-    Raises:
-        InvalidInputError: A line is not one of a run, or names a document again.
-    """
-    scores = read_run_scores(source)
-    return {query: sorted(found, key=lambda id: -found[id]) for query, found in scores.items()}
 
 
 def read_run_scores(source: str) -> dict[str, dict[str, float]]:
@@ -73,6 +69,17 @@ def read_run_scores(source: str) -> dict[str, dict[str, float]]:
             raise InvalidInputError(message)
         found[document] = value
     return scores
+
+
+def show_ties(name: str, run: Mapping[str, Mapping[str, float]]) -> None:
+    """Notes how many scores of a user's run are equal, and what that means for its order."""
+    ties = sum(tied(scores.values()) for scores in run.values())
+    if ties:
+        show(
+            "note",
+            f"{name}: {ties} of {sum(map(len, run.values()))} scores are equal to a score before "
+            "them, in single precision; equal ones are ordered as trec_eval does, by falling id",
+        )
 
 
 def read_queries(source: str) -> dict[str, str]:
@@ -132,7 +139,8 @@ def as_run(requests: list[Request], rankings: list[list[Ranked]]) -> str:
 def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
     """Query id -> document id -> score as a TREC run, by falling score, ranks from 1.
 
-    9 digits tell any two scores of a model apart.
+    Equal scores keep their order. The scores that are written fall from line to line, because
+    TREC's tools ignore the rank and order equal scores by their ids.
 
     Raises:
         InvalidInputError: An id has white space, which separates the fields of a run.
@@ -144,11 +152,15 @@ def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
                 "Give queries and documents ids without white space."
             )
             raise InvalidInputError(message)
-    return "".join(
-        f"{query} Q0 {document} {rank} {scores[document]:.9g} {TAG}\n"
-        for query, scores in run.items()
-        for rank, document in enumerate(sorted(scores, key=lambda id: -scores[id]), start=1)
-    )
+    lines = []
+    for query, scores in run.items():
+        order = sorted(scores, key=lambda id: -scores[id])
+        texts = falling([scores[document] for document in order])
+        lines += [
+            f"{query} Q0 {document} {rank} {text} {TAG}\n"
+            for rank, (document, text) in enumerate(zip(order, texts, strict=True), start=1)
+        ]
+    return "".join(lines)
 
 
 def _query_of(row: Any, where: str) -> tuple[str, str]:

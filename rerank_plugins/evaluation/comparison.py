@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from rerank_plugins._trec_scores import tied
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.collection import JudgedCollection
 from rerank_plugins.evaluation.first_stage import Candidates
@@ -39,6 +40,11 @@ class Order:
     def mean(self, name: str) -> float:
         """The mean of a measure over all queries."""
         return fmean(self.values[name].values())
+
+    @property
+    def ties(self) -> int:
+        """How many candidates have, in single precision, the score of one before them."""
+        return sum(tied(scores.values()) for scores in self.run.values())
 
     def latency(self) -> Latency:
         """Percentiles over the queries that had candidates."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from rerank_plugins._extras import require
+from rerank_plugins._trec_scores import trec_order
 from rerank_plugins.errors import DatasetUnreachableError, InvalidInputError, MissingExtraError
 from rerank_plugins.evaluation.collection import JudgedCollection, judged_collection
 from rerank_plugins.evaluation.first_stage import Candidates, drawn_order
@@ -60,9 +62,9 @@ def dataset_candidates(
 ) -> Candidates | None:
     """Returns the candidates that come with a dataset, or None where none do.
 
-    They are cut at ``depth`` after sorting by their scores; equal scores keep the dataset's order.
-    Where a query's candidates all have the same score, they have no order: MS MARCO's files of
-    its top 1000 hold none. Their places are then drawn by a hash of the ids.
+    They are cut at ``depth`` in the order that trec_eval gives them: scores, then ids, both
+    falling. Where a query's candidates all have the same score, they have no order: MS MARCO's
+    files of its top 1000 hold none. Their places are then drawn by a hash of the ids.
 
     Raises:
         DatasetUnreachableError: They could not be downloaded.
@@ -85,7 +87,7 @@ def _best(
     dataset_id: str, query_id: str, scores: Mapping[str, float], depth: int
 ) -> dict[str, float]:
     if len(set(scores.values())) != 1:
-        return dict(sorted(scores.items(), key=lambda item: -item[1])[:depth])
+        return dict(islice(trec_order(scores).items(), depth))
     if len(scores) > depth:
         message = (
             f"{dataset_id} gives the {len(scores)} candidates of query {query_id} no order, so "

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins._bm25 import Bm25Search
+from rerank_plugins._trec_scores import trec_order
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.collection import JudgedCollection
 
@@ -130,6 +132,8 @@ def given_candidates(
 ) -> Candidates:
     """Returns the top ``depth`` of a run of your own for the collection's queries.
 
+    It is read as trec_eval reads it: scores in single precision, equal ones by falling id.
+
     Raises:
         InvalidInputError: The run has none of the queries, or passages that the collection lacks.
     """
@@ -146,8 +150,7 @@ def given_candidates(
                 f"{collection.name} has no such passage; give the corpus that was searched"
             )
             raise InvalidInputError(message)
-        best = sorted(scores, key=lambda name: -scores[name])[:depth]
-        candidates[query_id] = {name: scores[name] for name in best}
+        candidates[query_id] = dict(islice(trec_order(scores).items(), depth))
     return candidates
 
 

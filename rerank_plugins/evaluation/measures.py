@@ -50,7 +50,7 @@ def measure(
     """Returns measure name -> query id -> value, for every judged query.
 
     A query that the run lacks, or has nothing for, counts as zero. Equal scores keep the run's
-    order, as rerankers do; trec_eval by itself would order them by their ids.
+    order, as rerankers do; the files of ``rerank eval --runs`` say that order to other tools.
     """
     parsed = {ir_measures.parse_measure(name): name for name in names}
     values = {name: dict.fromkeys(judgements, 0.0) for name in names}

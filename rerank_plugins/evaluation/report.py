@@ -126,5 +126,6 @@ def _order(order: Order) -> dict[str, Any]:
     return {
         "name": order.name,
         "means": {name: order.mean(name) for name in order.values},
+        "equal_scores": order.ties,
         "by_query": {name: dict(values) for name, values in order.values.items()},
     }

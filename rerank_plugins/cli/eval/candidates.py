@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval.options import FirstStage
 from rerank_plugins.cli.progress import progress
-from rerank_plugins.cli.trec import read_run_scores
+from rerank_plugins.cli.trec import read_run_scores, show_ties
 from rerank_plugins.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Stage:
 
         if self.run is not None:
             run = read_run_scores(str(self.run))
+            show_ties(str(self.run), run)
             lacking = len(set(collection.queries) - set(run))
             if lacking:
                 show(
