@@ -3,6 +3,7 @@
 import importlib
 from types import ModuleType
 
+from rerank_plugins._commands import install_command
 from rerank_plugins.errors import MissingExtraError
 
 
@@ -21,7 +22,6 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
         if error.name is None or error.name.partition(".")[0] != top_level:
             raise  # it is installed, and what it imports is broken: that error says more
         message = (
-            f"{purpose} needs {top_level}, which is not installed. "
-            f'Type: pip install "rerank-plugins[{extra}]"'
+            f"{purpose} needs {top_level}, which is not installed. Type: {install_command(extra)}"
         )
         raise MissingExtraError(message, name=top_level) from error

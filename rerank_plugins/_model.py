@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from rerank_plugins._commands import command
 from rerank_plugins._validation import described
 from rerank_plugins.errors import (
     HubUnreachableError,
@@ -214,14 +215,14 @@ def _download(settings: ModelSettings, patterns: list[str]) -> Path:
     except GatedRepoError as error:
         message = (
             f"The hub model {model!r} is gated. Ask for access on its page, then pass token= or "
-            "type: hf auth login"
+            f"type: {command('hf')} auth login"
         )
         raise ModelAccessError(message) from error
     except RepositoryNotFoundError as error:
         message = (
             f"There is no directory {model!r}, and the hub has no model of that name that you may "
             "read. Check the spelling (owner/name); for a private model pass token= or type: "
-            "hf auth login"
+            f"{command('hf')} auth login"
         )
         raise ModelNotFoundError(message) from error
     except RevisionNotFoundError as error:

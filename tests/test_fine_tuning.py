@@ -16,6 +16,7 @@ from sentence_transformers import CrossEncoder
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from rerank_plugins import CrossEncoderScorer, InvalidInputError, ModelNotFoundError
+from rerank_plugins._commands import install_command
 from rerank_plugins.errors import RerankError, UnsupportedOptionError
 from rerank_plugins.evaluation import change, compare, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
@@ -551,4 +552,4 @@ class TestErrors:
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=False
         )
-        assert 'pip install "rerank-plugins[train]"' in done.stderr
+        assert install_command("train") in done.stderr

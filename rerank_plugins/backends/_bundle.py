@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rerank_plugins._commands import command
 from rerank_plugins._model import MANIFEST_FILE
 from rerank_plugins.backends._description import ModelDescription
 from rerank_plugins.errors import BundleError
@@ -160,6 +162,6 @@ def _check_files(folder: Path, checksums: Mapping[str, str], read: set[str]) -> 
 def _refused(folder: Path, reason: str) -> BundleError:
     message = (
         f"The bundle {str(folder)!r} cannot be used: {reason}. Compile it again: "
-        f"rerank compile MODEL --output {folder}"
+        f"{command('rerank')} compile MODEL --output {shlex.quote(str(folder))}"
     )
     return BundleError(message)

@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from rerank_plugins._commands import command
 from rerank_plugins._extras import require
 from rerank_plugins._model import EMBEDDED, ModelSettings, is_bundle, is_on_disk, read_json
 from rerank_plugins.backends._bundle import runs_in
@@ -101,14 +102,16 @@ def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
         message = (
             f"{settings.model!r} is a bundle for backend={backend!r} in precision={precision!r}; "
             f"got backend={settings.backend!r}, precision={settings.precision!r}. Leave them out, "
-            "or compile another: rerank compile MODEL --backend BACKEND --precision PRECISION"
+            f"or compile another: {command('rerank')} compile MODEL --backend BACKEND "
+            "--precision PRECISION"
         )
         raise UnsupportedOptionError(message)
     _check_device(settings, backend)
     if precision == "bf16" and not cpu_has_bf16():
         message = (
             f"{settings.model!r} is a bundle for bf16, and this processor has no bf16 instructions "
-            "(AVX512-BF16, AMX). Compile another: rerank compile MODEL --precision fp32"
+            f"(AVX512-BF16, AMX). Compile another: {command('rerank')} compile MODEL "
+            "--precision fp32"
         )
         raise UnsupportedOptionError(message)
     return Plan(backend, precision, "the bundle was compiled for it")

@@ -1,9 +1,13 @@
 """What `rerank demo` does, from the first line it prints to the last."""
 
+import shlex
 import time
+from pathlib import Path
 
 from rich.console import Console
 
+from rerank_plugins import demo
+from rerank_plugins._commands import command, short_path
 from rerank_plugins._contract import Scorer
 from rerank_plugins.cli.demo_tables import (
     say,
@@ -51,9 +55,20 @@ def run_demo(console: Console, scorer: Scorer, *, query: str | None = None) -> N
         else:
             _one_question(console, stages, query)
     say(console, f"Loading the model took {loaded:.1f} s.")
-    model = "" if scorer.name == "embedded" else f" --model {scorer.name}"
-    own = 'rerank demo --query "how do planes stay in the air"' if query is None else "rerank demo"
-    suggest(console, own + model, f'rerank rank "your question" passages.txt{model}')
+    suggest(console, *_next_commands(scorer.name, asked=query is not None))
+
+
+def _next_commands(model: str, *, asked: bool) -> list[str]:
+    """What to type after the demo: it works where it is read, on files that are there."""
+    rerank = command("rerank")
+    corpus = shlex.quote(short_path(Path(demo.__file__).parent / "corpus.jsonl"))
+    given = "" if model == "embedded" else f" --model {shlex.quote(model)}"
+    question = "" if asked else ' --query "who made the first password"'
+    return [
+        f"{rerank} demo{question}{given}",
+        f'{rerank} rank "how old can a tree get" {corpus} --top-k 3{given}',
+        f"{rerank} rank --help",
+    ]
 
 
 def _all_questions(console: Console, stages: TwoStages) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from rerank_plugins.cli.output import one_line
@@ -93,7 +92,7 @@ def suggest(console: Console, *commands: str) -> None:
     """Prints what to type next."""
     console.print("\nTry next:", style="bold")
     for command in commands:
-        console.print(Padding(Text(command), (0, 0, 0, 2)), soft_wrap=True)
+        console.print(Text(f"  {command}"), soft_wrap=True)  # whole, whatever the width
 
 
 def _move(console: Console, before: int | None, after: int | None) -> Text:

@@ -2,10 +2,12 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from rerank_plugins._commands import command
 from rerank_plugins._lines import json_rows, read_lines, shown
 from rerank_plugins.errors import InvalidInputError
 
@@ -73,7 +75,8 @@ def detected(lines: Iterable[str], source: str) -> CandidateFormat:
         return "json"
     if filled and all(RUN_LINE.fullmatch(line) for line in filled):
         message = (
-            f"{shown(source)} looks like a TREC run. Type: rerank rank --run {source} "
+            f"{shown(source)} looks like a TREC run. Type: {command('rerank')} rank "
+            f"--run {shlex.quote(source)} "
             "--queries QUERIES --corpus CORPUS (or --format lines to read it as plain text)"
         )
         raise InvalidInputError(message)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rerank_plugins._commands import command
 from rerank_plugins._lines import STANDARD_INPUT, shown
 from rerank_plugins.cli import options
 from rerank_plugins.cli import output as output_forms
@@ -167,7 +168,7 @@ def _requests(
     if query is None or file is None:
         message = (
             "Give the question and a file with its candidates (- for standard input), for "
-            'example: rerank rank "why is the sky blue" passages.txt'
+            f'example: {command("rerank")} rank "why is the sky blue" passages.txt'
         )
         raise typer.BadParameter(message)
     if file == STANDARD_INPUT and sys.stdin.isatty():

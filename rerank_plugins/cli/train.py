@@ -1,7 +1,10 @@
 """Training from the command line: data in, a model folder out, and what the user is told."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rerank_plugins._commands import command
 
 if TYPE_CHECKING:
     from rerank_plugins.fine_tuning import FineTuningResult, HeldOutFigures, TrainingFigures
@@ -40,7 +43,7 @@ def report(result: "TrainingResult") -> str:
         f"{figures.student:.3f} (BM25 {figures.lexical:.3f}, the teacher {figures.cosine:.3f}); "
         f"correlation with the teacher {figures.agreement:.2f}.\n"
         f"The model is in {result.model}\n"
-        f"\nTry next:\n  rerank demo --model {result.model}\n"
+        f"\nTry next:\n{_demo_of(result.model)}"
     )
 
 
@@ -74,9 +77,14 @@ def fine_tune_report(result: "FineTuningResult") -> str:
     parts.append(f"The model is in {result.model}\n\nTry next:\n")
     if result.collection is not None:
         depth = "" if result.held_out is None else f" --depth {result.held_out.depth}"
-        parts.append(f"  rerank eval {result.collection} -m {result.model}{depth}\n")
-    parts.append(f"  rerank demo --model {result.model}\n")
+        collection, model = shlex.quote(str(result.collection)), shlex.quote(str(result.model))
+        parts.append(f"  {command('rerank')} eval {collection} -m {model}{depth}\n")
+    parts.append(_demo_of(result.model))
     return "".join(parts)
+
+
+def _demo_of(model: Path) -> str:
+    return f"  {command('rerank')} demo --model {shlex.quote(str(model))}\n"
 
 
 def _kept(training: "TrainingFigures") -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rerank_plugins._commands import command
 from rerank_plugins.cli import options
 from rerank_plugins.cli.train import (
     SHIPPED_RECIPE,
@@ -195,8 +196,9 @@ def train(
     if config is None and sources is None:
         if data is None:
             message = (
-                "Give what to fine-tune on, for example: rerank train my-pairs.jsonl --output "
-                "my-model. For a recipe give --data with the folder of its sources."
+                f"Give what to fine-tune on, for example: {command('rerank')} train "
+                "my-pairs.jsonl --output my-model. For a recipe give --data with the folder of "
+                "its sources."
             )
             raise typer.BadParameter(message)
         if device is not None:

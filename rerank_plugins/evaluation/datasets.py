@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
+from rerank_plugins._commands import command
 from rerank_plugins._extras import require
 from rerank_plugins._trec_scores import trec_order
 from rerank_plugins.errors import DatasetUnreachableError, InvalidInputError, MissingExtraError
@@ -182,7 +183,7 @@ def _readable(dataset_id: str) -> Iterator[None]:
     except ImportError as error:
         message = (
             f"Reading the dataset {dataset_id} needs {error.name}, which is not installed. "
-            'Type: pip install "ir_datasets[all]"'
+            f'Type: {command("pip")} install "ir_datasets[all]"'
         )
         raise MissingExtraError(message, name=error.name) from error
 

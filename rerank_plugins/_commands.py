@@ -1,0 +1,60 @@
+"""Commands as they must be typed here: an environment that is not active is on no PATH."""
+
+import importlib.metadata
+import json
+import shlex
+import shutil
+import sysconfig
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+
+def command(name: str) -> str:
+    """A script of this environment, as a shell in the current folder finds it.
+
+    Args:
+        name: The script, for example `"rerank"`.
+
+    Returns:
+        The name where the `PATH` leads to this environment's script, and where it has none;
+        otherwise the script's path.
+    """
+    script = shutil.which(name, path=sysconfig.get_path("scripts"))
+    found = shutil.which(name)
+    if script is None or (found is not None and Path(found).samefile(script)):
+        return name
+    return shlex.quote(short_path(Path(script)))
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra from where this package was installed from.
+
+    Args:
+        extra: Extra of the `rerank-plugins` distribution.
+    """
+    return f"{command('pip')} install {_requirement(extra)}"
+
+
+def short_path(path: Path) -> str:
+    """The path from the current folder on, if it lies below that."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _requirement(extra: str) -> str:
+    named = f"rerank-plugins[{extra}]"
+    try:
+        noted = importlib.metadata.distribution("rerank-plugins").read_text("direct_url.json")
+    except importlib.metadata.PackageNotFoundError:
+        noted = None
+    if noted is None:  # it came from the package index
+        return f'"{named}"'
+    origin = json.loads(noted)
+    url = origin["url"]
+    if origin.get("dir_info", {}).get("editable"):
+        folder = short_path(Path(url2pathname(urlsplit(url).path)))
+        return f'-e "{folder}[{extra}]"'
+    if "vcs_info" in origin:
+        url = f"{origin['vcs_info']['vcs']}+{url}@{origin['vcs_info']['commit_id']}"
+    return f'"{named} @ {url}"'
