@@ -131,6 +131,26 @@ def test_a_run_goes_in_and_runs_come_out(
     assert [line.split()[:4] for line in first_stage] == [line.split()[:4] for line in GIVEN]
 
 
+def test_names_of_a_users_files_choose_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    for name in ("mine", "judged", "scoreddocs", "embedded.run"):
+        given = tmp_path / name
+        given.write_text("".join(GIVEN))
+        runs = tmp_path / f"runs of {name}"
+        arguments = ["eval", str(data / "one"), "--run", str(given), "--runs", str(runs)]
+        assert main([*arguments, "--json", *FAST]) == 0
+        value = json.loads(capsys.readouterr().out)["collections"][0]
+        assert value["first_stage"].pop("name") == name
+        assert value["depth"] == 100
+        assert "R@100" in value["first_stage"]["means"]
+        texts = sorted(file.read_text() for file in runs.iterdir())
+        assert len(texts) == 2
+        found.append((value["first_stage"], texts))
+    assert all(each == found[0] for each in found)
+
+
 XML_TOPICS = """<?xml version="1.0"?>
 <topics task="animals">
 <topic number="q1" type="faceted">

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,6 +145,16 @@ class TestReading:
     def test_a_dataset_without_judgements_is_an_error(self) -> None:
         with pytest.raises(InvalidInputError, match="has no qrels"):
             read_dataset("small/unjudged")
+
+    @pytest.mark.parametrize("value", [1001, 0.5])
+    def test_a_relevance_that_is_not_allowed_is_an_error_that_names_the_passage(
+        self, value: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dataset = ir_datasets.registry._registered["small/test"]
+        qrels = [namedtuple("Qrel", "query_id doc_id relevance")("q1", "p2", value)]
+        monkeypatch.setattr(dataset, "qrels_iter", lambda: iter(qrels), raising=False)
+        with pytest.raises(InvalidInputError, match=r"small/test judges passage 'p2'.* to 1,000"):
+            read_dataset("small/test")
 
     def test_an_unknown_id_is_an_error(self) -> None:
         assert not known_dataset("small/other")

@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -172,6 +174,16 @@ def test_a_file_that_broke_is_an_error_when_it_is_read(tmp_path: Path) -> None:
         store._database.execute("DROP TABLE answers")
         with pytest.raises(InvalidInputError, match=r"cannot keep scores.*no such table"):
             store("s", by_length, "query", ["a"])
+
+
+def test_a_database_of_something_else_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "notes.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE notes (text TEXT)")
+    before = file.read_bytes()
+    with pytest.raises(InvalidInputError, match="a database of something else"):
+        ScoreStore(file, {})
+    assert file.read_bytes() == before
 
 
 def test_a_file_of_something_else_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:

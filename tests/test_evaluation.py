@@ -39,6 +39,7 @@ from rerank_plugins.evaluation.measures import mean_name, measure_names
 from rerank_plugins.evaluation.qrels import read_qrels
 from rerank_plugins.evaluation.scorers import CosineScorer, TextEncoder
 from rerank_plugins.evaluation.timing import timed_answer
+from rerank_plugins.fine_tuning import read_training_data
 from tests.tiny_models import save_as_the_library_does, save_tiny_encoder
 
 PASSAGES = {
@@ -188,6 +189,42 @@ class TestReading:
         (tmp_path / "qrels.tsv").write_text(f"q1\tp1\t1\nq1\tp2\t{value}\n")
         with pytest.raises(InvalidInputError, match="line 2: expected query id"):
             read_qrels(tmp_path / "qrels.tsv")
+
+    @pytest.mark.parametrize("value", ["1001", "-101", "500000000", "2147483648", "1e19", "1_0"])
+    def test_a_relevance_beyond_what_tools_can_keep_is_an_error_that_names_the_line(
+        self, tmp_path: Path, value: str
+    ) -> None:
+        folder = write_collection(tmp_path / "c", judged=[("q1", "p1", 1), ("q1", "p2", value)])
+        for read in (read_collection, read_training_data):
+            with pytest.raises(InvalidInputError, match=r"line 3: .* from -100 to 1,000"):
+                read(folder)
+        (folder / "qrels.tsv").write_text(f"q1 0 p1 1\nq1 0 p2 {value}\n")
+        with pytest.raises(InvalidInputError, match=r"line 2: .* from -100 to 1,000"):
+            read_qrels(folder / "qrels.tsv")
+
+    def test_every_relevance_from_minus_100_to_1000_is_read_and_measured(
+        self, tmp_path: Path
+    ) -> None:
+        judged = [("q1", "p1", -100), ("q1", "p2", 1000), ("q2", "p1", -2), ("q2", "p4", 1)]
+        collection = read_collection(write_collection(tmp_path / "c", judged=judged))
+        assert collection.judgements["q1"] == {"p1": -100, "p2": 1000}
+        order = {"q1": {"p2": 2.0, "p1": 1.0}, "q2": {"p1": 2.0, "p4": 1.0}}
+        values = compare(collection, order, {"by length": by_length}).first_stage.values
+        assert values["nDCG@10"] == {"q1": 1.0, "q2": pytest.approx(0.6309, abs=1e-4)}
+        assert values["RR@10"] == {"q1": 1.0, "q2": 0.5}
+
+    @pytest.mark.parametrize("value", [1001, 2**31, 0.5, "1", None])
+    def test_a_relevance_of_ones_own_that_is_not_allowed_is_an_error(self, value: Any) -> None:
+        collection = JudgedCollection("c", PASSAGES, QUERIES, {q: {"p1": value} for q in QUERIES})
+        with pytest.raises(InvalidInputError, match=r"'p1' for query 'q1' as .* -100 to 1,000"):
+            compare(collection, {}, {})
+
+    def test_a_relevance_may_be_one_of_numpys(self) -> None:
+        judged = {query: {"p1": np.int64(1)} for query in QUERIES}
+        collection = JudgedCollection("c", PASSAGES, QUERIES, judged)  # type: ignore[arg-type]
+        comparison = compare(collection, {"q1": {"p1": 1.0}}, {"by length": by_length})
+        assert comparison.first_stage.values["RR@10"] == {"q1": 1.0, "q2": 0.0, "q3": 0.0}
+        assert depth_curves(comparison, {"by length": by_length})
 
     def test_judgements_that_contradict_each_other_are_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "qrels.tsv").write_text("q1\tp1\t1\nq1\tp1\t1\nq1\tp1\t0\n")

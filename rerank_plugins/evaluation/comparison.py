@@ -18,6 +18,7 @@ from rerank_plugins.evaluation.measures import (
     measure_names,
     recall_name,
 )
+from rerank_plugins.evaluation.qrels import check_judgements
 from rerank_plugins.evaluation.timing import Ask, Latency, ScoreFunction, latency, timed_answer
 
 
@@ -112,7 +113,7 @@ def compare(
 
     Raises:
         InvalidInputError: A scorer does not return one score for each passage, a measure is
-            none, or a query is not judged.
+            none, a query is not judged, or a relevance is none.
     """
     names = measure_names(depth, measures)
     unjudged = [name for name in collection.queries if name not in collection.judgements]
@@ -122,6 +123,9 @@ def compare(
             f"{unjudged[0]!r}; judged_collection() leaves such queries out"
         )
         raise InvalidInputError(message)
+    judgements = check_judgements(
+        collection.name, {name: collection.judgements[name] for name in collection.queries}
+    )
     runs: dict[str, Candidates] = {name: {} for name in scorers}
     seconds: dict[str, dict[str, float]] = {name: {} for name in scorers}
     turns = list(scorers.items())
@@ -134,7 +138,6 @@ def compare(
             runs[name][query_id] = dict(zip(ids, answer.scores, strict=True))
             on_query()
         turns.append(turns.pop(0))
-    judgements = {query_id: collection.judgements[query_id] for query_id in collection.queries}
     before = {query_id: candidates.get(query_id, {}) for query_id in collection.queries}
     return Comparison(
         collection,

@@ -13,7 +13,7 @@ from rerank_plugins._trec_scores import trec_order
 from rerank_plugins.errors import DatasetUnreachableError, InvalidInputError, MissingExtraError
 from rerank_plugins.evaluation.collection import JudgedCollection, judged_collection
 from rerank_plugins.evaluation.first_stage import Candidates, drawn_order
-from rerank_plugins.evaluation.qrels import Judgements
+from rerank_plugins.evaluation.qrels import check_judgements
 
 _NEEDED = ("docs", "queries", "qrels")
 
@@ -37,7 +37,8 @@ def read_dataset(dataset_id: str) -> JudgedCollection:
         dataset_id: For example ``"beir/scifact/test"``; ir-datasets.com lists all.
 
     Raises:
-        InvalidInputError: There is no such dataset, or it has no judgements.
+        InvalidInputError: There is no such dataset, it has no judgements, or one of them is out of
+            the range of a relevance.
         DatasetUnreachableError: It could not be downloaded, or must be fetched by hand.
         MissingExtraError: ir_datasets, or what it needs for this dataset, is not installed.
     """
@@ -51,10 +52,11 @@ def read_dataset(dataset_id: str) -> JudgedCollection:
         raise InvalidInputError(message)
     with _readable(dataset_id):
         queries = {query.query_id: query.default_text() for query in dataset.queries_iter()}
-        judgements: Judgements = {}
+        found: dict[str, dict[str, object]] = {}
         for qrel in dataset.qrels_iter():
-            judgements.setdefault(qrel.query_id, {})[qrel.doc_id] = int(qrel.relevance)
+            found.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
         passages = StoredPassages(dataset_id, dataset)
+    judgements = check_judgements(dataset_id, found)
     return judged_collection(dataset_id, passages, queries, judgements)
 
 

@@ -56,7 +56,10 @@ def measure(
     values = {name: dict.fromkeys(judgements, 0.0) for name in names}
     # By number: some of the programs behind ir-measures take no other ids.
     found = [query_id for query_id in judgements if run.get(query_id)]
-    judged = {str(number): dict(judgements[query_id]) for number, query_id in enumerate(found)}
+    judged = {
+        str(number): {name: int(value) for name, value in judgements[query_id].items()}
+        for number, query_id in enumerate(found)
+    }
     orders = {str(number): _by_place(run[query_id]) for number, query_id in enumerate(found)}
     for metric in ir_measures.iter_calc(list(parsed), judged, orders) if found else ():
         values[parsed[metric.measure]][found[int(metric.query_id)]] = float(metric.value)

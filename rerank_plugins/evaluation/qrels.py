@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from rerank_plugins._lines import read_lines
 from rerank_plugins.errors import InvalidInputError
 
 Judgements = dict[str, dict[str, int]]
 """Query id -> passage id -> relevance; 0 and less is not relevant."""
+
+LEAST, MOST = -100, 1000
+"""Relevance goes from here to there: TREC has -2, and trec_eval's memory grows with the largest."""
+
+ALLOWED = f"a whole number from {LEAST} to {MOST:,}"
+
+_WHOLE = re.compile(r"[-+]?[0-9]+(\.0*)?")
 
 
 def read_qrels(path: Path) -> Judgements:
@@ -38,7 +50,7 @@ def read_qrels(path: Path) -> Judgements:
             relevance = _whole(value)
         except ValueError as error:
             message = (
-                f"{where}: expected query id, passage id and a whole number, "
+                f"{where}: expected query id, passage id and a relevance, {ALLOWED}, "
                 f"tab-separated, or TREC's query id, 0, passage id, relevance; got {line[:60]!r}"
             )
             raise InvalidInputError(message) from error
@@ -60,9 +72,41 @@ def _is_number(value: str) -> bool:
     return True
 
 
-def _whole(value: str) -> int:
-    """The number that a text is; ``1.0`` is 1."""
-    number = float(value)
-    if not number.is_integer():
+def _whole(text: str) -> int:
+    """The relevance that a text is; ``1.0`` is 1."""
+    if _WHOLE.fullmatch(text) is None:
+        raise ValueError(text)
+    return allowed_relevance(float(text))
+
+
+def allowed_relevance(value: Any) -> int:
+    """Returns a relevance as an int.
+
+    Raises:
+        ValueError: It is no whole number, or none that is allowed.
+    """
+    number = isinstance(value, (int, float, np.integer))
+    if not number or not LEAST <= value <= MOST or value != int(value):
         raise ValueError(value)
-    return int(number)
+    return int(value)
+
+
+def check_judgements(name: str, judgements: Mapping[str, Mapping[str, Any]]) -> Judgements:
+    """Returns judgements that come from no file of ours, as ints.
+
+    Raises:
+        InvalidInputError: A relevance is no whole number, or none that is allowed.
+    """
+    checked: Judgements = {}
+    for query_id, passages in judgements.items():
+        checked[query_id] = {}
+        for passage_id, value in passages.items():
+            try:
+                checked[query_id][passage_id] = allowed_relevance(value)
+            except ValueError as error:
+                message = (
+                    f"{name} judges passage {passage_id!r} for query {query_id!r} as {value!r}. "
+                    f"Relevance is {ALLOWED}"
+                )
+                raise InvalidInputError(message) from error
+    return checked

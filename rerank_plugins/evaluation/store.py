@@ -107,6 +107,10 @@ class ScoreStore:
 def _opened(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=60, isolation_level=None)  # each write commits
     try:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        if tables and "answers" not in tables:
+            message = "it is a database of something else"
+            raise sqlite3.DatabaseError(message)
         database.execute(_TABLE)
     except sqlite3.Error:
         database.close()

@@ -184,7 +184,9 @@ def _compared(
     from rerank_plugins.evaluation import compare
 
     name, candidates = stage.candidates(source, collection)
-    depth = max(map(len, candidates.values())) if name == "judged" else stage.depth
+    depth = stage.depth
+    if stage.kind is options.FirstStage.judged:
+        depth = max(map(len, candidates.values()))
     steps = len(scorers.functions) * len(collection.queries)
     with progress(steps, "query", collection.name) as advance:
         return compare(

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,8 +85,13 @@ class Output:
 
 
 def _write_runs(comparisons: "Sequence[Comparison]", folder: Path) -> None:
+    """Writes a file per order, named by collection and order, with a number where that is taken."""
+    taken: set[str] = set()
     for comparison in comparisons:
         for order in (comparison.first_stage, *comparison.reranked):
-            name = f"{comparison.collection.name}.{order.name.removesuffix('.run')}.run"
-            name = re.sub(r"[^\w.-]+", "_", name)
+            stem = f"{comparison.collection.name}.{order.name.removesuffix('.run')}"
+            stem = re.sub(r"[^\w.-]+", "_", stem)
+            names = (f"{stem}{end}.run" for end in chain([""], map("-{}".format, count(2))))
+            name = next(name for name in names if name.casefold() not in taken)
+            taken.add(name.casefold())
             write_text(folder / name, run_lines(order.run))
