@@ -1,5 +1,6 @@
 """Text files as lines and as JSON Lines: compressed or not, from a path or standard input."""
 
+import codecs
 import gzip
 import io
 import json
@@ -19,7 +20,8 @@ _GZIP_START = b"\x1f\x8b"
 def read_lines(source: str | Path) -> Iterator[str]:
     """The lines of a file, of a gzip file, or of standard input (`-`), without their ends.
 
-    A byte order mark is dropped; lines may end as on any system.
+    A byte order mark is dropped. Lines end with a line feed, which a carriage return may stand
+    before; a carriage return alone is text.
 
     Raises:
         InvalidInputError: The file cannot be read or is not UTF-8 text.
@@ -29,9 +31,15 @@ def read_lines(source: str | Path) -> Iterator[str]:
         with _binary(source) as binary:
             compressed = binary.peek(2)[:2] == _GZIP_START
             stream = gzip.GzipFile(fileobj=binary) if compressed else binary
-            with io.TextIOWrapper(stream, encoding="utf-8-sig") as lines:
+            if _is_utf16(stream.peek(2)[:2]):
+                message = (
+                    f"{name} is UTF-16 text, and UTF-8 is read. Convert it first, for example: "
+                    "iconv -f UTF-16 -t UTF-8"
+                )
+                raise InvalidInputError(message)
+            with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="\n") as lines:
                 for line in lines:
-                    yield line.removesuffix("\n")
+                    yield line.removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
         message = (
             f"{name} is not UTF-8 text (byte {error.object[error.start]:#04x}: {error.reason}). "
@@ -97,8 +105,16 @@ def shown(source: str | Path) -> str:
     return "standard input" if source == STANDARD_INPUT else str(source)
 
 
+def _is_utf16(start: bytes) -> bool:
+    """Whether a file's first two bytes are its byte order mark, or half of them is zero."""
+    return start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or start.count(0) == 1
+
+
 def _binary(source: str | Path) -> io.BufferedReader:
     """An open binary stream; standard input is read to its end first, so that it stays open."""
     if source != STANDARD_INPUT:
         return Path(source).open("rb")
+    if sys.stdin is None:
+        message = "standard input is closed. Give a file, or pipe something into the command."
+        raise InvalidInputError(message)
     return io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()))

@@ -182,7 +182,7 @@ def test_a_sign_that_begins_no_tag_is_part_of_the_title(title: str) -> None:
         ("run", "q9 Q0 d1 1 2 a", "1 of the 1 queries"),
         ("run", "q1 Q0 d1 1 2 a\nq1 Q0 d9 2 1 a", "1 of the 2 documents"),
         ("queries", "q1 without a tab", "line 1 has no tab"),
-        ("queries", '{"text": "no id"}', "has no id. Give each query an _id"),
+        ("queries", '{"text": "no id"}', "has no id. Give each query an id"),
         ("queries", '{"_id": 1}', "needs a string under one of text, query, question"),
         ("corpus", '{"text": "no id"}', "has no id. Give each document an id"),
         ("corpus", '{"_id": 1', "line 1 is not JSON"),

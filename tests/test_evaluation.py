@@ -113,7 +113,7 @@ class TestReading:
 
     @pytest.mark.parametrize(
         ("line", "message"),
-        [("{", "not JSON"), ("1", "JSON object"), ("{}", "lacks _id, text")],
+        [("{", "not JSON"), ("1", "has no id"), ('{"_id": 1}', "needs a string under one of text")],
     )
     def test_a_broken_line_is_an_error_that_names_it(
         self, tmp_path: Path, line: str, message: str

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from rerank_plugins._lines import json_rows, read_lines, shown
+from rerank_plugins._pair_rows import query_and_answers
 from rerank_plugins.cli import options
 from rerank_plugins.cli.errors import show
-from rerank_plugins.errors import InvalidInputError
 
 
 def compile_bundle(
@@ -106,10 +106,6 @@ def plan(
 def _read_pairs(file: str) -> list[tuple[str, str]]:
     pairs = []
     for where, row in json_rows(read_lines(file), shown(file)):
-        fields = row if isinstance(row, dict) else {}
-        query, passage = fields.get("query"), fields.get("positive")
-        if not isinstance(query, str) or not isinstance(passage, str):
-            message = f'{where}: expected {{"query": "...", "positive": "..."}}.'
-            raise InvalidInputError(message)
-        pairs.append((query, passage))
+        query, answers = query_and_answers(row, where)
+        pairs += [(query, answer) for answer in answers]
     return pairs

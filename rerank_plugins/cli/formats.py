@@ -1,33 +1,29 @@
-"""Candidates as people keep them: plain lines, JSON Lines, a JSON array."""
+"""Files of candidates, documents and queries: the forms that people keep them in."""
 
+import csv
 import json
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 from rerank_plugins._commands import command
 from rerank_plugins._lines import json_rows, read_lines, shown
+from rerank_plugins._passages import PASSAGE_FIELDS, TITLE, Fields, Passage, passage_of
 from rerank_plugins.errors import InvalidInputError
 
-CandidateFormat: TypeAlias = Literal["auto", "lines", "jsonl", "json"]
+RowFormat: TypeAlias = Literal["jsonl", "json", "csv", "tsv"]
+CandidateFormat: TypeAlias = Literal["auto", "lines", "jsonl", "json", "csv", "tsv"]
 
 RUN_LINE = re.compile(r"\s*\S+\s+Q0\s+\S+\s+\d+\s+[-+]?[\d.]\S*\s+\S+\s*")
 """A line of a TREC run: query id, Q0, document id, rank, score, tag."""
 
-_ID_KEYS = ("id", "_id", "docid")
-_TEXT_KEYS = ("text", "contents", "passage")
 _OBJECT_START = re.compile(r'\{\s*("|\}|$)')
 _ARRAY_START = re.compile(r'\[\s*(["{\]]|$)')
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A candidate, and the id it came with."""
-
-    text: str
-    id: str | None = None
+_SEPARATORS: dict[RowFormat, str] = {"tsv": "\t", "csv": ",;"}
+_COLUMN = re.compile(r"[\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +45,90 @@ def read_passages(source: str, form: CandidateFormat = "auto") -> list[Passage]:
     Raises:
         InvalidInputError: The source cannot be read or is not in that form.
     """
-    name = shown(source)
     lines = list(read_lines(source))
-    if form == "auto":
-        form = detected(lines, source)
-    if form == "jsonl":
-        hint = "For one passage of plain text a line, add --format lines."
-        return [passage_of(row, where) for where, row in json_rows(lines, name, hint=hint)]
-    if form == "json":
-        return _from_array("\n".join(lines), name)
-    return [Passage(line.strip()) for line in lines if line.strip()]
+    written = _form_of_candidates(lines, source) if form == "auto" else form
+    if written == "lines":
+        return [Passage(line.strip()) for line in lines if line.strip()]
+    try:
+        found = rows(lines, shown(source), written, PASSAGE_FIELDS)
+        return [passage_of(row, where) for where, row in found]
+    except InvalidInputError as error:
+        typed = f"{command('rerank')} rank QUERY {shlex.quote(source)} --format lines"
+        message = f"{error} To rank plain lines, type: {typed}"
+        raise InvalidInputError(message) from error
 
 
-def detected(lines: Iterable[str], source: str) -> CandidateFormat:
-    """The form that lines are in.
+def row_format(first: str, fields: Fields) -> RowFormat | None:
+    """The form of a file by its first line that is not blank, if that form has named fields.
+
+    A table is told by its header: names without white space, one of them a field's.
+
+    Args:
+        first: The line.
+        fields: The names that an id and a text may have.
+    """
+    if _OBJECT_START.match(first.strip()):
+        return "jsonl"
+    if _ARRAY_START.match(first.strip()):
+        return "json"
+    if " " in first.strip():
+        return None
+    known = {*fields.id, *fields.text, TITLE}
+    for form, separators in _SEPARATORS.items():
+        for separator in separators:
+            names = _header(first, separator)
+            if len(names) > 1 and known & set(names) and all(map(_COLUMN.fullmatch, names)):
+                return form
+    return None
+
+
+def named_table(source: str) -> RowFormat | None:
+    """The form of table that a file's name ends in, if any."""
+    name = source.lower().removesuffix(".gz")
+    return "csv" if name.endswith(".csv") else "tsv" if name.endswith(".tsv") else None
+
+
+def first_text(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
+    """The first line that is not blank, `""` where there is none, and all lines again."""
+    lines = iter(lines)
+    start = []
+    for line in lines:
+        start.append(line)
+        if line.strip():
+            break
+    return (start[-1] if start else ""), chain(start, lines)
+
+
+def rows(
+    lines: Iterable[str], name: str, form: RowFormat, fields: Fields
+) -> Iterator[tuple[str, Any]]:
+    """Where each row of a file stands, and the row: a JSON value, or an object from a table.
+
+    Args:
+        lines: The file's lines.
+        name: What messages call it.
+        form: How it is written.
+        fields: The names that an id and a text may have.
 
     Raises:
-        InvalidInputError: They are a TREC run, which needs other options.
+        InvalidInputError: It is not written so, or a table has no column of texts.
     """
+    if form == "jsonl":
+        yield from json_rows(lines, name)
+    elif form == "json":
+        yield from _array("\n".join(lines), name)
+    else:
+        yield from _table(lines, name, form, fields)
+
+
+def _form_of_candidates(lines: list[str], source: str) -> Literal["lines"] | RowFormat:
     filled = [line for line in lines if line.strip()]
-    first = filled[0].strip() if filled else ""
-    if _OBJECT_START.match(first) or (first.startswith('"') and _is_json(first)):
+    first = filled[0] if filled else ""
+    form = row_format(first, PASSAGE_FIELDS)
+    if form is not None:
+        return form
+    if first.strip().startswith('"') and _is_json(first):
         return "jsonl"
-    if _ARRAY_START.match(first):
-        return "json"
     if filled and all(RUN_LINE.fullmatch(line) for line in filled):
         message = (
             f"{shown(source)} looks like a TREC run. Type: {command('rerank')} rank "
@@ -80,57 +136,77 @@ def detected(lines: Iterable[str], source: str) -> CandidateFormat:
             "--queries QUERIES --corpus CORPUS (or --format lines to read it as plain text)"
         )
         raise InvalidInputError(message)
-    return "lines"
+    return (named_table(source) or "lines") if filled else "lines"
 
 
-def passage_of(row: Any, where: str) -> Passage:
-    """The passage in a JSON value: a string, or an object with a text.
-
-    Raises:
-        InvalidInputError: It is neither.
-    """
-    if isinstance(row, str):
-        return Passage(row)
-    if not isinstance(row, dict):
-        message = f"{where} holds {json.dumps(row)[:60]}. Give objects with a text, or strings."
-        raise InvalidInputError(message)
-    text = first_text(row, _TEXT_KEYS, where)
-    title = row.get("title")
-    if "text" in row and isinstance(title, str):
-        text = f"{title} {text}".strip()
-    return Passage(text, id_of(row, _ID_KEYS))
-
-
-def first_text(row: dict[str, Any], keys: tuple[str, ...], where: str) -> str:
-    """The string under the first of the keys that the object has.
-
-    Raises:
-        InvalidInputError: There is none.
-    """
-    value = next((row[key] for key in keys if key in row), None)
-    if isinstance(value, str):
-        return value
-    found = ", ".join(map(repr, row)) or "nothing"
-    message = f"{where} needs a string under one of {', '.join(keys)}; it has {found}."
-    raise InvalidInputError(message)
-
-
-def id_of(row: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    """The object's id as a string, if it has one."""
-    value = next((row[key] for key in keys if row.get(key) is not None), None)
-    return None if value is None else str(value)
-
-
-def _from_array(text: str, name: str) -> list[Passage]:
+def _array(text: str, name: str) -> Iterator[tuple[str, Any]]:
     try:
-        rows = json.loads(text)
+        values = json.loads(text)
     except ValueError as error:
-        message = f"{name} is not a JSON array: {error}. For plain text, add --format lines."
+        message = f"{name} is not a JSON array: {error}."
         raise InvalidInputError(message) from error
-    if not isinstance(rows, list):
+    if not isinstance(values, list):
         message = f"{name} is JSON, but not an array. Put the passages into [ ... ]."
         raise InvalidInputError(message)
-    return [passage_of(row, f"{name}, item {number}") for number, row in enumerate(rows, start=1)]
+    for number, value in enumerate(values, start=1):
+        yield f"{name}, item {number}", value
+
+
+def _table(
+    lines: Iterable[str], name: str, form: RowFormat, fields: Fields
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Rows under a header; a cell in quotes may go over several lines."""
+    first, lines = first_text(lines)
+    separators = [one for one in _SEPARATORS[form] if {*fields.text} & {*_header(first, one)}]
+    if not separators:
+        message = (
+            f"{name} is read as {form.upper()}, and no column of its first line is called "
+            f"{' or '.join(fields.text)}: {first[:60]!r}. Name the column of the texts so."
+        )
+        raise InvalidInputError(message)
+    table = csv.reader(
+        (f"{line}\n" for line in lines),
+        delimiter=separators[0],
+        skipinitialspace=True,
+        strict=True,
+    )
+    names: list[str] = []
+    while True:
+        where = f"{name}, line {table.line_num + 1}"
+        try:
+            cells = next(table, None)
+        except csv.Error as error:
+            message = (
+                f"{where} is no row of {form.upper()}: {error}. Put a text with quotes, separators "
+                "or line ends between quotes and double the quotes in it, or give JSON Lines."
+            )
+            raise InvalidInputError(message) from error
+        if cells is None:
+            return
+        if not cells:  # a blank line
+            continue
+        if not names:
+            names = _names(cells)
+        elif len(cells) != len(names):
+            message = (
+                f"{where} has {len(cells)} cells, and the header has {len(names)}. Put a text with "
+                "separators or line ends between quotes."
+            )
+            raise InvalidInputError(message)
+        else:
+            yield where, dict(zip(names, cells, strict=True))
+
+
+def _header(line: str, separator: str) -> list[str]:
+    """The names in a line, if it is a header."""
+    try:
+        return _names(next(csv.reader([line], delimiter=separator, skipinitialspace=True), []))
+    except csv.Error:  # a carriage return in a line of text, for one
+        return []
+
+
+def _names(cells: list[str]) -> list[str]:
+    return [cell.strip().lower() for cell in cells]
 
 
 def _is_json(text: str) -> bool:

@@ -27,8 +27,9 @@ def rank(
         str | None,
         typer.Argument(
             metavar="FILE",
-            help="Its candidates: a passage a line, JSON Lines (text, contents or passage; title "
-            "and id if there are), or a JSON array; also compressed (.gz). - is standard input.",
+            help="Its candidates: one passage per line, or JSON Lines, a JSON array, CSV or TSV "
+            "(text, contents or passage; title and id if there are); also compressed (.gz). "
+            "- is standard input.",
             show_default=False,
         ),
     ] = None,

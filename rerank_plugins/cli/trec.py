@@ -1,22 +1,33 @@
 """TREC run files and the queries and documents they point to."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from rerank_plugins._lines import json_rows, read_lines, shown, texts_by_id
+from rerank_plugins._lines import read_lines, shown, texts_by_id
+from rerank_plugins._passages import (
+    PASSAGE_FIELDS,
+    QUERY_FIELDS,
+    Fields,
+    Passage,
+    document_of,
+    query_of,
+)
 from rerank_plugins._trec_scores import falling, tied, trec_order
 from rerank_plugins.cli.errors import show
-from rerank_plugins.cli.formats import Passage, Request, first_text, id_of, passage_of
+from rerank_plugins.cli.formats import Request, first_text, named_table, row_format, rows
 from rerank_plugins.cli.topics import TOPIC_START, read_topics
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.results import Ranked
 
 TAG = "rerank-plugins"
 
-_QUERY_ID_KEYS = ("_id", "id", "qid", "query_id")
-_QUERY_TEXT_KEYS = ("text", "query", "question")
+_DOCUMENTS = 'Documents are JSON Lines such as {"_id": "1", "text": "..."}, or id, tab, text.'
+_QUERIES = (
+    'Queries are lines of id, tab, text, JSON Lines such as {"_id": "1", "text": "..."}, or '
+    "TREC topics."
+)
 
 
 def read_run_requests(run: str, queries: str, corpus: str) -> list[Request]:
@@ -83,28 +94,20 @@ def show_ties(name: str, run: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def read_queries(source: str) -> dict[str, str]:
-    """Query id -> text, from JSON Lines, two columns with a tab between, or TREC topics.
+    """Query id -> text, from rows, two columns with a tab between, or TREC topics.
 
     Raises:
         InvalidInputError: The file is none of them.
     """
     name = shown(source)
-    lines = list(read_lines(source))
-    first = next((line.strip() for line in lines if line.strip()), "")
-    if first.startswith("{"):
-        rows = (_query_of(row, where) for where, row in json_rows(lines, name))
-        return texts_by_id(rows, name)
+    first, lines = first_text(read_lines(source))
     if TOPIC_START.match(first):
-        return read_topics(lines, name)
-    hint = (
-        'Queries are lines of id, tab, text, JSON Lines such as {"_id": "1", "text": "..."}, or '
-        "TREC topics."
-    )
-    return texts_by_id(_columns(lines, name, hint), name)
+        return read_topics(list(lines), name)
+    return texts_by_id(_with_ids(lines, source, QUERY_FIELDS, query_of, _QUERIES), name)
 
 
 def read_corpus(source: str, wanted: set[str] | None = None) -> dict[str, str]:
-    """Document id -> text, from JSON Lines or from two columns with a tab between.
+    """Document id -> text, from rows or from two columns with a tab between.
 
     Args:
         source: The file.
@@ -113,17 +116,9 @@ def read_corpus(source: str, wanted: set[str] | None = None) -> dict[str, str]:
     Raises:
         InvalidInputError: A line is neither an object with an id and a text nor has a tab.
     """
-    name = shown(source)
-    lines = read_lines(source)
-    start = list(_until_first_text(lines))
-    lines = chain(start, lines)
-    if "".join(start).strip()[:1] not in ("", "{"):
-        hint = 'Documents are JSON Lines such as {"_id": "1", "text": "..."}, or id, tab, text.'
-        pairs = _columns(lines, name, hint)
-    else:
-        pairs = (_document_of(row, where) for where, row in json_rows(lines, name))
+    pairs = _with_ids(read_lines(source), source, PASSAGE_FIELDS, document_of, _DOCUMENTS)
     kept = (pair for pair in pairs if wanted is None or pair[0] in wanted)
-    return texts_by_id(kept, name)
+    return texts_by_id(kept, shown(source))
 
 
 def as_run(requests: list[Request], rankings: list[list[Ranked]]) -> str:
@@ -163,28 +158,21 @@ def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
     return "".join(lines)
 
 
-def _query_of(row: Any, where: str) -> tuple[str, str]:
-    query = id_of(row, _QUERY_ID_KEYS) if isinstance(row, dict) else None
-    if query is None:
-        message = f"{where} has no id. Give each query an _id, id, qid or query_id, and a text."
-        raise InvalidInputError(message)
-    return query, first_text(row, _QUERY_TEXT_KEYS, where)
-
-
-def _document_of(row: Any, where: str) -> tuple[str, str]:
-    passage = passage_of(row, where)
-    if passage.id is None:
-        message = f"{where} has no id. Give each document an id, _id or docid."
-        raise InvalidInputError(message)
-    return passage.id, passage.text
-
-
-def _until_first_text(lines: Iterable[str]) -> Iterator[str]:
-    """The lines up to the first that is not blank, and that one."""
-    for line in lines:
-        yield line
-        if line.strip():
-            return
+def _with_ids(
+    lines: Iterable[str],
+    source: str,
+    fields: Fields,
+    read: Callable[[Any, str], tuple[str, str]],
+    hint: str,
+) -> Iterator[tuple[str, str]]:
+    """Ids and texts of the rows in a file, or of its lines with a tab between."""
+    first, lines = first_text(lines)
+    form = "jsonl" if first.lstrip().startswith("{") else row_format(first, fields)
+    if form is None and named_table(source) == "csv":
+        form = "csv"
+    if form is None:
+        return _columns(lines, shown(source), hint)
+    return (read(row, where) for where, row in rows(lines, shown(source), form, fields))
 
 
 def _columns(lines: Iterable[str], name: str, hint: str) -> Iterator[tuple[str, str]]:

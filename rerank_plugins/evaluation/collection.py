@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines, texts_by_id
 from rerank_plugins._names import last_name
+from rerank_plugins._passages import document_of, query_of
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.qrels import Judgements, read_qrels
 
@@ -53,13 +54,8 @@ def read_collection(folder: Path, *, split: str | None = None) -> JudgedCollecti
     Raises:
         InvalidInputError: A file is missing or broken, or no query has a relevant passage.
     """
-    documents = (
-        (str(row["_id"]), f"{row.get('title') or ''} {row['text']}".strip())
-        for row in _rows(folder, "corpus.jsonl")
-    )
-    questions = ((str(row["_id"]), row["text"]) for row in _rows(folder, "queries.jsonl"))
-    passages = texts_by_id(documents, f"{folder / 'corpus.jsonl'}")
-    queries = texts_by_id(questions, f"{folder / 'queries.jsonl'}")
+    passages = _texts(folder, "corpus.jsonl", document_of)
+    queries = _texts(folder, "queries.jsonl", query_of)
     return judged_collection(last_name(folder), passages, queries, _judgements(folder, split))
 
 
@@ -135,23 +131,13 @@ def packed_or_plain(path: Path) -> Path | None:
     return next((place for place in (path, packed) if place.is_file()), None)
 
 
-def _rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
+def _texts(folder: Path, name: str, read: Callable[[Any, str], tuple[str, str]]) -> dict[str, str]:
     path = packed_or_plain(folder / name)
     if path is None:
         message = f"{folder} has no {name}; {_LAYOUT}"
         raise InvalidInputError(message)
-    for where, row in json_rows(read_lines(path), str(path)):
-        if not isinstance(row, dict):
-            message = f"{where} is not a JSON object; {_LAYOUT}"
-            raise InvalidInputError(message)
-        missing = [field for field in ("_id", "text") if row.get(field) is None]
-        if missing:
-            message = f"{where} lacks {', '.join(missing)}"
-            raise InvalidInputError(message)
-        if not isinstance(row["text"], str):
-            message = f"{where}: text is {row['text']!r:.60}; it must be a string"
-            raise InvalidInputError(message)
-        yield row
+    rows = json_rows(read_lines(path), str(path))
+    return texts_by_id((read(row, where) for where, row in rows), str(path))
 
 
 def _judgements(folder: Path, split: str | None) -> Judgements:

@@ -119,8 +119,7 @@ class StoredPassages(Mapping[str, str]):
 
     def __getitem__(self, passage_id: str) -> str:
         with _readable(self._id):
-            text: str = self._store.get(passage_id).default_text()
-        return text
+            return _text_of(self._store.get(passage_id))
 
     def __iter__(self) -> Iterator[str]:
         with _readable(self._id):
@@ -140,7 +139,13 @@ class StoredPassages(Mapping[str, str]):
         """Ids and texts, read one after the other."""
         with _readable(self._id):
             for document in self._dataset.docs_iter():
-                yield document.doc_id, document.default_text()
+                yield document.doc_id, _text_of(document)
+
+
+def _text_of(document: Any) -> str:
+    """The default text, without the space that stands before it where a title is empty."""
+    text: str = document.default_text()
+    return text.strip()
 
 
 class _Items(ItemsView[str, str]):

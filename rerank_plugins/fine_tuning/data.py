@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines
 from rerank_plugins._names import last_name
+from rerank_plugins._pair_rows import query_and_answers, texts_of
 from rerank_plugins._pairs import valid_text
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_collection
 from rerank_plugins.evaluation.collection import packed_or_plain
 
 PAIR_FILES = ("pairs.jsonl", "pairs.jsonl.gz")
-
-_EXPECTED = (
-    'expected {"query": "...", "positive": "..."}, where positive may be a list, and "negatives" '
-    "may name passages that do not answer"
-)
 
 
 @dataclass(frozen=True)
@@ -83,21 +78,10 @@ def read_training_data(source: Path) -> TrainingData:
 
 def _read_pairs(file: Path) -> Iterator[LabelledQuestion]:
     for where, row in json_rows(read_lines(file), str(file)):
-        try:
-            query = row["query"].strip()
-            answers = _texts(row["positive"])
-            negatives = _texts(row.get("negatives", row.get("negative", [])))
-        except (KeyError, TypeError, AttributeError) as error:
-            message = f"{where}: {_EXPECTED} ({error!r})"
-            raise InvalidInputError(message) from error
+        query, answers = query_and_answers(row, where)
+        negatives = texts_of(row, "negatives" if "negatives" in row else "negative", where)
         if query and answers:
             yield LabelledQuestion(query, answers, negatives)
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    """The texts of a field, without those that are blank."""
-    values = [value] if isinstance(value, str) else list(value)
-    return tuple(text.strip() for text in values if text.strip())
 
 
 def _read_beir(folder: Path, name: str) -> TrainingData:

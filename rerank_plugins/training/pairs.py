@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rerank_plugins._lines import json_rows, read_lines
+from rerank_plugins._pair_rows import query_and_answers
 from rerank_plugins._pairs import valid_text
 from rerank_plugins.errors import InvalidInputError
 
@@ -26,8 +27,8 @@ def read_pairs(data: Path, source: str) -> list[Pair]:
     """Returns the pairs of one source, in file order.
 
     A source is a folder inside ``data`` that holds ``pairs.jsonl`` or ``pairs.jsonl.gz``: one JSON
-    object a line, with the fields ``query`` and ``positive``. What is no valid Unicode in them
-    becomes question marks.
+    object a line, with the fields ``query`` and ``positive``, a text or a list of texts; each is a
+    pair. What is no valid Unicode in them becomes question marks.
 
     Raises:
         InvalidInputError: The source is missing, holds a broken line, or holds no pair.
@@ -82,10 +83,6 @@ def _position(text: str, seed: int) -> float:
 
 def _parse(path: Path) -> Iterator[Pair]:
     for where, row in json_rows(read_lines(path), str(path)):
-        try:
-            pair = Pair(valid_text(row["query"]).strip(), valid_text(row["positive"]).strip())
-        except (KeyError, TypeError, AttributeError) as error:
-            msg = f'{where}: expected {{"query": "...", "positive": "..."}} ({error!r})'
-            raise InvalidInputError(msg) from error
-        if pair.query and pair.passage:
-            yield pair
+        query, answers = query_and_answers(row, where)
+        if query:
+            yield from (Pair(valid_text(query), valid_text(answer)) for answer in answers)

@@ -1,0 +1,100 @@
+"""Passages and queries in JSON objects and rows of tables, by the same names in all commands."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from rerank_plugins.errors import InvalidInputError
+
+TITLE = "title"
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The names that an id and a text may have; the first that is there counts."""
+
+    id: tuple[str, ...]
+    text: tuple[str, ...]
+
+
+PASSAGE_FIELDS = Fields(id=("_id", "id", "docid"), text=("text", "contents", "passage"))
+QUERY_FIELDS = Fields(id=("_id", "id", "qid", "query_id"), text=("text", "query", "question"))
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A passage, its title in front of its text, and the id it came with."""
+
+    text: str
+    id: str | None = None
+
+
+def passage_of(row: Any, where: str) -> Passage:
+    """The passage in a JSON value: a string, or an object with a text.
+
+    A title is put in front of the text if it is a string.
+
+    Args:
+        row: The value.
+        where: What messages call its place.
+
+    Raises:
+        InvalidInputError: It is neither.
+    """
+    if isinstance(row, str):
+        return Passage(row)
+    if not isinstance(row, dict):
+        message = f"{where} holds {json.dumps(row)[:60]}. Give objects with a text, or strings."
+        raise InvalidInputError(message)
+    text, title = _text_of(row, PASSAGE_FIELDS, where), row.get(TITLE)
+    if isinstance(title, str):
+        text = f"{title} {text}"
+    return Passage(text.strip(), _id_of(row, PASSAGE_FIELDS))
+
+
+def document_of(row: Any, where: str) -> tuple[str, str]:
+    """The id and the text of a passage that must have both.
+
+    Raises:
+        InvalidInputError: It lacks one of them.
+    """
+    passage = passage_of(row, where)
+    if passage.id is None:
+        raise InvalidInputError(_without_id(where, "document", PASSAGE_FIELDS))
+    return passage.id, passage.text
+
+
+def query_of(row: Any, where: str) -> tuple[str, str]:
+    """The id and the text of a query in a JSON object.
+
+    Raises:
+        InvalidInputError: It lacks one of them.
+    """
+    id = _id_of(row, QUERY_FIELDS) if isinstance(row, dict) else None
+    if id is None:
+        raise InvalidInputError(_without_id(where, "query", QUERY_FIELDS))
+    return id, _text_of(row, QUERY_FIELDS, where)
+
+
+def _text_of(row: dict[str, Any], fields: Fields, where: str) -> str:
+    value = next((row[name] for name in fields.text if row.get(name) is not None), None)
+    if isinstance(value, str):
+        return value
+    found = ", ".join(map(repr, row)) or "nothing"
+    message = f"{where} needs a string under one of {', '.join(fields.text)}; it has {found}."
+    raise InvalidInputError(message)
+
+
+def _id_of(row: dict[str, Any], fields: Fields) -> str | None:
+    """The object's id, if it has one: a string, or a number as Python writes it."""
+    for name in fields.id:
+        value = row.get(name)
+        is_id = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        if is_id and value == value:  # NaN, a table's empty cell, is none
+            return str(value)
+    return None
+
+
+def _without_id(where: str, kind: str, fields: Fields) -> str:
+    names = f"{', '.join(fields.id[:-1])} or {fields.id[-1]}"
+    return f"{where} has no id. Give each {kind} an id ({names}) and a text."
