@@ -4,6 +4,7 @@ Our own are made with it, and another framework's could be. Imports no framework
 where a model of pydantic's is used.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping
 from inspect import signature
 from os import PathLike, fspath
@@ -11,17 +12,24 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from rerank_plugins._validation import described
+from rerank_plugins._validation import check_flag, described
 from rerank_plugins.errors import InvalidInputError, RerankError
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.results import Ranked
+from rerank_plugins.results import Ranked, Statistics
 from rerank_plugins.scorer import CrossEncoderScorer
 
 SCORER_OPTIONS = tuple(signature(CrossEncoderScorer).parameters)
 """The names of the options that say which model scores and how."""
 
+RESULT_OPTIONS = ("annotate", "keep_retrieval_score")
+"""The names of the options that say what is written into metadata besides the score."""
+
 _OPTIONS = (*SCORER_OPTIONS, "score_threshold", "scale", "scorer")
 _NUMBERS = ("max_length", "max_batch_tokens", "label", "timeout", "max_queue_pairs")
+
+
+class NoTextWarning(UserWarning):
+    """Documents without text were scored as empty text."""
 
 
 def check_kind(value: object, kind: type[Any], name: str, hint: str = "") -> Any:
@@ -55,29 +63,73 @@ def check_items(items: object, kind: type[Any], name: str) -> list[Any]:
     return [check_kind(item, kind, f"{name}[{at}]") for at, item in enumerate(items)]
 
 
+def readable_texts(texts: Iterable[Any], name: str) -> list[Any]:
+    """The texts of documents, as the core takes them: a document without text has an empty one.
+
+    Args:
+        texts: One text per document; `None` where it has none, as an image.
+        name: What the framework calls its documents, for the warning.
+
+    Warns:
+        NoTextWarning: Once per call, with the number of texts that are missing or blank.
+    """
+    found = ["" if text is None else text for text in texts]
+    blank = sum(isinstance(text, str) and not text.strip() for text in found)
+    if blank:
+        message = (
+            f"{blank} of {len(found)} {name} without text, scored as empty text. Images and other "
+            f"{name} that have nothing to read are better left out before the reranker."
+        )
+        warnings.warn(message, NoTextWarning, stacklevel=2)
+    return found
+
+
 def result_metadata(
-    ranked: Ranked, metadata: Mapping[str, Any], *, retrieval_score: Any = None
+    ranked: Ranked,
+    metadata: Mapping[str, Any],
+    *,
+    annotate: bool,
+    keep_retrieval_score: bool,
+    retrieval_score: Any = None,
 ) -> dict[str, Any]:
-    """What a wrapper adds to a document's metadata, besides the score itself.
+    """What a wrapper adds to a document's metadata, besides the score itself: by default nothing.
+
+    Frameworks take a document with other metadata for another document.
 
     Args:
         ranked: The document's place in the ranking.
         metadata: The metadata that the document came with.
-        retrieval_score: The score that it came with. It is the first stage's unless the metadata
-            tell of an earlier reranking; what that one kept stays.
+        annotate: Add `relevance_score_scale` and `relevance_truncated`.
+        keep_retrieval_score: Add `retrieval_score`, if it is known.
+        retrieval_score: The score that the document came with. It is the first stage's unless the
+            metadata tell of an earlier reranking; what that one kept stays.
 
     Returns:
-        `relevance_score_scale`, `relevance_truncated`, and `retrieval_score` if the first stage's
-        is known, numpy's numbers as Python's.
+        What was asked for, numpy's numbers as Python's.
     """
-    added = {"relevance_score_scale": ranked.scale, "relevance_truncated": ranked.truncated}
-    if "retrieval_score" in metadata or "relevance_score_scale" in metadata:
-        retrieval_score = metadata.get("retrieval_score")
-    if retrieval_score is None:
-        return added
-    if isinstance(retrieval_score, np.generic):
-        retrieval_score = retrieval_score.item()
-    return {**added, "retrieval_score": retrieval_score}
+    added: dict[str, Any] = {}
+    if annotate:
+        added["relevance_score_scale"] = ranked.scale
+        added["relevance_truncated"] = ranked.truncated
+    if keep_retrieval_score:
+        if "retrieval_score" in metadata or "relevance_score_scale" in metadata:
+            retrieval_score = metadata.get("retrieval_score")
+        if isinstance(retrieval_score, np.generic):
+            retrieval_score = retrieval_score.item()
+        if retrieval_score is not None:
+            added["retrieval_score"] = retrieval_score
+    return added
+
+
+def check_result_options(options: Mapping[str, Any]) -> None:
+    """Checks those of `RESULT_OPTIONS` that there are.
+
+    Raises:
+        InvalidInputError: One is neither True nor False.
+    """
+    for name in RESULT_OPTIONS:
+        if name in options:
+            check_flag(options[name], name)
 
 
 def plain_options(options: Mapping[str, Any], reranker: Reranker) -> dict[str, Any]:
@@ -191,6 +243,11 @@ class OptionFields:
         state["__dict__"]["token"] = None
         return dict(state)
 
+    @property
+    def statistics(self) -> Statistics:
+        """How many pairs were scored, and how many were cut, since an option was last assigned."""
+        return self._ready().scorer.statistics
+
     def warm_up(self) -> None:
         """Loads the model now, so that the first request does not wait for it."""
         self._ready().warm_up()
@@ -215,6 +272,7 @@ class OptionFields:
     def _make_reranker(self) -> Reranker:
         """The reranker that the fields describe."""
         fields, values = type(self).model_fields, self.__dict__
+        check_result_options(values)
         options = {name: values[name] for name in _OPTIONS if name in fields}
         options["token"] = self._readable_token()
         if "top_n" in fields:

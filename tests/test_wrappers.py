@@ -7,13 +7,17 @@ import pickle
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import BaseModel, ValidationError
 
+from langchain_rerank_plugins import CrossEncoderCompressor, RerankCrossEncoder
+from llama_index.postprocessor.rerank_plugins import CrossEncoderRerank
 from rerank_plugins import (
     CrossEncoderScorer,
     InvalidInputError,
@@ -22,10 +26,11 @@ from rerank_plugins import (
     Reranker,
     RerankError,
     Scorer,
+    Statistics,
 )
 from rerank_plugins.testing import DeterministicScorer
-from rerank_plugins.wrapper import result_metadata
-from tests.wrappers import WRAPPERS, Ranking, Wrapper
+from rerank_plugins.wrapper import NoTextWarning, result_metadata
+from tests.wrappers import WRAPPERS, Passages, Ranking, Wrapper
 
 QUERY = "red fox"
 PASSAGES = [
@@ -40,13 +45,14 @@ PASSAGES = [
 
 @dataclass(frozen=True)
 class Case:
-    """Options in the core's words and the order of PASSAGES they lead to."""
+    """Options in the core's words, the order of PASSAGES they lead to, and what is without text."""
 
     name: str
     order: list[int]
     query: str = "red fox"
-    passages: list[str] = field(default_factory=lambda: PASSAGES)
+    passages: Passages = field(default_factory=lambda: PASSAGES)
     options: dict[str, Any] = field(default_factory=dict)
+    blank: int = 0
 
 
 CASES = [
@@ -60,7 +66,11 @@ CASES = [
     Case("limit and threshold", [1], options={"limit": 1, "score_threshold": 0.5}),
     Case("logits", [1, 3, 0, 2, 4, 5], options={"scale": "logit"}),
     Case("no passages", [], passages=[]),
-    Case("an empty passage", [1, 0], passages=["", "red fox"]),
+    Case("an empty passage", [1, 0], passages=["", "red fox"], blank=1),
+    Case("pictures, blanks and a text", [1, 0, 2], passages=[None, "red fox", " \n"], blank=2),
+    Case("pictures alone", [0, 1], passages=[None, None], blank=2),
+    Case("facts in the metadata", [1, 3, 0, 2, 4, 5], options={"annotate": True}),
+    Case("the score before", [1, 3, 0, 2, 4, 5], options={"keep_retrieval_score": True}),
     Case("equal passages", [0, 1], passages=["red fox", "red fox"]),
     Case("an empty query", [0, 1, 2, 3, 4, 5], query=""),
     Case("letters outside ASCII", [1, 0], query="東京 🦊", passages=["大阪", "東京 🦊"]),
@@ -72,18 +82,28 @@ def in_words_of(wrapper: Wrapper, options: dict[str, Any]) -> dict[str, Any]:
     return {wrapper.limit if name == "limit" else name: v for name, v in options.items()}
 
 
+def no_text_warning(blank: int, documents: int) -> AbstractContextManager[Any]:
+    """Expects one warning that tells how many documents are without text, or none at all."""
+    if not blank:
+        return nullcontext()  # warnings are errors in tests
+    return pytest.warns(NoTextWarning, match=rf"^{blank} of {documents} (documents|nodes) without")
+
+
 @pytest.mark.parametrize("path", ["rank", "arank"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("framework", WRAPPERS)
 def test_every_wrapper_ranks_as_the_table_says(framework: str, case: Case, path: str) -> None:
     wrapper = WRAPPERS[framework]
     options = in_words_of(wrapper, case.options)
-    ranking = getattr(wrapper, path)(
-        case.query, case.passages, scorer=DeterministicScorer(), **options
-    )
+    with no_text_warning(case.blank, len(case.passages)):
+        ranking = getattr(wrapper, path)(
+            case.query, case.passages, scorer=DeterministicScorer(), **options
+        )
     assert [int(name) for name, _ in ranking] == case.order
-    core_options = {"top_k" if k == "limit" else k: v for k, v in case.options.items()}
-    core = Reranker(DeterministicScorer(), **core_options).rank(case.query, case.passages)
+    cut = {"limit": "top_k", "score_threshold": "score_threshold", "scale": "scale"}
+    core_options = {cut[k]: v for k, v in case.options.items() if k in cut}
+    texts = [passage or "" for passage in case.passages]
+    core = Reranker(DeterministicScorer(), **core_options).rank(case.query, texts)
     assert [score for _, score in ranking] == [ranked.score for ranked in core]
     assert all(type(score) is float for _, score in ranking)
 
@@ -361,8 +381,6 @@ def test_every_wrapper_scores_each_request_in_one_call(framework: str) -> None:
 
 def test_every_wrapper_has_the_options_of_the_core_with_the_same_defaults() -> None:
     from haystack_integrations.components.rankers.rerank_plugins import CrossEncoderRanker
-    from langchain_rerank_plugins import CrossEncoderCompressor
-    from llama_index.postprocessor.rerank_plugins import CrossEncoderRerank
 
     core = {
         name: parameter.default
@@ -401,19 +419,162 @@ def test_haystacks_telemetry_names_a_scorer_with_nothing_but_submit() -> None:
     assert component._get_telemetry_data() == {"model": "Bare"}
 
 
-def test_a_score_of_numpys_is_kept_as_one_of_pythons() -> None:
+@pytest.mark.parametrize("path", ["run", "arun"])
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_adds_nothing_to_metadata_but_what_it_is_asked_for(
+    framework: str, path: str
+) -> None:
+    wrapper = WRAPPERS[framework]
+    documents = wrapper.documents(["red fox", "sea " * 9], score=0.25)
+    facts = [
+        {"relevance_score_scale": "logit", "relevance_truncated": False},
+        {"relevance_score_scale": "logit", "relevance_truncated": True},
+    ]
+    before = [{"retrieval_score": 0.25}] * 2
+    nothing: list[dict[str, Any]] = [{}, {}]
+    for annotate, keep in [(False, False), (True, False), (False, True), (True, True)]:
+        scorer = DeterministicScorer(max_words=8)
+        given = {"annotate": annotate, "keep_retrieval_score": keep}
+        component = wrapper.make(scorer=scorer, scale="logit", **given)
+        found = wrapper.metadata(getattr(wrapper, path)(component, "red fox", documents))
+        for at, (fact, score) in enumerate(
+            zip(facts if annotate else nothing, before if keep else nothing, strict=True)
+        ):
+            assert found[str(at)] == {"page": at, **fact, **score}
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_leaves_a_users_own_retrieval_score_alone(framework: str) -> None:
+    wrapper = WRAPPERS[framework]
+    document = wrapper.documents(["red fox"], score=0.25)[0]
+    inner = getattr(document, "node", document)
+    getattr(inner, "metadata", getattr(inner, "meta", None))["retrieval_score"] = "mine"
+    for options in ({}, {"keep_retrieval_score": True}):
+        component = wrapper.make(scorer=DeterministicScorer(), **options)
+        found = wrapper.metadata(wrapper.run(component, "red fox", [document]))
+        assert found["0"] == {"page": 0, "retrieval_score": "mine"}
+
+
+@pytest.mark.parametrize("name", ["annotate", "keep_retrieval_score"])
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_takes_no_word_for_true(framework: str, name: str) -> None:
+    wrapper = WRAPPERS[framework]
+    with pytest.raises(InvalidInputError, match=f"{name} must be True or False, but got str 'no'"):
+        wrapper.make(scorer=DeterministicScorer(), **{name: "no"})
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_annotates_after_a_round_trip_and_after_assignment(framework: str) -> None:
+    wrapper = WRAPPERS[framework]
+    given = {"annotate": True, "keep_retrieval_score": True, wrapper.limit: 3}
+    component = wrapper.make(model="embedded", **given)
+    again = wrapper.load(wrapper.dump(component))
+    assert {name: getattr(again, name) for name in given} == given
+    documents = wrapper.documents(PASSAGES, score=0.25)
+    wanted = wrapper.metadata(wrapper.run(component, QUERY, documents))
+    assert set(wanted["1"]) - {"page"} == {
+        "relevance_score_scale",
+        "relevance_truncated",
+        "retrieval_score",
+    }
+    for other in (again, copy.copy(component), pickle.loads(pickle.dumps(component))):
+        assert wrapper.metadata(wrapper.run(other, QUERY, documents)) == wanted
+    again.annotate = False
+    assert "relevance_truncated" not in wrapper.metadata(wrapper.run(again, QUERY, documents))["1"]
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_every_wrapper_says_what_was_cut_in_its_statistics(framework: str) -> None:
+    wrapper = WRAPPERS[framework]
+    component = wrapper.make(scorer=DeterministicScorer(max_words=8))
+    documents = wrapper.documents(["red fox", "sea " * 9])
+    assert component.statistics == Statistics(pairs=0, truncated=0)
+    wrapper.run(component, "red fox", documents)
+    wrapper.arun(component, "red fox", documents)
+    assert component.statistics == Statistics(pairs=4, truncated=2)
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_one_picture_among_fifty_documents_fails_no_call_and_warns_once(framework: str) -> None:
+    wrapper = WRAPPERS[framework]
+    passages = ["the sea"] * 25 + [None] + ["red fox"] * 24
+    with pytest.warns(NoTextWarning) as caught:
+        ranking = wrapper.rank("red fox", passages, scorer=DeterministicScorer())
+    assert [str(warning.message).partition(" without")[0] for warning in caught] in (
+        ["1 of 50 documents"],
+        ["1 of 50 nodes"],
+    )
+    assert len(ranking) == 10
+    with pytest.raises(InvalidInputError, match=r"passages\[25\] must be a string"):
+        Reranker(DeterministicScorer()).rank("red fox", passages)  # type: ignore[arg-type]
+
+
+PYDANTIC = [CrossEncoderRerank, CrossEncoderCompressor, RerankCrossEncoder]
+
+
+@pytest.mark.parametrize("kind", PYDANTIC)
+def test_every_pydantic_wrapper_has_a_json_schema_of_what_json_can_hold(kind: Any) -> None:
+    schema = kind.model_json_schema()
+    fields = set(kind.model_fields) - {"scorer", "callback_manager"}
+    assert set(schema["properties"]) - {"callback_manager", "class_name"} == fields
+    assert schema["properties"]["scale"]["enum"] == ["probability", "logit"]
+    assert json.dumps(schema)
+    assert json.dumps(kind.model_json_schema(mode="serialization"))
+
+
+@pytest.mark.parametrize("kind", PYDANTIC)
+def test_a_settings_class_may_hold_a_pydantic_wrapper(kind: Any) -> None:
+    class Settings(BaseModel):
+        """As an application's configuration."""
+
+        name: str = "search"
+        reranker: kind
+
+    assert "reranker" in Settings.model_json_schema()["properties"]
+    settings = Settings.model_validate({"reranker": {"model": "embedded", "scale": "logit"}})
+    assert type(settings.reranker) is kind
+    again = Settings.model_validate_json(settings.model_dump_json())
+    assert again.reranker.model_dump() == settings.reranker.model_dump()
+    assert again.reranker.scale == "logit"
+    with pytest.raises(ValidationError, match="scale must be 'probability' or 'logit'"):
+        Settings.model_validate({"reranker": {"model": "embedded", "scale": "percent"}})
+
+
+@pytest.mark.parametrize("kind", PYDANTIC)
+def test_every_pydantic_wrapper_takes_back_what_it_dumped(kind: Any) -> None:
+    given = kind(model="embedded", scale="logit", max_length=99, timeout=2.5)
+    for again in (
+        kind.model_validate(given.model_dump()),
+        kind.model_validate_json(given.model_dump_json()),
+        kind.model_validate(given.model_dump(mode="json")),
+        kind(**given.model_dump()),
+        kind.model_validate(given),
+    ):
+        assert type(again) is kind
+        assert again.model_dump() == given.model_dump()
+        assert again._ready().scorer._options.max_length == 99
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        kind.model_validate({**given.model_dump(), "class_name": "Another"})
+
+
+def kept_metadata(metadata: dict[str, Any], score: Any) -> dict[str, Any]:
+    """What is added where everything is asked for."""
     ranked = Ranked(index=0, score=0.5, scale="probability", truncated=False)
+    both = {"annotate": True, "keep_retrieval_score": True}
+    return result_metadata(ranked, metadata, retrieval_score=score, **both)
+
+
+def test_a_score_of_numpys_is_kept_as_one_of_pythons() -> None:
     for score in (np.float32(0.25), np.float64(0.25)):
-        found = result_metadata(ranked, {"page": 1}, retrieval_score=score)
+        found = kept_metadata({"page": 1}, score)
         assert (type(found["retrieval_score"]), found["retrieval_score"]) == (float, 0.25)
-        again = result_metadata(ranked, {"retrieval_score": score}, retrieval_score=0.5)
+        again = kept_metadata({"retrieval_score": score}, 0.5)
         assert json.loads(json.dumps(again))["retrieval_score"] == 0.25
 
 
 def test_the_score_of_an_earlier_reranking_is_not_taken_for_the_first_stages() -> None:
-    ranked = Ranked(index=0, score=0.5, scale="probability", truncated=False)
-    once = result_metadata(ranked, {"page": 1})
-    assert "retrieval_score" not in result_metadata(ranked, once, retrieval_score=0.9)
-    kept = result_metadata(ranked, {**once, "retrieval_score": 0.1}, retrieval_score=0.9)
+    once = kept_metadata({"page": 1}, None)
+    assert "retrieval_score" not in kept_metadata(once, 0.9)
+    kept = kept_metadata({**once, "retrieval_score": 0.1}, 0.9)
     assert kept["retrieval_score"] == 0.1
-    assert result_metadata(ranked, {"page": 1}, retrieval_score=0.9)["retrieval_score"] == 0.9
+    assert kept_metadata({"page": 1}, 0.9)["retrieval_score"] == 0.9

@@ -7,8 +7,9 @@ from typing import Any
 
 from haystack import Document as HaystackDocument
 from haystack import Pipeline
+from haystack.dataclasses import ByteStream
 from langchain_core.documents import Document as LangChainDocument
-from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.core.schema import ImageNode, NodeWithScore, TextNode
 
 from haystack_integrations.components.rankers.rerank_plugins import CrossEncoderRanker
 from langchain_rerank_plugins import CrossEncoderCompressor
@@ -16,6 +17,9 @@ from llama_index.postprocessor.rerank_plugins import CrossEncoderRerank
 
 Ranking = list[tuple[str, float]]
 """(document id, score), best first."""
+
+Passages = Sequence[str | None]
+"""Texts; `None` for a document of the framework that has none."""
 
 
 class Wrapper(ABC):
@@ -25,11 +29,11 @@ class Wrapper(ABC):
     kind: str
     make: Callable[..., Any]
 
-    def rank(self, query: Any, passages: Sequence[str], **options: Any) -> Ranking:
+    def rank(self, query: Any, passages: Passages, **options: Any) -> Ranking:
         """Ranks documents made of the passages, whose ids are their positions."""
         return self.ranking(self.run(self.make(**options), query, self.documents(passages)))
 
-    def arank(self, query: Any, passages: Sequence[str], **options: Any) -> Ranking:
+    def arank(self, query: Any, passages: Passages, **options: Any) -> Ranking:
         """The same through the framework's async path."""
         return self.ranking(self.arun(self.make(**options), query, self.documents(passages)))
 
@@ -46,12 +50,20 @@ class Wrapper(ABC):
         """The component as the framework writes it down."""
 
     @abstractmethod
-    def documents(self, passages: Sequence[str]) -> list[Any]:
-        """The framework's documents, whose ids are their positions."""
+    def load(self, dumped: str) -> Any:
+        """The component that was written down."""
+
+    @abstractmethod
+    def documents(self, passages: Passages, score: float | None = None) -> list[Any]:
+        """The framework's documents, whose ids and pages are their positions, with a score."""
 
     @abstractmethod
     def ranking(self, output: Any) -> Ranking:
         """Ids and scores of what the component gave."""
+
+    @abstractmethod
+    def metadata(self, output: Any) -> dict[str, dict[str, Any]]:
+        """The metadata of what the component gave, by id, without the score."""
 
 
 class Haystack(Wrapper):
@@ -72,11 +84,26 @@ class Haystack(Wrapper):
         pipeline.add_component("ranker", component)
         return pipeline.dumps()
 
-    def documents(self, passages: Sequence[str]) -> list[Any]:
-        return [HaystackDocument(id=str(i), content=text) for i, text in enumerate(passages)]
+    def load(self, dumped: str) -> Any:
+        return Pipeline.loads(dumped).get_component("ranker")
+
+    def documents(self, passages: Passages, score: float | None = None) -> list[Any]:
+        return [
+            HaystackDocument(
+                id=str(i),
+                content=text,
+                blob=ByteStream(b"a picture") if text is None else None,
+                meta={"page": i},
+                score=score,
+            )
+            for i, text in enumerate(passages)
+        ]
 
     def ranking(self, output: Any) -> Ranking:
         return [(document.id, document.score) for document in output["documents"]]
+
+    def metadata(self, output: Any) -> dict[str, dict[str, Any]]:
+        return {document.id: document.meta for document in output["documents"]}
 
 
 class LlamaIndex(Wrapper):
@@ -95,14 +122,27 @@ class LlamaIndex(Wrapper):
     def dump(self, component: Any) -> str:
         return component.to_json()
 
-    def documents(self, passages: Sequence[str]) -> list[Any]:
+    def load(self, dumped: str) -> Any:
+        return CrossEncoderRerank.from_json(dumped)
+
+    def documents(self, passages: Passages, score: float | None = None) -> list[Any]:
+        pages = [{"page": i} for i in range(len(passages))]
+        hidden = {"excluded_embed_metadata_keys": ["page"]}
         return [
-            NodeWithScore(node=TextNode(id_=str(i), text=text), score=0.5)
+            NodeWithScore(
+                node=ImageNode(id_=str(i), image="cGljdHVyZQ==", metadata=pages[i], **hidden)
+                if text is None
+                else TextNode(id_=str(i), text=text, metadata=pages[i], **hidden),
+                score=score,
+            )
             for i, text in enumerate(passages)
         ]
 
     def ranking(self, output: Any) -> Ranking:
         return [(node.node.node_id, node.score) for node in output]
+
+    def metadata(self, output: Any) -> dict[str, dict[str, Any]]:
+        return {node.node.node_id: node.node.metadata for node in output}
 
 
 class LangChain(Wrapper):
@@ -121,11 +161,24 @@ class LangChain(Wrapper):
     def dump(self, component: Any) -> str:
         return component.model_dump_json()
 
-    def documents(self, passages: Sequence[str]) -> list[Any]:
-        return [LangChainDocument(id=str(i), page_content=t) for i, t in enumerate(passages)]
+    def load(self, dumped: str) -> Any:
+        return CrossEncoderCompressor.model_validate_json(dumped)
+
+    def documents(self, passages: Passages, score: float | None = None) -> list[Any]:
+        kept = {} if score is None else {"relevance_score": score}
+        return [
+            LangChainDocument(id=str(i), page_content=text or "", metadata={"page": i, **kept})
+            for i, text in enumerate(passages)
+        ]
 
     def ranking(self, output: Any) -> Ranking:
         return [(document.id, document.metadata["relevance_score"]) for document in output]
+
+    def metadata(self, output: Any) -> dict[str, dict[str, Any]]:
+        return {
+            document.id: {k: v for k, v in document.metadata.items() if k != "relevance_score"}
+            for document in output
+        }
 
 
 WRAPPERS: dict[str, Wrapper] = {

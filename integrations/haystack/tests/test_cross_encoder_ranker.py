@@ -5,6 +5,7 @@ import copy
 import inspect
 import json
 import pickle
+import re
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 from haystack import Document, Pipeline
+from haystack.dataclasses import ByteStream
+from haystack.tools import ComponentTool
 from haystack.utils import ComponentDevice, Device, DeviceMap, Secret
 
 from haystack_integrations.components.rankers.rerank_plugins import CrossEncoderRanker
 from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
 from rerank_plugins import InvalidInputError, LabelRequiredError, PairScores, RerankError, Scorer
 from rerank_plugins.testing import DeterministicScorer
+from rerank_plugins.wrapper import NoTextWarning
 
 TEXTS = ["the sea is blue", "a red fox", "fire", "red"]
 
@@ -38,7 +42,7 @@ def ids(output: dict[str, list[Document]]) -> list[str]:
 
 
 def test_documents_come_back_best_first_with_a_plain_float_score() -> None:
-    output = ranker(top_k=2).run("red fox", documents())
+    output = ranker(top_k=2, annotate=True).run("red fox", documents())
     assert ids(output) == ["d1", "d3"]
     best = output["documents"][0]
     assert type(best.score) is float
@@ -56,23 +60,25 @@ def test_run_does_not_modify_the_callers_documents() -> None:
 
 
 def test_the_first_stage_score_is_kept_through_a_second_ranking() -> None:
-    once = ranker().run("red fox", documents())["documents"]
-    twice = ranker().run("sea", once)["documents"]
+    subject = ranker(annotate=True, keep_retrieval_score=True)
+    once = subject.run("red fox", documents())["documents"]
+    twice = subject.run("sea", once)["documents"]
     for found in (once, twice):
         scores = {document.id: document.meta["retrieval_score"] for document in found}
         assert scores == {"d0": 0.0, "d1": 0.1, "d2": 0.2, "d3": pytest.approx(0.3)}
-    fresh = ranker().run("red", [Document(content="red")])["documents"][0]
+    fresh = subject.run("red", [Document(content="red")])["documents"][0]
     assert "retrieval_score" not in fresh.meta
 
 
 def test_a_second_ranking_does_not_take_the_first_for_the_first_stage() -> None:
-    once = ranker().run("red", [Document(content="red")])["documents"]
-    assert "retrieval_score" not in ranker().run("sea", once)["documents"][0].meta
+    subject = ranker(annotate=True, keep_retrieval_score=True)
+    once = subject.run("red", [Document(content="red")])["documents"]
+    assert "retrieval_score" not in subject.run("sea", once)["documents"][0].meta
 
 
 def test_a_first_stages_numpy_score_survives_json() -> None:
     document = Document(content="red", score=np.float32(0.25))
-    found = ranker().run("red", [document])["documents"][0]
+    found = ranker(keep_retrieval_score=True).run("red", [document])["documents"][0]
     assert json.loads(json.dumps(found.to_dict()))["retrieval_score"] == 0.25
 
 
@@ -173,11 +179,32 @@ def test_meta_fields_are_read_before_the_content_and_falsy_values_count() -> Non
     assert scorer.calls == [[("fox", "Animals | 0 | False | a fox")]]
 
 
-def test_a_document_without_text_is_named_and_refused_unless_meta_gives_one() -> None:
-    empty = Document(id="blob", content=None, meta={"caption": "a red fox"})
-    with pytest.raises(InvalidInputError, match=r"Document 'blob' has no text.*Filter such"):
-        ranker().run("red", [empty])
-    assert ids(ranker(meta_fields_to_embed=["caption"]).run("red", [empty])) == ["blob"]
+def test_a_document_without_text_is_read_as_empty_unless_meta_gives_a_text() -> None:
+    picture = Document(id="blob", content=None, blob=ByteStream(b"picture"), meta={"caption": "a red fox"})
+    scorer = DeterministicScorer()
+    with pytest.warns(NoTextWarning, match=r"^1 of 2 documents without text"):
+        found = CrossEncoderRanker(scorer=scorer).run("red", [picture, Document(id="text", content="red")])
+    assert scorer.calls == [[("red", ""), ("red", "red")]]
+    assert ids(found) == ["text", "blob"]
+    assert ids(ranker(meta_fields_to_embed=["caption"]).run("red", [picture])) == ["blob"]
+
+
+def test_a_tool_made_of_the_ranker_tells_a_model_what_each_parameter_is() -> None:
+    tool = ComponentTool(component=ranker(), name="rank", description="Ranks documents.")
+    told = {name: schema["description"] for name, schema in tool.parameters["properties"].items()}
+    assert set(told) == {"query", "documents", "top_k", "score_threshold", "scale"}
+    own = r" If `None`, the ranker's own setting is used\.$"
+    for name, meaning in {
+        "top_k": r"^How many documents .* a whole number from 1 up\.",
+        "score_threshold": r'at least this score, .* from 0 to 1 for `"probability"`, any number for `"logit"`\.',
+        "scale": r'`"probability"`, from 0 .* to 1 .*, or `"logit"`, .* any number, higher is better\.',
+    }.items():
+        assert re.search(meaning + own, " ".join(told[name].split())), name
+    assert "question" in told["query"]
+    assert "rank" in told["documents"]
+    given = [{"id": document.id, "content": document.content} for document in documents()]
+    found = tool.invoke(query="red fox", documents=given, top_k=2, scale="logit", score_threshold=-1)
+    assert [(document.id, document.score) for document in found["documents"]] == [("d1", 4.0), ("d3", 0.0)]
 
 
 async def test_run_async_equals_run_and_has_the_same_signature() -> None:
@@ -266,6 +293,8 @@ def test_every_option_survives_the_round_trip(tmp_path: Path) -> None:
         "top_k": 3,
         "score_threshold": 0.25,
         "scale": "logit",
+        "annotate": True,
+        "keep_retrieval_score": True,
         "meta_fields_to_embed": ["title"],
         "embedding_separator": " ",
         "device": ComponentDevice.from_str("cpu"),

@@ -5,6 +5,7 @@ import copy
 import json
 import pickle
 from concurrent.futures import Future
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -62,7 +63,7 @@ def test_it_is_a_document_compressor() -> None:
 
 
 def test_documents_come_back_best_first_with_a_plain_float_score() -> None:
-    found = compressor(top_n=2).compress_documents(documents(), "red fox")
+    found = compressor(top_n=2, annotate=True).compress_documents(documents(), "red fox")
     assert [document.id for document in found] == ["d1", "d3"]
     metadata = found[0].metadata
     assert type(metadata["relevance_score"]) is float
@@ -87,8 +88,9 @@ def test_the_callers_documents_are_not_touched() -> None:
 
 def test_a_stale_relevance_score_does_not_overwrite_the_new_one() -> None:
     stale = Document(page_content="a red fox", metadata={"relevance_score": 7, "id": "mine"})
-    once = compressor().compress_documents([stale], "red fox")
-    twice = compressor(scale="logit").compress_documents(once, "red fox")
+    keep = {"annotate": True, "keep_retrieval_score": True}
+    once = compressor(**keep).compress_documents([stale], "red fox")
+    twice = compressor(scale="logit", **keep).compress_documents(once, "red fox")
     assert once[0].metadata["relevance_score"] == pytest.approx(0.982, abs=1e-3)
     assert twice[0].metadata["relevance_score"] == 4.0
     assert once[0].metadata["retrieval_score"] == twice[0].metadata["retrieval_score"] == 7
@@ -97,13 +99,14 @@ def test_a_stale_relevance_score_does_not_overwrite_the_new_one() -> None:
 
 def test_a_numpy_score_of_an_earlier_compressor_survives_json() -> None:
     given = Document(page_content="red", metadata={"relevance_score": np.float32(0.25)})
-    found = compressor().compress_documents([given], "red")[0]
+    found = compressor(keep_retrieval_score=True).compress_documents([given], "red")[0]
     assert json.loads(json.dumps(found.metadata))["retrieval_score"] == 0.25
 
 
 def test_a_second_compressor_does_not_take_the_first_for_the_retriever() -> None:
-    once = compressor().compress_documents(documents(), "red fox")
-    for found in compressor().compress_documents(once, "sea"):
+    subject = compressor(annotate=True, keep_retrieval_score=True)
+    once = subject.compress_documents(documents(), "red fox")
+    for found in subject.compress_documents(once, "sea"):
         assert "retrieval_score" not in found.metadata
 
 
@@ -323,3 +326,14 @@ async def test_the_runnable_form_says_what_it_takes(given: Any) -> None:
         runnable.invoke(given)
     with pytest.raises(InvalidInputError, match="but got"):
         await runnable.ainvoke(given)
+
+
+async def test_the_runnable_form_survives_plain_pickle() -> None:
+    runnable = pickle.loads(pickle.dumps(compressor(top_n=1).as_runnable()))
+    inputs = {"query": "red fox", "documents": documents()}
+    assert [document.id for document in runnable.invoke(inputs)] == ["d1"]
+    assert [document.id for document in await runnable.ainvoke(inputs)] == ["d1"]
+    chain = pickle.loads(pickle.dumps(runnable | itemgetter(0)))
+    assert chain.invoke(inputs).id == "d1"
+    with_token = CrossEncoderCompressor(model="embedded", token="hf_secret").as_runnable()
+    assert b"hf_secret" not in pickle.dumps(with_token)

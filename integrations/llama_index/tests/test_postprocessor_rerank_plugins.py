@@ -12,18 +12,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
+from llama_index.core.chat_engine import ContextChatEngine
+from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.exception import ExceptionEvent
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
+from llama_index.core.llms import MockLLM
+from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.retrievers import QueryFusionRetriever
 from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, QueryBundle, TextNode
+from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index_instrumentation import get_dispatcher
 
 from llama_index.postprocessor.rerank_plugins import CrossEncoderRerank
 from rerank_plugins import InvalidInputError, LabelRequiredError, PairScores, RerankError, Scorer
 from rerank_plugins.testing import DeterministicScorer
+from rerank_plugins.wrapper import NoTextWarning
 
 TEXTS = ["the sea is blue", "a red fox", "fire", "red"]
 
@@ -91,7 +99,7 @@ def test_the_callers_nodes_and_list_are_not_touched() -> None:
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_no_text_shows_what_reranking_added(*, keep: bool) -> None:
-    subject = rerank(keep_retrieval_score=keep)
+    subject = rerank(keep_retrieval_score=keep, annotate=keep)
     found = subject.postprocess_nodes(nodes(), query_str="red fox")
     for before, after in zip(nodes(), sorted(found, key=lambda n: n.node.node_id), strict=True):
         for mode in (MetadataMode.EMBED, MetadataMode.LLM, MetadataMode.NONE):
@@ -112,7 +120,8 @@ def test_the_first_stage_score_is_kept_through_a_second_reranking() -> None:
 
 
 def test_scale_and_truncation_are_in_the_metadata() -> None:
-    subject = CrossEncoderRerank(scorer=DeterministicScorer(max_words=8), scale="logit")
+    scorer = DeterministicScorer(max_words=8)
+    subject = CrossEncoderRerank(scorer=scorer, scale="logit", annotate=True)
     long = NodeWithScore(node=TextNode(text="red " * 30), score=None)
     found = subject.postprocess_nodes([*nodes()[:1], long], query_str="red")
     assert [node.metadata["relevance_score_scale"] for node in found] == ["logit", "logit"]
@@ -217,6 +226,7 @@ def test_options_round_trip_and_every_field_is_a_constructor_argument(tmp_path: 
         top_n=3,
         score_threshold=0.2,
         keep_retrieval_score=True,
+        annotate=True,
         device="cpu",
         max_length=100,
         cache_folder=tmp_path,
@@ -350,3 +360,89 @@ async def test_warm_up_does_not_block_the_loop_and_use_after_close_loads(
     subject.warm_up()
     subject.close()
     assert len(subject.postprocess_nodes(nodes(), query_str="red")) == len(nodes())
+
+
+class Found(BaseRetriever):
+    """Finds the same nodes for every query, and reranks them where it is told to."""
+
+    def __init__(self, found: list[NodeWithScore], *reranker: CrossEncoderRerank) -> None:
+        self._found, self._rerankers = found, reranker
+        super().__init__()
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        found = copy.deepcopy(self._found)
+        for reranker in self._rerankers:
+            found = reranker.postprocess_nodes(found, query_bundle)
+        return found
+
+
+@pytest.mark.parametrize("mode", ["reciprocal_rerank", "relative_score", "simple"])
+def test_a_fusion_of_a_plain_and_a_reranked_retriever_counts_no_node_twice(mode: str) -> None:
+    found = [
+        NodeWithScore(node=TextNode(id_=name, text=text, metadata={"page": name}), score=score)
+        for name, text, score in [("d", "sea", 0.9), ("b", "a red fox", 0.8), ("a", "red", 0.7)]
+    ]
+    retrievers = [Found(found), Found(found, rerank(top_n=2))]
+    options = {
+        "llm": MockLLM(),
+        "num_queries": 1,
+        "use_async": False,
+        "mode": mode,
+        "similarity_top_k": 9,
+    }
+    fused = QueryFusionRetriever(retrievers, **options).retrieve("red fox")
+    assert sorted(ids(fused)) == ["a", "b", "d"]
+    if mode == "reciprocal_rerank":
+        scores = {node.node.node_id: round(node.score, 4) for node in fused}
+        assert scores == {"b": 0.0331, "a": 0.0325, "d": 0.0167}
+
+
+def test_an_ingestion_pipeline_does_not_take_reranked_nodes_for_new_ones() -> None:
+    pipeline = IngestionPipeline(
+        transformations=[],
+        docstore=SimpleDocumentStore(),
+        docstore_strategy=DocstoreStrategy.DUPLICATES_ONLY,
+    )
+    assert len(pipeline.run(nodes=[scored.node for scored in nodes()])) == len(nodes())
+    found = rerank().postprocess_nodes(nodes(), query_str="red fox")
+    assert [scored.node.hash for scored in found] == [nodes()[i].node.hash for i in (1, 3, 0, 2)]
+    assert pipeline.run(nodes=[scored.node for scored in found]) == []
+
+
+def test_nothing_of_a_reranked_node_differs_from_the_node_that_was_given() -> None:
+    picture = NodeWithScore(node=ImageNode(image="cGljdHVyZQ==", metadata={"a": 1}), score=0.5)
+    given = [*nodes(), picture]
+    found = rerank().postprocess_nodes(given, query_str="red fox")
+    by_id = {scored.node.node_id: scored.node for scored in given}
+    assert len(found) == len(given)
+    for scored in found:
+        assert scored.node.to_dict() == by_id[scored.node.node_id].to_dict()
+        assert scored.node.metadata is not by_id[scored.node.node_id].metadata
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_chat_engine_that_is_given_a_query_bundle_reranks_by_its_text(
+    events: list[Any], *, is_async: bool
+) -> None:
+    engine = ContextChatEngine.from_defaults(
+        retriever=Found(nodes()),
+        llm=MockLLM(),
+        memory=ChatMemoryBuffer(token_limit=500),
+        node_postprocessors=[rerank(top_n=2)],
+    )
+    bundle = QueryBundle("red fox")
+    chatted = asyncio.run(engine.achat(bundle)) if is_async else engine.chat(bundle)
+    assert ids(chatted.source_nodes) == ["n1", "n3"]
+    assert events[0].query == bundle
+
+
+def test_a_node_without_text_is_read_as_empty_with_a_warning() -> None:
+    scorer = DeterministicScorer()
+    bare = NodeWithScore(node=ImageNode(id_="picture", image="cGljdHVyZQ=="))
+    captioned = NodeWithScore(node=ImageNode(id_="captioned", metadata={"caption": "a red fox"}))
+    with pytest.warns(NoTextWarning, match=r"^1 of 2 nodes without text"):
+        found = CrossEncoderRerank(scorer=scorer).postprocess_nodes(
+            [bare, captioned], query_str="red"
+        )
+    assert scorer.calls == [[("red", ""), ("red", "caption: a red fox")]]
+    assert ids(found) == ["captioned", "picture"]

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
+from pydantic.json_schema import SkipJsonSchema
 
 from rerank_plugins import Reranker, Scorer, ScoreScale
 from rerank_plugins.wrapper import OptionFields
@@ -62,6 +63,6 @@ class RerankOptions(OptionFields, BaseModel):
     progress_bar: Annotated[bool, Checked] = False
     timeout: Annotated[float | None, Checked] = None
     max_queue_pairs: Annotated[int | None, Checked] = 100_000
-    scorer: Annotated[Scorer | None, Checked] = Field(default=None, exclude=True)
+    scorer: SkipJsonSchema[Annotated[Scorer | None, Checked]] = Field(default=None, exclude=True)
 
     _reranker: Reranker | None = PrivateAttr()

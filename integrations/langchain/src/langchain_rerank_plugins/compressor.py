@@ -10,26 +10,30 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_rerank_plugins import _tracing
 from langchain_rerank_plugins._options import Checked, RerankOptions
 from rerank_plugins import InvalidInputError, Ranked
-from rerank_plugins.wrapper import check_items, result_metadata
+from rerank_plugins.wrapper import check_items, readable_texts, result_metadata
 
 
 class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
     """Keeps the documents that a cross-encoder finds most relevant to the query, best first.
 
-    Documents come back as copies with id, type and metadata; added to the metadata are
-    `relevance_score` (a float on `scale`), `relevance_score_scale`, and `relevance_truncated`
-    (whether the model read the document only in part). A `relevance_score` that was there is
-    kept as `retrieval_score`, unless there is one of those already.
+    Documents come back as copies with id, type and metadata; added to the metadata is
+    `relevance_score`, a float on `scale`. A document without text is scored as empty text, with a
+    warning.
 
     Further attributes are those of `RerankOptions`.
 
     Attributes:
         top_n: How many documents to keep at most; `None` keeps all.
         score_threshold: Keep only documents with at least this score, on `scale`.
+        annotate: Add `relevance_score_scale` and `relevance_truncated` (whether the model read the
+            document only in part) to the metadata.
+        keep_retrieval_score: Add the `relevance_score` that was there as `retrieval_score`.
     """
 
     top_n: Annotated[int | None, Checked] = 10
     score_threshold: Annotated[float | None, Checked] = None
+    annotate: Annotated[bool, Checked] = False
+    keep_retrieval_score: Annotated[bool, Checked] = False
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks = None
@@ -53,7 +57,7 @@ class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
         except BaseException as error:
             run.on_chain_error(error)
             raise
-        ranked = _ranked_copies(documents, ranking)
+        ranked = self._ranked_copies(documents, ranking)
         run.on_chain_end({"documents": ranked})
         return ranked
 
@@ -69,26 +73,43 @@ class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
         except BaseException as error:
             await run.on_chain_error(error)
             raise
-        ranked = _ranked_copies(documents, ranking)
+        ranked = self._ranked_copies(documents, ranking)
         await run.on_chain_end({"documents": ranked})
         return ranked
 
     def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
         """A Runnable from `{"query": str, "documents": [...]}` to the documents, best first."""
-
-        def compress(inputs: dict[str, Any], config: RunnableConfig) -> list[Document]:
-            query, documents = _query_and_documents(inputs)
-            return self.compress_documents(documents, query, config.get("callbacks"))
-
-        async def acompress(inputs: dict[str, Any], config: RunnableConfig) -> list[Document]:
-            query, documents = _query_and_documents(inputs)
-            return await self.acompress_documents(documents, query, config.get("callbacks"))
-
-        return RunnableLambda(compress, acompress, name="rerank")
+        return RunnableLambda(self._step, self._astep, name="rerank")  # methods can be pickled
 
     def get_name(self) -> str:
         """The name of its runs in traces."""
         return type(self).__name__
+
+    def _step(self, inputs: dict[str, Any], config: RunnableConfig) -> list[Document]:
+        query, documents = _query_and_documents(inputs)
+        return self.compress_documents(documents, query, config.get("callbacks"))
+
+    async def _astep(self, inputs: dict[str, Any], config: RunnableConfig) -> list[Document]:
+        query, documents = _query_and_documents(inputs)
+        return await self.acompress_documents(documents, query, config.get("callbacks"))
+
+    def _ranked_copies(
+        self, documents: Sequence[Document], ranking: list[Ranked]
+    ) -> list[Document]:
+        return [self._copy(documents[ranked.index], ranked) for ranked in ranking]
+
+    def _copy(self, document: Document, ranked: Ranked) -> Document:
+        """A copy of the document's own type that carries the score."""
+        before = document.metadata
+        added = result_metadata(
+            ranked,
+            before,
+            annotate=self.annotate,
+            keep_retrieval_score=self.keep_retrieval_score,
+            retrieval_score=before.get("relevance_score"),
+        )
+        metadata = {**before, **added, "relevance_score": ranked.score}
+        return document.model_copy(update={"metadata": metadata})
 
 
 def _query_and_documents(inputs: Any) -> tuple[str, Sequence[Document]]:
@@ -101,16 +122,4 @@ def _query_and_documents(inputs: Any) -> tuple[str, Sequence[Document]]:
 
 
 def _texts(documents: Sequence[Document]) -> list[str]:
-    return [document.page_content for document in documents]
-
-
-def _ranked_copies(documents: Sequence[Document], ranking: list[Ranked]) -> list[Document]:
-    return [_copy(documents[ranked.index], ranked) for ranked in ranking]
-
-
-def _copy(document: Document, ranked: Ranked) -> Document:
-    """A copy of the document's own type that carries the score."""
-    before = document.metadata
-    added = result_metadata(ranked, before, retrieval_score=before.get("relevance_score"))
-    metadata = {**before, **added, "relevance_score": ranked.score}
-    return document.model_copy(update={"metadata": metadata})
+    return readable_texts((document.page_content for document in documents), "documents")

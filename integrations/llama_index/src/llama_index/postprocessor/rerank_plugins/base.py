@@ -4,7 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, SecretStr
+from llama_index.core.bridge.pydantic import (
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation.events.exception import ExceptionEvent
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
@@ -12,9 +18,10 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
 from pydantic import SkipValidation
+from pydantic.json_schema import SkipJsonSchema
 
 from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale
-from rerank_plugins.wrapper import OptionFields, check_items, result_metadata
+from rerank_plugins.wrapper import OptionFields, check_items, readable_texts, result_metadata
 
 dispatcher = get_dispatcher(__name__)
 
@@ -25,11 +32,10 @@ Checked: Any = SkipValidation()  # type: ignore[type-arg] # typed for SkipValida
 class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
     """Keeps the nodes that a cross-encoder finds most relevant to the query, best first.
 
-    The model reads what an embedding model would: `get_content(MetadataMode.EMBED)`. Nodes come
-    back as copies with id, type and metadata; the score is a float on `scale`. Added to the
-    metadata, and excluded from embedding and LLM texts, are `relevance_score_scale`,
-    `relevance_truncated` (whether the model read the node only in part) and, if asked for,
-    `retrieval_score`: the first stage's score, which a second reranking keeps.
+    The model reads what an embedding model would: `get_content(MetadataMode.EMBED)`. A node without
+    text is scored as empty text, with a warning. Nodes come back as copies with the same hash; the
+    score is a float on `scale`. Whatever `annotate` and `keep_retrieval_score` add to the metadata,
+    which gives a node another hash, is excluded from embedding and LLM texts.
 
     Nothing is loaded before the first use. Assigning to a field takes effect on the next use.
 
@@ -52,7 +58,11 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
     scale: Annotated[ScoreScale, Checked] = Field(
         default="probability", description='"probability" or "logit": what the scores are.'
     )
-    keep_retrieval_score: bool = Field(
+    annotate: Annotated[bool, Checked] = Field(
+        default=False,
+        description="Add `relevance_score_scale` and `relevance_truncated` to the copied metadata.",
+    )
+    keep_retrieval_score: Annotated[bool, Checked] = Field(
         default=False, description="Keep the first stage's score in the copied metadata."
     )
     device: Annotated[str | list[str] | None, Checked] = Field(
@@ -104,11 +114,19 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         default=100_000,
         description="Pairs of all calls that may wait for the model; more are refused.",
     )
-    scorer: Annotated[Scorer | None, Checked] = Field(
+    scorer: SkipJsonSchema[Annotated[Scorer | None, Checked]] = Field(
         default=None, exclude=True, description="A ready scorer instead of a model."
     )
 
     _reranker: Reranker | None = PrivateAttr()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_class_name(cls, values: Any) -> Any:
+        """Takes what `model_dump` gave: it writes the class's name beside the fields."""
+        if isinstance(values, dict) and values.get("class_name") == cls.class_name():
+            return {name: value for name, value in values.items() if name != "class_name"}
+        return values
 
     @classmethod
     def class_name(cls) -> str:
@@ -137,9 +155,9 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         nodes = check_items(nodes, NodeWithScore, "nodes")
         if not nodes:
             return []
-        with self._reported(nodes, query_bundle) as report:
-            texts = _texts(nodes)
-            return report(self._ranked_copies(nodes, self._ready().rank(query, texts)))
+        with self._reported(nodes, query) as report:
+            ranking = self._ready().rank(query.query_str, _texts(nodes))
+            return report(self._ranked_copies(nodes, ranking))
 
     @dispatcher.span
     async def _apostprocess_nodes(
@@ -149,31 +167,35 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
         nodes = check_items(nodes, NodeWithScore, "nodes")
         if not nodes:
             return []
-        with self._reported(nodes, query_bundle) as report:
-            texts = _texts(nodes)
-            ranking = await self._ready().arank(query, texts)
+        with self._reported(nodes, query) as report:
+            ranking = await self._ready().arank(query.query_str, _texts(nodes))
             return report(self._ranked_copies(nodes, ranking))
 
-    def _checked_query(self, query_bundle: QueryBundle | None) -> str:
-        """The query, before anything is reported to have started."""
+    def _checked_query(self, query_bundle: QueryBundle | None) -> QueryBundle:
+        """The query, checked before anything is reported to have started.
+
+        `ContextChatEngine.chat` puts the bundle that it is given into another one.
+        """
+        while query_bundle is not None and isinstance(query_bundle.query_str, QueryBundle):
+            query_bundle = query_bundle.query_str
         if query_bundle is None:
             message = "Missing query bundle in extra info."
             raise InvalidInputError(message)
         self._ready().rank(query_bundle.query_str, [])
-        return query_bundle.query_str
+        return query_bundle
 
     @contextmanager
     def _reported(
-        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None
+        self, nodes: list[NodeWithScore], query: QueryBundle
     ) -> Iterator[Callable[[list[NodeWithScore]], list[NodeWithScore]]]:
         """Events of the instrumentation, and of the callbacks that older tracers read."""
         top_n = len(nodes) if self.top_n is None else self.top_n
         name = self._ready().scorer.name
-        start = ReRankStartEvent(query=query_bundle, nodes=nodes, top_n=top_n, model_name=name)
+        start = ReRankStartEvent(query=query, nodes=nodes, top_n=top_n, model_name=name)
         payload: dict[Any, Any] = {
             EventPayload.NODES: nodes,
             EventPayload.MODEL_NAME: name,
-            EventPayload.QUERY_STR: None if query_bundle is None else query_bundle.query_str,
+            EventPayload.QUERY_STR: query.query_str,
             EventPayload.TOP_K: top_n,
         }
         dispatcher.event(start)
@@ -198,8 +220,13 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
     def _copy(self, scored: NodeWithScore, ranked: Ranked) -> NodeWithScore:
         """A copy with the new score; what is added to the metadata shows in no text."""
         node = scored.node
-        first_stage = scored.score if self.keep_retrieval_score else None
-        added = result_metadata(ranked, node.metadata, retrieval_score=first_stage)
+        added = result_metadata(
+            ranked,
+            node.metadata,
+            annotate=self.annotate,
+            keep_retrieval_score=self.keep_retrieval_score,
+            retrieval_score=scored.score,
+        )
         hidden = {
             name: [*getattr(node, name), *(key for key in added if key not in getattr(node, name))]
             for name in ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys")
@@ -209,4 +236,5 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
 
 
 def _texts(nodes: list[NodeWithScore]) -> list[str]:
-    return [scored.node.get_content(metadata_mode=MetadataMode.EMBED) for scored in nodes]
+    texts = (scored.node.get_content(metadata_mode=MetadataMode.EMBED) for scored in nodes)
+    return readable_texts(texts, "nodes")

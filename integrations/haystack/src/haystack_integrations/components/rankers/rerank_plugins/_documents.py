@@ -5,8 +5,8 @@ from dataclasses import replace
 from haystack import Document
 from haystack.utils.misc import _deduplicate_documents
 
-from rerank_plugins import InvalidInputError, Ranked
-from rerank_plugins.wrapper import check_items, result_metadata
+from rerank_plugins import Ranked
+from rerank_plugins.wrapper import check_items, readable_texts, result_metadata
 
 
 def unique(documents: list[Document]) -> list[Document]:
@@ -20,32 +20,34 @@ def texts(documents: list[Document], meta_fields: list[str], separator: str) -> 
     """
     What the model reads of each document.
     """
-    found = []
-    for document in documents:
-        values = [document.meta.get(name) for name in meta_fields]
-        parts = [str(value) for value in values if value is not None]
-        if document.content is not None:
-            parts.append(document.content)
-        if not parts:
-            message = (
-                f"Document {document.id!r} has no text: its content is None and meta_fields_to_embed adds "
-                "nothing. Filter such documents out before the ranker, or name meta fields to read."
-            )
-            raise InvalidInputError(message)
-        found.append(separator.join(parts))
-    return found
+    return readable_texts((_text(document, meta_fields, separator) for document in documents), "documents")
 
 
-def ranked_copies(documents: list[Document], ranking: list[Ranked]) -> list[Document]:
+def _text(document: Document, meta_fields: list[str], separator: str) -> str:
     """
-    Copies of the ranked documents, best first.
+    The meta fields and the content, without those that are missing.
     """
-    return [_copy(documents[ranked.index], ranked) for ranked in ranking]
+    parts = [str(value) for name in meta_fields if (value := document.meta.get(name)) is not None]
+    if document.content is not None:
+        parts.append(document.content)
+    return separator.join(parts)
 
 
-def _copy(document: Document, ranked: Ranked) -> Document:
+def ranked_copies(
+    documents: list[Document], ranking: list[Ranked], *, annotate: bool, keep_retrieval_score: bool
+) -> list[Document]:
     """
-    A copy of the document with the new score, and the old one in its meta.
+    Copies of the ranked documents with the new score, best first.
     """
-    added = result_metadata(ranked, document.meta, retrieval_score=document.score)
-    return replace(document, score=ranked.score, meta={**document.meta, **added})
+    copies = []
+    for ranked in ranking:
+        document = documents[ranked.index]
+        added = result_metadata(
+            ranked,
+            document.meta,
+            annotate=annotate,
+            keep_retrieval_score=keep_retrieval_score,
+            retrieval_score=document.score,
+        )
+        copies.append(replace(document, score=ranked.score, meta={**document.meta, **added}))
+    return copies

@@ -11,12 +11,19 @@ from haystack.utils.auth import EnvVarSecret
 
 from haystack_integrations.components.rankers.rerank_plugins._documents import ranked_copies, texts, unique
 from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
-from rerank_plugins import InvalidInputError, Reranker, Scorer, ScoreScale
-from rerank_plugins.wrapper import SCORER_OPTIONS, check_items, check_kind, plain_options
+from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale, Statistics
+from rerank_plugins.wrapper import (
+    RESULT_OPTIONS,
+    SCORER_OPTIONS,
+    check_items,
+    check_kind,
+    check_result_options,
+    plain_options,
+)
 
 _TOKEN = Secret.from_env_var(["HF_API_TOKEN", "HF_TOKEN"], strict=False)
 _RANKING = ("top_k", "score_threshold", "scale")
-_OPTIONS = (*SCORER_OPTIONS, *_RANKING, "meta_fields_to_embed", "embedding_separator")
+_OPTIONS = (*SCORER_OPTIONS, *_RANKING, *RESULT_OPTIONS, "meta_fields_to_embed", "embedding_separator")
 
 
 @component
@@ -24,10 +31,9 @@ class CrossEncoderRanker:
     """
     Ranks documents by their relevance to the query with a cross-encoder, best first.
 
-    Documents come back as copies with the relevance in `score`. Their meta keeps what it had; added are
-    `relevance_score_scale`, `relevance_truncated` (whether the model read the document only in part) and
-    `retrieval_score`, the first stage's score if there was one; a second ranking keeps it. Of documents with
-    the same id, the one with the highest first-stage score is ranked.
+    Documents come back as copies with the relevance in `score`; nothing else of them is changed unless `annotate` or
+    `keep_retrieval_score` ask for more in their meta. A document without text is scored as empty text, with a
+    warning. Of documents with the same id, the one with the highest first-stage score is ranked.
 
     Nothing is loaded before `warm_up`, or the first run. Assigning to an option takes effect on the next use.
 
@@ -50,6 +56,8 @@ class CrossEncoderRanker:
         top_k: int | None = 10,
         score_threshold: float | None = None,
         scale: ScoreScale = "probability",
+        annotate: bool = False,
+        keep_retrieval_score: bool = False,
         meta_fields_to_embed: list[str] | None = None,
         embedding_separator: str = "\n",
         device: ComponentDevice | None = None,
@@ -78,6 +86,9 @@ class CrossEncoderRanker:
         :param top_k: How many documents to return at most; `None` returns all.
         :param score_threshold: Return only documents with at least this score, on `scale`.
         :param scale: `"probability"` or `"logit"`: what the scores are.
+        :param annotate: Add to the meta `relevance_score_scale` and `relevance_truncated`, which says whether the model
+            read the document only in part.
+        :param keep_retrieval_score: Add to the meta `retrieval_score`, the score that the document came with, if any.
         :param meta_fields_to_embed: Meta fields put before the content; only a missing value or `None` is skipped.
         :param embedding_separator: Joins the meta fields and the content.
         :param device: Where the model runs; `None` lets the backend choose. On several devices (a device map, whose
@@ -105,6 +116,8 @@ class CrossEncoderRanker:
         self.top_k = top_k
         self.score_threshold = score_threshold
         self.scale = scale
+        self.annotate = annotate
+        self.keep_retrieval_score = keep_retrieval_score
         self.meta_fields_to_embed = meta_fields_to_embed
         self.embedding_separator = embedding_separator
         self.device = device
@@ -127,6 +140,13 @@ class CrossEncoderRanker:
         self.scorer = scorer
         self._made: tuple[Reranker, dict[str, Any]] | None = None
         self._ready()
+
+    @property
+    def statistics(self) -> Statistics:
+        """
+        How many pairs were scored, and how many of them were cut, since an option was last assigned.
+        """
+        return self._ready().scorer.statistics
 
     def warm_up(self) -> None:
         """
@@ -200,19 +220,22 @@ class CrossEncoderRanker:
         """
         Rank the documents.
 
-        :param query: The query.
-        :param documents: The first stage's documents, in its order.
-        :param top_k: For this run; `None` uses the ranker's own.
-        :param score_threshold: For this run; `None` uses the ranker's own.
-        :param scale: For this run; `None` uses the ranker's own.
+        :param query: The query, a question or keywords.
+        :param documents: The documents to rank, in the order in which they were found.
+        :param top_k: How many documents to return at most, a whole number from 1 up. If `None`, the ranker's own
+            setting is used.
+        :param score_threshold: Return only documents with at least this score, a number on `scale`: from 0 to 1 for
+            `"probability"`, any number for `"logit"`. If `None`, the ranker's own setting is used.
+        :param scale: What the scores are: `"probability"`, from 0 (irrelevant) to 1 (relevant), or `"logit"`, the
+            model's raw output, any number, higher is better. If `None`, the ranker's own setting is used.
         :returns: A dictionary with `documents`, best first.
-        :raises ValueError: If the query is not a string, an option is not allowed or a document has no text.
+        :raises ValueError: If the query is not a string or an option is not allowed.
         """
         given = unique(documents)
         ranking = self._ready().rank(
             query, self._texts(given), top_k=top_k, score_threshold=score_threshold, scale=scale
         )
-        return {"documents": ranked_copies(given, ranking)}
+        return self._ranked(given, ranking)
 
     @component.output_types(documents=list[Document])
     async def run_async(
@@ -225,19 +248,16 @@ class CrossEncoderRanker:
     ) -> dict[str, list[Document]]:
         """
         Rank the documents without blocking the event loop; parameters and result are those of `run`.
-
-        :param query: The query.
-        :param documents: The first stage's documents, in its order.
-        :param top_k: For this run; `None` uses the ranker's own.
-        :param score_threshold: For this run; `None` uses the ranker's own.
-        :param scale: For this run; `None` uses the ranker's own.
-        :returns: A dictionary with `documents`, best first.
         """
         given = unique(documents)
         ranking = await self._ready().arank(
             query, self._texts(given), top_k=top_k, score_threshold=score_threshold, scale=scale
         )
-        return {"documents": ranked_copies(given, ranking)}
+        return self._ranked(given, ranking)
+
+    def _ranked(self, documents: list[Document], ranking: list[Ranked]) -> dict[str, list[Document]]:
+        options = {"annotate": self.annotate, "keep_retrieval_score": self.keep_retrieval_score}
+        return {"documents": ranked_copies(documents, ranking, **options)}
 
     def _texts(self, documents: list[Document]) -> list[str]:
         return texts(documents, self.meta_fields_to_embed or [], self.embedding_separator)
@@ -274,6 +294,7 @@ class CrossEncoderRanker:
         The reranker; a new one after `close`, and where an option was assigned.
         """
         self.meta_fields_to_embed = check_items(self.meta_fields_to_embed or [], str, "meta_fields_to_embed")
+        check_result_options(self.__dict__)
         check_kind(self.embedding_separator, str, "embedding_separator")
         options: dict[str, Any] = {name: getattr(self, name) for name in (*SCORER_OPTIONS, *_RANKING, "scorer")}
         if self.device is not None:
