@@ -15,7 +15,7 @@ from rerank_plugins.evaluation import compare, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.scorers import scorer_function
 from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
-from tests.tiny_models import save_tiny_encoder
+from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder
 
 FAST = ["--no-memory"]
 CARD = "cross-encoder/ms-marco-MiniLM-L4-v2"
@@ -533,3 +533,45 @@ def test_ids_that_no_run_can_hold_cost_no_other_report(
     captured = capsys.readouterr()
     assert json.loads(captured.out)["collections"][0]["queries"] == 3
     assert "the id 'q 1' has white space" in " ".join(captured.err.split())
+
+
+def test_two_models_in_folders_of_one_name_are_told_apart_wherever_they_are_named(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [str(save_tiny_cross_encoder(tmp_path / run / "model")) for run in ("a", "b")]
+    arguments = ["eval", str(data / "one"), "-m", folders[0], "-m", folders[1], *FAST]
+    page, runs = tmp_path / "page.html", tmp_path / "runs"
+    assert main([*arguments, "--json", "--html", str(page), "--runs", str(runs)]) == 0
+    reranked = json.loads(capsys.readouterr().out)["collections"][0]["reranked"]
+    assert [each["name"] for each in reranked] == ["a/model", "b/model"]
+    assert "a/model</td>" in page.read_text()
+    assert "b/model</td>" in page.read_text()
+    files = {file.name for file in runs.iterdir()}
+    assert files == {"one.bm25.run", "one.a_model.run", "one.b_model.run"}
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    for name in ("a/model", "b/model"):
+        assert re.search(rf"^ ?{name} ", out, re.MULTILINE)
+
+
+def test_models_whose_names_differ_in_a_sign_alone_have_runs_of_their_own(
+    data: Path, tmp_path: Path
+) -> None:
+    models = [save_tiny_cross_encoder(tmp_path / name) for name in ("my model", "my_model")]
+    arguments = ["-m", str(models[0]), "-m", str(models[1]), "--runs", str(tmp_path / "runs")]
+    assert main(["eval", str(data / "one"), *arguments, *FAST]) == 0
+    files = {file.name for file in (tmp_path / "runs").iterdir()}
+    assert files == {"one.bm25.run", "one.my_model.run", "one.my_model-2.run"}
+
+
+def test_passages_that_were_cut_are_counted_also_when_a_run_resumes(
+    data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["eval", str(data / "one"), "-m", str(tiny_model), *FAST]
+    arguments += ["--json", "--resume", str(tmp_path / "scores.db")]
+    for max_length, share in (("8", 1.0), ("8", 1.0), ("64", 0.0)):
+        assert main([*arguments, "--max-length", max_length]) == 0
+        (order,) = json.loads(capsys.readouterr().out)["collections"][0]["reranked"]
+        pairs = order["cut"]["of"]
+        assert pairs > 0
+        assert order["cut"] == {"passages": share * pairs, "of": pairs, "share": share}

@@ -246,10 +246,10 @@ class TestConfigurations:
             "embedded torch bf16",
         ]
         assert len(found) == 8
-        assert found["model torch bf16"] == Configuration("org/model", "torch", "bf16")
+        assert found["org/model torch bf16"] == Configuration("org/model", "torch", "bf16")
 
     def test_are_called_as_the_model_where_nothing_else_differs(self) -> None:
-        assert list(configurations(["a/model", "embedded"])) == ["model", "embedded"]
+        assert list(configurations(["a/small", "embedded"])) == ["small", "embedded"]
 
     def test_of_equal_last_names_are_called_by_the_whole_reference(self) -> None:
         names = list(configurations(["a/model", "b/model", "c"], precisions=["fp32", "bf16"]))

@@ -14,16 +14,17 @@ from rerank_plugins.evaluation.collection import (  # noqa: E402
 )
 from rerank_plugins.evaluation.comparison import Comparison, Order, compare  # noqa: E402
 from rerank_plugins.evaluation.configurations import Configuration, configurations  # noqa: E402
-from rerank_plugins.evaluation.curve import DepthPoint, depth_curves  # noqa: E402
+from rerank_plugins.evaluation.curve import DepthPoint, depth_curves, timed_queries  # noqa: E402
 from rerank_plugins.evaluation.datasets import read_dataset  # noqa: E402
 from rerank_plugins.evaluation.environment import Environment, current_environment  # noqa: E402
 from rerank_plugins.evaluation.html_report import as_html  # noqa: E402
-from rerank_plugins.evaluation.lost import QueryChange, worst_queries  # noqa: E402
+from rerank_plugins.evaluation.lost import QueryChange, best_queries, worst_queries  # noqa: E402
 from rerank_plugins.evaluation.measures import Change, change  # noqa: E402
 from rerank_plugins.evaluation.pareto import Tradeoff, tradeoffs  # noqa: E402
 from rerank_plugins.evaluation.report import Report, as_json, as_table  # noqa: E402
 from rerank_plugins.evaluation.store import ScoreStore  # noqa: E402
 from rerank_plugins.evaluation.timing import Latency, ScoreFunction  # noqa: E402
+from rerank_plugins.evaluation.verdict import Verdict, overall, verdict  # noqa: E402
 
 __all__ = [
     "CardCheck",
@@ -40,9 +41,11 @@ __all__ = [
     "ScoreFunction",
     "ScoreStore",
     "Tradeoff",
+    "Verdict",
     "as_html",
     "as_json",
     "as_table",
+    "best_queries",
     "card_figures",
     "change",
     "check_card",
@@ -51,9 +54,12 @@ __all__ = [
     "current_environment",
     "depth_curves",
     "judged_collection",
+    "overall",
     "read_collection",
     "read_dataset",
+    "timed_queries",
     "tradeoffs",
     "unmatched_ids",
+    "verdict",
     "worst_queries",
 ]

@@ -31,12 +31,25 @@ class Order:
         run: Query id to passage id to score.
         values: Measure to query id to value.
         seconds: Query id to the seconds that scoring took; empty for a first stage.
+        cut: How many candidates, over all queries, the scorer read only in part because they are
+            longer than it can read; ``None`` if not known.
     """
 
     name: str
     run: Candidates
     values: Mapping[str, Mapping[str, float]]
     seconds: Mapping[str, float]
+    cut: int | None = None
+
+    @property
+    def pairs(self) -> int:
+        """How many candidates there are, over all queries."""
+        return sum(map(len, self.run.values()))
+
+    @property
+    def cut_share(self) -> float | None:
+        """The share of the candidates that was read only in part, from 0 to 1."""
+        return None if self.cut is None else self.cut / max(1, self.pairs)
 
     def mean(self, name: str) -> float:
         """The mean of a measure over all queries."""
@@ -128,6 +141,7 @@ def compare(
     )
     runs: dict[str, Candidates] = {name: {} for name in scorers}
     seconds: dict[str, dict[str, float]] = {name: {} for name in scorers}
+    cut: dict[str, int | None] = dict.fromkeys(scorers, 0)
     turns = list(scorers.items())
     for query_id, query in collection.queries.items():
         ids = list(candidates.get(query_id, {}))
@@ -136,6 +150,8 @@ def compare(
             answer = ask(name, score, query, passages)
             seconds[name][query_id] = answer.seconds
             runs[name][query_id] = dict(zip(ids, answer.scores, strict=True))
+            if passages:
+                cut[name] = _added(cut[name], answer.cut)
             on_query()
         turns.append(turns.pop(0))
     before = {query_id: candidates.get(query_id, {}) for query_id in collection.queries}
@@ -144,7 +160,14 @@ def compare(
         depth,
         Order(first_stage, before, measure(judgements, before, names), {}),
         [
-            Order(name, runs[name], measure(judgements, runs[name], names), seconds[name])
+            Order(
+                name, runs[name], measure(judgements, runs[name], names), seconds[name], cut[name]
+            )
             for name in scorers
         ],
     )
+
+
+def _added(total: int | None, more: int | None) -> int | None:
+    """The sum; not known where a part is not known."""
+    return None if total is None or more is None else total + more

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins._model import ModelSettings, locate
-from rerank_plugins._names import last_name
+from rerank_plugins._names import model_names
 from rerank_plugins.backends._quota import processors
 from rerank_plugins.evaluation.environment import RUNTIME, processor, versions
 from rerank_plugins.scorer import CrossEncoderScorer
@@ -68,8 +67,8 @@ def configurations(
 ) -> dict[str, Configuration]:
     """Returns every combination by its name.
 
-    A name is the last part of the model's reference, or all of it where last parts are equal,
-    then the backend and the precision where several were given.
+    A name is that of the model (`run/model` for a folder that is called as all are), then the
+    backend and the precision where several were given.
 
     Args:
         models: Models, as ``CrossEncoderScorer`` takes them.
@@ -80,11 +79,10 @@ def configurations(
     models, backends, precisions = (
         list(dict.fromkeys(values)) for values in (models, backends, precisions)
     )
-    short = Counter(map(last_name, models))
+    names = model_names(models)
     found = {}
     for model, backend, precision in product(models, backends, precisions):
-        name = last_name(model)
-        parts = [name if short[name] == 1 else model]
+        parts = [names[model]]
         parts += [backend] * (len(backends) > 1) + [precision] * (len(precisions) > 1)
         found[" ".join(parts)] = Configuration(model, backend, precision, **options)
     return found

@@ -77,6 +77,11 @@ def depth_curves(
     }
 
 
+def timed_queries(comparison: Comparison) -> int:
+    """How many queries the times of ``depth_curves`` are of: the first ones with candidates."""
+    return len(_timed(comparison))
+
+
 def curve_steps(comparison: Comparison, depths: Sequence[int] = DEPTHS) -> int:
     """How many answers ``depth_curves`` asks for."""
     return len(_kept(comparison, depths)) * len(_timed(comparison)) * len(comparison.reranked)

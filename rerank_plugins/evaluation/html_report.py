@@ -7,17 +7,20 @@ from typing import Any
 
 from rerank_plugins._extras import require
 from rerank_plugins.evaluation.comparison import Comparison
-from rerank_plugins.evaluation.lost import worst_queries
+from rerank_plugins.evaluation.curve import timed_queries
+from rerank_plugins.evaluation.judged import FIRST, not_judged
+from rerank_plugins.evaluation.lost import best_queries, worst_queries
 from rerank_plugins.evaluation.measures import change, mean_name
 from rerank_plugins.evaluation.pareto import tradeoffs
 from rerank_plugins.evaluation.report import Report
+from rerank_plugins.evaluation.verdict import SIGNIFICANT, overall, share, verdict
 
 _SHOWN_CHARACTERS = 400
 """Of a text; enough to see why it was put first."""
 
 
 def as_html(report: Report) -> str:
-    """Returns the page: tables, plots, the queries that lost most, machine and command.
+    """Returns the page: the answer, plots, tables, queries that changed most, machine, command.
 
     Raises:
         MissingExtraError: Jinja or matplotlib is not installed.
@@ -33,18 +36,22 @@ def as_html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page.filters.update(mean_name=mean_name, shortened=_shortened)
+    page.filters.update(mean_name=mean_name, shortened=_shortened, share=share)
     measure = report.comparisons[0].measures[0]
     points = tradeoffs(report.comparisons)
     level = fmean(comparison.first_stage.mean(measure) for comparison in report.comparisons)
     html: str = page.get_template("report.html.jinja").render(
         report=report,
         environment=report.environment,
+        verdict=overall(report.comparisons),
         measure=measure,
+        full=_full(report, measure),
+        first=FIRST,
+        significant=SIGNIFICANT,
         first_stage=report.comparisons[0].first_stage.name,
         first_stage_quality=level,
         tradeoffs=points,
-        tradeoff_plot=plots.tradeoff_plot(points, level, measure),
+        tradeoff_plot=plots.tradeoff_plot(points, level, measure) if len(points) > 1 else "",
         colours=[(plots.colour(n), plots.colour_on(n)) for n in range(len(points))],
         collections=[
             _collection(report, number, comparison)
@@ -62,8 +69,11 @@ def _collection(report: Report, number: int, comparison: Comparison) -> dict[str
     from_first = comparison.against_first_scorer(measure)
     return {
         "comparison": comparison,
+        "verdict": verdict(comparison),
+        "not_judged": not_judged(comparison.collection, comparison.first_stage),
         "curves": curves,
-        "curve_plot": plots.curve_plot(curves, measure, f"curve{number}") if curves else "",
+        "curve_plots": plots.curve_plots(curves, measure, f"curve{number}") if curves else {},
+        "timed": timed_queries(comparison),
         "scorers": [
             {
                 "order": order,
@@ -71,11 +81,19 @@ def _collection(report: Report, number: int, comparison: Comparison) -> dict[str
                 "change_from_first": from_first.get(order.name),
                 "latency": order.latency(),
                 "plot": plots.change_plot(comparison, order, f"change{number}-{place}"),
+                "not_judged": not_judged(comparison.collection, order),
+                "won": best_queries(comparison, order),
                 "lost": worst_queries(comparison, order),
             }
             for place, order in enumerate(comparison.reranked)
         ],
     }
+
+
+def _full(report: Report, measure: str) -> float:
+    """What the bars of the first chart end at: 1, unless a measure goes above it."""
+    orders = (order for c in report.comparisons for order in (c.first_stage, *c.reranked))
+    return max(1.0, *(order.mean(measure) for order in orders))
 
 
 def _shortened(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The queries that reranking made worse, and what it put first in them."""
+"""The queries that reranking changed most, for worse and for better, and what it put first."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rerank_plugins.evaluation.comparison import Comparison, Order
 from rerank_plugins.evaluation.measures import deltas
 
 WORST = 10
+"""Queries that are listed of those that lost, and of those that won."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,30 @@ def worst_queries(
         name: The measure; ``None`` takes the comparison's first.
         count: How many queries at most.
     """
+    return _moved_most(comparison, order, name, count, sign=-1)
+
+
+def best_queries(
+    comparison: Comparison, order: Order, name: str | None = None, count: int = WORST
+) -> list[QueryChange]:
+    """Returns the queries that won most by reranking, those that won anything at all.
+
+    Args:
+        comparison: What was compared.
+        order: One of its orders.
+        name: The measure; ``None`` takes the comparison's first.
+        count: How many queries at most.
+    """
+    return _moved_most(comparison, order, name, count, sign=1)
+
+
+def _moved_most(
+    comparison: Comparison, order: Order, name: str | None, count: int, *, sign: int
+) -> list[QueryChange]:
     measure = name or comparison.measures[0]
     before, after = comparison.first_stage.values[measure], order.values[measure]
-    change = deltas(before, after)
-    lost = sorted((query_id for query_id in change if change[query_id] < 0), key=change.__getitem__)
+    moved = {query_id: sign * by for query_id, by in deltas(before, after).items()}
+    most = sorted((query_id for query_id in moved if moved[query_id] > 0), key=lambda q: -moved[q])
     return [
         QueryChange(
             query_id,
@@ -71,7 +92,7 @@ def worst_queries(
             _first(comparison.collection, comparison.first_stage, query_id),
             _first(comparison.collection, order, query_id),
         )
-        for query_id in lost[:count]
+        for query_id in most[:count]
     ]
 
 

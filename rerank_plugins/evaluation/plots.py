@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -28,8 +29,10 @@ _PAPER = "#fdfcfb"
 _BETTER, _WORSE = COLOURS[0], COLOURS[1]
 _MOST_BARS = 400
 _POINTS_PER_PIXEL = 0.75
-_READABLE = 0.75
-"""How far a narrow screen shrinks a plot; then it scrolls, so that its text can be read."""
+_WIDTH = 3.4
+"""Inches, which are 326 pixels: a telephone need not shrink it, so that its text can be read."""
+_LEAST_SPAN = 10.0
+"""Points that an axis of quality shows at least: no difference of nothing looks like one."""
 _STYLE: Any = {
     "svg.fonttype": "none",
     "font.size": 10,
@@ -74,7 +77,7 @@ def tradeoff_plot(points: Sequence[Tradeoff], first_stage: float, measure: str) 
         measure: What quality is measured in.
     """
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(7.2, 3.6))
+        figure = Figure(figsize=(_WIDTH, 3))
         axes = figure.subplots()
         axes.axhline(100 * first_stage, color=_INK, linestyle=":", linewidth=1)
         axes.annotate(
@@ -103,6 +106,7 @@ def tradeoff_plot(points: Sequence[Tradeoff], first_stage: float, measure: str) 
                 color=colour(number),
                 markerfacecolor=colour(number) if point.on_front else _PAPER,
                 markeredgewidth=1.5,
+                clip_on=False,
             )
             axes.annotate(
                 str(number + 1),
@@ -111,52 +115,61 @@ def tradeoff_plot(points: Sequence[Tradeoff], first_stage: float, measure: str) 
                 va="center_baseline",
                 color=colour_on(number) if point.on_front else _INK,
             )
-        axes.margins(x=0.12, y=0.2)
-        axes.set_xlabel("median time a query, ms")
+        axes.set_xlim(0, 1.15 * max(1000 * point.seconds for point in points) or 1)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        _show_at_least(axes, [100 * first_stage, *(100 * point.quality for point in points)])
+        axes.set_xlabel("median time per query, ms")
         axes.set_ylabel(f"{mean_name(measure)} x 100")
         return _svg(figure, "tradeoff", "quality against latency")
 
 
-def curve_plot(curves: Mapping[str, Sequence[DepthPoint]], measure: str, name: str) -> str:
-    """Quality, time and recall over depth, side by side; depth 0 is the first stage alone.
+def curve_plots(
+    curves: Mapping[str, Sequence[DepthPoint]], measure: str, name: str
+) -> dict[str, str]:
+    """Quality, time and recall over depth, by their titles; depth 0 is the first stage alone.
 
     Args:
         curves: Scorer name to its points.
         measure: What quality is measured in.
         name: A word that no other plot of the page has.
     """
+    first = next(iter(curves.values()))[1:]
+    qualities = [[(p.depth, 100 * p.quality) for p in points] for points in curves.values()]
+    times = [[(p.depth, 1000 * p.seconds) for p in points] for points in curves.values()]
+    recall = [[(p.depth, 100 * p.recall) for p in first]]
+    drawn = {
+        f"{mean_name(measure)} x 100": _curve(qualities, f"{name}-quality", None),
+        "median time per query, ms": _curve(times, f"{name}-time", (0, None)),
+        "recall ceiling, %": _curve(recall, f"{name}-recall", (0, 105), ink=True),
+    }
+    return drawn
+
+
+def _curve(
+    lines: Sequence[Sequence[tuple[int, float]]],
+    name: str,
+    limits: tuple[float, float | None] | None,
+    *,
+    ink: bool = False,
+) -> str:
+    """Values over depth, a line per scorer; without limits the axis shows what there is."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(9, 2.9))
-        quality, time, recall = figure.subplots(1, 3)
-        for number, points in enumerate(curves.values()):
-            depths = [point.depth for point in points]
-            line: dict[str, Any] = {"color": colour(number), "marker": "."}
-            drawn = (
-                (quality, [100 * point.quality for point in points]),
-                (time, [1000 * point.seconds for point in points]),
-            )
-            for axes, values in drawn:
-                axes.plot(depths, values, **line)
-                if len(curves) > 1:  # colours alone tell nothing to some
-                    end = (depths[-1], values[-1])
-                    axes.annotate(str(number + 1), end, (4, 0), textcoords="offset points")
-        for points in list(curves.values())[:1]:
-            reranked = points[1:]
-            recall.plot(
-                [point.depth for point in reranked],
-                [100 * point.recall for point in reranked],
-                color=_INK,
-                marker=".",
-            )
-        titles = (f"{mean_name(measure)} x 100", "median time a query, ms", "recall ceiling, %")
-        for axes, title in zip((quality, time, recall), titles, strict=True):
-            axes.set_title(title, fontsize=10)
-            axes.set_xlabel("candidates reranked")
-            axes.set_xlim(left=0)
-            axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
-        time.set_ylim(bottom=0)
-        recall.set_ylim(0, 105)
-        return _svg(figure, name, "quality, time and recall over depth")
+        figure = Figure(figsize=(_WIDTH, 2.6))
+        axes = figure.subplots()
+        for number, line in enumerate(lines):
+            depths, values = zip(*line, strict=True)
+            axes.plot(depths, values, color=_INK if ink else colour(number), marker=".")
+            if len(lines) > 1:  # colours alone tell nothing to some
+                end = (depths[-1], values[-1])
+                axes.annotate(str(number + 1), end, (4, 0), textcoords="offset points")
+        axes.set_xlabel("candidates reranked")
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+        if limits is None:
+            _show_at_least(axes, [value for line in lines for _, value in line])
+        else:
+            axes.set_ylim(*limits)
+        return _svg(figure, name, "over the number of candidates reranked")
 
 
 def change_plot(comparison: Comparison, order: Order, name: str) -> str:
@@ -173,7 +186,7 @@ def change_plot(comparison: Comparison, order: Order, name: str) -> str:
     if len(changes) > _MOST_BARS:  # quantiles: the same shape in a page that stays small
         changes = np.quantile(changes, np.linspace(1, 0, _MOST_BARS))
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(4.4, 2.2))
+        figure = Figure(figsize=(_WIDTH, 2.2))
         axes = figure.subplots()
         share = np.linspace(0, 100, len(changes) + 1)
         for part, fill in ((changes > 0, _BETTER), (changes < 0, _WORSE)):
@@ -185,6 +198,13 @@ def change_plot(comparison: Comparison, order: Order, name: str) -> str:
         axes.set_xlabel("% of queries")
         axes.set_ylabel(f"change of\n{measure} x 100")
         return _svg(figure, name, "change of each query, sorted")
+
+
+def _show_at_least(axes: Axes, values: Sequence[float]) -> None:
+    """Room for the values and around them, and for a span that small differences look small in."""
+    middle = (max(values) + min(values)) / 2
+    half = max(0.7 * (max(values) - min(values)), _LEAST_SPAN / 2)
+    axes.set_ylim(max(0.0, middle - half), middle + half)
 
 
 def _svg(figure: Figure, name: str, label: str) -> str:
@@ -200,7 +220,6 @@ def _svg(figure: Figure, name: str, label: str) -> str:
     body = re.sub(r'(url\(|href=")#', rf"\1#{name}-", body)
     shape, width = (box[1], float(box[2]) / _POINTS_PER_PIXEL) if box else ("0 0 600 300", 600)
     return (
-        f'<svg viewBox="{shape}" style="width: {width:.0f}px; '
-        f'min-width: {_READABLE * width:.0f}px" role="img" aria-label="{label}" '
+        f'<svg viewBox="{shape}" style="width: {width:.0f}px" role="img" aria-label="{label}" '
         f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body}'
     )

@@ -9,11 +9,13 @@ from typing import Any
 
 from rerank_plugins.evaluation.cards import CardCheck
 from rerank_plugins.evaluation.comparison import Comparison, Order
-from rerank_plugins.evaluation.curve import DepthPoint
+from rerank_plugins.evaluation.curve import DepthPoint, timed_queries
 from rerank_plugins.evaluation.environment import Environment
-from rerank_plugins.evaluation.lost import worst_queries
+from rerank_plugins.evaluation.judged import FIRST, not_judged
+from rerank_plugins.evaluation.lost import best_queries, worst_queries
 from rerank_plugins.evaluation.measures import change, deltas
 from rerank_plugins.evaluation.pareto import tradeoffs
+from rerank_plugins.evaluation.verdict import Verdict, overall, verdict
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Report:
 def as_json(report: Report) -> dict[str, Any]:
     """Returns plain values: means, values and differences by query, tests, latencies, memory."""
     return {
+        "verdict": _verdict(overall(report.comparisons)),
         "environment": asdict(report.environment),
         "collections": [
             _collection(comparison, report.curve(number))
@@ -95,13 +98,16 @@ def _collection(
     against = {name: comparison.against_first_scorer(name) for name in before}
     return {
         "collection": comparison.collection.name,
+        "verdict": _verdict(verdict(comparison)),
         "queries": len(comparison.collection.queries),
         "depth": comparison.depth,
         "recall_ceiling": comparison.ceiling,
-        "first_stage": _order(comparison.first_stage),
+        "curve_timed_queries": timed_queries(comparison) if curves else 0,
+        "first_stage": _order(comparison, comparison.first_stage),
         "reranked": [
             {
-                **_order(order),
+                **_order(comparison, order),
+                "cut": _cut(order),
                 "change": {
                     name: asdict(change(before[name], order.values[name])) for name in before
                 },
@@ -114,6 +120,7 @@ def _collection(
                     name: deltas(before[name], order.values[name]) for name in before
                 },
                 "worst_queries": [asdict(each) for each in worst_queries(comparison, order)],
+                "best_queries": [asdict(each) for each in best_queries(comparison, order)],
                 "latency_seconds": asdict(order.latency()),
                 "curve": [asdict(point) for point in curves.get(order.name, [])],
             }
@@ -122,9 +129,20 @@ def _collection(
     }
 
 
-def _order(order: Order) -> dict[str, Any]:
+def _verdict(found: Verdict) -> dict[str, str]:
+    return {"answer": found.answer, "text": found.text}
+
+
+def _cut(order: Order) -> dict[str, Any] | None:
+    if order.cut is None:
+        return None
+    return {"passages": order.cut, "of": order.pairs, "share": order.cut_share}
+
+
+def _order(comparison: Comparison, order: Order) -> dict[str, Any]:
     return {
         "name": order.name,
+        f"not_judged_of_first_{FIRST}": not_judged(comparison.collection, order),
         "means": {name: order.mean(name) for name in order.values},
         "equal_scores": order.ties,
         "by_query": {name: dict(values) for name, values in order.values.items()},

@@ -10,17 +10,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerank_plugins.errors import InvalidInputError, ScoringError
+from rerank_plugins.results import PairScores
 
-ScoreFunction = Callable[[str, list[str]], Sequence[float]]
-"""A query and n passages to n scores, higher is better."""
+ScoreFunction = Callable[[str, list[str]], Sequence[float] | PairScores]
+"""A query and n passages to n scores, higher is better; `PairScores` say what was cut, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A scorer's scores for a query's passages, in their order, and the seconds they took."""
+    """What a scorer says about a query's passages.
+
+    Attributes:
+        scores: One per passage, in their order.
+        seconds: How long scoring took.
+        cut: How many of the passages were read only in part; ``None`` if not known.
+    """
 
     scores: list[float]
     seconds: float
+    cut: int | None = None
 
 
 Ask = Callable[[str, ScoreFunction, str, list[str]], Answer]
@@ -40,7 +48,11 @@ def timed_answer(name: str, score: ScoreFunction, query: str, passages: list[str
     if prepare is not None and passages:
         prepare(passages)
     start = time.perf_counter()
-    scores = [float(value) for value in score(query, passages)] if passages else []
+    given = score(query, passages) if passages else []
+    values, truncated = (
+        (given.logits, given.truncated) if isinstance(given, PairScores) else (given, None)
+    )
+    scores = [float(value) for value in values]
     seconds = time.perf_counter() - start
     if len(scores) != len(passages):
         message = (
@@ -55,7 +67,7 @@ def timed_answer(name: str, score: ScoreFunction, query: str, passages: list[str
             "has no place in an order. Try precision fp32; if it stays, the weights are broken"
         )
         raise ScoringError(message)
-    return Answer(scores, seconds)
+    return Answer(scores, seconds, None if truncated is None else int(np.sum(truncated)))
 
 
 @dataclass(frozen=True)

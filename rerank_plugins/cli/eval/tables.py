@@ -13,24 +13,36 @@ from rerank_plugins.evaluation import (
     Change,
     Comparison,
     DepthPoint,
-    Order,
     QueryChange,
     Report,
+    Verdict,
+    best_queries,
     change,
+    overall,
+    timed_queries,
     tradeoffs,
+    verdict,
     worst_queries,
 )
+from rerank_plugins.evaluation.judged import FIRST, not_judged
 from rerank_plugins.evaluation.lost import JudgedPassage
 from rerank_plugins.evaluation.measures import mean_name
+from rerank_plugins.evaluation.verdict import share
+
+_LISTED = 5
+"""Queries that won and queries that lost, here; the page and JSON have more."""
 
 
 def show_report(console: Console, report: Report) -> None:
     """Prints every collection, then what concerns all of them."""
+    several = len(report.comparisons) > 1
+    if several:
+        _show_verdict(console, overall(report.comparisons))
     for number, comparison in enumerate(report.comparisons):
         _show_comparison(console, comparison)
         for name, points in report.curve(number).items():
-            _show_curve(console, name, points, comparison.measures[0])
-    if len(report.comparisons) > 1:
+            _show_curve(console, name, points, comparison)
+    if several:
         _show_means(console, report.comparisons)
     _show_tradeoffs(console, report)
     if report.card:
@@ -43,15 +55,23 @@ def _show_comparison(console: Console, comparison: Comparison) -> None:
     say(
         console,
         f"\n{collection.name}: {len(collection.queries)} queries, {len(collection.passages)} "
-        f"passages, {comparison.depth} candidates a query",
+        f"passages, {comparison.depth} candidates per query",
     )
+    _show_verdict(console, verdict(comparison))
     _quality(console, comparison)
     _changes(console, comparison)
     _latency(console, comparison)
     for order in comparison.reranked:
-        lost = worst_queries(comparison, order)
-        if lost:
-            _lost(console, order, lost, comparison.measures[0])
+        won = best_queries(comparison, order, count=_LISTED)
+        lost = worst_queries(comparison, order, count=_LISTED)
+        _moved(console, f"Won most by {order.name}", won, comparison.measures[0])
+        _moved(console, f"Lost most by {order.name}", lost, comparison.measures[0])
+    say(console, "Not judged: nobody has said whether it answers; it counts as not relevant.")
+
+
+def _show_verdict(console: Console, found: Verdict) -> None:
+    console.print(plain(found.headline), style="bold")
+    say(console, plain(" ".join(found.reasons)))
 
 
 def _quality(console: Console, comparison: Comparison) -> None:
@@ -60,13 +80,19 @@ def _quality(console: Console, comparison: Comparison) -> None:
     table.add_column("x 100", ratio=1, no_wrap=True, overflow="ellipsis")
     for name in names:
         table.add_column(mean_name(name), justify="right", no_wrap=True)
+    table.add_column("not judged", justify="right", no_wrap=True)
     for order in (comparison.first_stage, *comparison.reranked):
-        table.add_row(plain(order.name), *(f"{100 * order.mean(name):.1f}" for name in names))
+        table.add_row(
+            plain(order.name),
+            *(f"{100 * order.mean(name):.1f}" for name in names),
+            share(not_judged(comparison.collection, order)),
+        )
     console.print(table)
     say(
         console,
         f"The first stage found {100 * comparison.ceiling:.1f}% of what is relevant "
-        f"(R@{comparison.depth}); no order of its candidates shows more.",
+        f"(R@{comparison.depth}); no order of its candidates shows more. Not judged: of the first "
+        f"{FIRST}.",
     )
 
 
@@ -88,7 +114,7 @@ def _changes(console: Console, comparison: Comparison) -> None:
 def _change_table(console: Console, title: str, changes: Mapping[str, Change]) -> None:
     table = wide_table()
     table.add_column(plain(title), ratio=1, no_wrap=True, overflow="ellipsis")
-    for name in ("mean", "better", "worse", "same", "p"):
+    for name in ("mean", "won", "lost", "tied", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, moved in changes.items():
         counts = (moved.better, moved.worse, moved.unchanged)
@@ -102,9 +128,10 @@ def _change_table(console: Console, title: str, changes: Mapping[str, Change]) -
 
 
 def _latency(console: Console, comparison: Comparison) -> None:
+    asked = len(comparison.collection.queries)
     table = wide_table()
-    table.add_column("time a query", ratio=1, no_wrap=True, overflow="ellipsis")
-    for name in ("p50", "p95", "p99", "pairs/s"):
+    table.add_column(f"time, all {asked} queries", ratio=1, no_wrap=True, overflow="ellipsis")
+    for name in ("p50", "p95", "p99", "pairs/s", "cut"):
         table.add_column(name, justify="right", no_wrap=True)
     for order in comparison.reranked:
         latency = order.latency()
@@ -112,13 +139,20 @@ def _latency(console: Console, comparison: Comparison) -> None:
             plain(order.name),
             *(_time(value) for value in (latency.p50, latency.p95, latency.p99)),
             f"{latency.pairs_per_second:.0f}",
+            share(order.cut_share),
         )
     console.print(table)
+    say(
+        console,
+        "p50: half of the queries took no longer. Cut: passages that the model read only in part, "
+        "because they are longer than it reads.",
+    )
 
 
-def _lost(console: Console, order: Order, lost: Sequence[QueryChange], measure: str) -> None:
-    say(console, plain(f"Lost most by {order.name} ({measure} before > after, what stood first):"))
-    for query in lost:
+def _moved(console: Console, title: str, moved: Sequence[QueryChange], measure: str) -> None:
+    if moved:
+        say(console, plain(f"{title} ({measure} before > after, what stood first):"))
+    for query in moved:
         line = plain(f"{query.before:.2f} > {query.after:.2f} {query.query}")
         line.truncate(console.width, overflow="ellipsis")
         console.print(line)
@@ -135,10 +169,14 @@ def _judged(passage: JudgedPassage | None) -> str:
     return f"[{relevance}] {passage.text}"
 
 
-def _show_curve(console: Console, name: str, points: Sequence[DepthPoint], measure: str) -> None:
+def _show_curve(
+    console: Console, name: str, points: Sequence[DepthPoint], comparison: Comparison
+) -> None:
+    measure = comparison.measures[0]
     table = wide_table()
     table.add_column(f"depth: {name}", ratio=1, no_wrap=True, overflow="ellipsis")
-    for column in (f"{mean_name(measure)} x 100", "recall %", "p50"):
+    timed = f"p50 of {timed_queries(comparison)} queries"
+    for column in (f"{mean_name(measure)} x 100", "recall %", timed):
         table.add_column(column, justify="right", no_wrap=True)
     for point in points:
         table.add_row(
