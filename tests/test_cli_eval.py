@@ -69,7 +69,7 @@ def test_tables_show_every_collection_and_scorer_within_80_columns(
     assert captured.err == ""
     assert all(len(line) <= 80 for line in out.splitlines())
     for name in ("one", "two"):
-        assert f"{name}: 3 queries, 4 passages, 100 candidates a query" in out
+        assert f"{name}: 3 queries, 4 passages, 100 candidates per query" in out
     for name in (tiny_model.name, "embedded"):  # a line a collection, and one for the trade-off
         assert len(re.findall(rf"^ ?{name} .* ms", out, re.MULTILINE)) == 3
     assert "The first stage found" in out
@@ -554,16 +554,6 @@ def test_two_models_in_folders_of_one_name_are_told_apart_wherever_they_are_name
         assert re.search(rf"^ ?{name} ", out, re.MULTILINE)
 
 
-def test_models_whose_names_differ_in_a_sign_alone_have_runs_of_their_own(
-    data: Path, tmp_path: Path
-) -> None:
-    models = [save_tiny_cross_encoder(tmp_path / name) for name in ("my model", "my_model")]
-    arguments = ["-m", str(models[0]), "-m", str(models[1]), "--runs", str(tmp_path / "runs")]
-    assert main(["eval", str(data / "one"), *arguments, *FAST]) == 0
-    files = {file.name for file in (tmp_path / "runs").iterdir()}
-    assert files == {"one.bm25.run", "one.my_model.run", "one.my_model-2.run"}
-
-
 def test_passages_that_were_cut_are_counted_also_when_a_run_resumes(
     data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -575,3 +565,27 @@ def test_passages_that_were_cut_are_counted_also_when_a_run_resumes(
         pairs = order["cut"]["of"]
         assert pairs > 0
         assert order["cut"] == {"passages": share * pairs, "of": pairs, "share": share}
+
+
+def test_tables_begin_with_the_answer_and_show_queries_won_and_passages_cut(
+    data: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["eval", str(data), "-m", str(tiny_model), "--max-length", "8", "--curve", *FAST]
+    assert main([*arguments, "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    words = " ".join(out.split())
+    figures = re.compile(r"Reranking takes [\d.]+ m?s")  # the one figure of another run
+    assert figures.sub("", words).startswith(figures.sub("", value["verdict"]["text"]))
+    for collection in value["collections"]:
+        answer = figures.sub("", collection["verdict"]["text"])
+        name = collection["collection"]
+        heading = f"{name}: 3 queries, 4 passages, 200 candidates per query"
+        assert f"{heading} {answer}" in figures.sub("", words)
+    assert len(re.findall(r"mean +won +lost +tied +p *$", out, re.MULTILINE)) == 2
+    assert re.search(r"time, all 3 queries +p50 +p95 +p99 +pairs/s +cut *$", out, re.MULTILINE)
+    assert len(re.findall(rf"^ ?{tiny_model.name} .* 100% *$", out, re.MULTILINE)) == 2
+    assert "p50 of 2 queries" in words
+    assert "Not judged: nobody has said" in words
+    assert "Won most by" in out or "Lost most by" in out

@@ -74,6 +74,19 @@ def test_a_second_run_asks_nothing_and_tells_the_same(
     assert again.asked == 0
 
 
+def test_a_file_of_a_version_that_counted_no_cut_passages_is_read_and_goes_on(
+    tmp_path: Path, run: Callable[..., dict[str, object]]
+) -> None:
+    first = run(Watched())
+    with sqlite3.connect(tmp_path / "scores.db") as database:
+        database.execute("ALTER TABLE answers DROP COLUMN cut")
+    database.close()
+    again = Watched()
+    assert run(again) == first
+    assert again.asked == 0
+    assert run(Watched(), "model b")["run"] == first["run"]
+
+
 def test_answers_of_an_earlier_run_are_counted_and_those_of_this_one_are_not(
     tmp_path: Path,
 ) -> None:

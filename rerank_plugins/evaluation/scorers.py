@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins._bi_encoder import load_bi_encoder
-from rerank_plugins._contract import Scorer, result_of
+from rerank_plugins._contract import Scorer, answer
 from rerank_plugins.evaluation.configurations import machine_identity
 from rerank_plugins.evaluation.timing import ScoreFunction
 from rerank_plugins.results import PairScores
@@ -19,7 +19,7 @@ def scorer_function(scorer: Scorer) -> ScoreFunction:
     """Returns what ``compare`` calls, for any scorer."""
 
     def score(query: str, passages: list[str]) -> PairScores:
-        return result_of(scorer.submit([(query, passage) for passage in passages]))
+        return answer(scorer, [(query, passage) for passage in passages])
 
     return score
 

@@ -30,7 +30,7 @@ _ON: dict[Answer, str] = {
     "yes": "helps on",
     "worse": "makes the order worse on",
     "same": "changes nothing on",
-    "unclear": "shows no difference beyond luck on",
+    "unclear": "makes a difference that may be luck on",
     "unknown": "cannot be judged on",
 }
 
