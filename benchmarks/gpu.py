@@ -20,9 +20,8 @@ from benchmarks.gpu_parts import parts_table
 from benchmarks.gpu_speed import batch_sizes, budgets, bulk, first_scores, one_query
 from benchmarks.gpu_tasks import FULL, TINY, Size, bulk_pairs, few_words
 from benchmarks.gpu_variants import timed, tried
-from benchmarks.ways import Texts, texts
+from benchmarks.ways import Texts, embedded_tokenizer, texts
 from rerank_plugins._model import EMBEDDED_FOLDER
-from rerank_plugins._pairs import PairTokenizer
 
 LATEST = 240
 """Seconds after which no part is begun: time on a GPU is lent."""
@@ -170,7 +169,7 @@ def _exactness(model: Model, data: Texts, size: Size) -> str:
 
 def _variants(model: Model, data: Texts, precision: str, *, compiling: bool) -> str:
     """Other ways to run the model alone, on the batch of one query and on a full one."""
-    tokenizer = PairTokenizer((EMBEDDED_FOLDER / "tokenizer.json").read_text(), max_length=512)
+    tokenizer = embedded_tokenizer()
     stock = model.stock[precision]
     batches = {"10 passages": 10, "100 passages": 100, "360 passages": 360}
     if stock.device.type == "cpu":

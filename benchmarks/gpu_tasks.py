@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.gpu_models import Pairs
-from benchmarks.ways import Texts, unmet
-from rerank_plugins._model import EMBEDDED_FOLDER
-from rerank_plugins._pairs import PairTokenizer
+from benchmarks.ways import Texts, embedded_tokenizer, unmet
 
 PASSAGES = 100
 
@@ -86,7 +84,4 @@ def bulk_pairs(data: Texts, count: int, number: int) -> Pairs:
 
 def mean_tokens(pairs: Pairs) -> float:
     """Tokens a pair, mean, as the embedded model's tokenizer counts them."""
-    tokenizer = (EMBEDDED_FOLDER / "tokenizer.json").read_text(encoding="utf-8")
-    return float(
-        np.mean([len(one) for one in PairTokenizer(tokenizer, max_length=512).encode(pairs)])
-    )
+    return float(np.mean([len(one) for one in embedded_tokenizer().encode(pairs)]))

@@ -10,7 +10,6 @@ from benchmarks.report import where_and_with_what
 from rerank_plugins.evaluation import change
 
 MEASURE = "nDCG@10"
-MAX_LENGTH = 384
 
 Values = Mapping[str, Mapping[str, float]]
 """Way to query id to `MEASURE`; the same ways, in the same order, for every collection."""

@@ -14,9 +14,7 @@ import openvino
 import openvino.opset13
 from numpy.typing import NDArray
 
-from benchmarks.ways import BF16, FP32, INT8, Score, texts, unmet, ways
-from rerank_plugins._model import EMBEDDED_FOLDER
-from rerank_plugins._pairs import PairTokenizer
+from benchmarks.ways import BF16, FP32, INT8, Score, embedded_tokenizer, texts, unmet, ways
 from rerank_plugins.backends._choice import cpu_has_bf16
 from rerank_plugins.backends._signal_stack import signal_stack_kept
 
@@ -99,8 +97,7 @@ def pair_work(lengths: list[int]) -> Work:
 
 
 def _lengths(query: str, passages: list[str]) -> list[int]:
-    tokenizer = (EMBEDDED_FOLDER / "tokenizer.json").read_text(encoding="utf-8")
-    pairs = PairTokenizer(tokenizer, max_length=512).encode([(query, each) for each in passages])
+    pairs = embedded_tokenizer().encode([(query, each) for each in passages])
     return [len(pair) for pair in pairs]
 
 

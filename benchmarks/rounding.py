@@ -23,7 +23,7 @@ import torch
 from sentence_transformers import CrossEncoder
 from torch import nn
 
-from benchmarks.ranking import MAX_LENGTH, MEASURE, Values, say_how, show_rankings
+from benchmarks.ranking import MEASURE, Values, say_how, show_rankings
 from rerank_plugins import CrossEncoderScorer, compile_model
 from rerank_plugins.evaluation import compare, read_collection
 from rerank_plugins.evaluation.comparison import Order
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=100)
     arguments = parser.parse_args()
     with (
-        CrossEncoderScorer(arguments.model, max_length=MAX_LENGTH) as fp32,
+        CrossEncoderScorer(arguments.model) as fp32,
         quantised(arguments.model) as int8,
     ):
         ways = {"fp32": scorer_function(fp32), "bf16": rounded(arguments.model), "int8": int8}
@@ -74,7 +74,7 @@ def _logits(order: Order) -> list[float]:
 
 def rounded(model: Path) -> Score:
     """A cross-encoder that rounds to bf16 wherever a processor with bf16 would store a number."""
-    encoder = CrossEncoder(str(model), device="cpu", local_files_only=True, max_length=MAX_LENGTH)
+    encoder = CrossEncoder(str(model), device="cpu", local_files_only=True)
     assert isinstance(encoder.model, nn.Module)
     for weights in encoder.model.parameters():
         weights.data = _to_bf16(weights.data)
@@ -115,7 +115,7 @@ def quantised(model: Path) -> Iterator[Score]:
         bundle = compile_model(model, Path(folder) / "bundle", precision="int8")
         with (
             patch.object(openvino.Core, "compile_model", without_kernels),
-            CrossEncoderScorer(bundle, max_length=MAX_LENGTH) as scorer,
+            CrossEncoderScorer(bundle) as scorer,
         ):
             scorer.warm_up()
             yield scorer_function(scorer)

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.ranking import MAX_LENGTH, MEASURE, Values, say_how, show_rankings
+from benchmarks.ranking import MEASURE, Values, say_how, show_rankings
 from rerank_plugins.cli.eval.scorers import loaded_scorers
 from rerank_plugins.evaluation import ScoreFunction, compare, configurations, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=100)
     parser.add_argument("--resume", type=Path, help="keeps scores, as `rerank eval` does")
     given = parser.parse_args()
-    asked = configurations([given.model], max_length=MAX_LENGTH)
+    asked = configurations([given.model])
     encoder = TextEncoder(given.bi_encoder)
     with (
         loaded_scorers(asked, given.bi_encoder, encoder) as scorers,

@@ -11,7 +11,9 @@ from sentence_transformers import CrossEncoder
 
 from rerank_plugins import CrossEncoderScorer
 from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins._pairs import PairTokenizer
 from rerank_plugins.backends._choice import cpu_has_bf16
+from rerank_plugins.backends._description import ModelDescription
 from rerank_plugins.backends._half_precision import pays
 from rerank_plugins.demo import load_corpus, load_questions
 
@@ -44,6 +46,12 @@ def texts() -> Texts:
     around = short + short
     long = [" ".join(around[start : start + JOINED]) for start in range(len(short))]
     return Texts([question.query for question in load_questions()], short, long)
+
+
+def embedded_tokenizer() -> PairTokenizer:
+    """The embedded model's tokenizer, which cuts pairs where the model does."""
+    description = ModelDescription.from_folder(EMBEDDED_FOLDER)
+    return PairTokenizer(description.tokenizer, max_length=description.limit)
 
 
 def unmet(passages: Sequence[str], number: int) -> list[str]:

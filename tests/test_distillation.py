@@ -150,7 +150,7 @@ class TestCrossTeacher:
     def test_gives_the_logits_of_the_model_that_was_saved(self, tmp_path: Path) -> None:
         base = save_tiny_encoder(tmp_path / "base")
         student = build_student(base, (0, 1, 0), 3).half().float()
-        save_student(student, load_tokenizer(base), tmp_path / "model")
+        save_student(student, load_tokenizer(base), tmp_path / "model", max_length=64)
         tokenizer = load_tokenizer(base)
         teacher = load_cross_teacher(str(tmp_path / "model"), tokenizer, CPU, "fp32")
         for name, weights in student.state_dict().items():

@@ -1,8 +1,10 @@
 """The model that ships: the same scores in every backend, no torch, and it ranks."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ import torch
 from scipy.stats import spearmanr
 from sentence_transformers import CrossEncoder
 
-from rerank_plugins import CrossEncoderScorer, Reranker
+from rerank_plugins import CrossEncoderScorer, Reranker, UnsupportedOptionError, compile_model
 from rerank_plugins._model import EMBEDDED_FOLDER, read_json
 from rerank_plugins.demo import load_corpus, load_questions
+from rerank_plugins.training import TrainingConfig
 
 QUERY = "how do bees tell each other where flowers are"
 NOISE = [2, 3, 5, 7]
@@ -81,7 +84,7 @@ def test_it_is_the_architecture_of_the_reference_model() -> None:
         "num_hidden_layers": 4,
         "hidden_size": 384,
         "num_attention_heads": 12,
-        "max_position_embeddings": 512,
+        "max_position_embeddings": 384,
     }
     assert shape.items() <= config.items()
     assert config["architectures"] == ["BertForSequenceClassification"]
@@ -112,10 +115,56 @@ def test_it_runs_without_torch_sentence_transformers_or_network(
     assert done.stderr == ""
 
 
-def test_it_reads_512_tokens_and_says_what_it_cut() -> None:
+LONG = [f"{PASSAGES[0]} {text}" for text in (PASSAGES[6], PASSAGES[7] * 3)]
+LEARNT = TrainingConfig.from_toml("docs/recipes/third-version.toml").max_length
+"""Tokens of the longest pairs that the model was trained on."""
+
+
+def test_it_says_what_it_cut() -> None:
     with CrossEncoderScorer("embedded") as scorer:
         ranking = Reranker(scorer).rank(QUERY, PASSAGES)
     assert {ranked.index for ranked in ranking if ranked.truncated} == {6, 7}
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnx", "openvino"])
+def test_it_reads_as_far_as_it_learnt_in_every_backend(backend: str) -> None:
+    assert LEARNT == 384
+    pairs = [(QUERY, passage) for passage in LONG]
+    plain = CrossEncoder(str(EMBEDDED_FOLDER), device="cpu")
+    wanted = CrossEncoder(str(EMBEDDED_FOLDER), device="cpu", max_length=LEARNT).predict(pairs)
+    np.testing.assert_array_equal(plain.predict(pairs), wanted)
+    with CrossEncoderScorer("embedded", backend=backend) as scorer:
+        np.testing.assert_allclose(scorer.score(QUERY, LONG), wanted, atol=1e-5)
+    with (
+        CrossEncoderScorer("embedded", backend=backend, max_length=LEARNT + 1) as scorer,
+        pytest.raises(UnsupportedOptionError, match="reads at most 384 tokens"),
+    ):
+        scorer.warm_up()
+
+
+def test_nobody_can_make_it_read_further_than_it_learnt() -> None:
+    asked = CrossEncoder(str(EMBEDDED_FOLDER), device="cpu", max_length=512)
+    with pytest.raises(RuntimeError, match="size of tensor"):  # no rows for later positions
+        asked.predict([(QUERY, LONG[0])])
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_bundle_of_it_reads_no_further(backend: str, tmp_path: Path) -> None:
+    bundle = compile_model("embedded", tmp_path / "bundle", backend=backend)
+    with CrossEncoderScorer("embedded") as scorer, CrossEncoderScorer(bundle) as compiled:
+        np.testing.assert_allclose(
+            compiled.score(QUERY, LONG), scorer.score(QUERY, LONG), atol=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    "page", ["rerank_plugins/embedded/README.md", "docs/backends.md", "docs/embedded-model.md"]
+)
+def test_the_embedded_models_figures_are_those_of_its_defaults(page: str) -> None:
+    commands = re.findall(r"^(?:rerank eval|python -m benchmarks).*$", Path(page).read_text(), re.M)
+    assert commands
+    for command in commands:
+        assert "--max-length" not in command
 
 
 def test_it_finds_most_answers_of_the_demo_among_all_passages() -> None:

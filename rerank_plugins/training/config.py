@@ -45,7 +45,7 @@ class TrainingConfig:
         siamese_steps: Above 0, one more layer follows that compares what the others read; its
             comparison is fitted to the teacher's cosines in so many steps before training begins.
             See ``rerank_plugins.training.siamese``.
-        max_length: Tokens of a pair in training.
+        max_length: Tokens of a pair in training; the model that is saved reads no more.
         development_share: Share of the passages held out of training, with their questions.
         seed: Decides the split, the views, the negatives, the order and the new weights.
     """

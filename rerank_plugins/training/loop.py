@@ -260,7 +260,7 @@ class _Run:
             self.config.loop.chunk_tokens,
         )
         self.log(development=asdict(figures))
-        save_student(best, self.tokenizer, self.output / "model")
+        save_student(best, self.tokenizer, self.output / "model", max_length=self.config.max_length)
         return figures
 
     def log(self, **entry: object) -> None:

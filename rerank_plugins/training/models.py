@@ -69,6 +69,13 @@ def load_models(config: TrainingConfig, model: Path, device: torch.device) -> Mo
         cross_teacher = load_cross_teacher(
             config.cross_teacher, tokenizer, device, config.loop.precision
         )
+        positions = cross_teacher.config.max_position_embeddings
+        if positions < config.max_length:
+            msg = (
+                f"cross_teacher {config.cross_teacher!r} reads {positions} tokens, and max_length "
+                f"is {config.max_length}; set max_length to {positions} or less"
+            )
+            raise InvalidInputError(msg)
     return Models(base, tokenizer, student, None, cross_teacher)
 
 

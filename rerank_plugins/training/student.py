@@ -26,6 +26,8 @@ from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.onnx_graph import write_onnx_graph
 from rerank_plugins.training.precision import working_copy
 
+_POSITIONS = "bert.embeddings.position_embeddings.weight"
+
 
 def find_base(base: str) -> Path:
     """Returns the folder of a base: a path, or the ``model`` folder of an installed package.
@@ -89,6 +91,8 @@ def start_folder(start: str) -> Path:
 def load_start(student: BertForSequenceClassification, start: str) -> None:
     """Puts the weights of an earlier student, or of the model that ships, into ``student``.
 
+    A saved student has as many positions as it learnt; the later ones stay the base's.
+
     Raises:
         InvalidInputError: There is no such folder, or its model has another shape.
     """
@@ -99,6 +103,9 @@ def load_start(student: BertForSequenceClassification, start: str) -> None:
         raise InvalidInputError(msg)
     weights = {name: values.float() for name, values in load_file(path).items()}
     try:
+        if (learnt := weights.get(_POSITIONS)) is not None:
+            own = student.state_dict()[_POSITIONS]
+            weights[_POSITIONS] = torch.cat([learnt, own[len(learnt) :]])
         student.load_state_dict(weights)
     except RuntimeError as error:
         msg = f"start {start!r} is a model of another shape than base and layers make: {error}"
@@ -236,15 +243,23 @@ def _read(attention: Any, hidden: torch.Tensor, hidden_from: torch.Tensor) -> to
 
 
 def save_student(
-    student: BertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, folder: Path
+    student: BertForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    max_length: int,
 ) -> None:
     """Writes a folder that ``CrossEncoder(folder)`` loads: raw logits, half precision on disk.
 
-    The configuration names float32, so that the weights are widened on loading; half precision is
-    slow and coarse on a CPU. A graph for ONNX Runtime over the same weights lies beside them.
+    Its table of positions ends at ``max_length`` tokens, the longest pair of the training: what
+    the model would make of later positions is noise, so nobody is to read further, whatever a
+    configuration says. The configuration names float32, so that the weights are widened on loading;
+    half precision is slow and coarse on a CPU. A graph for ONNX Runtime over the same weights lies
+    beside them.
     """
     config = copy.deepcopy(student.config)
     config.architectures = [type(student).__name__]
+    config.max_position_embeddings = min(max_length, config.max_position_embeddings)
     config.dtype = "float32"
     config.sentence_transformers = {
         "activation_fn": "torch.nn.modules.linear.Identity",
@@ -258,6 +273,7 @@ def save_student(
     weights = {
         name: values.half().cpu().contiguous() for name, values in student.state_dict().items()
     }
+    weights[_POSITIONS] = weights[_POSITIONS][: config.max_position_embeddings]
     save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
     if config.hidden_act == "gelu":  # what the graph can express; torch runs the others
         write_onnx_graph(partial)
