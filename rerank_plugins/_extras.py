@@ -1,9 +1,9 @@
 """Optional dependencies: one uniform error with the command that installs them."""
 
-import importlib
 from types import ModuleType
 
 from rerank_plugins._commands import install_command
+from rerank_plugins._imports import imported
 from rerank_plugins.errors import MissingExtraError
 
 
@@ -17,7 +17,7 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     """
     top_level = module.partition(".")[0]
     try:
-        return importlib.import_module(module)
+        return imported(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != top_level:
             raise  # it is installed, and what it imports is broken: that error says more

@@ -3,13 +3,14 @@
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from rerank_plugins._commands import command
+from rerank_plugins._model_files import CODE, TEXTS, WEIGHTS, Files, files_now
 from rerank_plugins._validation import described
 from rerank_plugins.errors import (
     HubUnreachableError,
@@ -27,12 +28,6 @@ EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 MANIFEST_FILE = "manifest.json"
 
-Files: TypeAlias = tuple[tuple[str, int, int], ...]
-"""Each file's name, its bytes, and when it was last written, in nanoseconds."""
-
-_LOADED = {*".json .txt .model .jinja .py .safetensors .onnx .xml .bin".split()}
-
-_SMALL_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
 _WITHOUT_NETWORK = (
     "Without a network, use model='embedded' (the model that ships with this package) or a "
     "local directory with a saved cross-encoder."
@@ -102,9 +97,7 @@ def files_of(model: str) -> Files:
         return ()
     folder = Path(model).expanduser()
     with suppress(OSError):
-        paths = [path for path in folder.rglob("*") if path.suffix in _LOADED]
-        found = [(str(path.relative_to(folder)), path.stat()) for path in paths]
-        return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found))
+        return files_now(folder)
     return ()  # said when it is loaded
 
 
@@ -156,10 +149,10 @@ def _located(settings: ModelSettings) -> Path:
             "'cross-encoder/ms-marco-MiniLM-L4-v2'."
         )
         raise ModelNotFoundError(message)
-    snapshot = _download(settings, _SMALL_FILES)
+    snapshot = _download(settings, TEXTS)
     _inspect(snapshot, settings, weights_listed=False)
-    patterns = [*_SMALL_FILES, "*.safetensors", *(["*.py"] if settings.trust_remote_code else [])]
-    snapshot = _download(settings, patterns)
+    code = CODE if settings.trust_remote_code else ()
+    snapshot = _download(settings, (*TEXTS, *WEIGHTS, *code))
     _inspect(snapshot, settings)
     return snapshot
 
@@ -184,7 +177,7 @@ def _looks_like_a_path(model: str) -> bool:
     return model.startswith((".", "/", "~", "\\")) or "\\" in model or model.count("/") > 1
 
 
-def _download(settings: ModelSettings, patterns: list[str]) -> Path:
+def _download(settings: ModelSettings, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -209,7 +202,7 @@ def _download(settings: ModelSettings, patterns: list[str]) -> Path:
                 cache_dir=settings.cache_folder,
                 local_files_only=settings.local_files_only,
                 token=(token or "").strip() or None,  # a variable may be set, and blank
-                allow_patterns=patterns,
+                allow_patterns=list(patterns),
             )
         )
     except GatedRepoError as error:

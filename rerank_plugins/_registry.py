@@ -9,7 +9,8 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from rerank_plugins._engine import Engine
-from rerank_plugins._model import Files, ModelSettings, files_of, located_now
+from rerank_plugins._model import ModelSettings, files_of, located_now
+from rerank_plugins._model_files import Files
 from rerank_plugins.backends import PairOptions, load
 from rerank_plugins.errors import ForkedProcessError
 from rerank_plugins.results import PairScores

@@ -15,6 +15,7 @@ from rerank_plugins._model import (
     locate,
     read_json,
 )
+from rerank_plugins._model_files import model_digest
 from rerank_plugins._validation import (
     check_choice,
     check_flag,
@@ -24,7 +25,7 @@ from rerank_plugins._validation import (
     check_token,
     make_folder,
 )
-from rerank_plugins.backends._bundle import FORMAT, model_digest
+from rerank_plugins.backends._bundle import FORMAT
 from rerank_plugins.backends._choice import check_installed, choose
 from rerank_plugins.errors import InvalidInputError, RerankError, UnsupportedOptionError
 

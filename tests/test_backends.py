@@ -30,7 +30,7 @@ from tests.tiny_models import (
     SPECIAL,
     WORDS,
     fixed_seed,
-    save_as_the_library_does,
+    save_tiny_chat_model,
     save_tiny_cross_encoder,
     tiny_tokenizer,
 )
@@ -126,39 +126,7 @@ def test_a_roberta_reads_two_positions_less_than_it_has(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A chat model that answers yes or no, saved as a CrossEncoder."""
-    folder = tmp_path_factory.mktemp("chat")
-    vocabulary = ["<pad>", "<unk>", "yes", "no", "query", "document", *WORDS]
-    tokenizer = Tokenizer(
-        models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="<unk>")
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        unk_token="<unk>",
-        padding_side="left",
-        model_max_length=128,
-    )
-    fast.chat_template = (
-        "{% for message in messages %}{{ message.role }} {{ message.content }} {% endfor %}"
-    )
-    fast.save_pretrained(folder)
-    with fixed_seed():
-        config = Qwen2Config(
-            vocab_size=len(vocabulary),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            max_position_embeddings=128,
-            pad_token_id=0,
-        )
-        Qwen2ForCausalLM(config).save_pretrained(folder)
-    saved = tmp_path_factory.mktemp("chat-cross-encoder")
-    save_as_the_library_does(CrossEncoder(str(folder), device="cpu"), saved)
-    return saved
+    return save_tiny_chat_model(tmp_path_factory.mktemp("chat"))
 
 
 def test_a_chat_model_saved_as_a_cross_encoder_scores_as_predict_does(chat_model: Path) -> None:

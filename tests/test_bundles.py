@@ -24,7 +24,10 @@ from rerank_plugins import (
     UnsupportedOptionError,
     compile_model,
 )
+from rerank_plugins._digests import text_digest
+from rerank_plugins._model_files import model_digest
 from rerank_plugins.backends import _cache
+from rerank_plugins.backends._compilation import versions_for
 from rerank_plugins.demo import load_corpus, load_questions
 from tests.tiny_models import edit_json, save_tiny_cross_encoder
 
@@ -139,6 +142,7 @@ def test_a_changed_file_is_refused_by_its_name(copy: Path, file: str) -> None:
     ("change", "told"),
     [
         ({"format": "rerank-plugins bundle 99"}, "bundle 99"),
+        ({"format": "rerank-plugins bundle 1"}, "bundle 1'.*rerank compile MODEL --output"),
         ({"settings": {}}, "not complete"),
         ({"sha256": {"../model.xml": "0"}}, "no file"),
         ({"sha256": None}, "not complete"),
@@ -328,10 +332,22 @@ def test_a_damaged_cache_entry_and_what_a_killed_process_left_are_replaced(
     assert bundles(cache) == [entry]
 
 
-def test_bf16_and_fp32_share_a_graph_and_changed_weights_do_not(tmp_path: Path) -> None:
-    from rerank_plugins.backends._bundle import model_digest
-    from tests.tiny_models import save_tiny_cross_encoder
+def test_a_graph_in_the_cache_that_an_older_version_made_is_made_anew(
+    tiny_model: Path, wanted: np.ndarray, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Older versions let models with random weights in."""
+    random = save_tiny_cross_encoder(tmp_path_factory.mktemp("random"), spread=2.0)
+    versions = versions_for("openvino", "fp32", shipped=False)
+    older = ["rerank-plugins bundle 1", "graphs 2", model_digest(tiny_model), "openvino", "fp32"]
+    key = text_digest([*older, *(f"{name} {version}" for name, version in versions.items())])[:32]
+    compile_model(random, cache / key)
+    edit_json(cache / key / "manifest.json", format="rerank-plugins bundle 1")
+    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+    assert len(bundles(cache)) == 2
 
+
+def test_bf16_and_fp32_share_a_graph_and_changed_weights_do_not(tmp_path: Path) -> None:
     first = save_tiny_cross_encoder(tmp_path / "first")
     second = save_tiny_cross_encoder(tmp_path / "second", spread=2.0)
     assert model_digest(first) != model_digest(second)

@@ -1,6 +1,7 @@
 """Tiny real models built in memory, saved as real checkpoints: no download, seconds to make."""
 
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from transformers import (
     CamembertConfig,
     CamembertForSequenceClassification,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
     RobertaConfig,
     RobertaForSequenceClassification,
     XLMRobertaConfig,
@@ -122,6 +125,42 @@ class OwnForSequenceClassification(BertForSequenceClassification):
         output.logits = output.logits + {added}
         return output
 """
+
+
+def save_tiny_chat_model(folder: Path) -> Path:
+    """A chat model that answers yes or no, saved as a CrossEncoder."""
+    vocabulary = ["<pad>", "<unk>", "yes", "no", "query", "document", *WORDS]
+    tokenizer = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="<unk>")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        padding_side="left",
+        model_max_length=128,
+    )
+    fast.chat_template = (
+        "{% for message in messages %}{{ message.role }} {{ message.content }} {% endfor %}"
+    )
+    with fixed_seed():
+        config = Qwen2Config(
+            vocab_size=len(vocabulary),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=128,
+            pad_token_id=0,
+        )
+        model = Qwen2ForCausalLM(config)
+    with tempfile.TemporaryDirectory() as plain:
+        fast.save_pretrained(plain)
+        model.save_pretrained(plain)
+        save_as_the_library_does(CrossEncoder(plain, device="cpu"), folder)
+    return folder
 
 
 def save_tiny_encoder(folder: Path) -> Path:

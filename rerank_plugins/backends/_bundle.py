@@ -1,19 +1,19 @@
 """A bundle: a folder with a graph, its tokenizer, and a manifest that says all about them."""
 
-import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rerank_plugins._commands import command
+from rerank_plugins._digests import file_digest
 from rerank_plugins._model import MANIFEST_FILE
 from rerank_plugins.backends._description import ModelDescription
 from rerank_plugins.errors import BundleError
 
-FORMAT = "rerank-plugins bundle 1"
+FORMAT = "rerank-plugins bundle 2"
 """Changes when a bundle of before can no longer be read or would score differently."""
 
 _TOKENIZER = "tokenizer.json"
@@ -107,26 +107,6 @@ def runs_in(folder: Path) -> tuple[str, str]:
     """
     content = _read_manifest(folder)
     return str(content.get("backend")), str(content.get("precision"))
-
-
-def file_digest(file: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def model_digest(folder: Path) -> str:
-    """One sha256 over names and contents of all that a model is made of."""
-    patterns = ("*.json", "*.safetensors", "*.txt", "*.model", "model.onnx")
-    files = {file for pattern in patterns for file in folder.rglob(pattern) if file.is_file()}
-    return text_digest(
-        f"{file.relative_to(folder).as_posix()} {file_digest(file)}" for file in sorted(files)
-    )
-
-
-def text_digest(lines: Iterable[str]) -> str:
-    """The sha256 of lines of text, in hexadecimal."""
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

@@ -12,20 +12,16 @@ from pathlib import Path
 from filelock import FileLock
 from platformdirs import user_cache_path
 
+from rerank_plugins._digests import text_digest
 from rerank_plugins._model import MANIFEST_FILE, ModelSettings
-from rerank_plugins.backends._bundle import (
-    FORMAT,
-    Manifest,
-    model_digest,
-    read_bundle,
-    text_digest,
-)
+from rerank_plugins._model_files import model_digest
+from rerank_plugins.backends._bundle import FORMAT, Manifest, read_bundle
 from rerank_plugins.backends._choice import NoGraphError
 from rerank_plugins.backends._compilation import compile_into, versions_for
 from rerank_plugins.errors import BundleError, RerankError
 from rerank_plugins.results import Plan
 
-_GRAPHS = "graphs 2"
+_GRAPHS = "graphs 3"
 """Changes whenever this package writes another graph for the same model."""
 
 _UNUSED_SECONDS = 60 * 24 * 3600

@@ -217,6 +217,5 @@ def _has_accelerator() -> bool:
         return False
     if sys.platform == "linux" and not any(Path(node).exists() for node in _ACCELERATOR_NODES):
         return False
-    from sentence_transformers.util import get_device_name
-
-    return str(get_device_name()) != "cpu"
+    util = require(f"{_LIBRARY}.util", extra="sentence-transformers", purpose="Finding a device")
+    return str(util.get_device_name()) != "cpu"

@@ -7,9 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from rerank_plugins._digests import text_digest
 from rerank_plugins._extras import require
 from rerank_plugins._model import EMBEDDED, ModelSettings, read_json
-from rerank_plugins.backends._bundle import Manifest, text_digest, write_bundle
+from rerank_plugins.backends._bundle import Manifest, write_bundle
 from rerank_plugins.backends._description import ModelDescription
 
 _RUNTIMES = {"onnx": ("onnxruntime",), "openvino": ("openvino",)}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rerank_plugins._extras import require
 from rerank_plugins._model import ModelSettings
+from rerank_plugins._turn import in_turn
 from rerank_plugins.backends._description import INPUTS, ModelDescription
 from rerank_plugins.errors import ModelError, NotACrossEncoderError, UnsupportedOptionError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
+@in_turn
 def load_cross_encoder(
     settings: ModelSettings, folder: Path, *, device: str | None, precision: str
 ) -> "CrossEncoder":

@@ -11,6 +11,7 @@ import torch
 
 from rerank_plugins._extras import require
 from rerank_plugins._model import ModelSettings
+from rerank_plugins._turn import in_turn
 from rerank_plugins.backends._choice import NoGraphError
 from rerank_plugins.backends._cross_encoder import describe, load_cross_encoder, takes_token_ids
 from rerank_plugins.backends._description import ModelDescription
@@ -19,6 +20,7 @@ from rerank_plugins.backends.first_token import FirstTokenLogits, reads_first_to
 _OPSET = 20  # the first with Gelu
 
 
+@in_turn
 def onnx_graph(settings: ModelSettings, folder: Path, file: Path) -> ModelDescription:
     """Writes an ONNX graph with its weights beside it, from the model's inputs to `logits`.
 
@@ -45,6 +47,7 @@ def onnx_graph(settings: ModelSettings, folder: Path, file: Path) -> ModelDescri
     return description
 
 
+@in_turn
 def openvino_model(settings: ModelSettings, folder: Path) -> tuple[Any, ModelDescription]:
     """An OpenVINO model from the model's inputs to logits.
 
@@ -91,13 +94,11 @@ def _as_no_graph(model: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the exporters' remarks on their own code, and on packages not needed, to themselves."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+    """Keeps the exporters' remarks on their own code, and on packages not needed, to themselves.
+
+    The logger gets its level back when the turn ends.
+    """
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
+        warnings.simplefilter("ignore")
+        yield

@@ -6,8 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rerank_plugins._extras import require
 from rerank_plugins._pairs import PairTokenizer, pad
+from rerank_plugins._turn import in_turn
 from rerank_plugins.backends._description import ModelDescription
 from rerank_plugins.backends._signal_stack import signal_stack_kept
 from rerank_plugins.demo import load_corpus, load_questions
@@ -51,6 +55,11 @@ def quantize(model: Any, description: ModelDescription, pairs: Sequence[tuple[st
     for encoding in tokenizer.encode(pairs):
         tokens = pad([encoding], description.pad_id)
         inputs.append({name: getattr(tokens, name) for name in description.inputs})
+    return _quantized(nncf, model, inputs)
+
+
+@in_turn
+def _quantized(nncf: Any, model: Any, inputs: list[dict[str, NDArray[np.int64]]]) -> Any:
     with _quiet(), signal_stack_kept():
         return nncf.quantize(
             model,
@@ -96,17 +105,14 @@ def _has_weights(node: Any) -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps nncf's report and its progress bars, which it draws with rich, off the terminal."""
+    """Keeps nncf's report and its progress bars, which it draws with rich, off the terminal.
+
+    Logger and console are as before when the turn ends.
+    """
     import rich
 
-    logger, console = logging.getLogger("nncf"), rich.get_console()
-    level, quiet = logger.level, console.quiet
-    logger.setLevel(logging.ERROR)
-    console.quiet = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-        console.quiet = quiet
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    rich.get_console().quiet = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins._imports import imported
 from rerank_plugins._pairs import Tokens
 from rerank_plugins.backends import Backend
 from rerank_plugins.backends._description import INPUTS
@@ -34,8 +36,7 @@ class OnnxForward:
     """
 
     def __init__(self, graph: Path, inputs: Sequence[str] = INPUTS) -> None:
-        import onnxruntime
-
+        onnxruntime: Any = imported("onnxruntime")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: what it could not fuse is not the user's
         self.threads = thread_limit()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rerank_plugins._labels import column_logits, column_of
 from rerank_plugins._model import ModelSettings
 from rerank_plugins._pairs import Tokens
+from rerank_plugins._turn import in_turn
 from rerank_plugins.backends import Backend, PairOptions, Prepared
 from rerank_plugins.backends._cross_encoder import (
     DTYPES,
@@ -35,6 +36,7 @@ _ACCELERATOR_BATCH_TOKENS = 32768
 _log = logging.getLogger(__name__)
 
 
+@in_turn
 def load_torch(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
     """A `CrossEncoder` behind the backend protocol.
 

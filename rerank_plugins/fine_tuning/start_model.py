@@ -9,7 +9,8 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from rerank_plugins._bi_encoder import load_bi_encoder
 from rerank_plugins._model import ModelSettings, locate
-from rerank_plugins.backends._bundle import model_digest
+from rerank_plugins._model_files import model_digest
+from rerank_plugins._turn import in_turn
 from rerank_plugins.errors import InvalidInputError, LabelRequiredError
 from rerank_plugins.fine_tuning.options import FineTuningOptions
 from rerank_plugins.scorer import CrossEncoderScorer
@@ -47,14 +48,20 @@ def starting_scorer(options: FineTuningOptions) -> CrossEncoderScorer:
 
 def load_for_training(options: FineTuningOptions) -> tuple[CrossEncoder, int | None]:
     """Returns the model in fp32, cutting pairs at the training's length, and its own length."""
-    model = CrossEncoder(
-        str(_folder_of(options)),
-        local_files_only=True,
-        model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-    )
+    model = _load(_folder_of(options))
     own_length = model.max_seq_length
     model.max_seq_length = options.max_length or min(_MAX_LENGTH, own_length or _MAX_LENGTH)
     return model, own_length
+
+
+@in_turn
+def _load(folder: Path) -> CrossEncoder:
+    model: CrossEncoder = CrossEncoder(
+        str(folder),
+        local_files_only=True,
+        model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+    )
+    return model
 
 
 def weights_digest(options: FineTuningOptions) -> str:

@@ -23,6 +23,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from rerank_plugins._blend import blend_in
 from rerank_plugins._model import read_json
+from rerank_plugins._turn import in_turn
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning.measuring import DEVELOPMENT_METRIC
 from rerank_plugins.fine_tuning.mining import TrainingRow
@@ -180,6 +181,7 @@ def _had_stopped(checkpoint: Path) -> bool:
     return bool(callbacks["TrainerControl"]["args"]["should_training_stop"])
 
 
+@in_turn
 def _load(model: CrossEncoder, checkpoint: Path) -> None:
     """Puts a checkpoint's weights into the model."""
     if not (checkpoint / "model.safetensors").is_file():

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rerank_plugins.backends._bundle import file_digest, text_digest
+from rerank_plugins._digests import file_digest, text_digest
+from rerank_plugins._model_files import TEXTS
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.checks import check_kinds, require
 from rerank_plugins.training.pairs import source_digest
@@ -208,8 +209,10 @@ def _model_digest(folder: Path) -> str:
     Not of all that lies deeper, which may be what a run writes. A folder that is not there is
     found out later.
     """
-    patterns = ("model*.safetensors", "pytorch_model*.bin", "*.json", "*.txt", "[0-9]_*/*")
-    files = sorted(file for pattern in patterns for file in folder.glob(pattern) if file.is_file())
+    patterns = (*TEXTS, "model*.safetensors", "pytorch_model*.bin", "[0-9]_*/*")
+    files = sorted(
+        {file for pattern in patterns for file in folder.glob(pattern) if file.is_file()}
+    )
     return text_digest(
         f"{file.relative_to(folder).as_posix()} {file_digest(file)}" for file in files
     )
