@@ -1,11 +1,15 @@
 """`rerank demo`: what it says is what was measured, and it fits a terminal and a pipe."""
 
 import re
+import sys
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.cli import main
+from rerank_plugins.cli.demo_tables import show_answers
 from rerank_plugins.cli.two_stages import Answer, TwoStages, summarize
 from rerank_plugins.demo import load_corpus, load_questions
 
@@ -46,6 +50,62 @@ def test_the_tables_show_what_was_measured(
     assert all(len(line) <= 80 for line in tables.splitlines())
     assert len(commands.split("\n  ")) == 4  # one line each, however long, so they can be copied
     assert "\x1b" not in out  # not a terminal
+
+
+def test_titles_can_be_read_at_80_columns_and_the_headings_stand_at_the_end_too(
+    answers: list[Answer],
+) -> None:
+    lines = shown(answers, width=80)
+    assert all(len(line) <= 80 for line in lines)
+    titles = {passage.title for passage in load_corpus()}
+    shortened = []
+    for answer, places, pair in zip(answers, lines[3::2], lines[4::2], strict=False):
+        assert places[9:] == answer.question.query
+        before, after = pair[9:43].rstrip(), pair[45:]
+        for found, candidates in ((before, answer.search.before), (after, answer.search.after)):
+            title = candidates[0].passage.title
+            assert title in titles
+            assert found[2:] == title or (len(found) >= 33 and title.startswith(found[2:-1]))
+            shortened.append(found[2:] != title)
+    assert sum(shortened) < len(shortened) / 3
+    headings = [line.rstrip() for line in lines[1:3]]
+    assert headings == [f"{'place':9}question", f"{'':9}{'BM25':36}reranked"]
+    assert [line.rstrip() for line in lines[-4:-2]] == headings
+    assert lines[-2].startswith("✓ the right passage, ✗ another")
+
+
+def test_a_wide_terminal_has_whole_titles(answers: list[Answer]) -> None:
+    assert not any("…" in line for line in shown(answers, width=160))
+
+
+def shown(answers: list[Answer], *, width: int) -> list[str]:
+    console = Console(file=StringIO(), width=width)
+    show_answers(console, answers)
+    file = console.file
+    assert isinstance(file, StringIO)
+    return file.getvalue().split("\n")[:-1]
+
+
+class Screen(StringIO):
+    """A standard error that somebody sits in front of."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_whoever_waits_sees_how_far_it_is_and_a_pipe_does_not(
+    answers: list[Answer], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {answer.question.query: answer.search for answer in answers}
+    monkeypatch.setattr(TwoStages, "search", lambda _, query: found[query])  # not all again
+    assert main(["demo"]) == 0
+    assert capsys.readouterr().err == ""
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert main(["demo"]) == 0
+    for said in ("Load:   0%", "Search:   0%", f"0/{len(answers)}"):
+        assert said in screen.getvalue()
+    assert "Search" not in capsys.readouterr().out
 
 
 def test_a_question_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from rerank_plugins.cli.demo_tables import (
     show_summary,
     suggest,
 )
+from rerank_plugins.cli.progress import progress
 from rerank_plugins.cli.two_stages import DEPTH, Answer, TwoStages, summarize
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.reranker import Reranker
@@ -47,7 +48,9 @@ def run_demo(console: Console, scorer: Scorer, *, query: str | None = None) -> N
     )
     start = time.perf_counter()
     with Reranker(scorer) as reranker:
-        reranker.warm_up()
+        with progress(1, "model", "Load") as advance:
+            reranker.warm_up()
+            advance(1)
         loaded = time.perf_counter() - start
         stages = TwoStages(passages, reranker)
         if query is None:
@@ -72,7 +75,11 @@ def _next_commands(model: str, *, asked: bool) -> list[str]:
 
 
 def _all_questions(console: Console, stages: TwoStages) -> None:
-    answers = [Answer(question, stages.search(question.query)) for question in load_questions()]
+    questions, answers = load_questions(), []
+    with progress(len(questions), "question", "Search") as advance:
+        for question in questions:
+            answers.append(Answer(question, stages.search(question.query)))
+            advance(1)
     show_answers(console, answers)
     show_summary(console, summarize(answers))
 

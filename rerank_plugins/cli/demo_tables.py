@@ -1,4 +1,4 @@
-"""What the demo shows: rich tables that fit 80 columns and stay plain in a pipe."""
+"""What the demo shows: lists and tables that fit 80 columns and stay plain in a pipe."""
 
 from collections.abc import Sequence
 
@@ -9,22 +9,40 @@ from rerank_plugins.cli.output import one_line
 from rerank_plugins.cli.tables import plain, wide_table
 from rerank_plugins.cli.two_stages import Answer, Candidate, Search, Summary
 
+_PLACES = 9
+"""Columns for "10 →  1" and the room behind it."""
+
 
 def show_answers(console: Console, answers: Sequence[Answer]) -> None:
-    """Prints a line a question: the right passage's place and the first title, before and after."""
-    table = wide_table()
-    table.add_column("question", ratio=13, no_wrap=True, overflow="ellipsis")
-    table.add_column("place", justify="right", no_wrap=True, min_width=7)
-    table.add_column("first by BM25", ratio=9, no_wrap=True, overflow="ellipsis")
-    table.add_column("first after reranking", ratio=9, no_wrap=True, overflow="ellipsis")
+    """Prints two lines per question: the right passage's places, and what each stage has first.
+
+    The headings stand below too, where they are read when the list is longer than the screen.
+    """
+    console.print()
+    _show_headings(console)
     for answer in answers:
-        table.add_row(
-            plain(answer.question.query),
-            _move(console, answer.place_before, answer.place_after),
-            _title(console, answer, answer.search.before),
-            _title(console, answer, answer.search.after),
-        )
-    console.print(table)
+        places = _move(console, answer.place_before, answer.place_after)
+        titles = [_title(console, answer, a) for a in (answer.search.before, answer.search.after)]
+        _show_pair(console, places, plain(answer.question.query), *titles)
+    _show_headings(console)
+    right, wrong = _signs(console)
+    say(console, f"{right} the right passage, {wrong} another. place: of the right passage.\n")
+
+
+def _show_headings(console: Console) -> None:
+    headings = (Text(text, "bold") for text in ("place", "question", "BM25", "reranked"))
+    _show_pair(console, *headings)
+
+
+def _show_pair(console: Console, place: Text, question: Text, before: Text, after: Text) -> None:
+    """The place and the question, and below the question two titles side by side."""
+    half = (console.width - _PLACES - 2) // 2
+    place.truncate(_PLACES, pad=True)
+    question.truncate(console.width - _PLACES, overflow="ellipsis")
+    before.truncate(half, overflow="ellipsis", pad=True)
+    after.truncate(half, overflow="ellipsis")
+    say(console, Text.assemble(place, question))
+    say(console, Text.assemble(" " * _PLACES, before, "  ", after))
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -63,9 +81,9 @@ def show_search(console: Console, search: Search, top: int) -> None:
     table = wide_table()
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("BM25", justify="right", no_wrap=True)
-    table.add_column("before", ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column("before", ratio=1)
     table.add_column("reranked", justify="right", no_wrap=True)
-    table.add_column("after", ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column("after", ratio=1)
     table.add_column("was", justify="right", no_wrap=True)
     pairs = zip(search.before[:top], search.after[:top], strict=True)
     for place, (before, after) in enumerate(pairs, start=1):
@@ -108,11 +126,12 @@ def _title(console: Console, answer: Answer, candidates: list[Candidate]) -> Tex
         return Text("- nothing found", style="red")
     passage = candidates[0].passage
     right = passage.id == answer.question.answer
-    signs = "✓✗" if _has_unicode(console) else "+x"
-    return Text(
-        f"{signs[0] if right else signs[1]} {one_line(passage.title)}",
-        style="green" if right else "red",
-    )
+    sign = _signs(console)[0 if right else 1]
+    return Text(f"{sign} {one_line(passage.title)}", style="green" if right else "red")
+
+
+def _signs(console: Console) -> tuple[str, str]:
+    return ("✓", "✗") if _has_unicode(console) else ("+", "x")
 
 
 def _has_unicode(console: Console) -> bool:
