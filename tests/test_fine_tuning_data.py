@@ -2,16 +2,24 @@
 
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import Dataset
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import mine_hard_negatives
 
 from rerank_plugins._bm25 import Bm25Search
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning import LabelledQuestion, TrainingData, read_training_data
-from rerank_plugins.fine_tuning.mining import Bm25Encoder, TrainingRow, mine_rows
+from rerank_plugins.fine_tuning.mining import (
+    Bm25Encoder,
+    TrainingRow,
+    mine_rows,
+    near_passages,
+)
 from rerank_plugins.fine_tuning.split import split_questions
 from tests.domain import domain_rows, write_pairs
 
@@ -246,6 +254,48 @@ class TestMining:
         assert len(rows) == 30
         assert rows != mined(data)
         assert all(row.answer not in row.negatives for row in rows)
+
+    def test_what_is_said_while_negatives_are_mined_is_heard_and_no_bar_is_drawn(
+        self, data: TrainingData, headless_model: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        encoder = SentenceTransformer(str(headless_model), device="cpu", local_files_only=True)
+        capfd.readouterr()
+
+        def says(text: str) -> None:
+            sys.stderr.write(text)
+
+        handle = encoder[0].register_forward_pre_hook(lambda *_: says("hot!\n"))
+        mined(data, bi_encoder=encoder)
+        handle.remove()
+        said = capfd.readouterr()
+        assert said.out == ""
+        assert set(said.err.splitlines()) == {"hot!"}
+
+    def test_mining_shows_its_bars_where_they_are_wanted(
+        self, data: TrainingData, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        options = {"negatives": 3, "bi_encoder": None, "seed": 1}
+        mine_rows(data.questions, data.passages, progress=True, **options)  # type: ignore[arg-type]
+        assert "mining negatives" in capfd.readouterr().err
+
+    def test_negatives_are_those_of_the_librarys_own_miner(
+        self, data: TrainingData, headless_model: Path
+    ) -> None:
+        encoder = SentenceTransformer(str(headless_model), device="cpu", local_files_only=True)
+        found = near_passages(data.questions, data.passages, encoder, 2, False, 0.05)
+        pairs = [(q.query, answer) for q in data.questions for answer in q.answers]
+        wanted = mine_hard_negatives(
+            Dataset.from_dict({"query": [q for q, _ in pairs], "answer": [a for _, a in pairs]}),
+            encoder,
+            corpus=data.passages,
+            num_negatives=8,
+            relative_margin=0.05,
+            output_format="labeled-list",
+            verbose=False,
+        )
+        assert len(wanted) > 5
+        for row in wanted:
+            assert found[row["query"]] == row["answer"][1:]
 
     def test_a_single_passage_leaves_nothing_to_learn(self, tmp_path: Path) -> None:
         assert mined(read(tmp_path, {"query": "q", "positive": "only this"})) == []

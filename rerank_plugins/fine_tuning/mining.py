@@ -1,21 +1,20 @@
-"""Negatives: sentence-transformers' `mine_hard_negatives`, over BM25 and over a bi-encoder."""
+"""Negatives: wrong passages near a question, by BM25 and by a bi-encoder."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.util import mine_hard_negatives
+from tqdm import tqdm
 
 from rerank_plugins._bm25 import Bm25Search
-from rerank_plugins.fine_tuning.bars import mining_bars
 from rerank_plugins.fine_tuning.data import LabelledQuestion, text_key
 
 _QUERIES_AT_ONCE = 256
@@ -35,7 +34,7 @@ class TrainingRow:
 
 
 class Bm25Encoder:
-    """BM25 over word stems behind the methods that `mine_hard_negatives` asks of a bi-encoder.
+    """BM25 over word stems behind the methods of a bi-encoder that mining calls.
 
     The "vector" of a text is its position; the similarity of two is looked up.
     """
@@ -93,22 +92,20 @@ def mine_rows(
         negatives: How many beside an answer; fewer where there are no more.
         bi_encoder: Finds candidates beside BM25.
         seed: Decides what is drawn.
-        progress: Let sentence-transformers show its bars on standard error.
+        progress: Show bars on standard error.
     """
     short = [question for question in questions if len(question.negatives) < negatives]
-    pools = [_candidates(short, passages, Bm25Encoder(), negatives, progress)] if short else []
+    pools = [near_passages(short, passages, Bm25Encoder(), negatives, progress)] if short else []
     if short and bi_encoder is not None:
         pools.append(
-            _candidates(short, passages, bi_encoder, negatives, progress, relative_margin=_MARGIN)
+            near_passages(short, passages, bi_encoder, negatives, progress, relative_margin=_MARGIN)
         )
     rng = random.Random(seed)
     rows = []
     for question in questions:
         for answer in question.answers:
             own = list(question.negatives)
-            found = {
-                text: None for pool in pools for text in pool.get((question.query, answer), ())
-            }
+            found = {text: None for pool in pools for text in pool.get(question.query, ())}
             found = {text: None for text in found if not _copies(text, question.answers)}
             fresh = [text for text in found if text not in own]
             drawn = rng.sample(fresh, min(len(fresh), max(0, negatives - len(own))))
@@ -117,31 +114,59 @@ def mine_rows(
     return rows
 
 
-def _candidates(
+def near_passages(
     questions: Sequence[LabelledQuestion],
     passages: Sequence[str],
     encoder: Any,
     negatives: int,
     progress: bool,
     relative_margin: float | None = None,
-) -> dict[tuple[str, str], list[str]]:
-    """The best wrong passages of each question and answer, best first."""
-    pairs = [(question.query, answer) for question in questions for answer in question.answers]
-    dataset = Dataset.from_dict(
-        {"query": [query for query, _ in pairs], "answer": [answer for _, answer in pairs]}
-    )
-    with mining_bars(progress):
-        mined = mine_hard_negatives(
-            dataset,
-            encoder,
-            corpus=list(passages),
-            num_negatives=_CANDIDATES * negatives,
-            output_format="labeled-list",
-            faiss_batch_size=_QUERIES_AT_ONCE,
-            verbose=False,
-            relative_margin=relative_margin,
-        )
-    return {(row["query"], row["answer"][0]): row["answer"][1:] for row in mined}
+) -> dict[str, list[str]]:
+    """Returns the best wrong passages of each question, best first.
+
+    They are those that sentence-transformers' `mine_hard_negatives` finds, which draws bars that
+    nothing turns off.
+
+    Args:
+        questions: n questions, one at least.
+        passages: Where to look; answers are looked at too.
+        encoder: A bi-encoder, or something with its methods.
+        negatives: How many are drawn from them later; several times as many are returned.
+        progress: Show bars on standard error.
+        relative_margin: Leaves out what is nearer than this share below the least similar answer.
+    """
+    answers = [answer for question in questions for answer in question.answers]
+    corpus = list(dict.fromkeys([*passages, *answers]))
+    place_of = {text: place for place, text in enumerate(corpus)}
+    options = {"normalize_embeddings": True, "show_progress_bar": progress}
+    documents = torch.as_tensor(encoder.encode_document(corpus, **options))
+    queries = encoder.encode_query([question.query for question in questions], **options)
+    wanted = _CANDIDATES * negatives
+    most = max(len(question.answers) for question in questions)
+    depth = (wanted if relative_margin is None else 10 * wanted) + most
+    found = {}
+    with tqdm(
+        total=len(questions), unit="query", desc="mining negatives", disable=not progress
+    ) as bar:
+        for start in range(0, len(questions), _QUERIES_AT_ONCE):
+            part = questions[start : start + _QUERIES_AT_ONCE]
+            vectors = queries[start : start + _QUERIES_AT_ONCE]
+            similarity = encoder.similarity(vectors, documents)
+            scores, places = torch.topk(similarity, min(depth + most, len(corpus)))
+            for row, question in enumerate(part):
+                own = torch.tensor([place_of[answer] for answer in question.answers])
+                scores[row, torch.isin(places[row], own)] = -torch.inf
+                if relative_margin is not None:
+                    pairs = vectors[[row] * len(own)], documents[own]
+                    least = encoder.similarity_pairwise(*pairs).min()
+                    scores[row, scores[row] > least - least.abs() * relative_margin] = -torch.inf
+            best, order = torch.topk(scores, min(depth, scores.shape[1]))
+            near = places.gather(1, order)[:, :wanted].tolist()
+            kept = (best > -torch.inf)[:, :wanted].tolist()
+            for question, row_near, row_kept in zip(part, near, kept, strict=True):
+                found[question.query] = [corpus[place] for place in compress(row_near, row_kept)]
+            bar.update(len(part))
+    return found
 
 
 def _copies(text: str, answers: Iterable[str]) -> bool:
