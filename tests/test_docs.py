@@ -5,8 +5,6 @@ import asyncio
 import contextlib
 import inspect
 import io
-import itertools
-import json
 import os
 import re
 import warnings
@@ -16,26 +14,21 @@ import pytest
 
 from rerank_plugins import CrossEncoderScorer
 from tests.forked import forked_process
+from tests.pages import NOTEBOOKS, PAGES, ROOT, python_blocks
 
-ROOT = Path(__file__).parent.parent
-PAGES = sorted(
-    path.relative_to(ROOT)
-    for pattern in ("README.md", "docs/*.md", "[a-z]*/*/README.md")
-    for path in ROOT.glob(pattern)
-)
-NOTEBOOKS = sorted(path.relative_to(ROOT) for path in ROOT.glob("integrations/*/examples/*.ipynb"))
-FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+\.\d+")
 TOLERANCE = 0.02  # processors round differently; a page shows two or three decimals
 
 
-def run_page(blocks: list[str]) -> list[str]:
-    """What each block prints, run one after the other in one namespace."""
+def run_page(blocks: list[str], *, alone: bool) -> list[str]:
+    """What each block prints, run in the namespace that the ones before left, or each in its own."""
     os.chdir(ROOT)
     warnings.simplefilter("ignore")
     namespace: dict[str, object] = {"__name__": "__main__"}
     printed = []
     for code in blocks:
+        if alone:
+            namespace = {"__name__": "__main__"}
         with contextlib.redirect_stdout(io.StringIO()) as output:
             # a cell of a notebook may await
             compiled = compile(code, "page", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
@@ -44,29 +37,6 @@ def run_page(blocks: list[str]) -> list[str]:
                 asyncio.run(result)
         printed.append(output.getvalue())
     return printed
-
-
-def python_blocks(page: Path) -> list[tuple[str, str | None]]:
-    """Code blocks to run, each with the output block that follows it, if one does."""
-    if page.suffix == ".ipynb":
-        return notebook_cells(page)
-    blocks = FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
-    pairs = itertools.pairwise([*blocks, ("", "")])
-    return [
-        (code, following if tag == "text" else None)
-        for (kind, code), (tag, following) in pairs
-        if kind == "python"
-    ]
-
-
-def notebook_cells(notebook: Path) -> list[tuple[str, str | None]]:
-    """Code cells to run, each with the output that the notebook shows."""
-    cells = json.loads((ROOT / notebook).read_text(encoding="utf-8"))["cells"]
-    return [
-        ("".join(cell["source"]), "".join(line for out in cell["outputs"] for line in out["text"]))
-        for cell in cells
-        if cell["cell_type"] == "code"
-    ]
 
 
 def with_code() -> list[Path]:
@@ -79,10 +49,11 @@ def test_the_code_on_a_page_runs_and_prints_what_the_page_says(
 ) -> None:
     blocks = python_blocks(page)
     with forked_process() as process:
-        outputs = process.submit(run_page, [code for code, _ in blocks]).result()
-    for (code, wanted), printed in zip(blocks, outputs, strict=True):
-        if wanted is None:
-            continue
+        # Nobody reads a README from its beginning: whichever block is copied runs on its own.
+        alone = page.name == "README.md"
+        outputs = process.submit(run_page, [code for code, _ in blocks], alone=alone).result()
+    for (code, shown), printed in zip(blocks, outputs, strict=True):
+        wanted = shown or ""
         assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", wanted).split(), code
         numbers = [[float(n) for n in NUMBER.findall(text)] for text in (printed, wanted)]
         assert numbers[0] == pytest.approx(numbers[1], abs=TOLERANCE), code

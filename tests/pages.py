@@ -1,0 +1,60 @@
+"""The pages of this repository: their code, what they show as its output, and their commands."""
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("README.md", "docs/*.md", "[a-z]*/*/README.md")
+    for path in ROOT.glob(pattern)
+)
+NOTEBOOKS = sorted(path.relative_to(ROOT) for path in ROOT.glob("integrations/*/examples/*.ipynb"))
+
+_FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_IN_A_SENTENCE = re.compile(r"`((?:pip install|rerank [a-z]+) [^`]+)`")
+
+
+def python_blocks(page: Path) -> list[tuple[str, str | None]]:
+    """Code blocks to run, each with the output block that follows it, if one does."""
+    if page.suffix == ".ipynb":
+        return _notebook_cells(page)
+    pairs = itertools.pairwise([*_fenced(page), ("", "")])
+    return [
+        (code, following if tag == "text" else None)
+        for (kind, code), (tag, following) in pairs
+        if kind == "python"
+    ]
+
+
+def command_lines(page: Path) -> list[str]:
+    """What a page tells to type, in its order: in blocks for a console and in its sentences."""
+    if page.suffix == ".ipynb":
+        return []
+    found = []
+    for kind, text in [*_fenced(page), *_sentences(page)]:
+        if kind == "console":
+            whole = re.sub(r"\\\n\s*", "", text)
+            found += [line.partition("  #")[0].strip() for line in whole.splitlines()]
+    return list(dict.fromkeys(found))
+
+
+def _fenced(page: Path) -> list[tuple[str, str]]:
+    return _FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
+
+
+def _sentences(page: Path) -> list[tuple[str, str]]:
+    plain = _FENCE.sub("", (ROOT / page).read_text(encoding="utf-8"))
+    return [("console", command) for command in _IN_A_SENTENCE.findall(plain)]
+
+
+def _notebook_cells(notebook: Path) -> list[tuple[str, str | None]]:
+    """Code cells to run, each with the output that the notebook shows."""
+    cells = json.loads((ROOT / notebook).read_text(encoding="utf-8"))["cells"]
+    return [
+        ("".join(cell["source"]), "".join(line for out in cell["outputs"] for line in out["text"]))
+        for cell in cells
+        if cell["cell_type"] == "code"
+    ]
