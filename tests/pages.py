@@ -14,7 +14,7 @@ PAGES = sorted(
 NOTEBOOKS = sorted(path.relative_to(ROOT) for path in ROOT.glob("integrations/*/examples/*.ipynb"))
 
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_IN_A_SENTENCE = re.compile(r"`((?:pip install|rerank [a-z]+) [^`]+)`")
+_IN_A_SENTENCE = re.compile(r"`((?:pip install|rerank [a-z]+)(?: [^`\s]+)*? (?!-)[^`\s]+)`")
 
 
 def python_blocks(page: Path) -> list[tuple[str, str | None]]:
@@ -31,8 +31,6 @@ def python_blocks(page: Path) -> list[tuple[str, str | None]]:
 
 def command_lines(page: Path) -> list[str]:
     """What a page tells to type, in its order: in blocks for a console and in its sentences."""
-    if page.suffix == ".ipynb":
-        return []
     found = []
     for kind, text in [*_fenced(page), *_sentences(page)]:
         if kind == "console":

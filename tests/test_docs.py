@@ -21,7 +21,7 @@ TOLERANCE = 0.02  # processors round differently; a page shows two or three deci
 
 
 def run_page(blocks: list[str], *, alone: bool) -> list[str]:
-    """What each block prints, run in the namespace that the ones before left, or each in its own."""
+    """What each block prints, in the namespace of those before it or in one of its own."""
     os.chdir(ROOT)
     warnings.simplefilter("ignore")
     namespace: dict[str, object] = {"__name__": "__main__"}

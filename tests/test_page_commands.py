@@ -1,0 +1,115 @@
+"""Every command on a page runs as it stands there, or is named here with the reason why not."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rerank_plugins.cli import main
+from tests.domain import write_pairs
+from tests.forked import forked_process
+from tests.pages import PAGES, command_lines
+from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
+
+NOT_RUN = {
+    r"pip install ": "each in a fresh environment: make install-lines",
+    r"make (demo|test)$": "continuous integration types them: .ci/run",
+    r"python examples/": "with the files that are here: tests/test_examples.py",
+    r"python -m rerank_plugins\.training\.open_texts ": (
+        "reads what packages of a distribution bring: tests/test_open_texts.py"
+    ),
+    r"python -m benchmarks\.": "takes an hour: tests/test_benchmarks.py",
+    r"rerank eval beir/scifact/test": "downloads a collection",
+    r"rerank eval --card ": "downloads MS MARCO",
+    r"rerank eval .*all-MiniLM-L6-v2": "downloads a bi-encoder",
+    r"rerank (eval|compile) .*--precision int8": "quantises for minutes: tests/test_backends.py",
+}
+STANDS_FOR = {"MODEL": "embedded", "FOLDER": "a-bundle"}
+
+
+def reason(line: str) -> str | None:
+    """Why a line is not run here."""
+    return next((why for pattern, why in NOT_RUN.items() if re.match(pattern, line)), None)
+
+
+def lines_to_run() -> dict[Path, list[str]]:
+    """For each page its commands, without those that are not run and those on a page before it."""
+    found: dict[Path, list[str]] = {}
+    met: set[str] = set()
+    for page in PAGES:
+        lines = [line for line in command_lines(page) if not (line in met or reason(line))]
+        met.update(lines)
+        if lines and page.name != "changelog.md":  # tells of the past
+            found[page] = lines
+    return found
+
+
+def prepare(folder: Path) -> None:
+    """The files that the pages speak of, as a reader would have them."""
+    passages = "".join(f"{text}\n" for text in PASSAGES.values())
+    for name in ("passages.txt", "notes.txt"):
+        (folder / name).write_text(f"{passages}The sky is blue because blue light scatters most.\n")
+    write_pairs(folder / "my-pairs.jsonl")
+    for name in ("my-collection", "other-collection", "data/eval/one", "data/eval/two"):
+        write_collection(folder / name, packed=False)
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        (folder / name).write_text((folder / "my-collection" / name).read_text())
+    places = [(query, name) for query in QUERIES for name in PASSAGES]
+    run = (f"{query} Q0 {name} 1 {-n} bm25\n" for n, (query, name) in enumerate(places))
+    (folder / "bm25.run").write_text("".join(run))
+    (folder / "topics.txt").write_text("".join(f"{q}\t{text}\n" for q, text in QUERIES.items()))
+    (folder / "qrels.txt").write_text("".join(f"{q} 0 {name} {n}\n" for q, name, n in JUDGED))
+
+
+def run_lines(folder: Path, lines: list[str]) -> list[tuple[int, str, str]]:
+    """Exit code, output and errors of each line, typed one after the other in a folder."""
+    os.chdir(folder)
+    return [_piped(line) if "|" in line else _typed(line) for line in lines]
+
+
+def _typed(line: str) -> tuple[int, str, str]:
+    _, *arguments = [STANDS_FOR.get(word, word) for word in shlex.split(line)]
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        code = main(arguments)
+    return code, output.getvalue(), errors.getvalue()
+
+
+def _piped(line: str) -> tuple[int, str, str]:
+    python = shlex.join([sys.executable, "-m", "rerank_plugins.cli"])
+    shell = f'rerank() {{ {python} "$@"; }}\n{line}'
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("page", lines_to_run(), ids=str)
+def test_the_commands_on_a_page_do_what_they_are_there_for(page: Path, tmp_path: Path) -> None:
+    prepare(tmp_path)
+    lines = lines_to_run()[page]
+    with forked_process() as process:
+        results = process.submit(run_lines, tmp_path, lines).result()
+    for line, (code, output, errors) in zip(lines, results, strict=True):
+        assert code == 0, f"{line}\n{errors}"
+        written = re.findall(r"(?:--output|--html|-o) (\S+)", line)
+        assert all((tmp_path / STANDS_FOR.get(name, name)).exists() for name in written), line
+        assert output or written, line
+
+
+def test_every_reason_not_to_run_a_command_is_needed() -> None:
+    lines = [line for page in PAGES for line in command_lines(page)]
+    assert [pattern for pattern in NOT_RUN if not any(re.match(pattern, x) for x in lines)] == []
+
+
+def test_what_a_page_pipes_into_the_command_is_ranked(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    line = next(line for line in command_lines(Path("docs/cli.md")) if line.startswith("grep"))
+    with forked_process() as process:
+        ((_, output, _),) = process.submit(run_lines, tmp_path, [line]).result()
+    assert [row["text"][:15] for row in json.loads(output)] == ["The sky is blue"]
