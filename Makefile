@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INTEGRATIONS := haystack llama_index langchain
 
-.PHONY: demo test check bench bench-peers bench-gpu wheels clean
+.PHONY: demo test check install-lines bench bench-peers bench-gpu wheels clean
 
 demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
 	$(BIN)/rerank demo
@@ -22,6 +22,9 @@ check: $(VENV)/.dev  ## lint, format, types, and the public names
 	    (cd integrations/$$name && $(CURDIR)/$(BIN)/mypy) || exit 1; \
 	done
 	$(BIN)/python -m pytest -q tests/test_exports.py
+
+install-lines: $(VENV)/.dev  ## every install line of the pages, each in a fresh environment (minutes, gigabytes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/install_lines.py
 
 bench: $(VENV)/.dev  ## measure this machine; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks

@@ -1,8 +1,18 @@
-"""The pages of this repository: their code, what they show as its output, and their commands."""
+"""The pages of this repository: their code, what they show as its output, and their commands.
 
+Only of the standard library: fresh environments read it too.
+"""
+
+import ast
+import asyncio
+import contextlib
+import inspect
+import io
 import itertools
 import json
+import os
 import re
+import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -13,6 +23,8 @@ PAGES = sorted(
 )
 NOTEBOOKS = sorted(path.relative_to(ROOT) for path in ROOT.glob("integrations/*/examples/*.ipynb"))
 
+_NUMBER = re.compile(r"-?\d+\.\d+")
+_TOLERANCE = 0.02  # processors round differently; a page shows two or three decimals
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _IN_A_SENTENCE = re.compile(r"`((?:pip install|rerank [a-z]+)(?: [^`\s]+)*? (?!-)[^`\s]+)`")
 
@@ -27,6 +39,36 @@ def python_blocks(page: Path) -> list[tuple[str, str | None]]:
         for (kind, code), (tag, following) in pairs
         if kind == "python"
     ]
+
+
+def run_blocks(page: Path, blocks: list[str]) -> list[str]:
+    """What each block prints. Those of a README run alone: nobody copies it from its beginning."""
+    os.chdir(ROOT)
+    warnings.simplefilter("ignore")
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    printed = []
+    for code in blocks:
+        if page.name == "README.md":
+            namespace = {"__name__": "__main__"}
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            # a cell of a notebook may await
+            compiled = compile(code, "page", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            result = eval(compiled, namespace)
+            if inspect.iscoroutine(result):
+                asyncio.run(result)
+        printed.append(output.getvalue())
+    return printed
+
+
+def difference(printed: str, shown: str) -> str | None:
+    """How the output differs from what the page shows, space and last decimals aside."""
+    words = [_NUMBER.sub("#", text).split() for text in (printed, shown)]
+    numbers = [[float(n) for n in _NUMBER.findall(text)] for text in (printed, shown)]
+    if words[0] == words[1]:
+        pairs = zip(*numbers, strict=True)
+        if all(abs(was - said) <= _TOLERANCE for was, said in pairs):
+            return None
+    return f"printed:\n{printed}\nand the page says:\n{shown}"
 
 
 def command_lines(page: Path) -> list[str]:

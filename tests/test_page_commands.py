@@ -15,6 +15,7 @@ import pytest
 from rerank_plugins.cli import main
 from tests.domain import write_pairs
 from tests.forked import forked_process
+from tests.install_lines import LINES
 from tests.pages import PAGES, command_lines
 from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
 
@@ -105,6 +106,11 @@ def test_the_commands_on_a_page_do_what_they_are_there_for(page: Path, tmp_path:
 def test_every_reason_not_to_run_a_command_is_needed() -> None:
     lines = [line for page in PAGES for line in command_lines(page)]
     assert [pattern for pattern in NOT_RUN if not any(re.match(pattern, x) for x in lines)] == []
+
+
+def test_every_install_line_of_the_pages_is_tried_in_an_environment_of_its_own() -> None:
+    lines = {line for page in PAGES for line in command_lines(page) if line.startswith("pip ")}
+    assert lines <= LINES.keys()
 
 
 def test_what_a_page_pipes_into_the_command_is_ranked(tmp_path: Path) -> None:

