@@ -4,6 +4,7 @@ import copy
 import inspect
 import json
 import pickle
+import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from haystack_integrations.components.rankers.sentence_transformers import (
+    SentenceTransformersSimilarityRanker,
+)
+from langchain_classic.retrievers.document_compressors import CrossEncoderReranker
+from llama_index.core.postprocessor import SentenceTransformerRerank
 from pydantic import BaseModel, ValidationError
 
 from langchain_rerank_plugins import CrossEncoderCompressor, RerankCrossEncoder
@@ -32,6 +38,7 @@ from rerank_plugins.testing import DeterministicScorer
 from rerank_plugins.wrapper import NoTextWarning, result_metadata
 from tests.wrappers import WRAPPERS, Passages, Ranking, Wrapper
 
+DOCS = Path(__file__).parent.parent / "docs"
 QUERY = "red fox"
 PASSAGES = [
     "a dog and a cat",
@@ -396,6 +403,24 @@ def test_every_wrapper_has_the_options_of_the_core_with_the_same_defaults() -> N
         for name, default in core.items():
             assert model.model_fields[name].get_default(call_default_factory=True) == default, name
         assert model.model_fields["top_n"].default == ranker["top_k"].default
+
+
+def test_each_page_says_how_many_we_keep_and_how_many_the_stock_class_keeps() -> None:
+    haystacks = inspect.signature(SentenceTransformersSimilarityRanker.__init__).parameters
+    llama_indexs = inspect.signature(SentenceTransformerRerank.__init__).parameters
+    stock = {
+        "haystack": ("SentenceTransformersSimilarityRanker", haystacks["top_k"].default),
+        "llama_index": ("SentenceTransformerRerank", llama_indexs["top_n"].default),
+        "langchain": ("CrossEncoderReranker", CrossEncoderReranker.model_fields["top_n"].default),
+    }
+    for framework, (name, kept) in stock.items():
+        page = " ".join((DOCS / f"{framework}.md").read_text(encoding="utf-8").split())
+        assert re.search(rf"`{name}`,?( which)? keeps {kept}\b", page), framework
+        wrapper = WRAPPERS[framework]
+        documents = wrapper.documents(["red"] * 20)
+        output = wrapper.run(wrapper.make(scorer=DeterministicScorer()), "red", documents)
+        assert len(wrapper.ranking(output)) == 10
+        assert re.search(rf"(?i)\bten\b.* at most.* unless `{wrapper.limit}` says otherwise", page)
 
 
 class Bare(Scorer):

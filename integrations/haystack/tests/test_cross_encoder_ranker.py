@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from haystack import Document, Pipeline
+from haystack.components.joiners import DocumentJoiner
 from haystack.dataclasses import ByteStream
 from haystack.tools import ComponentTool
 from haystack.utils import ComponentDevice, Device, DeviceMap, Secret
@@ -116,6 +117,32 @@ def test_copies_in_the_process_keep_the_token_and_are_apart() -> None:
     copied = copy.deepcopy(ranker(meta_fields_to_embed=["title"]))
     copied.meta_fields_to_embed.append("page")
     assert subject.meta_fields_to_embed == []
+
+
+def joined(subject: CrossEncoderRanker) -> Pipeline:
+    pipeline = Pipeline()
+    pipeline.add_component("joiner", DocumentJoiner())
+    pipeline.add_component("ranker", subject)
+    pipeline.connect("joiner.documents", "ranker.documents")
+    return pipeline
+
+
+def test_a_copy_of_a_ranker_that_is_in_a_pipeline_goes_into_another() -> None:
+    inputs = {"joiner": {"documents": documents()}, "ranker": {"query": "red fox"}}
+    subject = CrossEncoderRanker(model="embedded", top_k=2)
+    first = joined(subject)
+    wanted = first.run(inputs)
+    second = joined(copy.copy(subject))
+    assert second.run(inputs) == wanted == first.run(inputs)
+    assert subject.__haystack_input__.documents.senders == ["joiner"]
+
+
+def test_a_whole_pipeline_survives_pickle_and_deep_copies() -> None:
+    inputs = {"joiner": {"documents": documents()}, "ranker": {"query": "red fox"}}
+    first = joined(CrossEncoderRanker(model="embedded", top_k=2))
+    wanted = first.run(inputs)
+    for copied in (copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
+        assert copied.run(inputs) == wanted
 
 
 def test_from_dict_refuses_an_option_that_there_is_not() -> None:

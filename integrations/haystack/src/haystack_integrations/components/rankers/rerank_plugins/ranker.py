@@ -280,11 +280,9 @@ class CrossEncoderRanker:
 
     def __copy__(self) -> "CrossEncoderRanker":
         """
-        A copy in this process, which keeps the token.
+        A ranker of its own, which keeps the token and is in no pipeline yet.
         """
-        copied = object.__new__(type(self))
-        copied.__dict__.update(self.__dict__, _made=None)
-        return copied
+        return type(self)(**{name: getattr(self, name) for name in (*_OPTIONS, "scorer")})
 
     def _get_telemetry_data(self) -> dict[str, Any]:
         return {"model": self._ready().scorer.name}
