@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rerank_plugins._out_of_memory import is_out_of_memory
 from rerank_plugins._requests import Item, Request
+from rerank_plugins._spelling import option
 from rerank_plugins.backends import Backend, PairOptions
 from rerank_plugins.errors import ScoringError
 
@@ -86,7 +87,7 @@ def _explained(error: BaseException, batch: Sequence[Item]) -> BaseException:
         return error
     message = (
         f"A single pair of {batch[0].tokens} tokens does not fit into the memory that is free "
-        f"({error}). Free some, pass a lower max_length, or choose a smaller model."
+        f"({error}). Free some, pass a lower {option('max_length')}, or choose a smaller model."
     )
     explained = ScoringError(message)
     explained.__cause__ = error

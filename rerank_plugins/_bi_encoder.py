@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rerank_plugins._extras import require
+from rerank_plugins._spelling import option
 from rerank_plugins.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def load_bi_encoder(
         )
     except (OSError, ValueError) as error:
         message = (
-            f"bi_encoder={model!r} could not be loaded as a sentence-transformers model: "
+            f"{option('bi_encoder', model)} could not be loaded as a sentence-transformers model: "
             f"{str(error).strip().partition(chr(10))[0]} Give a folder that holds one, or a hub id"
         )
         raise InvalidInputError(message) from error

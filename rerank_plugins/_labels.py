@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins._spelling import option
 from rerank_plugins.errors import InvalidInputError, LabelRequiredError
 
 
@@ -38,10 +39,12 @@ def column_of(label: int | str | None, columns: int, names: Mapping[int, str]) -
         if isinstance(label, str) and name == label and index < columns:
             return index
     listed = ", ".join(f"{index} ({names.get(index, 'no name')!r})" for index in range(columns))
-    given = "no label was chosen" if label is None else f"label={label!r} is not one of them"
+    given = (
+        "no label was chosen" if label is None else f"{option('label', label)} is not one of them"
+    )
     message = (
         f"The model's head has {columns} column{'s' if columns > 1 else ''}: {listed}; {given}. "
-        "Pass label= with the index or the name of the column that means relevant."
+        f"Pass {option('label')} with the index or the name of the column that means relevant."
     )
     raise LabelRequiredError(message)
 

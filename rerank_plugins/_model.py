@@ -11,6 +11,7 @@ from typing import Any
 
 from rerank_plugins._commands import command
 from rerank_plugins._model_files import CODE, TEXTS, WEIGHTS, Files, files_now
+from rerank_plugins._spelling import option
 from rerank_plugins._validation import described
 from rerank_plugins.errors import (
     HubUnreachableError,
@@ -27,11 +28,6 @@ EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 MANIFEST_FILE = "manifest.json"
-
-_WITHOUT_NETWORK = (
-    "Without a network, use model='embedded' (the model that ships with this package) or a "
-    "local directory with a saved cross-encoder."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +129,8 @@ def _located(settings: ModelSettings) -> Path:
     if folder.is_dir():
         if settings.revision is not None:
             message = (
-                f"revision={settings.revision!r} is for hub models, and {settings.model!r} is on "
-                "this disk. Leave revision= out."
+                f"{option('revision', settings.revision)} is for hub models, and "
+                f"{settings.model!r} is on this disk. Leave {option('revision')} out."
             )
             raise UnsupportedOptionError(message)
         if not is_bundle(folder):
@@ -226,24 +222,31 @@ def _download(settings: ModelSettings, patterns: Sequence[str]) -> Path:
         raise ModelNotFoundError(message) from error
     except LocalEntryNotFoundError as error:
         reason = (
-            "is not in the local cache, and local_files_only=True or the hub's offline mode "
-            "forbids asking the hub"
+            f"is not in the local cache, and {option('local_files_only', True)} or the hub's "
+            "offline mode forbids asking the hub"
             if settings.local_files_only
             or isinstance(error.__cause__, (OfflineModeIsEnabled, type(None)))
             else "is not in the local cache, and the hub did not answer"
         )
         message = (
             f"There is no directory {model!r}, and the hub model of that name {reason}. "
-            f"{_WITHOUT_NETWORK}"
+            f"{_without_network()}"
         )
         raise HubUnreachableError(message) from error
     except failed as error:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         message = (
             f"The hub model {model!r} could not be downloaded ({reason}). If it was before, pass "
-            f"local_files_only=True. {_WITHOUT_NETWORK}"
+            f"{option('local_files_only', True)}. {_without_network()}"
         )
         raise HubUnreachableError(message) from error
+
+
+def _without_network() -> str:
+    return (
+        f"Without a network, use {option('model', 'embedded')} (the model that ships with this "
+        "package) or a local directory with a saved cross-encoder."
+    )
 
 
 def _inspect(folder: Path, settings: ModelSettings, *, weights_listed: bool = True) -> None:
@@ -276,7 +279,7 @@ def _inspect(folder: Path, settings: ModelSettings, *, weights_listed: bool = Tr
     if config.get("auto_map") and not settings.trust_remote_code:
         message = (
             f"{name!r} comes with code of its own. If you trust its author and have read the "
-            "code, pass trust_remote_code=True."
+            f"code, pass {option('trust_remote_code', True)}."
         )
         raise UnsupportedOptionError(message)
     weights = list(folder.rglob("*.safetensors"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins._spelling import option
 from rerank_plugins._validation import (
     check_passages,
     check_query,
@@ -93,7 +94,7 @@ class Batch:
             message = (
                 f"The model gave {scores.logits[bad[0]]} for query {query[:60]!r} and passage "
                 f"{passage[:60]!r} ({bad.size} of {len(self.pairs)} pairs are not finite). "
-                "Try precision='fp32'; if it stays, the weights are broken."
+                f"Try {option('precision', 'fp32')}; if it stays, the weights are broken."
             )
             raise ScoringError(message)
         rankings, start = [], 0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from rerank_plugins._spelling import option
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.results import ScoreScale
 
@@ -74,7 +75,9 @@ def check_positive_int(value: Any, name: str, hint: str = "") -> int:
     except TypeError:
         number = None
     if number is None or number < 1:
-        message = f"{name} must be > 0, but got {value!r}. Pass a whole number. {hint}".rstrip()
+        message = (
+            f"{option(name)} must be > 0, but got {value!r}. Pass a whole number. {hint}".rstrip()
+        )
         raise InvalidInputError(message)
     return number
 
@@ -128,14 +131,15 @@ def check_threshold(threshold: Any, scale: ScoreScale) -> float | None:
     number = _number(threshold)
     if math.isnan(number):
         message = (
-            f"score_threshold must be a number, but got {threshold!r}. "
-            "To keep every passage, pass None."
+            f"{option('score_threshold')} must be a number, but got {threshold!r}. "
+            "To keep every passage, leave it out."
         )
         raise InvalidInputError(message)
     if scale == "probability" and not 0.0 <= number <= 1.0:
         message = (
-            f"score_threshold must be between 0 and 1 on the probability scale, but got "
-            f"{threshold!r}. For a threshold on raw model outputs, set scale='logit'."
+            f"{option('score_threshold')} must be between 0 and 1 on the probability scale, "
+            f"but got {threshold!r}. For a threshold on raw model outputs, set "
+            f"{option('scale', 'logit')}."
         )
         raise InvalidInputError(message)
     return number
@@ -144,7 +148,9 @@ def check_threshold(threshold: Any, scale: ScoreScale) -> float | None:
 def check_choice(value: Any, name: str, allowed: Sequence[str]) -> str:
     """`value`, if it is one of the `allowed` strings."""
     if not isinstance(value, str) or value not in allowed:
-        message = f"{name} must be one of {', '.join(map(repr, allowed))}, but got {value!r}."
+        message = (
+            f"{option(name)} must be one of {', '.join(map(repr, allowed))}, but got {value!r}."
+        )
         raise InvalidInputError(message)
     return value
 

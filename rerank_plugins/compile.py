@@ -16,6 +16,7 @@ from rerank_plugins._model import (
     read_json,
 )
 from rerank_plugins._model_files import model_digest
+from rerank_plugins._spelling import option
 from rerank_plugins._validation import (
     check_choice,
     check_flag,
@@ -137,12 +138,16 @@ def _put_in_place(made: Path, target: Path) -> None:
 def _checked(calibration: Iterable[tuple[str, str]], precision: str) -> list[tuple[str, str]]:
     if precision != "int8":
         message = (
-            f"calibration= is for precision='int8'; got precision={precision!r}. Leave it out."
+            f"{option('calibration')} is for {option('precision', 'int8')}; got "
+            f"{option('precision', precision)}. Leave it out."
         )
         raise InvalidInputError(message)
     pairs = check_pairs(calibration)
     if not pairs:
-        message = "calibration= holds no pairs. Pass a few hundred, or None for those that ship."
+        message = (
+            f"{option('calibration')} holds no pairs. Pass a few hundred, or leave it out for "
+            "those that ship."
+        )
         raise InvalidInputError(message)
     return pairs
 

@@ -13,6 +13,7 @@ from rerank_plugins import _registry
 from rerank_plugins._contract import Scorer, result_of
 from rerank_plugins._labels import check_label
 from rerank_plugins._model import ModelSettings, check_reference, is_on_disk
+from rerank_plugins._spelling import option
 from rerank_plugins._validation import (
     check_choice,
     check_devices,
@@ -118,8 +119,8 @@ class CrossEncoderScorer(Scorer):
             max_length = check_positive_int(max_length, "max_length")
             if max_length < MINIMUM_MAX_LENGTH:
                 message = (
-                    f"max_length must be at least {MINIMUM_MAX_LENGTH} tokens, but got "
-                    f"{max_length}. Pass None for all that the model can read."
+                    f"{option('max_length')} must be at least {MINIMUM_MAX_LENGTH} tokens, but got "
+                    f"{max_length}. Leave it out for all that the model can read."
                 )
                 raise InvalidInputError(message)
         if max_batch_tokens is not None:

@@ -152,7 +152,7 @@ def test_several_columns_without_a_right_label_are_an_error_that_lists_them(
 ) -> None:
     with (
         CrossEncoderScorer(three_column_model, label=label) as scorer,
-        pytest.raises(LabelRequiredError, match=r"'related'.*Pass label="),
+        pytest.raises(LabelRequiredError, match=r"'related'.*Pass label with"),
     ):
         scorer.warm_up()
 

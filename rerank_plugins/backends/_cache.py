@@ -57,7 +57,7 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
         message = (
             f"What {settings.model!r} is compiled to cannot be kept in {bundle.parent}: "
             f"{error.strerror or error}. Free some space there, have the cache elsewhere "
-            "(XDG_CACHE_HOME), or use backend='torch', which needs none."
+            "(XDG_CACHE_HOME), or use {option('backend', 'torch')}, which needs none."
         )
         raise NoGraphError(message) from error
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from rerank_plugins._commands import command
 from rerank_plugins._extras import require
 from rerank_plugins._model import EMBEDDED, ModelSettings, is_bundle, is_on_disk, read_json
+from rerank_plugins._spelling import option
 from rerank_plugins.backends._bundle import runs_in
 from rerank_plugins.backends._signal_stack import signal_stack_kept
 from rerank_plugins.errors import UnsupportedOptionError
@@ -29,10 +30,6 @@ _PRECISIONS_OF = {
     "onnx": ("fp32",),
     "openvino": ("fp32", "bf16", "int8"),
 }
-_NO_BF16 = (
-    "backend='openvino' runs bf16 on processors with bf16 instructions (AVX512-BF16, AMX), and "
-    "this one has none. Pass precision='fp32' or 'int8', or backend='torch'."
-)
 _ACCELERATOR_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/dri", "/dev/accel")
 """Where Linux shows a device that torch may find: CUDA, ROCm, WSL, XPU, and other accelerators."""
 
@@ -100,8 +97,9 @@ def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
         precision,
     ):
         message = (
-            f"{settings.model!r} is a bundle for backend={backend!r} in precision={precision!r}; "
-            f"got backend={settings.backend!r}, precision={settings.precision!r}. Leave them out, "
+            f"{settings.model!r} is a bundle for {option('backend', backend)} in "
+            f"{option('precision', precision)}; got {option('backend', settings.backend)}, "
+            f"{option('precision', settings.precision)}. Leave them out, "
             f"or compile another: {command('rerank')} compile MODEL --backend BACKEND "
             "--precision PRECISION"
         )
@@ -165,15 +163,17 @@ def _check(settings: ModelSettings, folder: Path, precision: str) -> None:
     backend, allowed = settings.backend, _PRECISIONS_OF[settings.backend]
     if precision == "int8" and backend == "onnx":
         message = (
-            "backend='onnx' runs fp32 only; got precision='int8'. Its int8 scores depend on the "
-            "batch they fall in, which breaks rankings. Use backend='openvino' for int8."
+            f"{option('backend', 'onnx')} runs fp32 only; got {option('precision', 'int8')}. "
+            "Its int8 scores depend on the batch they fall in, which breaks rankings. "
+            f"Use {option('backend', 'openvino')} for int8."
         )
         raise UnsupportedOptionError(message)
     if precision not in allowed:
         others = [name for name, formats in _PRECISIONS_OF.items() if precision in formats]
         message = (
-            f"backend={backend!r} runs {', '.join(allowed)}; got precision={precision!r}. "
-            f"Use {' or '.join(f'backend={name!r}' for name in others)} for {precision}."
+            f"{option('backend', backend)} runs {', '.join(allowed)}; "
+            f"got {option('precision', precision)}. "
+            f"Use {' or '.join(option('backend', name) for name in others)} for {precision}."
         )
         raise UnsupportedOptionError(message)
     if backend == "torch":
@@ -181,14 +181,20 @@ def _check(settings: ModelSettings, folder: Path, precision: str) -> None:
     _check_device(settings, backend)
     _check_architecture(settings, folder, backend)
     if precision == "bf16" and not cpu_has_bf16():
-        raise UnsupportedOptionError(_NO_BF16)
+        message = (
+            f"{option('backend', 'openvino')} runs bf16 on processors with bf16 instructions "
+            f"(AVX512-BF16, AMX), and this one has none. Pass {option('precision', 'fp32')} or "
+            f"{option('precision', 'int8')}, or {option('backend', 'torch')}."
+        )
+        raise UnsupportedOptionError(message)
 
 
 def _check_device(settings: ModelSettings, backend: str) -> None:
     if settings.device not in (None, "cpu"):
         message = (
-            f"backend={backend!r} runs on device='cpu'; got device={settings.device!r}. "
-            "Use backend='torch' for other devices."
+            f"{option('backend', backend)} runs on {option('device', 'cpu')}; "
+            f"got {option('device', settings.device)}. "
+            f"Use {option('backend', 'torch')} for other devices."
         )
         raise UnsupportedOptionError(message)
 
@@ -198,8 +204,9 @@ def _check_architecture(settings: ModelSettings, folder: Path, backend: str) -> 
         return
     architectures = read_json(folder / "config.json").get("architectures") or ["none"]
     message = (
-        f"backend={backend!r} runs {', '.join(FIRST_TOKEN_ARCHITECTURES)}; {settings.model!r} is "
-        f"{architectures[0]}. Use backend='torch' for it, in fp32, bf16 or fp16."
+        f"{option('backend', backend)} runs {', '.join(FIRST_TOKEN_ARCHITECTURES)}; "
+        f"{settings.model!r} is {architectures[0]}. "
+        f"Use {option('backend', 'torch')} for it, in fp32, bf16 or fp16."
     )
     raise UnsupportedOptionError(message)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rerank_plugins._extras import require
 from rerank_plugins._model import ModelSettings
+from rerank_plugins._spelling import option
 from rerank_plugins._turn import in_turn
 from rerank_plugins.backends._description import INPUTS, ModelDescription
 from rerank_plugins.errors import ModelError, NotACrossEncoderError, UnsupportedOptionError
@@ -48,8 +49,8 @@ def load_cross_encoder(
             message = f"{settings.model!r} could not be loaded: {error}"
             raise ModelError(message) from error
         message = (
-            f"device={device!r} cannot be used here: {error}. "
-            "Pass device='cpu', or None to let the backend choose."
+            f"{option('device', device)} cannot be used here: {error}. "
+            f"Pass {option('device', 'cpu')}, or leave it out to let the backend choose."
         )
         raise UnsupportedOptionError(message) from error
     except ValueError as error:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rerank_plugins._labels import column_logits, column_of
 from rerank_plugins._pairs import PairTokenizer, PairTokens, Tokens, pad
+from rerank_plugins._spelling import option
 from rerank_plugins.backends import PairOptions, Prepared
 from rerank_plugins.backends._description import ModelDescription
 from rerank_plugins.errors import UnsupportedOptionError
@@ -76,8 +77,8 @@ class EncoderBackend:
         length = self.limit if max_length is None else max_length
         if length > self.limit:
             message = (
-                f"max_length={length}, but {self.name!r} reads at most {self.limit} tokens. "
-                f"Pass at most {self.limit}, or None for all that it can read."
+                f"{option('max_length', length)}, but {self.name!r} reads at most {self.limit} "
+                f"tokens. Pass at most {self.limit}, or leave it out for all that it can read."
             )
             raise UnsupportedOptionError(message)
         known = self._tokenizers

@@ -11,6 +11,7 @@ import torch
 
 from rerank_plugins._extras import require
 from rerank_plugins._model import ModelSettings
+from rerank_plugins._spelling import option
 from rerank_plugins._turn import in_turn
 from rerank_plugins.backends._choice import NoGraphError
 from rerank_plugins.backends._cross_encoder import describe, load_cross_encoder, takes_token_ids
@@ -68,7 +69,7 @@ def _module(settings: ModelSettings, folder: Path) -> tuple[FirstTokenLogits, Mo
     if len(model) != 1 or not takes_token_ids(model) or not reads_first_token(inner):
         message = (
             f"{settings.model!r} does not become a graph: its modules are not those of a plain "
-            f"{type(inner).__name__} with a fast tokenizer. Use backend='torch'."
+            f"{type(inner).__name__} with a fast tokenizer. Use {option('backend', 'torch')}."
         )
         raise NoGraphError(message)
     return FirstTokenLogits(inner).eval(), describe(model)
@@ -88,7 +89,10 @@ def _as_no_graph(model: str) -> Iterator[None]:
         yield
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        message = f"{model!r} does not become a graph here: {reason:.300}. Use backend='torch'."
+        message = (
+            f"{model!r} does not become a graph here: {reason:.300}. "
+            f"Use {option('backend', 'torch')}."
+        )
         raise NoGraphError(message) from error
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rerank_plugins._labels import column_logits, column_of
 from rerank_plugins._model import ModelSettings
 from rerank_plugins._pairs import Tokens
+from rerank_plugins._spelling import option
 from rerank_plugins._turn import in_turn
 from rerank_plugins.backends import Backend, PairOptions, Prepared
 from rerank_plugins.backends._cross_encoder import (
@@ -147,8 +148,8 @@ class _PredictBackend:
         column_of(options.label, self._model.num_labels, label_names(self._model))
         if options.max_length is not None and options.max_length > self._limit:
             message = (
-                f"max_length={options.max_length}, but {self._name!r} reads at most "
-                f"{self._limit} tokens. Pass at most {self._limit}, or None."
+                f"{option('max_length', options.max_length)}, but {self._name!r} reads at most "
+                f"{self._limit} tokens. Pass at most {self._limit}, or leave it out."
             )
             raise UnsupportedOptionError(message)
 

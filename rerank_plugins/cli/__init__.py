@@ -5,7 +5,9 @@ import sys
 from collections.abc import Sequence
 
 from rerank_plugins._extras import require
-from rerank_plugins.errors import MissingExtraError
+from rerank_plugins._spelling import command_options
+from rerank_plugins.cli.streams import usable_streams
+from rerank_plugins.errors import MissingExtraError, RerankError
 
 __all__ = ["main"]
 
@@ -18,17 +20,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: What follows the command's name; `None` takes them from the process.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a passage may hold what the terminal has not
-    try:
-        for module in ("typer", "rich"):
-            require(module, extra="cli", purpose="The rerank command")
-        from rerank_plugins.cli.app import app
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    with usable_streams(), command_options():
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a passage may hold what the terminal has not
+        try:
+            for module in ("typer", "rich"):
+                require(module, extra="cli", purpose="The rerank command")
+        except MissingExtraError as error:
+            sys.stderr.write(f"error: {error}\n")
+            return 1
+        return _run(typed)
 
-        typed = list(sys.argv[1:] if arguments is None else arguments)
+
+def _run(typed: list[str]) -> int:
+    from rerank_plugins.cli.app import app
+    from rerank_plugins.cli.errors import show
+
+    try:
         app(args=typed, prog_name="rerank", obj=typed)
-    except MissingExtraError as error:
-        sys.stderr.write(f"error: {error}\n")
+    except RerankError as error:
+        show("error", str(error))
         return 1
     except KeyboardInterrupt:
         return 130

@@ -13,6 +13,7 @@ from rerank_plugins.cli.compile_command import compile_bundle, plan
 from rerank_plugins.cli.errors import Commands
 from rerank_plugins.cli.eval import evaluate
 from rerank_plugins.cli.rank_command import rank
+from rerank_plugins.cli.streams import check_output
 from rerank_plugins.cli.train_command import train
 
 app = typer.Typer(
@@ -67,6 +68,7 @@ def demo(
 
     from rerank_plugins.cli.demo import run_demo
 
+    check_output()
     scorer = options.scorer_of(
         model=model,
         revision=revision,

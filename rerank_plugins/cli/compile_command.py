@@ -9,6 +9,7 @@ from rerank_plugins._lines import json_rows, read_lines, shown
 from rerank_plugins._pair_rows import query_and_answers
 from rerank_plugins.cli import options
 from rerank_plugins.cli.errors import show
+from rerank_plugins.cli.streams import check_output
 
 
 def compile_bundle(
@@ -78,6 +79,7 @@ def plan(
 
     Example: rerank plan embedded --precision auto
     """
+    check_output()
     scorer = options.scorer_of(
         model=model,
         revision=revision,

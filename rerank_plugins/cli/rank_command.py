@@ -14,6 +14,7 @@ from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.files import check_writable, write_text
 from rerank_plugins.cli.formats import CandidateFormat, Request, read_passages
 from rerank_plugins.cli.rank import MANY_PAIRS, CutCounter, cut_warning, rank_all
+from rerank_plugins.cli.streams import check_output
 from rerank_plugins.cli.trec import as_run, read_run_requests
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import Ranked, ScoreScale
@@ -104,7 +105,9 @@ def rank(
 
     Example: rerank rank --run bm25.run --queries queries.jsonl --corpus corpus.jsonl -o new.run
     """
-    if output is not None:
+    if output is None:
+        check_output()
+    else:
         check_writable(output)
     requests = _requests(query, file, form, run, queries, corpus)
     pairs = sum(len(request.passages) for request in requests)
@@ -172,7 +175,7 @@ def _requests(
             f'example: {command("rerank")} rank "why is the sky blue" passages.txt'
         )
         raise typer.BadParameter(message)
-    if file == STANDARD_INPUT and sys.stdin.isatty():
+    if file == STANDARD_INPUT and sys.stdin is not None and sys.stdin.isatty():
         show("note", "type a passage a line, then Ctrl-D")
     request = Request("", query, read_passages(file, form))
     if not request.passages:

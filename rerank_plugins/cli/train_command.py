@@ -8,6 +8,7 @@ import typer
 
 from rerank_plugins._commands import command
 from rerank_plugins.cli import options
+from rerank_plugins.cli.streams import output_is_closed
 from rerank_plugins.cli.train import (
     SHIPPED_RECIPE,
     fine_tune_model,
@@ -207,7 +208,7 @@ def train(
         result = fine_tune_model(
             data, output=output, settings=given, fresh=fresh, progress=progress
         )
-        typer.echo(fine_tune_report(result), nl=False)
+        _say(fine_tune_report(result))
         return
     folder = _sources(sources, data, given)
     made = train_model(
@@ -218,7 +219,13 @@ def train(
         fresh=fresh,
         progress=progress,
     )
-    typer.echo(report(made), nl=False)
+    _say(report(made))
+
+
+def _say(text: str) -> None:
+    """Writes a report to standard output; the model is there without it."""
+    if not output_is_closed():
+        typer.echo(text, nl=False)
 
 
 def _sources(sources: Path | None, data: Path | None, given: dict[str, Any]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rerank_plugins._spelling import option
 from rerank_plugins._validation import check_positive_int, check_text
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.scorer import MINIMUM_MAX_LENGTH
@@ -70,7 +71,7 @@ class FineTuningOptions:
         for name in ("epochs", "learning_rate", "development", "held_out", "start_share"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
-                message = f"{name}={value!r}: allowed is a number."
+                message = f"{option(name, value)}: allowed is a number."
                 raise InvalidInputError(message)
         for name in ("questions", "max_length"):
             if getattr(self, name) is not None:
@@ -100,5 +101,5 @@ class FineTuningOptions:
             ("seed", "0 or more", self.seed >= 0),
         ):
             if not fits:
-                message = f"{name}={getattr(self, name)!r}: allowed is {allowed}."
+                message = f"{option(name, getattr(self, name))}: allowed is {allowed}."
                 raise InvalidInputError(message)

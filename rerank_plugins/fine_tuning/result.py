@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins._model import read_json
+from rerank_plugins._spelling import option
 from rerank_plugins._validation import make_folder
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning.data import TrainingData
@@ -122,7 +123,7 @@ class RunFolder:
             if self.model.exists() or self.checkpoints.exists():
                 message = (
                     f"{self.path} holds something that is no fine-tuning run. Give another output "
-                    "folder, or start anew with resume=False, which removes it."
+                    f"folder, or start anew with {option('resume', False)}, which removes it."
                 )
                 raise InvalidInputError(message)
             return
@@ -139,7 +140,7 @@ class RunFolder:
         if changed:
             message = (
                 f"{self.path} holds a run with another {', '.join(changed)}. Give another output "
-                "folder, or start anew with resume=False, which removes it."
+                f"folder, or start anew with {option('resume', False)}, which removes it."
             )
             raise InvalidInputError(message)
 

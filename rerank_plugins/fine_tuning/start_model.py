@@ -10,6 +10,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from rerank_plugins._bi_encoder import load_bi_encoder
 from rerank_plugins._model import ModelSettings, locate
 from rerank_plugins._model_files import model_digest
+from rerank_plugins._spelling import option
 from rerank_plugins._turn import in_turn
 from rerank_plugins.errors import InvalidInputError, LabelRequiredError
 from rerank_plugins.fine_tuning.options import FineTuningOptions
@@ -39,7 +40,7 @@ def starting_scorer(options: FineTuningOptions) -> CrossEncoderScorer:
     except LabelRequiredError as error:
         message = (
             f"{options.model!r} has a head with several columns, and fine-tuning trains a head "
-            "with one. Choose a model with one column, for example model='embedded'."
+            f"with one. Choose a model with one column, for example {option('model', 'embedded')}."
         )
         raise InvalidInputError(message) from error
     trained.close()

@@ -23,6 +23,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from rerank_plugins._blend import blend_in
 from rerank_plugins._model import read_json
+from rerank_plugins._spelling import option
 from rerank_plugins._turn import in_turn
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning.measuring import DEVELOPMENT_METRIC
@@ -187,7 +188,7 @@ def _load(model: CrossEncoder, checkpoint: Path) -> None:
     if not (checkpoint / "model.safetensors").is_file():
         message = (
             f"{checkpoint} is gone, and with it the weights of the step that is kept. Start anew "
-            "with --fresh (resume=False), or put it back."
+            f"with {option('resume', False)}, or put it back."
         )
         raise InvalidInputError(message)
     kept = CrossEncoder(

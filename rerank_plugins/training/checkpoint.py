@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from transformers import BertForSequenceClassification
 
+from rerank_plugins._spelling import option
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.settings import MOVABLE
 
@@ -93,7 +94,7 @@ def _read(path: Path, recipe: str, *, mmap: bool = False) -> dict[str, Any]:
         msg = (
             f"the checkpoint {path} is of another recipe; between two starts only "
             f"{', '.join(MOVABLE)} may change. Give another output folder, or start anew with "
-            "--fresh (resume=False)"
+            f"{option('resume', False)}"
         )
         raise InvalidInputError(msg)
     return state

@@ -16,6 +16,7 @@ from typing import Any
 
 from rerank_plugins._extras import require
 from rerank_plugins._model import read_json
+from rerank_plugins._spelling import option
 from rerank_plugins.errors import InvalidInputError
 
 WEIGHTS_FILE = "model.safetensors"
@@ -70,7 +71,8 @@ def _check(config: dict[str, Any], folder: Path) -> None:
     if architecture != "BertForSequenceClassification" or activation != "gelu":
         message = (
             f"{folder} holds {architecture} with {activation}; the graph can be written for "
-            "BertForSequenceClassification with gelu. Run other models with backend='torch'."
+            f"BertForSequenceClassification with gelu. Run other models with "
+            f"{option('backend', 'torch')}."
         )
         raise InvalidInputError(message)
 

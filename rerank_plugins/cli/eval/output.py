@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rerank_plugins.cli.files import check_writable, write_text
+from rerank_plugins.cli.streams import check_output, output_is_closed
 from rerank_plugins.cli.trec import run_lines
 from rerank_plugins.errors import InvalidInputError
 
@@ -39,11 +40,13 @@ class Output:
 
         Raises:
             typer.BadParameter: Two things are wanted on standard output.
-            InvalidInputError: A file or folder cannot be written.
+            InvalidInputError: A file or folder cannot be written, or standard output is closed.
         """
         if self.as_json and self.markdown:
             message = "--json and --markdown exclude each other."
             raise typer.BadParameter(message)
+        if self.as_json or self.markdown or (self.html is None and self.runs is None):
+            check_output()
         if self.html is not None:
             check_writable(self.html)
         if self.runs is not None:
@@ -72,7 +75,7 @@ class Output:
             typer.echo(json.dumps(as_json(report), indent=2, ensure_ascii=False))
         elif self.markdown:
             typer.echo(as_table(report.comparisons))
-        else:
+        elif not output_is_closed():
             from rich.console import Console
 
             from rerank_plugins.cli.eval.tables import show_report
