@@ -442,7 +442,7 @@ class TestStopping:
         looks = Looks(0.1, 0.2, 0.4, 0.3, 0.3)
         made = self.train(load(tiny_model), looks, options, tmp_path)
         shutil.rmtree(tmp_path / f"checkpoint-{made.kept_step}")
-        with pytest.raises(InvalidInputError, match=r"checkpoint-8 is gone.*--fresh"):
+        with pytest.raises(InvalidInputError, match=r"checkpoint-8 is gone.*resume=False"):
             self.train(load(tiny_model), Looks(0.1), options, tmp_path)
 
     @staticmethod
