@@ -17,7 +17,7 @@ import pytest
 from rerank_plugins._commands import command, install_command
 from rerank_plugins.backends._bundle import _refused
 from rerank_plugins.cli import main
-from rerank_plugins.cli.formats import detected
+from rerank_plugins.cli.formats import read_passages
 from rerank_plugins.cli.two_stages import Search, TwoStages
 from rerank_plugins.errors import InvalidInputError
 
@@ -100,12 +100,14 @@ def test_an_extra_is_installed_from_where_the_package_came_from(
 
 
 @pytest.mark.usefixtures("not_active")
-def test_messages_name_the_command_as_it_must_be_typed() -> None:
+def test_messages_name_the_command_as_it_must_be_typed(tmp_path: Path) -> None:
     typed = command("rerank")
+    run = tmp_path / "my run"
+    run.write_text("q Q0 d 1 0.5 run\n")
     assert f"{typed} compile MODEL --output 'my bundle'" in str(_refused(Path("my bundle"), "no"))
     with pytest.raises(InvalidInputError) as caught:
-        detected(["q Q0 d 1 0.5 run"], "my run")
-    assert f"Type: {typed} rank --run 'my run' --queries" in str(caught.value)
+        read_passages(str(run))
+    assert f"Type: {typed} rank --run '{run}' --queries" in str(caught.value)
 
 
 @pytest.fixture
