@@ -11,7 +11,7 @@ from rerank_plugins._out_of_memory import is_out_of_memory
 from rerank_plugins._requests import Item, Request
 from rerank_plugins._spelling import option
 from rerank_plugins.backends import Backend, PairOptions
-from rerank_plugins.errors import ScoringError
+from rerank_plugins.errors import RerankError, ScoringError
 
 Deliver: TypeAlias = Callable[[Sequence[Item], NDArray[np.float32]], None]
 """Takes b items and their logits, shape `(b,)`."""
@@ -25,7 +25,8 @@ class BatchRunner:
 
     A batch too big for memory is halved until it fits, and later ones stay below; after some that
     fit, twice as much is tried again, because what else filled the memory may be gone. A batch that
-    fails for another reason is repeated request by request, and a request that fails alone fails.
+    fails for another reason is repeated request by request, and a request that fails alone pair by
+    pair, because some models refuse pairs side by side that they score alone.
 
     Args:
         deliver: Called with what was scored.
@@ -53,7 +54,7 @@ class BatchRunner:
             if len(parts) == 1:
                 # Whoever holds the error would hold the failed batch's memory with its frames.
                 clear_frames(error.__traceback__)
-                batch[0].request.fail(_explained(error, batch))
+                batch[0].request.fail(explained(error, batch[0]))
                 return
         else:
             self._note_fit()
@@ -79,16 +80,41 @@ class BatchRunner:
         by_request: dict[Request, list[Item]] = {}
         for item in batch:
             by_request.setdefault(item.request, []).append(item)
-        return list(by_request.values())
+        if len(by_request) > 1:
+            return list(by_request.values())
+        return [[item] for item in batch]
 
 
-def _explained(error: BaseException, batch: Sequence[Item]) -> BaseException:
-    if not (is_out_of_memory(error) and len(batch) == 1):
+def explained(error: BaseException, item: Item | None = None) -> BaseException:
+    """A failure to score, as an error of this suite; what a thread was told to end by stays.
+
+    Args:
+        error: What a model or a tokenizer raised.
+        item: The pair, where it was alone in its batch.
+    """
+    if isinstance(error, RerankError) or not _is_failure(error):
         return error
-    message = (
-        f"A single pair of {batch[0].tokens} tokens does not fit into the memory that is free "
-        f"({error}). Free some, pass a lower {option('max_length')}, or choose a smaller model."
-    )
-    explained = ScoringError(message)
-    explained.__cause__ = error
-    return explained
+    if item is not None and is_out_of_memory(error):
+        message = (
+            f"A single pair of {item.tokens} tokens does not fit into the memory that is free "
+            f"({error}). Free some, pass a lower {option('max_length')}, or choose a smaller model."
+        )
+    else:
+        message = f"The model failed to score {_named(item)} ({type(error).__name__}: {error})."
+    scoring_error = ScoringError(message)
+    scoring_error.__cause__ = error
+    return scoring_error
+
+
+def _named(item: Item | None) -> str:
+    """The pair, where it is known and its caller still waits for it."""
+    pairs = () if item is None else item.request.pairs
+    if item is None or not pairs:
+        return "pairs of the call"
+    query, passage = pairs[item.position]
+    return f"query {query[:60]!r} and passage {passage[:60]!r}"
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Whether it is no request to end; tokenizers panic with an error that is no `Exception`."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"

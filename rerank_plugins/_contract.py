@@ -11,8 +11,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins._spelling import option
 from rerank_plugins._tally import Tally
 from rerank_plugins._validation import check_pairs, check_passages, check_query
+from rerank_plugins.errors import ScoringError
 from rerank_plugins.results import PairScores, Statistics
 
 
@@ -38,8 +40,8 @@ class Scorer(ABC):
         """Starts scoring n checked (query, passage) pairs and returns at once.
 
         Must not block and must be safe to call from any thread. The future gives `PairScores`
-        of n logits in the order of the pairs, or an error; it is cancelled when its caller has
-        gone.
+        of n finite logits in the order of the pairs, or an error; it is cancelled when its
+        caller has gone.
         """
 
     def warm_up(self) -> None:  # noqa: B027 - optional: nothing to do is a right answer
@@ -66,6 +68,7 @@ class Scorer(ABC):
         Raises:
             InvalidInputError: The query or a passage is not a string.
             ModelError: The model could not be loaded; a subclass says why.
+            ScoringError: The model failed, or gave NaN or infinity.
         """
         return answer(self, _pair_up(query, passages)).logits
 
@@ -78,6 +81,7 @@ class Scorer(ABC):
         Raises:
             InvalidInputError: A pair is not a tuple of two strings.
             ModelError: The model could not be loaded; a subclass says why.
+            ScoringError: The model failed, or gave NaN or infinity.
         """
         return answer(self, check_pairs(pairs)).logits
 
@@ -102,17 +106,42 @@ class Scorer(ABC):
 
 
 def answer(scorer: Scorer, pairs: Sequence[tuple[str, str]]) -> PairScores:
-    """What the scorer gives for n checked pairs, counted in its statistics."""
-    return _counted(scorer, len(pairs), result_of(scorer.submit(pairs)))
+    """What the scorer gives for n checked pairs: n finite logits, counted in its statistics.
+
+    Raises:
+        ScoringError: The scorer gave something else.
+    """
+    return _counted(scorer, pairs, result_of(scorer.submit(pairs)))
 
 
 async def aanswer(scorer: Scorer, pairs: Sequence[tuple[str, str]]) -> PairScores:
     """`answer` that never blocks the event loop."""
-    return _counted(scorer, len(pairs), await asyncio.wrap_future(scorer.submit(pairs)))
+    return _counted(scorer, pairs, await asyncio.wrap_future(scorer.submit(pairs)))
 
 
-def _counted(scorer: Scorer, pairs: int, scores: PairScores) -> PairScores:
-    _tally(scorer).add(pairs, scores.truncated)
+def _counted(scorer: Scorer, pairs: Sequence[tuple[str, str]], scores: PairScores) -> PairScores:
+    if not isinstance(scores, PairScores):  # a scorer of a user's
+        message = (
+            f"The scorer {scorer.name!r} gave {type(scores).__name__}. The future of submit() "
+            "must give PairScores(logits) with one logit per pair."
+        )
+        raise ScoringError(message)
+    if scores.logits.shape != (len(pairs),):
+        message = (
+            f"The scorer {scorer.name!r} gave logits of shape {scores.logits.shape} for "
+            f"{len(pairs)} pairs. A scorer must give one logit per pair."
+        )
+        raise ScoringError(message)
+    bad = np.flatnonzero(~np.isfinite(scores.logits))
+    if bad.size:
+        query, passage = pairs[bad[0]]
+        message = (
+            f"The model gave {scores.logits[bad[0]]} for query {query[:60]!r} and passage "
+            f"{passage[:60]!r} ({bad.size} of {len(pairs)} pairs are not finite). "
+            f"Try {option('precision', 'fp32')}; if it stays, the weights are broken."
+        )
+        raise ScoringError(message)
+    _tally(scorer).add(len(pairs), scores.truncated)
     return scores
 
 

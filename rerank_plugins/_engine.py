@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins._batch_runner import BatchRunner
+from rerank_plugins._batch_runner import BatchRunner, explained
 from rerank_plugins._condition import SafeCondition
 from rerank_plugins._lifetime import start_thread
 from rerank_plugins._requests import Item, Request
@@ -255,7 +255,7 @@ class Engine:
                     request.start_bar()
             prepared = backend.prepare(request.pairs[part], request.options)
         except BaseException as error:  # tokenizers' panics are no Exceptions
-            request.fail(error)
+            request.fail(explained(error))
             return
         if not request.size:
             request.finish()

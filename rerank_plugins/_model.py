@@ -1,15 +1,15 @@
 """A model reference -> a folder with a cross-encoder in it, or an error that says what to do."""
 
-import errno
-import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from rerank_plugins._commands import command
+from rerank_plugins._inspection import inspect
 from rerank_plugins._model_files import CODE, TEXTS, WEIGHTS, Files, files_now
 from rerank_plugins._spelling import option
 from rerank_plugins._validation import described
@@ -19,8 +19,6 @@ from rerank_plugins.errors import (
     ModelAccessError,
     ModelError,
     ModelNotFoundError,
-    NotACrossEncoderError,
-    UnsafeWeightsError,
     UnsupportedOptionError,
 )
 
@@ -124,7 +122,28 @@ def locate(settings: ModelSettings) -> Path:
         raise ModelError(message) from error
 
 
+def check_path(model: str) -> None:
+    """Refuses a reference that can only be a folder's path, and no folder has it.
+
+    Raises:
+        ModelNotFoundError: There is no such folder.
+    """
+    path = Path(model).expanduser()
+    if model == EMBEDDED or path.is_dir():
+        return
+    if path.is_file():
+        message = f"{model!r} is a file. Pass the directory that holds the model."
+        raise ModelNotFoundError(message)
+    if _looks_like_a_path(model):
+        message = (
+            f"There is no directory {model!r}. Check the path, or pass a hub id such as "
+            "'cross-encoder/ms-marco-MiniLM-L4-v2'."
+        )
+        raise ModelNotFoundError(message)
+
+
 def _located(settings: ModelSettings) -> Path:
+    check_path(settings.model)
     folder = EMBEDDED_FOLDER if settings.model == EMBEDDED else Path(settings.model).expanduser()
     if folder.is_dir():
         if settings.revision is not None:
@@ -136,15 +155,6 @@ def _located(settings: ModelSettings) -> Path:
         if not is_bundle(folder):
             _inspect(folder, settings)
         return folder
-    if folder.is_file():
-        message = f"{settings.model!r} is a file. Pass the directory that holds the model."
-        raise ModelNotFoundError(message)
-    if _looks_like_a_path(settings.model):
-        message = (
-            f"There is no directory {settings.model!r}. Check the path, or pass a hub id such as "
-            "'cross-encoder/ms-marco-MiniLM-L4-v2'."
-        )
-        raise ModelNotFoundError(message)
     snapshot = _download(settings, TEXTS)
     _inspect(snapshot, settings, weights_listed=False)
     code = CODE if settings.trust_remote_code else ()
@@ -153,19 +163,20 @@ def _located(settings: ModelSettings) -> Path:
     return snapshot
 
 
+def _inspect(folder: Path, settings: ModelSettings, *, weights_listed: bool = True) -> None:
+    trusted = settings.trust_remote_code
+    inspect(folder, settings.model, trust_remote_code=trusted, weights_listed=weights_listed)
+
+
 def is_bundle(folder: Path) -> bool:
     """Whether the folder holds a compiled bundle, and not a model beside a file of that name."""
     return (folder / MANIFEST_FILE).is_file() and not (folder / "config.json").is_file()
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file, `{}` where the file is absent or holds something else."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
-        # absent, or no UTF-8, or no JSON
-        return {}
-    return content if isinstance(content, dict) else {}
+def called(model: str) -> str:
+    """A reference for a message, with the name that was meant where it is nearly that one."""
+    near = get_close_matches(model.lower(), [EMBEDDED], cutoff=0.75)
+    return f"{model!r} (did you mean {EMBEDDED!r}?)" if near else repr(model)
 
 
 def _looks_like_a_path(model: str) -> bool:
@@ -209,16 +220,16 @@ def _download(settings: ModelSettings, patterns: Sequence[str]) -> Path:
         raise ModelAccessError(message) from error
     except RepositoryNotFoundError as error:
         message = (
-            f"There is no directory {model!r}, and the hub has no model of that name that you may "
-            "read. Check the spelling (owner/name); for a private model pass token= or type: "
-            f"{command('hf')} auth login"
+            f"There is no directory {called(model)}, and the hub has no model of that name that "
+            "you may read. Check the spelling (owner/name); for a private model pass token= or "
+            f"type: {command('hf')} auth login"
         )
         raise ModelNotFoundError(message) from error
     except RevisionNotFoundError as error:
         message = f"The hub model {model!r} has no revision {revision!r}."
         raise ModelNotFoundError(message) from error
     except HFValidationError as error:
-        message = f"{model!r} is neither a directory nor a hub id (owner/name)."
+        message = f"{called(model)} is neither a directory nor a hub id (owner/name)."
         raise ModelNotFoundError(message) from error
     except LocalEntryNotFoundError as error:
         reason = (
@@ -229,15 +240,15 @@ def _download(settings: ModelSettings, patterns: Sequence[str]) -> Path:
             else "is not in the local cache, and the hub did not answer"
         )
         message = (
-            f"There is no directory {model!r}, and the hub model of that name {reason}. "
+            f"There is no directory {called(model)}, and the hub model of that name {reason}. "
             f"{_without_network()}"
         )
         raise HubUnreachableError(message) from error
     except failed as error:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         message = (
-            f"The hub model {model!r} could not be downloaded ({reason}). If it was before, pass "
-            f"{option('local_files_only', True)}. {_without_network()}"
+            f"The hub model {called(model)} could not be downloaded ({reason}). If it was before, "
+            f"pass {option('local_files_only', True)}. {_without_network()}"
         )
         raise HubUnreachableError(message) from error
 
@@ -247,49 +258,3 @@ def _without_network() -> str:
         f"Without a network, use {option('model', 'embedded')} (the model that ships with this "
         "package) or a local directory with a saved cross-encoder."
     )
-
-
-def _inspect(folder: Path, settings: ModelSettings, *, weights_listed: bool = True) -> None:
-    """Refuses what cannot be scored with before megabytes are read or random heads trusted."""
-    name = settings.model
-    config = read_json(folder / "config.json")
-    saved_as = read_json(folder / "config_sentence_transformers.json").get("model_type")
-    has_modules = (folder / "modules.json").is_file()
-    if not config and (folder / "config.json").is_file():
-        message = f"{name!r} is damaged: its config.json is no JSON object. Save the model again."
-        raise ModelNotFoundError(message)
-    if not config and not has_modules:
-        message = f"{name!r} holds no model: it has no config.json. Save one with save_pretrained."
-        raise ModelNotFoundError(message)
-    if has_modules and saved_as != "CrossEncoder":
-        kind = saved_as or "SentenceTransformer"
-        message = (
-            f"{name!r} is a {kind}, not a cross-encoder: it embeds texts one by one. Use it as "
-            "first stage, and for reranking a model such as 'cross-encoder/ms-marco-MiniLM-L4-v2'."
-        )
-        raise NotACrossEncoderError(message)
-    architectures = config.get("architectures") or ["none"]
-    if not has_modules and not architectures[0].endswith("ForSequenceClassification"):
-        message = (
-            f"{name!r} is not a cross-encoder: its architecture is {architectures[0]}, which has "
-            "no trained head that scores a pair of texts. Use a model such as "
-            "'cross-encoder/ms-marco-MiniLM-L4-v2'."
-        )
-        raise NotACrossEncoderError(message)
-    if config.get("auto_map") and not settings.trust_remote_code:
-        message = (
-            f"{name!r} comes with code of its own. If you trust its author and have read the "
-            f"code, pass {option('trust_remote_code', True)}."
-        )
-        raise UnsupportedOptionError(message)
-    weights = list(folder.rglob("*.safetensors"))
-    for file in weights:
-        if not os.access(file, os.R_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
-    if weights_listed and not weights:
-        message = (
-            f"{name!r} has no safetensors weights. Pickled weights can run code when they are "
-            "opened, so they are not loaded. Convert the model once with safetensors, or choose "
-            "a revision that has them."
-        )
-        raise UnsafeWeightsError(message)

@@ -6,12 +6,10 @@ from typing import TypeAlias
 
 from rerank_plugins._digests import file_digest, text_digest
 
-TEXTS = (
-    "*.json",
-    "*.txt",
-    "*.jinja",
-    *("*.model", "*.spm", "*.codes", "*.tokenizer", "*.tiktoken"),  # vocabularies of tokenizers
-)
+VOCABULARIES = ("*.model", "*.spm", "*.codes", "*.tokenizer", "*.tiktoken")
+"""Of tokenizers, beside `tokenizer.json` and `vocab.txt`."""
+
+TEXTS = ("*.json", "*.txt", "*.jinja", *VOCABULARIES)
 """Configuration, tokenizer and chat templates: small files."""
 
 WEIGHTS = ("*.safetensors",)

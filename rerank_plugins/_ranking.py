@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins._spelling import option
 from rerank_plugins._validation import (
     check_passages,
     check_query,
@@ -15,7 +14,7 @@ from rerank_plugins._validation import (
     check_top_k,
     described,
 )
-from rerank_plugins.errors import InvalidInputError, ScoringError
+from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.results import PairScores, Ranked, ScoreScale
 
 NO_SCORES = PairScores(logits=np.empty(0, dtype=np.float32))
@@ -81,22 +80,7 @@ class Batch:
         return batch
 
     def rankings(self, scores: PairScores, cut: Cut) -> list[list[Ranked]]:
-        """One ranking per query, or `ScoringError` where the logits are not n numbers."""
-        if scores.logits.shape != (len(self.pairs),):
-            message = (
-                f"The scorer gave logits of shape {scores.logits.shape} for {len(self.pairs)} "
-                "pairs. A scorer must give one logit per pair."
-            )
-            raise ScoringError(message)
-        bad = np.flatnonzero(~np.isfinite(scores.logits))
-        if bad.size:
-            query, passage = self.pairs[bad[0]]
-            message = (
-                f"The model gave {scores.logits[bad[0]]} for query {query[:60]!r} and passage "
-                f"{passage[:60]!r} ({bad.size} of {len(self.pairs)} pairs are not finite). "
-                f"Try {option('precision', 'fp32')}; if it stays, the weights are broken."
-            )
-            raise ScoringError(message)
+        """One ranking per query, of the n checked scores."""
         rankings, start = [], 0
         for size in self.sizes:
             rankings.append(_ranking(scores, slice(start, start + size), cut))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+
 from rerank_plugins._spelling import option
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.results import ScoreScale
@@ -40,12 +42,13 @@ def check_passages(passages: object) -> list[str]:
 
 
 def check_pairs(pairs: object) -> list[tuple[str, str]]:
-    """The pairs as a new list of (query, passage) tuples."""
+    """The pairs as a new list of (query, passage) tuples; an array has a row for each."""
     if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Iterable):
         message = f"pairs must be a list of (query, passage) tuples, but got {described(pairs)}."
         raise InvalidInputError(message)
     checked = []
-    for position, pair in enumerate(pairs):
+    for position, given in enumerate(pairs):
+        pair = given.tolist() if isinstance(given, np.ndarray) else given
         if (
             isinstance(pair, str)
             or not isinstance(pair, Sequence)
@@ -54,7 +57,7 @@ def check_pairs(pairs: object) -> list[tuple[str, str]]:
         ):
             message = (
                 f"pairs[{position}] must be a (query, passage) tuple of two strings, "
-                f"but got {described(pair)}."
+                f"but got {described(given)}."
             )
             raise InvalidInputError(message)
         checked.append((pair[0], pair[1]))

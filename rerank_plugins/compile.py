@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from rerank_plugins._inspection import read_json
 from rerank_plugins._model import (
     MANIFEST_FILE,
     ModelSettings,
     check_reference,
     is_bundle,
     locate,
-    read_json,
 )
 from rerank_plugins._model_files import model_digest
 from rerank_plugins._spelling import option

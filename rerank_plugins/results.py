@@ -1,10 +1,12 @@
 """Small frozen values that leave the core: plain Python numbers, nothing to mutate."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rerank_plugins.errors import InvalidInputError
 
 ScoreScale: TypeAlias = Literal["probability", "logit"]
 """`"logit"`: the model's raw output, any real number. `"probability"`: its sigmoid, 0 to 1."""
@@ -32,13 +34,38 @@ class Ranked:
 class PairScores:
     """What a scorer gives for n pairs, in their order.
 
+    Lists and arrays of other types of numbers are taken too.
+
     Attributes:
         logits: float32, shape `(n,)`.
         truncated: bool, shape `(n,)`: the pair was cut at `max_length`. `None` if not known.
+
+    Raises:
+        InvalidInputError: The logits are no list of numbers, or `truncated` is not of their size.
     """
 
     logits: NDArray[np.float32]
     truncated: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        logits = _array(self.logits, np.float32)
+        if logits is None or logits.ndim != 1:
+            message = (
+                "PairScores takes one number per pair as logits, a list or an array of shape (n,), "
+                f"but got {self.logits!r:.60}."
+            )
+            raise InvalidInputError(message)
+        object.__setattr__(self, "logits", logits)
+        if self.truncated is None:
+            return
+        truncated = _array(self.truncated, np.bool_)
+        if truncated is None or truncated.shape != logits.shape:
+            message = (
+                f"PairScores takes truncated=None, or one True or False for each of the "
+                f"{len(logits)} pairs, but got {self.truncated!r:.60}."
+            )
+            raise InvalidInputError(message)
+        object.__setattr__(self, "truncated", truncated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +99,12 @@ class Plan:
     reason: str
     threads: int | None = None
     streams: int | None = None
+
+
+def _array(values: Any, dtype: Any) -> NDArray[Any] | None:
+    """The values as an array of that type; `None` if they are no such values."""
+    try:
+        with np.errstate(over="ignore"):  # infinity is refused by whoever asked for scores
+            return np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError, RuntimeError):  # the last of a tensor that needs a gradient
+        return None

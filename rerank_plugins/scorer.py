@@ -209,11 +209,14 @@ class CrossEncoderScorer(Scorer):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles the options without the token; the copy shares or loads the model itself."""
-        return partial(type(self), **{**self._arguments(), "token": None}), ()
+        made = partial(type(self), **{**self._arguments(), "token": None})
+        return made, (), {"name": self.name}
 
     def __copy__(self) -> Self:
         """A scorer of its own in this process, which keeps the token and shares the model."""
-        return type(self)(**self._arguments())
+        copy = type(self)(**self._arguments())
+        copy.name = self.name
+        return copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self.__copy__()

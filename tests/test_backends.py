@@ -21,7 +21,6 @@ from rerank_plugins import (
     InvalidInputError,
     NotACrossEncoderError,
     Reranker,
-    UnsupportedOptionError,
 )
 from rerank_plugins._pairs import PairTokenizer, pad
 from rerank_plugins.backends.onnx import OnnxForward
@@ -141,12 +140,16 @@ def test_a_chat_model_saved_as_a_cross_encoder_scores_as_predict_does(chat_model
         np.testing.assert_allclose(scorer.score_pairs(pairs), prompted, atol=1e-5)
 
 
-def test_a_chat_model_checks_its_options_too(chat_model: Path) -> None:
-    with (
-        CrossEncoderScorer(chat_model, max_length=4096) as scorer,
-        pytest.raises(UnsupportedOptionError, match="at most 128"),
-    ):
-        scorer.warm_up()
+def test_a_chat_model_reads_as_much_as_is_asked_for(chat_model: Path) -> None:
+    pairs = [("sea", "a river is not the sea " * 60), ("what is a fox", "the red fox " * 50)]
+    model = CrossEncoder(str(chat_model), device="cpu")
+    for length in (64, 1024):  # its tokenizer was saved with 128; it has no table of positions
+        limit = {"text": {"max_length": length, "truncation": True}}
+        wanted = model.predict(
+            pairs, activation_fn=torch.nn.Identity(), batch_size=1, processing_kwargs=limit
+        )
+        with CrossEncoderScorer(chat_model, max_length=length) as scorer:
+            np.testing.assert_allclose(scorer.score_pairs(pairs), wanted, atol=1e-5)
 
 
 def test_a_plain_language_model_is_not_a_cross_encoder(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from scipy.stats import spearmanr
 from sentence_transformers import CrossEncoder
 
 from rerank_plugins import CrossEncoderScorer, Reranker, UnsupportedOptionError, compile_model
-from rerank_plugins._model import EMBEDDED_FOLDER, read_json
+from rerank_plugins._inspection import read_json
+from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.training import TrainingConfig
 

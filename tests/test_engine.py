@@ -130,10 +130,10 @@ def test_every_pair_gets_its_own_score_whatever_happens_to_its_neighbours(
         for number, future in enumerate(futures):
             kind = plan[number][0]
             if kind == "poisoned":
-                with pytest.raises(ValueError, match="poisoned batch"):
+                with pytest.raises(ScoringError, match="poisoned batch"):
                     future.result(0)
             elif kind == "untokenizable":
-                with pytest.raises(ValueError, match="cannot be tokenized"):
+                with pytest.raises(ScoringError, match="cannot be tokenized"):
                     future.result(0)
             elif not future.cancelled():
                 np.testing.assert_array_equal(scores(future), numbers(pairs_of(number)))
@@ -291,7 +291,7 @@ def test_one_poisonous_pair_fails_its_own_request_only() -> None:
         backend.open_gate()
         for future, size in ((before, 2), (behind, 2), (first, 1)):
             assert scores(future).shape == (size,)
-        with pytest.raises(ValueError, match="poisoned batch"):
+        with pytest.raises(ScoringError, match="poisoned batch"):
             poisoned.result(PATIENCE)
     assert len(backend.batches[1]) == 5
 
@@ -377,7 +377,7 @@ def test_a_callback_that_would_end_the_process_spares_the_other_callers(
         backend.open_gate()
         for future, size in zip(futures, (1, 2, 2, 2), strict=True):
             assert scores(future).shape == (size,)
-        with pytest.raises(ValueError, match="poisoned batch"):
+        with pytest.raises(ScoringError, match="poisoned batch"):
             poisoned.result(PATIENCE)
         assert scores(subject.submit(some_pairs("later", 3), PLAIN)).shape == (3,)
     assert caplog.text.count("SystemExit: 3") == 2

@@ -173,6 +173,8 @@ def test_an_adapter_in_the_last_layer_is_not_left_out(model: Path, name: str) ->
     wanted = adapted.predict(PAIRS, activation_fn=torch.nn.Identity(), batch_size=1)
     assert np.abs(wanted - predicted(model)).max() > 1e-3
     description = describe(adapted)
-    tokens = PairTokenizer(description.tokenizer, max_length=description.limit).encode(PAIRS)
+    tokens = PairTokenizer(description.tokenizer, max_length=description.default_length).encode(
+        PAIRS
+    )
     found = _Forward(adapted, description.inputs)(pad(tokens, description.pad_id))
     np.testing.assert_allclose(found[:, 0], wanted, atol=1e-5)

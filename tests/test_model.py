@@ -19,7 +19,7 @@ from rerank_plugins import (
     NotACrossEncoderError,
     UnsafeWeightsError,
     UnsupportedOptionError,
-    _model,
+    _inspection,
 )
 from rerank_plugins._commands import command, install_command
 from tests.small_hub import COMMIT, TOKEN, refusing_proxy, small_hub
@@ -74,7 +74,7 @@ def refused(path: Path, *_: object) -> None:
     ("place", "found", "named"),
     [
         ((Path, "is_dir"), refused, "tiny"),
-        ((_model, "read_json"), refused, "config.json"),
+        ((_inspection, "read_json"), refused, "config.json"),
         ((os, "access"), lambda *_: False, "model.safetensors"),
     ],
     ids=["the folder above", "a file", "the weights"],

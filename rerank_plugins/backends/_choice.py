@@ -6,7 +6,15 @@ from pathlib import Path
 
 from rerank_plugins._commands import command
 from rerank_plugins._extras import require
-from rerank_plugins._model import EMBEDDED, ModelSettings, is_bundle, is_on_disk, read_json
+from rerank_plugins._inspection import read_json
+from rerank_plugins._model import (
+    EMBEDDED,
+    ModelSettings,
+    called,
+    check_path,
+    is_bundle,
+    is_on_disk,
+)
 from rerank_plugins._spelling import option
 from rerank_plugins.backends._bundle import runs_in
 from rerank_plugins.backends._signal_stack import signal_stack_kept
@@ -57,10 +65,14 @@ def check_installed(settings: ModelSettings) -> None:
     """Refuses, before anything is fetched from the hub, what torch alone can read or convert.
 
     Raises:
+        ModelNotFoundError: The reference is a path, and there is no such folder.
         MissingExtraError: sentence-transformers is needed and not installed.
     """
     if not is_on_disk(settings.model) and not is_installed(_LIBRARY):
-        require(_LIBRARY, extra="sentence-transformers", purpose=f"Loading {settings.model!r}")
+        check_path(settings.model)
+        require(
+            _LIBRARY, extra="sentence-transformers", purpose=f"Loading {called(settings.model)}"
+        )
 
 
 def graph_fits(folder: Path) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 
 from rerank_plugins._digests import text_digest
 from rerank_plugins._extras import require
-from rerank_plugins._model import EMBEDDED, ModelSettings, read_json
+from rerank_plugins._inspection import read_json
+from rerank_plugins._model import EMBEDDED, ModelSettings
 from rerank_plugins.backends._bundle import Manifest, write_bundle
 from rerank_plugins.backends._description import ModelDescription
 

@@ -5,17 +5,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rerank_plugins._commands import command
 from rerank_plugins._extras import require
+from rerank_plugins._inspection import check_vocabulary, check_whole
 from rerank_plugins._model import ModelSettings
 from rerank_plugins._spelling import option
 from rerank_plugins._turn import in_turn
 from rerank_plugins.backends._description import INPUTS, ModelDescription
-from rerank_plugins.errors import ModelError, NotACrossEncoderError, UnsupportedOptionError
+from rerank_plugins.backends._tables import check_ids, positions_of, vocabulary_of
+from rerank_plugins.backends._weights import check_config, check_weights
+from rerank_plugins.errors import (
+    MissingExtraError,
+    ModelError,
+    NotACrossEncoderError,
+    RerankError,
+    UnsupportedOptionError,
+)
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+UNBOUNDED = 1_000_000
+"""Tokens of a pair where neither the tokenizer nor the model has a bound: no text is so long."""
 
 
 @in_turn
@@ -33,48 +46,95 @@ def load_cross_encoder(
         extra="sentence-transformers",
         purpose=f"Running {settings.model!r} in torch",
     )
-    from safetensors import SafetensorError
 
-    try:
+    def opened(**model_kwargs: Any) -> "CrossEncoder":
         with no_loading_bar():
-            model: CrossEncoder = library.CrossEncoder(
+            loaded: CrossEncoder = library.CrossEncoder(
                 str(folder),
                 device=device,
                 local_files_only=True,
                 trust_remote_code=settings.trust_remote_code,
-                model_kwargs={"dtype": DTYPES[precision], "use_safetensors": True},
+                model_kwargs={
+                    "dtype": DTYPES[precision],
+                    "use_safetensors": True,
+                    **model_kwargs,
+                },
             )
-    except (RuntimeError, AssertionError) as error:
-        if device in (None, "cpu"):
-            message = f"{settings.model!r} could not be loaded: {error}"
-            raise ModelError(message) from error
-        message = (
-            f"{option('device', device)} cannot be used here: {error}. "
-            f"Pass {option('device', 'cpu')}, or leave it out to let the backend choose."
-        )
-        raise UnsupportedOptionError(message) from error
-    except ValueError as error:
-        message = f"{settings.model!r} could not be loaded as a cross-encoder: {error}"
-        raise NotACrossEncoderError(message) from error
-    except (OSError, SafetensorError) as error:
-        message = (
-            f"The files of {settings.model!r} are damaged or incomplete: {error}. Save the model "
-            "again; for a hub model, delete it from the cache (hf cache rm) and load it again."
-        )
-        raise ModelError(message) from error
+            check_weights(loaded, folder, settings.model)
+            return loaded
+
+    try:
+        check_config(folder, settings.model)
+        model = opened()
+        if files := getattr(model.tokenizer, "vocab_files_names", {}):  # bytes need none
+            check_vocabulary(folder, settings.model, files.values())
+        check_ids(model, settings.model)
+    except RerankError:
+        raise
+    except Exception as error:
+        if "ignore_mismatched_sizes" in str(error):
+            opened(ignore_mismatched_sizes=True)  # is refused, with the names of the weights
+        check_whole(folder, settings.model)
+        raise _loading_error(error, settings.model, folder, device) from error
     model.eval()
     return model
 
 
+def _loading_error(error: Exception, name: str, folder: Path, device: str | None) -> RerankError:
+    """What loading raised, as an error that says what to do."""
+    from safetensors import SafetensorError
+
+    if isinstance(error, ImportError):
+        return MissingExtraError(f"Loading {name!r} needs a package that is missing: {error}")
+    if isinstance(error, (OSError, SafetensorError)):
+        message = (
+            f"The files of {name!r} are damaged or incomplete: {error}. Save the model again; for "
+            f"a hub model, delete it from the cache ({command('hf')} cache rm) and load it again."
+        )
+        return ModelError(message)
+    if isinstance(error, ValueError):
+        if reason := _tokenizer_failure(folder):
+            return ModelError(f"The tokenizer of {name!r} could not be loaded: {reason}")
+        return NotACrossEncoderError(f"{name!r} could not be loaded as a cross-encoder: {error}")
+    if isinstance(error, (RuntimeError, AssertionError)) and device not in (None, "cpu"):
+        message = (
+            f"{option('device', device)} cannot be used here: {error}. "
+            f"Pass {option('device', 'cpu')}, or leave it out to let the backend choose."
+        )
+        return UnsupportedOptionError(message)
+    return ModelError(f"{name!r} could not be loaded: {type(error).__name__}: {error}")
+
+
+def _tokenizer_failure(folder: Path) -> str:
+    """What loading the tokenizer alone raises, which the library puts less clearly with a model."""
+    from transformers import AutoTokenizer
+
+    try:
+        AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
 def describe(model: "CrossEncoder") -> ModelDescription:
     """What scoring needs to know of a model for which `takes_token_ids`."""
+    limit, vocabulary, padding = positions_of(model), vocabulary_of(model), 0
+    if model.tokenizer.pad_token_id in range(vocabulary or UNBOUNDED):
+        padding = model.tokenizer.pad_token_id
     return ModelDescription(
         tokenizer=model.tokenizer.backend_tokenizer.to_str(),
-        pad_id=model.tokenizer.pad_token_id or 0,
-        limit=limit_of(model),
+        pad_id=padding,
+        limit=limit,
+        default_length=default_length(model, limit),
+        vocabulary=vocabulary,
         columns=model.num_labels,
         labels=label_names(model),
-        inputs=tuple(name for name in INPUTS if name in model.tokenizer.model_input_names),
+        # Without a mask padding would be read, and a pair alone, which has none, is what counts.
+        inputs=tuple(
+            name
+            for name in INPUTS
+            if name == "attention_mask" or name in model.tokenizer.model_input_names
+        ),
         default_prompt=_default_prompt(model),
     )
 
@@ -95,15 +155,10 @@ def takes_token_ids(model: "CrossEncoder") -> bool:
     )
 
 
-def limit_of(model: "CrossEncoder") -> int:
-    """Tokens the model can read: what tokenizer and position embeddings allow."""
-    config: Any = model.config
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is None or positions < 1:
-        positions = model.max_seq_length or 512
-    elif "roberta" in config.model_type or config.model_type == "camembert":
-        positions -= config.pad_token_id + 1  # positions start after the padding id there
-    return int(min(positions, model.max_seq_length or positions))
+def default_length(model: "CrossEncoder", limit: int | None) -> int:
+    """At how many tokens `predict` cuts pairs, at most `limit`: what was saved with the model."""
+    lengths = (model.max_seq_length, limit, UNBOUNDED)
+    return min(int(length) for length in lengths if length)
 
 
 def label_names(model: "CrossEncoder") -> dict[int, str]:

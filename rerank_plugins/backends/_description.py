@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rerank_plugins._model import read_json
+from rerank_plugins._inspection import read_json
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -17,7 +17,9 @@ class ModelDescription:
     Attributes:
         tokenizer: The fast tokenizer in its JSON form.
         pad_id: Token id that fills up shorter pairs.
-        limit: Most tokens of a pair that the model can read.
+        limit: Most tokens of a pair that the model can read; `None`: it has no bound.
+        default_length: At how many tokens pairs are cut unless the options say otherwise.
+        vocabulary: For how many token ids it has embeddings; `None` if that is not known.
         columns: Columns of the head.
         labels: Names of the columns by index.
         inputs: Those of `INPUTS` that the model reads, in that order.
@@ -26,7 +28,9 @@ class ModelDescription:
 
     tokenizer: str
     pad_id: int
-    limit: int
+    limit: int | None
+    default_length: int
+    vocabulary: int | None
     columns: int
     labels: Mapping[int, str]
     inputs: tuple[str, ...] = INPUTS
@@ -37,6 +41,8 @@ class ModelDescription:
         return {
             "pad_id": self.pad_id,
             "limit": self.limit,
+            "default_length": self.default_length,
+            "vocabulary": self.vocabulary,
             "columns": self.columns,
             "labels": {str(index): name for index, name in self.labels.items()},
             "inputs": list(self.inputs),
@@ -52,6 +58,8 @@ class ModelDescription:
             tokenizer=(folder / "tokenizer.json").read_text(encoding="utf-8"),
             pad_id=config["pad_token_id"],
             limit=config["max_position_embeddings"],
+            default_length=config["max_position_embeddings"],
+            vocabulary=config["vocab_size"],
             columns=len(names) or 1,
             labels=names,
         )
@@ -66,9 +74,15 @@ class ModelDescription:
         return cls(
             tokenizer=tokenizer,
             pad_id=int(settings["pad_id"]),
-            limit=int(settings["limit"]),
+            limit=_optional(settings["limit"]),
+            default_length=int(settings["default_length"]),
+            vocabulary=_optional(settings["vocabulary"]),
             columns=int(settings["columns"]),
             labels={int(index): str(name) for index, name in settings["labels"].items()},
             inputs=tuple(name for name in INPUTS if name in settings["inputs"]),
             default_prompt=str(settings["default_prompt"]),
         )
+
+
+def _optional(value: Any) -> int | None:
+    return None if value is None else int(value)

@@ -50,7 +50,8 @@ def quantize(model: Any, description: ModelDescription, pairs: Sequence[tuple[st
     """
     nncf: Any = require("nncf", extra="int8", purpose="Quantising to int8")
     _fold_constants(model)
-    tokenizer = PairTokenizer(description.tokenizer, max_length=min(_LONGEST, description.limit))
+    length = min(_LONGEST, description.default_length)
+    tokenizer = PairTokenizer(description.tokenizer, max_length=length)
     inputs = []
     for encoding in tokenizer.encode(pairs):
         tokens = pad([encoding], description.pad_id)

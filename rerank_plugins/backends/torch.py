@@ -13,19 +13,25 @@ from numpy.typing import NDArray
 from rerank_plugins._labels import column_logits, column_of
 from rerank_plugins._model import ModelSettings
 from rerank_plugins._pairs import Tokens
-from rerank_plugins._spelling import option
 from rerank_plugins._turn import in_turn
 from rerank_plugins.backends import Backend, PairOptions, Prepared
+from rerank_plugins.backends._alone import PROBES, gives, predicted, predicted_alone
 from rerank_plugins.backends._cross_encoder import (
     DTYPES,
+    default_length,
     describe,
     label_names,
-    limit_of,
     load_cross_encoder,
     takes_token_ids,
 )
-from rerank_plugins.backends._encoder import encoder_backend
+from rerank_plugins.backends._encoder import (
+    EncoderBackend,
+    check_length,
+    encoder_backend,
+    one_by_one,
+)
 from rerank_plugins.backends._half_precision import pays, slowdown
+from rerank_plugins.backends._tables import positions_of
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.results import Plan
 
@@ -56,11 +62,42 @@ def load_torch(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
 
         plan = replace(plan, threads=torch.get_num_threads())
         _warn_if_emulated(settings.model, plan.precision)
-    if not takes_token_ids(model):
-        return _PredictBackend(model, settings.model, plan, budget)
-    description = describe(model)
-    forward = _Forward(model, description.inputs)
-    return encoder_backend(settings.model, description, forward, plan, budget)
+    if takes_token_ids(model):
+        description = describe(model)
+        forward = _Forward(model, description.inputs)
+        encoder = encoder_backend(settings.model, description, forward, plan, budget)
+        if forward.of_first_token or _is_exact(encoder, model, settings.model):
+            return encoder
+    return _predicting(model, settings.model, plan, budget)
+
+
+def _is_exact(backend: EncoderBackend, model: "CrossEncoder", name: str) -> bool:
+    """Whether the backend gives what `predict` gives for a pair alone, if need be one by one."""
+    pairs = backend.prepare(PROBES, PairOptions()).inputs
+    wanted = predicted_alone(model, name)
+    if wanted is None:
+        backend.run_one_by_one("its tokenizer has no padding token")
+        return True
+    precision = backend.plan.precision
+    if gives(lambda: backend.columns_of(pairs), wanted, precision):
+        return True
+    backend.run_one_by_one("it scores a pair beside longer ones otherwise than alone")
+    return gives(lambda: backend.columns_of(pairs), wanted, precision)
+
+
+def _predicting(model: "CrossEncoder", name: str, plan: Plan, budget: int) -> "_PredictBackend":
+    """The model behind `predict`, one by one where batches would change its scores."""
+    wanted = predicted_alone(model, name)
+    if wanted is None:
+        message = (
+            f"{name!r} has no padding token, and predict needs one. Set it and save the "
+            "tokenizer: tokenizer.pad_token = tokenizer.eos_token."
+        )
+        raise UnsupportedOptionError(message)
+    batches = gives(lambda: predicted(model, PROBES), wanted, plan.precision)
+    if not batches:
+        plan = one_by_one(plan, "it scores a pair beside longer ones otherwise than alone")
+    return _PredictBackend(model, name, plan, budget, batches=batches)
 
 
 def _warn_if_emulated(name: str, precision: str) -> None:
@@ -100,7 +137,8 @@ class _Forward:
             ]
             self._attention = lambda: sdpa_kernel(kernels)
         self._logits: Callable[[dict[str, Any]], Any]
-        if len(model) == 1 and reads_first_token(inner):
+        self.of_first_token = len(model) == 1 and reads_first_token(inner)
+        if self.of_first_token:
             first_token = FirstTokenLogits(inner)
             self._logits = lambda features: first_token(**features)
         else:
@@ -134,7 +172,9 @@ class _Forward:
 class _PredictBackend:
     """Models that build their own input from the pair, such as chat models."""
 
-    def __init__(self, model: "CrossEncoder", name: str, plan: Plan, max_batch_tokens: int) -> None:
+    def __init__(
+        self, model: "CrossEncoder", name: str, plan: Plan, max_batch_tokens: int, *, batches: bool
+    ) -> None:
         from torch import nn
 
         self.plan = plan
@@ -142,22 +182,21 @@ class _PredictBackend:
         self._name = name
         self._identity = nn.Identity()
         self._max_batch_tokens = max_batch_tokens
-        self._limit = limit_of(model)
+        self._batches = batches
+        self._limit = positions_of(model)
+        self._default_length = default_length(model, self._limit)
 
     def check(self, options: PairOptions) -> None:
         column_of(options.label, self._model.num_labels, label_names(self._model))
-        if options.max_length is not None and options.max_length > self._limit:
-            message = (
-                f"{option('max_length', options.max_length)}, but {self._name!r} reads at most "
-                f"{self._limit} tokens. Pass at most {self._limit}, or leave it out."
-            )
-            raise UnsupportedOptionError(message)
+        check_length(options.max_length, self._limit, self._name)
 
     def batch_tokens(self, options: PairOptions) -> int:
         return options.max_batch_tokens or self._max_batch_tokens
 
     def prepare(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> Prepared:
-        longest = options.max_length or min(self._limit, 512)  # the model's prompt is not counted
+        longest = options.max_length or min(
+            self._default_length, 512
+        )  # the model's prompt is not counted
         return Prepared(inputs=pairs, tokens=[longest] * len(pairs), truncated=None)
 
     def logits(
@@ -171,7 +210,7 @@ class _PredictBackend:
         output = self._model.predict(
             list(inputs),
             prompt=options.prompt,
-            batch_size=len(inputs),
+            batch_size=len(inputs) if self._batches else 1,
             activation_fn=self._identity,
             show_progress_bar=False,
             **overrides,

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rerank_plugins._model import read_json
+from rerank_plugins._inspection import read_json
 from rerank_plugins._spelling import option
 from rerank_plugins._validation import make_folder
 from rerank_plugins.errors import InvalidInputError

@@ -22,7 +22,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallbac
 from transformers.trainer import TRAINER_STATE_NAME
 
 from rerank_plugins._blend import blend_in
-from rerank_plugins._model import read_json
+from rerank_plugins._inspection import read_json
 from rerank_plugins._spelling import option
 from rerank_plugins._turn import in_turn
 from rerank_plugins.errors import InvalidInputError

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins._extras import require
-from rerank_plugins._model import read_json
+from rerank_plugins._inspection import read_json
 from rerank_plugins._spelling import option
 from rerank_plugins.errors import InvalidInputError
 

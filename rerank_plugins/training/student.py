@@ -20,7 +20,8 @@ from transformers import (
 )
 
 from rerank_plugins._commands import command
-from rerank_plugins._model import EMBEDDED_FOLDER, read_json
+from rerank_plugins._inspection import read_json
+from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.backends.first_token import after_attention, read_from_first
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.training.onnx_graph import write_onnx_graph

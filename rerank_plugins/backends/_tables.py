@@ -1,0 +1,100 @@
+"""What a model's tables of embeddings hold: an id behind the end of one stands for nothing."""
+
+from typing import TYPE_CHECKING, Any
+
+from rerank_plugins.errors import ModelError
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+_POSITIONS = {
+    "char_position_embeddings",
+    "embed_positions",
+    "position_embedding",
+    "position_embeddings",
+    "positions_embed",
+    "wpe",
+}
+"""What transformers calls a table with a row for each position."""
+
+
+def check_ids(model: "CrossEncoder", name: str) -> None:
+    """Refuses a tokenizer whose ids the model has no embeddings for: another model's, mostly.
+
+    Tokens that were added to it, and that no plain text has, may lie behind the table: where one
+    is met, scoring fails.
+
+    Raises:
+        ModelError: The message names the highest such id.
+    """
+    rows = vocabulary_of(model)
+    if rows is not None:
+        added = model.tokenizer.get_added_vocab()
+        vocabulary = {t: i for t, i in model.tokenizer.get_vocab().items() if t not in added}
+        for number in model.tokenizer("a", "a")["input_ids"]:  # those around every pair too
+            vocabulary[model.tokenizer.convert_ids_to_tokens(number)] = number
+        token, highest = max(vocabulary.items(), key=_id, default=("", -1))
+        if highest >= rows:
+            message = (
+                f"The tokenizer of {name!r} does not fit the model: it gives {token!r} the id "
+                f"{highest}, and the model has embeddings for {rows} tokens, 0 to {rows - 1}. Save "
+                "the tokenizer that the model was trained with in its folder."
+            )
+            raise ModelError(message)
+    inner: Any = model.transformers_model
+    types = [
+        found
+        for key, table in ([] if inner is None else inner.named_modules())
+        if key.rpartition(".")[2] == "token_type_embeddings" and (found := _rows(table))
+    ]
+    if types and "token_type_ids" in model.tokenizer.model_input_names:
+        highest = max(model.tokenizer("a", "a")["token_type_ids"], default=0)
+        if highest >= min(types):
+            message = (
+                f"The tokenizer of {name!r} does not fit the model: it gives passages the type "
+                f"{highest}, and the model has embeddings for {min(types)}. Save the tokenizer "
+                "that the model was trained with in its folder."
+            )
+            raise ModelError(message)
+
+
+def vocabulary_of(model: "CrossEncoder") -> int | None:
+    """How many tokens the model has embeddings for; `None` where it has no table of them."""
+    inner: Any = model.transformers_model
+    if inner is None or model.tokenizer is None:
+        return None
+    try:
+        return _rows(inner.get_input_embeddings())
+    except (AttributeError, NotImplementedError):  # it computes them, from bytes for example
+        return None
+
+
+def positions_of(model: "CrossEncoder") -> int | None:
+    """Most tokens that the model has positions for; `None` where it has no table of them.
+
+    Tables whose first rows are not used say so: by the id of padding, behind which positions
+    start (RoBERTa's kind), or by an offset (BART's kind).
+    """
+    inner: Any = model.transformers_model
+    if inner is None:
+        return None
+    usable = []
+    for key, table in inner.named_modules():
+        rows = _rows(table) if key.rpartition(".")[2] in _POSITIONS else None
+        if rows is not None:
+            padding = getattr(table, "padding_idx", None)
+            usable.append(rows - getattr(table, "offset", 0 if padding is None else padding + 1))
+    declared = getattr(inner.config, "max_position_embeddings", None)
+    if usable and isinstance(declared, int) and declared > 0:
+        usable.append(declared)
+    return min(usable, default=None)
+
+
+def _id(entry: tuple[str, int]) -> int:
+    return entry[1]
+
+
+def _rows(table: Any) -> int | None:
+    """Rows of a table of embeddings, `None` for anything else."""
+    shape: Any = getattr(getattr(table, "weight", None), "shape", ())
+    return int(shape[0]) if len(shape) == 2 and hasattr(table, "padding_idx") else None
