@@ -16,6 +16,11 @@ def last_name(path: str | Path) -> str:
     return Path(path).resolve().name if name in ("", "..") else name
 
 
+def model_name(reference: str) -> str:
+    """One model's name, where it stands alone."""
+    return model_names([reference])[reference]
+
+
 def model_names(references: Sequence[str]) -> dict[str, str]:
     """Returns each model's name by its reference: short, and no two the same.
 

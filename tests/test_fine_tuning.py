@@ -30,6 +30,7 @@ from rerank_plugins.fine_tuning import (
 )
 from rerank_plugins.fine_tuning.measuring import development_evaluator
 from rerank_plugins.fine_tuning.mining import TrainingRow
+from rerank_plugins.fine_tuning.saving import write_card
 from rerank_plugins.fine_tuning.trainer import train
 from tests.domain import domain_rows, write_pairs
 from tests.tiny_models import save_as_the_library_does, save_tiny_cross_encoder, save_tiny_encoder
@@ -101,6 +102,15 @@ class TestTheFolder:
             "licences",
         ):
             assert said in card
+
+    def test_its_card_names_a_base_of_another_run_by_more_than_model(
+        self, result: FineTuningResult, tmp_path: Path
+    ) -> None:
+        base = tmp_path / "first" / "model"
+        base.mkdir(parents=True)
+        figures = {"sizes": result.sizes, "training": result.training, "held_out": None}
+        write_card(tmp_path, name="animals", options=quick(base), **figures)
+        assert "# first/model fine-tuned on animals" in (tmp_path / "README.md").read_text()
 
     def test_the_checkpoints_are_gone_and_the_held_out_questions_are_there(
         self, result: FineTuningResult

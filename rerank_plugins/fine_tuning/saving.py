@@ -8,7 +8,7 @@ from pathlib import Path
 from sentence_transformers import CrossEncoder
 
 from rerank_plugins import __version__
-from rerank_plugins._names import last_name
+from rerank_plugins._names import model_name
 from rerank_plugins.fine_tuning.measuring import MEASURE, HeldOutFigures
 from rerank_plugins.fine_tuning.options import FineTuningOptions
 from rerank_plugins.fine_tuning.result import DataSizes
@@ -35,7 +35,7 @@ def write_card(
     held_out: HeldOutFigures | None,
 ) -> None:
     """Writes the model's README: what it learned from, how, and what that changed."""
-    base = last_name(options.model) if Path(options.model).is_dir() else options.model
+    base = model_name(options.model) if Path(options.model).is_dir() else options.model
     (folder / "README.md").write_text(
         _HEAD
         + "\n\n".join(
@@ -117,7 +117,7 @@ def _selection(training: TrainingFigures) -> str:
 
 
 def _miners(options: FineTuningOptions) -> str:
-    return "BM25" if options.bi_encoder is None else f"BM25 and {last_name(options.bi_encoder)}"
+    return "BM25" if options.bi_encoder is None else f"BM25 and {model_name(options.bi_encoder)}"
 
 
 def _settings(options: FineTuningOptions, training: TrainingFigures) -> str:

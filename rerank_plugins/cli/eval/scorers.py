@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rerank_plugins._names import model_names
+from rerank_plugins._names import model_name
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.progress import progress
 from rerank_plugins.errors import MissingExtraError, UnsupportedOptionError
@@ -77,7 +77,7 @@ def loaded_scorers(
     functions: dict[str, ScoreFunction] = {}
     cosine = None
     if bi_encoder is not None and encoder is not None:
-        cosine = (f"{model_names([bi_encoder])[bi_encoder]} cosine", encoder)
+        cosine = (f"{model_name(bi_encoder)} cosine", encoder)
         functions[cosine[0]] = CosineScorer(encoder)
     running, plans = {}, {}
     refusals: dict[str, UnsupportedOptionError | MissingExtraError] = {}
