@@ -8,15 +8,19 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import typer
 
 from rerank_plugins.cli import main
+from rerank_plugins.cli.app import app
+from rerank_plugins.fine_tuning import FineTuningOptions
 from tests.domain import write_pairs
 from tests.forked import forked_process
 from tests.install_lines import LINES
-from tests.pages import PAGES, command_lines
+from tests.pages import PAGES, ROOT, command_lines
 from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
 
 NOT_RUN = {
@@ -119,3 +123,42 @@ def test_what_a_page_pipes_into_the_command_is_ranked(tmp_path: Path) -> None:
     with forked_process() as process:
         ((_, output, _),) = process.submit(run_lines, tmp_path, [line]).result()
     assert [row["text"][:15] for row in json.loads(output)] == ["The sky is blue"]
+
+
+def options_of(name: str) -> set[str]:
+    """The options that a command takes, as they are typed."""
+    group = typer.main.get_command(app)
+    return {text for option in group.commands[name].params for text in option.opts}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("cli.md", "rank"),
+        ("cli.md", "eval"),
+        ("fine-tuning.md", "train"),
+        ("evaluation.md", "eval"),
+    ],
+)
+def test_a_table_of_options_has_options_that_the_command_takes(page: str, name: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`--?\w[^|]*) \|", text, re.MULTILINE)
+    told = {option for row in rows for option in re.findall(r"`(--?[\w-]+)", row)}
+    assert told
+    assert told - options_of(name) == set()
+
+
+def test_the_table_of_fine_tuning_has_each_option_with_its_default() -> None:
+    text = (ROOT / "docs" / "fine-tuning.md").read_text(encoding="utf-8")
+    told: dict[str, str] = {}
+    for names, defaults in re.findall(r"^\| (`--[^|]+) \| ([^|]+) \|", text, re.MULTILINE):
+        options = re.findall(r"--([\w-]+)", names)
+        told.update(zip(options, defaults.split(", "), strict=True))
+    for field in fields(FineTuningOptions):
+        name = field.name.replace("_", "-")
+        if name in ("revision", "local-files-only"):  # told beside --model
+            continue
+        wanted = told.pop(name)
+        if isinstance(field.default, float | int):
+            assert float(wanted) == field.default, name
+    assert told == {}
