@@ -23,10 +23,11 @@ QUERY_FIELDS = Fields(id=("_id", "id", "qid", "query_id"), text=("text", "query"
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage, its title in front of its text, and the id it came with."""
+    """A passage, its title in front of its text, the id it came with, and the title alone."""
 
     text: str
     id: str | None = None
+    title: str = ""
 
 
 def passage_of(row: Any, where: str) -> Passage:
@@ -47,13 +48,17 @@ def passage_of(row: Any, where: str) -> Passage:
         message = f"{where} holds {json.dumps(row)[:60]}. Give objects with a text, or strings."
         raise InvalidInputError(message)
     text, title = _text_of(row, PASSAGE_FIELDS, where), row.get(TITLE)
-    if isinstance(title, str):
-        text = f"{title} {text}"
-    return Passage(text.strip(), _id_of(row, PASSAGE_FIELDS))
+    title = title.strip() if isinstance(title, str) else ""
+    return Passage(f"{title} {text}".strip(), _id_of(row, PASSAGE_FIELDS), title)
 
 
-def document_of(row: Any, where: str) -> tuple[str, str]:
+def document_of(row: Any, where: str, titles: dict[str, str] | None = None) -> tuple[str, str]:
     """The id and the text of a passage that must have both.
+
+    Args:
+        row: The passage as a JSON value.
+        where: What messages call its place.
+        titles: Takes the titles of the ids that it has.
 
     Raises:
         InvalidInputError: It lacks one of them.
@@ -61,6 +66,8 @@ def document_of(row: Any, where: str) -> tuple[str, str]:
     passage = passage_of(row, where)
     if passage.id is None:
         raise InvalidInputError(_without_id(where, "document", PASSAGE_FIELDS))
+    if titles is not None and passage.id in titles:
+        titles[passage.id] = passage.title
     return passage.id, passage.text
 
 

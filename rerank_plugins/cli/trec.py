@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -106,17 +107,21 @@ def read_queries(source: str) -> dict[str, str]:
     return texts_by_id(_with_ids(lines, source, QUERY_FIELDS, query_of, _QUERIES), name)
 
 
-def read_corpus(source: str, wanted: set[str] | None = None) -> dict[str, str]:
+def read_corpus(
+    source: str, wanted: set[str] | None = None, titles: dict[str, str] | None = None
+) -> dict[str, str]:
     """Document id -> text, from rows or from two columns with a tab between.
 
     Args:
         source: The file.
         wanted: Ids to keep; `None` keeps all.
+        titles: Takes the titles of the ids that it has.
 
     Raises:
         InvalidInputError: A line is neither an object with an id and a text nor has a tab.
     """
-    pairs = _with_ids(read_lines(source), source, PASSAGE_FIELDS, document_of, _DOCUMENTS)
+    read = partial(document_of, titles=titles)
+    pairs = _with_ids(read_lines(source), source, PASSAGE_FIELDS, read, _DOCUMENTS)
     kept = (pair for pair in pairs if wanted is None or pair[0] in wanted)
     return texts_by_id(kept, shown(source))
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines, texts_by_id
@@ -29,12 +32,53 @@ class JudgedCollection:
         passages: Passage id to text, the title in front of the body.
         queries: Query id to text; only queries with at least one relevant passage.
         judgements: Query id to passage id to relevance.
+        titles: Passage id to title, at least of passages that have the id of a query.
+        keep_identical: Whether a query that is a passage itself may be its own candidate.
     """
 
     name: str
     passages: Mapping[str, str]
     queries: Mapping[str, str]
     judgements: Mapping[str, Mapping[str, int]]
+    titles: Mapping[str, str] = field(default_factory=dict)
+    keep_identical: bool = False
+
+    @cached_property
+    def identical(self) -> frozenset[str]:
+        """Ids of the queries that are passages themselves.
+
+        They have the id and the text of a passage, with or without its title, that is not judged
+        relevant. An equal id alone means nothing: many collections number both from 1.
+        """
+        return frozenset(
+            query_id
+            for query_id in self.queries
+            if self.judgements.get(query_id, {}).get(query_id, 0) <= 0
+            and self._is_passage(query_id)
+        )
+
+    def candidates(
+        self, query_id: str, ranked: Iterable[tuple[str, float]], depth: int | None = None
+    ) -> dict[str, float]:
+        """Returns the first passages of a ranking, without the query itself where it is one.
+
+        Args:
+            query_id: The query.
+            ranked: Passage ids and scores, best first.
+            depth: How many; ``None`` takes all.
+        """
+        own = query_id if query_id in self.identical and not self.keep_identical else None
+        return dict(islice(((name, score) for name, score in ranked if name != own), depth))
+
+    def _is_passage(self, query_id: str) -> bool:
+        try:
+            passage = self.passages[query_id]
+        except KeyError:
+            return False
+        query, text = _words(self.queries[query_id]), _words(passage)
+        if query == text or not text.endswith(query):
+            return query == text
+        return _words(passage.removeprefix(self.titles.get(query_id, ""))) == query
 
     def sample(self, count: int, seed: int) -> JudgedCollection:
         """Returns the collection with ``count`` of its queries, the same ones for the same seed."""
@@ -54,9 +98,11 @@ def read_collection(folder: Path, *, split: str | None = None) -> JudgedCollecti
     Raises:
         InvalidInputError: A file is missing or broken, or no query has a relevant passage.
     """
-    passages = _texts(folder, "corpus.jsonl", document_of)
     queries = _texts(folder, "queries.jsonl", query_of)
-    return judged_collection(last_name(folder), passages, queries, _judgements(folder, split))
+    titles = dict.fromkeys(queries, "")
+    passages = _texts(folder, "corpus.jsonl", partial(document_of, titles=titles))
+    judgements = _judgements(folder, split)
+    return judged_collection(last_name(folder), passages, queries, judgements, titles)
 
 
 def is_collection(folder: Path) -> bool:
@@ -69,6 +115,7 @@ def judged_collection(
     passages: Mapping[str, str],
     queries: Mapping[str, str],
     judgements: Mapping[str, Mapping[str, int]],
+    titles: Mapping[str, str] = MappingProxyType({}),
 ) -> JudgedCollection:
     """Returns a collection of the queries that have something to find.
 
@@ -85,7 +132,7 @@ def judged_collection(
             f"no query of {name} has a relevant passage in its qrels; check that the ids match"
         )
         raise InvalidInputError(message)
-    return JudgedCollection(name, passages, answerable, judgements)
+    return JudgedCollection(name, passages, answerable, judgements, titles)
 
 
 def unmatched_ids(collection: JudgedCollection) -> list[str]:
@@ -153,3 +200,7 @@ def _judgements(folder: Path, split: str | None) -> Judgements:
         message = f"{folder} has no {places[0].relative_to(folder)}; {there or _LAYOUT}"
         raise InvalidInputError(message)
     return read_qrels(path)
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())

@@ -92,6 +92,25 @@ class Comparison:
         return {other.name: change(first.values[name], other.values[name]) for other in others}
 
     @property
+    def notes(self) -> list[str]:
+        """What to know of the candidates and their scores, a sentence each."""
+        sentences = []
+        asked, identical = len(self.collection.queries), len(self.collection.identical)
+        if identical:
+            kept = "they stay among" if self.collection.keep_identical else "they are left out of"
+            sentences.append(
+                f"Queries that are passages themselves, by id and text, and not judged relevant: "
+                f"{identical} of {asked}; {kept} their own candidates."
+            )
+        tied = [f"{each.ties} by {each.name}" for each in (self.first_stage, *self.reranked)]
+        if any(each.ties for each in (self.first_stage, *self.reranked)):
+            sentences.append(
+                f"Scores equal to one before them, of {self.first_stage.pairs}: {', '.join(tied)}. "
+                "Scorers leave equal ones in the first stage's order."
+            )
+        return sentences
+
+    @property
     def ceiling(self) -> float:
         """Share of what is relevant among the candidates: no order of them finds more."""
         return self.first_stage.mean(recall_name(self.depth))
@@ -115,7 +134,8 @@ def compare(
 
     Args:
         collection: What is searched.
-        candidates: What the first stage found.
+        candidates: What the first stage found. A query that is a passage itself is taken out of its
+            own, unless the collection keeps it.
         scorers: Name to ``(query, passages) -> scores``, higher is better.
         depth: How many candidates of a query the first stage was asked for.
         first_stage: Its name.
@@ -139,12 +159,16 @@ def compare(
     judgements = check_judgements(
         collection.name, {name: collection.judgements[name] for name in collection.queries}
     )
+    before = {
+        query_id: collection.candidates(query_id, candidates.get(query_id, {}).items())
+        for query_id in collection.queries
+    }
     runs: dict[str, Candidates] = {name: {} for name in scorers}
     seconds: dict[str, dict[str, float]] = {name: {} for name in scorers}
     cut: dict[str, int | None] = dict.fromkeys(scorers, 0)
     turns = list(scorers.items())
     for query_id, query in collection.queries.items():
-        ids = list(candidates.get(query_id, {}))
+        ids = list(before[query_id])
         passages = [collection.passages[passage_id] for passage_id in ids]
         for name, score in turns:
             answer = ask(name, score, query, passages)
@@ -154,7 +178,6 @@ def compare(
                 cut[name] = _added(cut[name], answer.cut)
             on_query()
         turns.append(turns.pop(0))
-    before = {query_id: candidates.get(query_id, {}) for query_id in collection.queries}
     return Comparison(
         collection,
         depth,

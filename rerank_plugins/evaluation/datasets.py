@@ -57,7 +57,7 @@ def read_dataset(dataset_id: str) -> JudgedCollection:
             found.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
         passages = StoredPassages(dataset_id, dataset)
     judgements = check_judgements(dataset_id, found)
-    return judged_collection(dataset_id, passages, queries, judgements)
+    return judged_collection(dataset_id, passages, queries, judgements, StoredTitles(passages))
 
 
 def dataset_candidates(
@@ -82,7 +82,10 @@ def dataset_candidates(
             if scored.query_id in found:
                 found[scored.query_id][scored.doc_id] = float(scored.score)
     return {
-        query_id: _best(dataset_id, query_id, scores, depth) for query_id, scores in found.items()
+        query_id: _best(
+            dataset_id, query_id, collection.candidates(query_id, scores.items()), depth
+        )
+        for query_id, scores in found.items()
     }
 
 
@@ -121,6 +124,12 @@ class StoredPassages(Mapping[str, str]):
         with _readable(self._id):
             return _text_of(self._store.get(passage_id))
 
+    def title(self, passage_id: str) -> str:
+        """The title of a passage, empty where it has none."""
+        with _readable(self._id):
+            title = getattr(self._store.get(passage_id), "title", None)
+        return title.strip() if isinstance(title, str) else ""
+
     def __iter__(self) -> Iterator[str]:
         with _readable(self._id):
             for document in self._dataset.docs_iter():
@@ -146,6 +155,22 @@ def _text_of(document: Any) -> str:
     """The default text, without the space that stands before it where a title is empty."""
     text: str = document.default_text()
     return text.strip()
+
+
+class StoredTitles(Mapping[str, str]):
+    """Passage id to title, looked up like the passages."""
+
+    def __init__(self, passages: StoredPassages) -> None:
+        self._passages = passages
+
+    def __getitem__(self, passage_id: str) -> str:
+        return self._passages.title(passage_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._passages)
+
+    def __len__(self) -> int:
+        return len(self._passages)
 
 
 class _Items(ItemsView[str, str]):

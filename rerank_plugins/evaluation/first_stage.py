@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +45,8 @@ def bm25_candidates(
     bm25 = Bm25Search(texts, stem=True)
     candidates: Candidates = {}
     for query_id, query in collection.queries.items():
-        candidates[query_id] = {ids[hit.index]: hit.score for hit in bm25.search(query, depth)}
+        hits = ((ids[hit.index], hit.score) for hit in bm25.search(query, depth + 1))
+        candidates[query_id] = collection.candidates(query_id, hits, depth)
         on_step(1)
     return candidates
 
@@ -80,9 +80,10 @@ def dense_candidates(
     for start in range(0, len(query_ids), _QUERIES_AT_ONCE):
         part = query_ids[start : start + _QUERIES_AT_ONCE]
         cosines = encode_queries([collection.queries[name] for name in part]) @ vectors.T
-        best = np.argsort(-cosines, axis=1, kind="stable")[:, :depth]
+        best = np.argsort(-cosines, axis=1, kind="stable")[:, : depth + 1]
         for query_id, row, found in zip(part, cosines, best, strict=True):
-            candidates[query_id] = {ids[number]: float(row[number]) for number in found}
+            hits = ((ids[number], float(row[number])) for number in found)
+            candidates[query_id] = collection.candidates(query_id, hits, depth)
     return candidates
 
 
@@ -119,12 +120,11 @@ def judged_candidates(collection: JudgedCollection) -> Candidates:
             "apart; choose another first stage, for example bm25"
         )
         raise InvalidInputError(message)
-    return {
-        query_id: dict.fromkeys(
-            drawn_order(query_id, [name for name in passages if name in collection.passages]), 0.0
-        )
-        for query_id, passages in judged.items()
-    }
+    found: Candidates = {}
+    for query_id, passages in judged.items():
+        names = drawn_order(query_id, [name for name in passages if name in collection.passages])
+        found[query_id] = collection.candidates(query_id, dict.fromkeys(names, 0.0).items())
+    return found
 
 
 def given_candidates(
@@ -150,7 +150,7 @@ def given_candidates(
                 f"{collection.name} has no such passage; give the corpus that was searched"
             )
             raise InvalidInputError(message)
-        candidates[query_id] = dict(islice(trec_order(scores).items(), depth))
+        candidates[query_id] = collection.candidates(query_id, trec_order(scores).items(), depth)
     return candidates
 
 

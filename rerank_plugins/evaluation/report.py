@@ -100,6 +100,8 @@ def _collection(
         "collection": comparison.collection.name,
         "verdict": _verdict(verdict(comparison)),
         "queries": len(comparison.collection.queries),
+        "identical_queries": len(comparison.collection.identical),
+        "identical_queries_kept": comparison.collection.keep_identical,
         "depth": comparison.depth,
         "recall_ceiling": comparison.ceiling,
         "curve_timed_queries": timed_queries(comparison) if curves else 0,

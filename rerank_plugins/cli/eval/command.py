@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -56,6 +57,7 @@ def evaluate(
     passage_prefix: PassagePrefix = "",
     first_stage: options.Stage = None,
     run: options.GivenRun = None,
+    keep_identical: options.KeepIdentical = False,
     bi_encoder: options.BiEncoder = None,
     depth: options.Depth = None,
     measure: options.Measures = None,
@@ -144,7 +146,10 @@ def evaluate(
         loaded_scorers(combinations, bi_encoder, encoder) as scorers,
         scorers.asking(resume) as ask,
     ):
-        collections = [_read(source, sample, seed) for source in sources]
+        collections = [
+            replace(_read(source, sample, seed), keep_identical=keep_identical)
+            for source in sources
+        ]
         comparisons = [
             _compared(source, collection, stage, scorers, measures, ask)
             for source, collection in zip(sources, collections, strict=True)

@@ -120,6 +120,7 @@ def _read_trec(topics: Path, qrels: Path, corpus: Path) -> "JudgedCollection":
     from rerank_plugins.evaluation import judged_collection
     from rerank_plugins.evaluation.qrels import read_qrels
 
-    return judged_collection(
-        topics.name, read_corpus(str(corpus)), read_queries(str(topics)), read_qrels(qrels)
-    )
+    queries = read_queries(str(topics))
+    titles = dict.fromkeys(queries, "")
+    passages = read_corpus(str(corpus), titles=titles)
+    return judged_collection(topics.name, passages, queries, read_qrels(qrels), titles)

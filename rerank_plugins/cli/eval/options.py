@@ -107,6 +107,13 @@ GivenRun = Annotated[
         metavar="FILE", help="A TREC run of one collection as first stage.", show_default=False
     ),
 ]
+KeepIdentical = Annotated[
+    bool,
+    typer.Option(
+        "--keep-identical",
+        help="Keep a query that is a passage itself, by id and text, among its own candidates.",
+    ),
+]
 BiEncoder = Annotated[
     str | None,
     typer.Option(

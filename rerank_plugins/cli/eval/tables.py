@@ -94,6 +94,8 @@ def _quality(console: Console, comparison: Comparison) -> None:
         f"(R@{comparison.depth}); no order of its candidates shows more. Not judged: of the first "
         f"{FIRST}.",
     )
+    for note in comparison.notes:
+        say(console, plain(note))
 
 
 def _changes(console: Console, comparison: Comparison) -> None:
