@@ -1,22 +1,21 @@
 """A model reference -> a folder with a cross-encoder in it, or an error that says what to do."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rerank_plugins._commands import command
+from rerank_plugins._hub import download_model
 from rerank_plugins._inspection import inspect
 from rerank_plugins._model_files import CODE, TEXTS, WEIGHTS, Files, files_now
 from rerank_plugins._spelling import option
 from rerank_plugins._validation import described
 from rerank_plugins.errors import (
-    HubUnreachableError,
     InvalidInputError,
-    ModelAccessError,
     ModelError,
     ModelNotFoundError,
     UnsupportedOptionError,
@@ -36,7 +35,7 @@ class ModelSettings:
     revision: str | None = None
     device: str | None = None
     backend: str = "auto"
-    precision: str = "fp32"
+    precision: str | None = None
     local_files_only: bool = False
     token: str | Callable[[], str | None] | None = field(default=None, repr=False)
     cache_folder: Path | None = None
@@ -73,7 +72,10 @@ def is_on_disk(model: str) -> bool:
 
 
 def located_now(settings: ModelSettings) -> ModelSettings:
-    """The settings with whole paths: they stay right when the process changes its folder."""
+    """The settings with whole paths, which stay right when the process changes its folder.
+
+    And with what `precision=None` means: scorers that say so share a model with those that do not.
+    """
     model, cache = settings.model, settings.cache_folder
     if model != EMBEDDED and is_on_disk(model):
         model = str(Path(model).expanduser().resolve())
@@ -82,7 +84,10 @@ def located_now(settings: ModelSettings) -> ModelSettings:
     except (RuntimeError, OSError) as error:  # no such home, no folder to be in
         message = f"cache_folder={str(cache)!r} cannot be looked for: {error}. Give a whole path."
         raise InvalidInputError(message) from error
-    return replace(settings, model=model, cache_folder=cache)
+    precision = settings.precision
+    if precision is None and not is_bundle(Path(model)):  # a bundle has one of its own
+        precision = "fp32"
+    return replace(settings, model=model, precision=precision, cache_folder=cache)
 
 
 def files_of(model: str) -> Files:
@@ -108,7 +113,8 @@ def locate(settings: ModelSettings) -> Path:
         NotACrossEncoderError: The model has no head that scores pairs.
         UnsafeWeightsError: The model has no safetensors weights.
         UnsupportedOptionError: The model needs `trust_remote_code=True`.
-        ModelError: The folder or a file in it may not be read.
+        ModelError: The folder or a file in it may not be read, or the folder for hub models
+            may not be written, has no space, or cannot be found.
     """
     try:
         return _located(settings)
@@ -155,10 +161,19 @@ def _located(settings: ModelSettings) -> Path:
         if not is_bundle(folder):
             _inspect(folder, settings)
         return folder
-    snapshot = _download(settings, TEXTS)
+    download = partial(
+        download_model,
+        settings.model,
+        shown=called(settings.model),
+        revision=settings.revision,
+        cache_folder=settings.cache_folder,
+        local_files_only=settings.local_files_only,
+        token=settings.token() if callable(settings.token) else settings.token,
+    )
+    snapshot = download(TEXTS)
     _inspect(snapshot, settings, weights_listed=False)
     code = CODE if settings.trust_remote_code else ()
-    snapshot = _download(settings, (*TEXTS, *WEIGHTS, *code))
+    snapshot = download((*TEXTS, *WEIGHTS, *code))
     _inspect(snapshot, settings)
     return snapshot
 
@@ -182,79 +197,3 @@ def called(model: str) -> str:
 def _looks_like_a_path(model: str) -> bool:
     """Hub ids are `name` or `owner/name`; everything else can only be a path."""
     return model.startswith((".", "/", "~", "\\")) or "\\" in model or model.count("/") > 1
-
-
-def _download(settings: ModelSettings, patterns: Sequence[str]) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    model, revision = settings.model, settings.revision
-    token = settings.token() if callable(settings.token) else settings.token
-    # A proxy that refuses, or a connection that breaks, is an error of the HTTP library below the
-    # hub's client. The client's own derive from that library's base, whichever it is, and OSError.
-    failed: Any = HfHubHTTPError.__bases__
-    try:
-        return Path(
-            snapshot_download(
-                model,
-                revision=revision,
-                cache_dir=settings.cache_folder,
-                local_files_only=settings.local_files_only,
-                token=(token or "").strip() or None,  # a variable may be set, and blank
-                allow_patterns=list(patterns),
-            )
-        )
-    except GatedRepoError as error:
-        message = (
-            f"The hub model {model!r} is gated. Ask for access on its page, then pass token= or "
-            f"type: {command('hf')} auth login"
-        )
-        raise ModelAccessError(message) from error
-    except RepositoryNotFoundError as error:
-        message = (
-            f"There is no directory {called(model)}, and the hub has no model of that name that "
-            "you may read. Check the spelling (owner/name); for a private model pass token= or "
-            f"type: {command('hf')} auth login"
-        )
-        raise ModelNotFoundError(message) from error
-    except RevisionNotFoundError as error:
-        message = f"The hub model {model!r} has no revision {revision!r}."
-        raise ModelNotFoundError(message) from error
-    except HFValidationError as error:
-        message = f"{called(model)} is neither a directory nor a hub id (owner/name)."
-        raise ModelNotFoundError(message) from error
-    except LocalEntryNotFoundError as error:
-        reason = (
-            f"is not in the local cache, and {option('local_files_only', True)} or the hub's "
-            "offline mode forbids asking the hub"
-            if settings.local_files_only
-            or isinstance(error.__cause__, (OfflineModeIsEnabled, type(None)))
-            else "is not in the local cache, and the hub did not answer"
-        )
-        message = (
-            f"There is no directory {called(model)}, and the hub model of that name {reason}. "
-            f"{_without_network()}"
-        )
-        raise HubUnreachableError(message) from error
-    except failed as error:
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        message = (
-            f"The hub model {called(model)} could not be downloaded ({reason}). If it was before, "
-            f"pass {option('local_files_only', True)}. {_without_network()}"
-        )
-        raise HubUnreachableError(message) from error
-
-
-def _without_network() -> str:
-    return (
-        f"Without a network, use {option('model', 'embedded')} (the model that ships with this "
-        "package) or a local directory with a saved cross-encoder."
-    )

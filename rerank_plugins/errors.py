@@ -12,7 +12,7 @@ RerankError
 │   ├── BundleError (ValueError)                 a compiled bundle that does not fit its manifest
 │   └── UnsupportedOptionError (ValueError)      the model cannot run with the chosen options
 ├── DatasetUnreachableError (ConnectionError)  a dataset to measure on could not be downloaded
-├── MissingExtraError (ImportError)       an optional dependency is not installed
+├── MissingExtraError (ImportError)       an optional dependency is not installed, or broken
 ├── ScoringError (RuntimeError)           the model gave no score, or none that is a number
 ├── QueueFullError (RuntimeError)         too many pairs wait for the model already
 ├── ScoringTimeoutError (TimeoutError)    not scored within the timeout
@@ -91,7 +91,10 @@ class DatasetUnreachableError(RerankError, ConnectionError):
 
 
 class MissingExtraError(RerankError, ImportError):
-    """An optional dependency is needed and not installed; the message has the pip command."""
+    """An optional dependency is needed and not installed, or cannot be imported here.
+
+    The message has the pip command.
+    """
 
 
 class ScoringError(RerankError, RuntimeError):

@@ -51,7 +51,8 @@ class CrossEncoderScorer(Scorer):
             and what the processor has; `plan` says what was chosen and why.
         precision: `"fp32"`, `"bf16"`, `"fp16"` (torch only), `"int8"` (openvino only), or `"auto"`:
             bf16 where its cost in ranking was measured (the embedded model in OpenVINO, on
-            processors that have it; see docs/backends.md), fp32 elsewhere.
+            processors that have it; see docs/backends.md), fp32 elsewhere. `None`: a bundle's own,
+            fp32 for other models. A bundle in another precision than the one named is refused.
         max_length: Tokens of query and passage together, special tokens included; longer pairs
             are cut, and results say so. `None`: what the model can read.
         max_batch_tokens: Tokens per batch, padding included. `None`: 2048 on a CPU (1536 in
@@ -86,7 +87,7 @@ class CrossEncoderScorer(Scorer):
         revision: str | None = None,
         device: str | Sequence[str] | None = None,
         backend: str = "auto",
-        precision: str = "fp32",
+        precision: str | None = None,
         max_length: int | None = None,
         max_batch_tokens: int | None = None,
         prompt: str | None = None,
@@ -109,7 +110,9 @@ class CrossEncoderScorer(Scorer):
             revision=None if revision is None else check_text(revision, "revision"),
             device=devices[0],
             backend=check_choice(backend, "backend", BACKENDS),
-            precision=check_choice(precision, "precision", PRECISIONS),
+            precision=(
+                None if precision is None else check_choice(precision, "precision", PRECISIONS)
+            ),
             local_files_only=check_flag(local_files_only, "local_files_only"),
             token=None if is_on_disk(model) else token,  # nobody asks for it: all share the model
             cache_folder=check_folder(cache_folder, "cache_folder"),

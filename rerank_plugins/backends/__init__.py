@@ -1,6 +1,7 @@
 """Backends: a loaded model that scores pairs. Which one runs, and what all of them answer to."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins._model import ModelSettings, locate
+from rerank_plugins._model import ModelSettings, is_bundle, locate
+from rerank_plugins._spelling import option
 from rerank_plugins.backends._choice import (
     BACKENDS,
     PRECISIONS,
@@ -16,6 +18,7 @@ from rerank_plugins.backends._choice import (
     check_installed,
     choose,
 )
+from rerank_plugins.errors import MissingExtraError, ModelError, RerankError
 from rerank_plugins.results import Plan
 
 __all__ = ["BACKENDS", "PRECISIONS", "Backend", "PairOptions", "load"]
@@ -82,15 +85,39 @@ def load(settings: ModelSettings) -> Backend:
     plan = choose(settings, folder)
     if plan.backend == "torch":
         return _load_torch(settings, folder, plan)
+    try:
+        return _load_compiled(settings, folder, plan)
+    except Exception as error:  # runtimes raise their own
+        if settings.backend == "auto" and plan.precision != "int8" and not is_bundle(folder):
+            with suppress(MissingExtraError):  # torch is not there: then the first error says more
+                return _load_torch(settings, folder, _torch_plan(settings, plan, error))
+        if isinstance(error, RerankError):
+            raise
+        message = (
+            f"{settings.model!r} cannot be run by {option('backend', plan.backend)} here: "
+            f"{_told(error)}. Use {option('backend', 'torch')}."
+        )
+        raise ModelError(message) from error
+
+
+def _torch_plan(settings: ModelSettings, plan: Plan, error: Exception) -> Plan:
+    failed = "it became no graph" if isinstance(error, NoGraphError) else f"{plan.backend} failed"
+    reason = f"torch because {failed}: {_told(error)}"
+    precision = "fp32" if settings.precision == "auto" else plan.precision  # bf16 is OpenVINO's
+    return replace(plan, backend="torch", precision=precision, reason=reason)
+
+
+def _told(error: Exception) -> str:
+    """Our own errors in full, of others the kind and the beginning in one line."""
+    if isinstance(error, RerankError):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split()):.300}"
+
+
+def _load_compiled(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
     from rerank_plugins.backends._graphs import find_graph
 
-    try:
-        graph = find_graph(settings, folder, plan)
-    except NoGraphError as error:
-        if settings.backend != "auto" or plan.precision == "int8":
-            raise
-        reason = f"torch because it became no graph: {error}"
-        return _load_torch(settings, folder, replace(plan, backend="torch", reason=reason))
+    graph = find_graph(settings, folder, plan)
     if plan.backend == "onnx":
         from rerank_plugins.backends.onnx import load_onnx
 

@@ -41,21 +41,20 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
     # One graph serves fp32 and bf16, which differ in how it is run.
     precision = "int8" if plan.precision == "int8" else "fp32"
     key = _key(digest, plan.backend, precision)
-    bundle = _user_folder() / key  # read even where nothing can be written
-    manifest = _read_whole(bundle)
-    if manifest is not None:
-        with suppress(OSError):
-            os.utime(bundle)
-        return bundle, manifest
-    bundle = _user_folder() / key
+    cache = _user_folder()
+    if cache is not None and (manifest := _read_whole(cache / key)) is not None:
+        with suppress(OSError):  # read even where nothing can be written
+            os.utime(cache / key)
+        return cache / key, manifest
     try:
-        bundle = _folder() / key
+        cache = _folder()
+        bundle = cache / key
         return bundle, _compiled_once(bundle, settings, folder, digest, plan.backend, precision)
     except RerankError:  # some are an OSError too
         raise
     except OSError as error:
         message = (
-            f"What {settings.model!r} is compiled to cannot be kept in {bundle.parent}: "
+            f"What {settings.model!r} is compiled to cannot be kept in {cache or 'a folder'}: "
             f"{error.strerror or error}. Free some space there, have the cache elsewhere "
             "(XDG_CACHE_HOME), or use {option('backend', 'torch')}, which needs none."
         )
@@ -127,20 +126,22 @@ def _read_whole(bundle: Path) -> Manifest | None:
         return None
 
 
-def _user_folder() -> Path:
-    return user_cache_path("rerank-plugins") / "compiled"
+def _user_folder() -> Path | None:
+    try:
+        return user_cache_path("rerank-plugins") / "compiled"
+    except RuntimeError:  # the user has no home
+        return None
 
 
 @functools.cache
 def _folder() -> Path:
-    """Where compiled graphs are kept; for this process alone where the cache is read-only."""
-    folder = _user_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except OSError:
-        pass
+    """Where compiled graphs are kept; for this process alone where none can be written."""
+    cache = _user_folder()
+    with suppress(OSError):
+        if cache is not None:
+            cache.mkdir(parents=True, exist_ok=True)
+            if os.access(cache, os.W_OK):
+                return cache
     folder = Path(tempfile.mkdtemp(prefix="rerank-plugins-"))
     atexit.register(_remove_own, folder, os.getpid())
     return folder

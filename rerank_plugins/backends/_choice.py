@@ -54,7 +54,7 @@ def choose(settings: ModelSettings, folder: Path) -> Plan:
     """
     if is_bundle(folder):
         return _bundle_plan(settings, folder)
-    precision = _auto_precision(settings, folder) or settings.precision
+    precision = _auto_precision(settings, folder) or settings.precision or "fp32"
     if settings.backend == "auto":
         return Plan(*_backend(settings, folder, precision))
     _check(settings, folder, precision)
@@ -102,16 +102,12 @@ def is_installed(package: str) -> bool:
 def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
     """What the bundle was compiled for: the options may say the same, or nothing."""
     backend, precision = runs_in(folder)
-    # "fp32" is what the option says when nobody set it.
-    if settings.backend not in ("auto", backend) or settings.precision not in (
-        "auto",
-        "fp32",
-        precision,
-    ):
+    asked = settings.precision
+    if settings.backend not in ("auto", backend) or asked not in (None, "auto", precision):
         message = (
             f"{settings.model!r} is a bundle for {option('backend', backend)} in "
             f"{option('precision', precision)}; got {option('backend', settings.backend)}, "
-            f"{option('precision', settings.precision)}. Leave them out, "
+            f"{option('precision', asked or precision)}. Leave them out, "
             f"or compile another: {command('rerank')} compile MODEL --backend BACKEND "
             "--precision PRECISION"
         )
@@ -165,9 +161,15 @@ def _reason_for_torch(settings: ModelSettings, folder: Path, precision: str) -> 
         return "it runs on the device that is not the CPU"
     if not is_installed("openvino"):
         return "OpenVINO is not installed"
-    if precision == "bf16" and not cpu_has_bf16():
-        return "this processor has no bf16 instructions for OpenVINO"
-    return None
+    return _reason_against_bf16() if precision == "bf16" else None
+
+
+def _reason_against_bf16() -> str | None:
+    try:
+        has_it = cpu_has_bf16()
+    except Exception as error:  # OpenVINO is broken
+        return f"OpenVINO cannot be used: {error}"
+    return None if has_it else "this processor has no bf16 instructions for OpenVINO"
 
 
 def _check(settings: ModelSettings, folder: Path, precision: str) -> None:

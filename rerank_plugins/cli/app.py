@@ -54,7 +54,7 @@ def demo(
     revision: options.Revision = None,
     device: options.Device = None,
     backend: options.Backend = "auto",
-    precision: options.ModelPrecision = "fp32",
+    precision: options.ModelPrecision = None,
     max_length: options.MaxLength = None,
     label: options.Label = None,
     local_files_only: options.LocalFilesOnly = False,

@@ -69,7 +69,7 @@ def plan(
         str, typer.Argument(metavar="MODEL", help="'embedded', a hub id, a folder, or a bundle.")
     ] = "embedded",
     backend: options.Backend = "auto",
-    precision: options.ModelPrecision = "fp32",
+    precision: options.ModelPrecision = None,
     revision: options.Revision = None,
     device: options.Device = None,
     local_files_only: options.LocalFilesOnly = False,

@@ -28,7 +28,10 @@ Device = Annotated[
 Backend = Annotated[
     BackendName, typer.Option("--backend", help="What runs it; 'rerank plan' says what auto chose.")
 ]
-ModelPrecision = Annotated[Precision, typer.Option("--precision", help="Number format.")]
+ModelPrecision = Annotated[
+    Precision | None,
+    typer.Option("--precision", help="Number format.", show_default="fp32, or a bundle's own"),
+]
 MaxLength = Annotated[
     int | None,
     typer.Option(
@@ -73,7 +76,7 @@ def scorer_of(
     revision: str | None,
     device: str | None,
     backend: BackendName,
-    precision: Precision,
+    precision: Precision | None,
     max_length: int | None,
     label: str | None,
     local_files_only: bool,

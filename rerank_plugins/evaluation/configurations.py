@@ -23,7 +23,7 @@ class Configuration:
 
     model: str
     backend: str = "auto"
-    precision: str = "fp32"
+    precision: str | None = None
     device: str | None = None
     max_length: int | None = None
     label: int | str | None = None
@@ -62,7 +62,7 @@ def configurations(
     models: Sequence[str],
     *,
     backends: Sequence[str] = ("auto",),
-    precisions: Sequence[str] = ("fp32",),
+    precisions: Sequence[str | None] = (None,),
     **options: Any,
 ) -> dict[str, Configuration]:
     """Returns every combination by its name.
@@ -73,17 +73,17 @@ def configurations(
     Args:
         models: Models, as ``CrossEncoderScorer`` takes them.
         backends: Backends of each.
-        precisions: Precisions of each.
+        precisions: Precisions of each; `None` is fp32, or a bundle's own.
         **options: The other fields of ``Configuration``, of all.
     """
-    models, backends, precisions = (
-        list(dict.fromkeys(values)) for values in (models, backends, precisions)
-    )
+    models, backends = (list(dict.fromkeys(values)) for values in (models, backends))
+    precisions = list(dict.fromkeys(precisions))
     names = model_names(models)
     found = {}
     for model, backend, precision in product(models, backends, precisions):
         parts = [names[model]]
-        parts += [backend] * (len(backends) > 1) + [precision] * (len(precisions) > 1)
+        parts += [backend] * (len(backends) > 1)
+        parts += [precision or "fp32"] * (len(precisions) > 1)
         found[" ".join(parts)] = Configuration(model, backend, precision, **options)
     return found
 

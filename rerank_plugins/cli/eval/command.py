@@ -130,7 +130,7 @@ def evaluate(
     combinations = configurations(
         model or [card or "embedded"],
         backends=backend or ["auto"],
-        precisions=precision or ["fp32"],
+        precisions=precision or [None],
         device=device,
         max_length=max_length,
         label=label_of(label),

@@ -90,7 +90,7 @@ Precisions = Annotated[
         "--precision",
         help=f"Number format: {', '.join(PRECISIONS)}; repeatable. Every combination of model, "
         "backend and precision is measured.",
-        show_default="fp32",
+        show_default="fp32, or a bundle's own",
     ),
 ]
 Stage = Annotated[

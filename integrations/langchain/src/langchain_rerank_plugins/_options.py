@@ -20,7 +20,8 @@ class RerankOptions(OptionFields, BaseModel):
         scale: `"probability"` or `"logit"`: what the scores are.
         device: `"cpu"`, `"cuda:1"` ...; `None` lets the backend choose. A list shares the work out.
         backend: `"auto"`, `"torch"`, `"onnx"` or `"openvino"`.
-        precision: `"auto"`, `"fp32"`, `"bf16"`, `"fp16"` or `"int8"`.
+        precision: `"auto"`, `"fp32"`, `"bf16"`, `"fp16"` or `"int8"`; `None`: fp32, or a bundle's
+            own.
         revision: Branch, tag or commit of a hub model.
         max_length: Tokens of query and passage together; longer pairs are cut.
         max_batch_tokens: Tokens per batch, padding included.
@@ -48,7 +49,7 @@ class RerankOptions(OptionFields, BaseModel):
     scale: Annotated[ScoreScale, Checked] = "probability"
     device: Annotated[str | list[str] | None, Checked] = None
     backend: Annotated[str, Checked] = "auto"
-    precision: Annotated[str, Checked] = "fp32"
+    precision: Annotated[str | None, Checked] = None
     revision: Annotated[str | None, Checked] = None
     max_length: Annotated[int | None, Checked] = None
     max_batch_tokens: Annotated[int | None, Checked] = None

@@ -72,8 +72,9 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
     backend: Annotated[str, Checked] = Field(
         default="auto", description='"auto", "torch", "onnx" or "openvino".'
     )
-    precision: Annotated[str, Checked] = Field(
-        default="fp32", description='"auto", "fp32", "bf16", "fp16" or "int8".'
+    precision: Annotated[str | None, Checked] = Field(
+        default=None,
+        description='"auto", "fp32", "bf16", "fp16" or "int8"; None: fp32, or a bundle\'s own.',
     )
     revision: Annotated[str | None, Checked] = Field(
         default=None, description="Branch, tag or commit of a hub model."

@@ -62,7 +62,7 @@ class CrossEncoderRanker:
         embedding_separator: str = "\n",
         device: ComponentDevice | None = None,
         backend: str = "auto",
-        precision: str = "fp32",
+        precision: str | None = None,
         revision: str | None = None,
         max_length: int | None = None,
         max_batch_tokens: int | None = None,
@@ -94,7 +94,8 @@ class CrossEncoderRanker:
         :param device: Where the model runs; `None` lets the backend choose. On several devices (a device map, whose
             names do not matter) the model is loaded for each, and the work is shared out.
         :param backend: `"auto"`, `"torch"`, `"onnx"` or `"openvino"`.
-        :param precision: `"auto"`, `"fp32"`, `"bf16"`, `"fp16"` or `"int8"`.
+        :param precision: `"auto"`, `"fp32"`, `"bf16"`, `"fp16"` or `"int8"`; `None`: fp32, or a
+            bundle's own.
         :param revision: Branch, tag or commit of a hub model.
         :param max_length: Tokens of query and document together; longer pairs are cut.
         :param max_batch_tokens: Tokens per batch, padding included.
