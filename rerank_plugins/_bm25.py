@@ -1,6 +1,6 @@
 """BM25 over texts held in memory, by bm25s: the first stage of demo, training and evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins._extras import require
+
+WORDS = "it takes words between spaces, and leaves out English stop words"
+"""What messages say of BM25 where it finds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,16 @@ class Bm25Search:
             module = require("Stemmer", extra="eval", purpose="BM25 over word stems")
             self._stemmer = module.Stemmer("english")
         self._index = self._bm25s.BM25(k1=0.9, b=0.4)
-        self._index.index(self._words(texts), show_progress=False)
         self._size = len(texts)
+        words = self._words(texts)
+        self._has_words = any(words)
+        if self._has_words:  # bm25s makes no index without
+            self._index.index(words, show_progress=False)
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """The score of each text, float32 `(n,)`; 0 for those that share no word with the query."""
-        known = [word for word in self._words([query])[0] if word in self._index.vocab_dict]
+        vocabulary = self._index.vocab_dict if self._has_words else {}
+        known = [word for word in self._words([query])[0] if word in vocabulary]
         if not known:
             return np.zeros(self._size, dtype=np.float32)
         scores: NDArray[np.float32] = self._index.get_scores(known)
@@ -54,6 +61,10 @@ class Bm25Search:
         scores = self.scores(query)
         best = np.argsort(-scores, kind="stable")[:depth]
         return [Hit(int(index), float(scores[index])) for index in best if scores[index] > 0]
+
+    def finds_any(self, queries: Iterable[str]) -> bool:
+        """Whether a word of any query is in any text."""
+        return any(self.scores(query).any() for query in queries)
 
     def _words(self, texts: Sequence[str]) -> list[list[str]]:
         words: list[list[str]] = self._bm25s.tokenize(

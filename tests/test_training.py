@@ -396,7 +396,7 @@ class TestRun:
             tiny_config(base, learning_rate=1e-5),
         )
         for other in (replace(tiny_config(base), layers=(0,)), other_seed, other_rate):
-            with pytest.raises(InvalidInputError, match=r"another recipe.*--fresh"):
+            with pytest.raises(InvalidInputError, match=r"another recipe.*resume=False"):
                 run(other, data, tmp_path)
         assert run(other_rate, data, tmp_path, resume=False).steps == 6
         entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]

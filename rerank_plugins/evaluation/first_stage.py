@@ -9,7 +9,8 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins._bm25 import Bm25Search
+from rerank_plugins._bm25 import WORDS, Bm25Search
+from rerank_plugins._spelling import option
 from rerank_plugins._trec_scores import trec_order
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.collection import JudgedCollection
@@ -40,6 +41,9 @@ def bm25_candidates(
         collection: What is searched.
         depth: Candidates of a query.
         on_step: Called with the number of queries just answered.
+
+    Raises:
+        InvalidInputError: No query shares a word with any passage.
     """
     ids, texts = _listed(collection)
     bm25 = Bm25Search(texts, stem=True)
@@ -48,6 +52,13 @@ def bm25_candidates(
         hits = ((ids[hit.index], hit.score) for hit in bm25.search(query, depth + 1))
         candidates[query_id] = collection.candidates(query_id, hits, depth)
         on_step(1)
+    if not any(candidates.values()):
+        message = (
+            f"BM25 finds nothing for any of the {len(candidates)} queries of {collection.name}: "
+            f"{WORDS}. Choose another first stage: dense with {option('bi_encoder')}, judged, or "
+            f"{option('run')} with what your own search found"
+        )
+        raise InvalidInputError(message)
     return candidates
 
 

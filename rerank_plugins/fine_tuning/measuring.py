@@ -12,8 +12,11 @@ from sentence_transformers.cross_encoder.evaluation import CrossEncoderReranking
 from tqdm import tqdm
 
 from rerank_plugins import Scorer
+from rerank_plugins._bm25 import WORDS, Bm25Search
+from rerank_plugins._spelling import option
+from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import Change, JudgedCollection, change, compare
-from rerank_plugins.evaluation.first_stage import bm25_candidates
+from rerank_plugins.evaluation.first_stage import Candidates, bm25_candidates
 from rerank_plugins.evaluation.scorers import scorer_function
 from rerank_plugins.fine_tuning.data import LabelledQuestion
 
@@ -94,11 +97,10 @@ def development_evaluator(
 
     `None` where BM25 finds no wrong passage for any question, so that nothing can be told.
     """
-    collection = judged("development", questions, passages)
-    candidates = bm25_candidates(collection, _DEVELOPMENT_DEPTH)
+    search = Bm25Search(passages, stem=True)
     samples: list[dict[str, str | list[str]]] = []
-    for question, found in zip(questions, candidates.values(), strict=True):
-        texts = (collection.passages[passage_id] for passage_id in found)
+    for question in questions:
+        texts = (passages[hit.index] for hit in search.search(question.query, _DEVELOPMENT_DEPTH))
         wrong = [text for text in texts if text not in question.answers]
         if wrong:
             samples.append(
@@ -109,8 +111,31 @@ def development_evaluator(
     return CrossEncoderRerankingEvaluator(samples, batch_size=batch_size, write_csv=False)
 
 
+def held_out_candidates(collection: JudgedCollection, depth: int) -> Candidates:
+    """Returns what BM25 finds for the held-out questions.
+
+    Raises:
+        InvalidInputError: No question shares a word with any passage.
+    """
+    try:
+        return bm25_candidates(collection, depth)
+    except InvalidInputError as error:
+        message = (
+            f"BM25 finds nothing for any question of {collection.name}, so nothing can be "
+            f"measured: {WORDS}. Hold none out, {option('held_out', 0)}, and measure the model "
+            "otherwise"
+        )
+        raise InvalidInputError(message) from error
+
+
 def before_and_after(
-    collection: JudgedCollection, before: Scorer, after: Scorer, *, depth: int, progress: bool
+    collection: JudgedCollection,
+    candidates: Candidates,
+    before: Scorer,
+    after: Scorer,
+    *,
+    depth: int,
+    progress: bool,
 ) -> HeldOutFigures:
     """Returns how both models order the same candidates of the held-out questions."""
     with tqdm(
@@ -118,7 +143,7 @@ def before_and_after(
     ) as bar:
         comparison = compare(
             collection,
-            bm25_candidates(collection, depth),
+            candidates,
             {"before": scorer_function(before), "after": scorer_function(after)},
             depth=depth,
             on_query=bar.update,

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from tqdm import tqdm
 
-from rerank_plugins._bm25 import Bm25Search
+from rerank_plugins._bm25 import WORDS, Bm25Search
+from rerank_plugins._spelling import option
+from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning.data import LabelledQuestion, text_key
 
 _QUERIES_AT_ONCE = 256
@@ -50,6 +52,10 @@ class Bm25Encoder:
         """Keeps m queries; their positions, `(m,)`."""
         self._queries = list(texts)
         return np.arange(len(texts))
+
+    def finds_any(self, questions: Iterable[LabelledQuestion]) -> bool:
+        """Whether a word of any question is in any of the texts."""
+        return self._index.finds_any(question.query for question in questions)
 
     def similarity(self, queries: NDArray[np.int64], _: Any) -> torch.Tensor:
         """BM25 scores of all texts for m queries, `(m, n)`."""
@@ -93,9 +99,19 @@ def mine_rows(
         bi_encoder: Finds candidates beside BM25.
         seed: Decides what is drawn.
         progress: Show bars on standard error.
+
+    Raises:
+        InvalidInputError: Negatives are missing, no question shares a word with any passage, and
+            there is no bi-encoder.
     """
     short = [question for question in questions if len(question.negatives) < negatives]
-    pools = [near_passages(short, passages, Bm25Encoder(), negatives, progress)] if short else []
+    pools = _lexical_pools(short, passages, negatives, progress) if short else []
+    if short and bi_encoder is None and not pools:
+        message = (
+            f"BM25 finds nothing for any question to mine negatives with: {WORDS}. Give "
+            f"{option('bi_encoder')} to mine with, or negatives of your own"
+        )
+        raise InvalidInputError(message)
     if short and bi_encoder is not None:
         pools.append(
             near_passages(short, passages, bi_encoder, negatives, progress, relative_margin=_MARGIN)
@@ -112,6 +128,15 @@ def mine_rows(
             if own or drawn:
                 rows.append(TrainingRow(question.query, answer, tuple([*own, *drawn][:negatives])))
     return rows
+
+
+def _lexical_pools(
+    questions: Sequence[LabelledQuestion], passages: Sequence[str], negatives: int, progress: bool
+) -> list[dict[str, list[str]]]:
+    """The candidates of BM25; none where it finds nothing for any question."""
+    encoder = Bm25Encoder()
+    found = near_passages(questions, passages, encoder, negatives, progress)
+    return [found] if encoder.finds_any(questions) else []
 
 
 def near_passages(

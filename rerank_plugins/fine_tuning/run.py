@@ -11,9 +11,9 @@ from rerank_plugins.backends._cross_encoder import no_loading_bar
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning.data import LabelledQuestion, TrainingData, read_training_data
 from rerank_plugins.fine_tuning.measuring import (
-    HeldOutFigures,
     before_and_after,
     development_evaluator,
+    held_out_candidates,
     judged,
     write_collection,
 )
@@ -89,10 +89,16 @@ def _run(
             held_out=options.held_out,
             seed=options.seed,
         )
+        collection = judged(f"{data.name}, held out", split.held_out, data.passages)
+        candidates = held_out_candidates(collection, options.depth) if split.held_out else {}
         sizes, training = _train(data, split, folder, options, progress)
         held_out = None
         if split.held_out:
-            held_out = _measure(data, split, folder, before, options.depth, progress)
+            write_collection(collection, folder.collection)
+            with CrossEncoderScorer(folder.model) as after:
+                held_out = before_and_after(
+                    collection, candidates, before, after, depth=options.depth, progress=progress
+                )
     write_card(
         folder.model,
         name=data.name,
@@ -154,17 +160,3 @@ def _train(
         passages=len(data.passages),
     )
     return sizes, training
-
-
-def _measure(
-    data: TrainingData,
-    split: Split,
-    folder: RunFolder,
-    before: CrossEncoderScorer,
-    depth: int,
-    progress: bool,
-) -> HeldOutFigures:
-    collection = judged(f"{data.name}, held out", split.held_out, data.passages)
-    write_collection(collection, folder.collection)
-    with CrossEncoderScorer(folder.model) as after:
-        return before_and_after(collection, before, after, depth=depth, progress=progress)
