@@ -1,6 +1,6 @@
 """BM25 over texts held in memory, by bm25s: the first stage of demo, training and evaluation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +62,11 @@ class Bm25Search:
         best = np.argsort(-scores, kind="stable")[:depth]
         return [Hit(int(index), float(scores[index])) for index in best if scores[index] > 0]
 
-    def finds_any(self, queries: Iterable[str]) -> bool:
-        """Whether a word of any query is in any text."""
-        return any(self.scores(query).any() for query in queries)
+    def is_lost(self, queries: Collection[str]) -> bool:
+        """Whether the texts have no word, or none of several queries shares one with them."""
+        if not self._has_words:
+            return True
+        return len(queries) > 1 and not any(self.scores(query).any() for query in queries)
 
     def _words(self, texts: Sequence[str]) -> list[list[str]]:
         words: list[list[str]] = self._bm25s.tokenize(

@@ -38,8 +38,9 @@ def test_a_query_without_hits_has_an_empty_ranking(texts: list[str], stem: bool)
     for query in QUERIES.values():
         assert search.scores(query).tolist() == [0, 0, 0]
         assert search.search(query, 10) == []
-    assert not search.finds_any(QUERIES.values())
-    assert Bm25Search([*texts, "soap"], stem=stem).finds_any(QUERIES.values())
+    assert search.is_lost(QUERIES.values())
+    assert not Bm25Search([*texts, "soap"], stem=stem).is_lost(QUERIES.values())
+    assert not Bm25Search([*texts, "soap"], stem=stem).is_lost(["zebra"])
 
 
 def folder_of(tmp_path: Path, texts: list[str]) -> Path:
@@ -81,12 +82,16 @@ def test_eval_counts_a_query_without_hits_as_0_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_collection(tmp_path / "animals")
-    assert main(["eval", str(folder), "--no-memory", "--json"]) == 0
-    captured = capsys.readouterr()
-    said = "warning: bm25 has no candidates for 1 of the 3 queries of animals; they count as 0\n"
-    assert captured.err == said
-    order = json.loads(captured.out)["collections"][0]["reranked"][0]
-    assert json.dumps(order).count("null") == 0
+    page = tmp_path / "page.html"
+    assert main(["eval", str(folder), "--no-memory", "--json", "--html", str(page)]) == 0
+    found = json.loads(capsys.readouterr().out)["collections"][0]
+    assert found["queries_without_candidates"] == 1
+    for order in (found["first_stage"], found["reranked"][0]):
+        assert order["by_query"]["nDCG@10"]["q3"] == 0
+    said = "The first stage found nothing for 1 of 3 queries; they count as 0."
+    assert said in page.read_text()
+    assert main(["eval", str(folder), "--no-memory"]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
 
 
 def test_in_python_the_error_names_arguments() -> None:

@@ -102,6 +102,11 @@ class Comparison:
                 f"Queries that are passages themselves, by id and text, and not judged relevant: "
                 f"{identical} of {asked}; {kept} their own candidates."
             )
+        if self.unanswered:
+            sentences.append(
+                f"The first stage found nothing for {self.unanswered} of {asked} queries; they "
+                "count as 0."
+            )
         tied = [f"{each.ties} by {each.name}" for each in (self.first_stage, *self.reranked)]
         if any(each.ties for each in (self.first_stage, *self.reranked)):
             sentences.append(
@@ -114,6 +119,11 @@ class Comparison:
     def ceiling(self) -> float:
         """Share of what is relevant among the candidates: no order of them finds more."""
         return self.first_stage.mean(recall_name(self.depth))
+
+    @property
+    def unanswered(self) -> int:
+        """For how many queries the first stage found nothing; they count as 0."""
+        return sum(not self.first_stage.run.get(name) for name in self.collection.queries)
 
 
 def compare(

@@ -43,7 +43,7 @@ def bm25_candidates(
         on_step: Called with the number of queries just answered.
 
     Raises:
-        InvalidInputError: No query shares a word with any passage.
+        InvalidInputError: The passages have no word, or no query of several shares one with them.
     """
     ids, texts = _listed(collection)
     bm25 = Bm25Search(texts, stem=True)
@@ -52,7 +52,7 @@ def bm25_candidates(
         hits = ((ids[hit.index], hit.score) for hit in bm25.search(query, depth + 1))
         candidates[query_id] = collection.candidates(query_id, hits, depth)
         on_step(1)
-    if not any(candidates.values()):
+    if not any(candidates.values()) and bm25.is_lost(collection.queries.values()):
         message = (
             f"BM25 finds nothing for any of the {len(candidates)} queries of {collection.name}: "
             f"{WORDS}. Choose another first stage: dense with {option('bi_encoder')}, judged, or "

@@ -104,6 +104,7 @@ def _collection(
         "identical_queries_kept": comparison.collection.keep_identical,
         "depth": comparison.depth,
         "recall_ceiling": comparison.ceiling,
+        "queries_without_candidates": comparison.unanswered,
         "curve_timed_queries": timed_queries(comparison) if curves else 0,
         "first_stage": _order(comparison, comparison.first_stage),
         "reranked": [

@@ -53,9 +53,9 @@ class Bm25Encoder:
         self._queries = list(texts)
         return np.arange(len(texts))
 
-    def finds_any(self, questions: Iterable[LabelledQuestion]) -> bool:
-        """Whether a word of any question is in any of the texts."""
-        return self._index.finds_any(question.query for question in questions)
+    def is_lost(self) -> bool:
+        """Whether nothing can be found: see `Bm25Search`."""
+        return self._index.is_lost(self._queries)
 
     def similarity(self, queries: NDArray[np.int64], _: Any) -> torch.Tensor:
         """BM25 scores of all texts for m queries, `(m, n)`."""
@@ -136,7 +136,7 @@ def _lexical_pools(
     """The candidates of BM25; none where it finds nothing for any question."""
     encoder = Bm25Encoder()
     found = near_passages(questions, passages, encoder, negatives, progress)
-    return [found] if encoder.finds_any(questions) else []
+    return [] if encoder.is_lost() else [found]
 
 
 def near_passages(

@@ -41,24 +41,18 @@ class Stage:
         Raises:
             InvalidInputError: The run, the judgements or the dataset do not have what is needed.
         """
-        name, found = self._candidates(source, collection)
-        lacking = sum(not passages for passages in found.values())
-        if lacking:
-            show(
-                "warning",
-                f"{self.run or name} has no candidates for {lacking} of the {len(found)} queries "
-                f"of {collection.name}; they count as 0",
-            )
-        return name, found
-
-    def _candidates(
-        self, source: "Source", collection: "JudgedCollection"
-    ) -> "tuple[str, Candidates]":
         from rerank_plugins.evaluation import first_stage as stages
 
         if self.run is not None:
             run = read_run_scores(str(self.run))
             show_ties(str(self.run), run)
+            lacking = len(set(collection.queries) - set(run))
+            if lacking:
+                show(
+                    "warning",
+                    f"{self.run} has no candidates for {lacking} of the "
+                    f"{len(collection.queries)} queries of {collection.name}; they count as 0",
+                )
             return self.run.name, stages.given_candidates(collection, run, self.depth)
         if self.kind is FirstStage.judged:
             return self.kind, stages.judged_candidates(collection)
