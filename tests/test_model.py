@@ -201,6 +201,42 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path: Path
     assert install_command("sentence-transformers") in done.stderr
 
 
+@pytest.mark.parametrize("name", ["embeded", "Embedded", "embbeded"])
+def test_a_misspelt_embedded_is_answered_with_the_name_that_was_meant(
+    tmp_path: Path, name: str
+) -> None:
+    error = load_error(name, local_files_only=True, cache_folder=tmp_path)
+    assert isinstance(error, HubUnreachableError)
+    assert f"{name!r} (did you mean 'embedded'?)" in str(error)
+    for other in ("bedded-model", "owner/embedded"):
+        told = load_error(other, local_files_only=True, cache_folder=tmp_path)
+        assert "did you mean" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "told"),
+    [
+        ("./nowhere", "ModelNotFoundError", "There is no directory './nowhere'"),
+        (__file__, "ModelNotFoundError", "is a file"),
+        ("embeded", "MissingExtraError", "'embeded' (did you mean 'embedded'?) needs"),
+    ],
+)
+def test_without_the_extra_a_missing_folder_is_told_before_the_missing_package(
+    model: str, error: str, told: str
+) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['sentence_transformers'] = None\n"
+        "from rerank_plugins import CrossEncoderScorer\n"
+        "CrossEncoderScorer(sys.argv[1]).warm_up()\n"
+    )
+    command = [sys.executable, "-c", code, model]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert error in last
+    assert told in last
+
+
 HUB_SESSION = """
 import json, sys
 from rerank_plugins import CrossEncoderScorer, RerankError
