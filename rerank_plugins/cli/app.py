@@ -21,6 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its tables leave help 20 characters at 80 columns
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -44,7 +45,7 @@ def rerank(
     """
 
 
-@app.command()
+@app.command(short_help="Shows on a small corpus what reranking does.")
 def demo(
     query: Annotated[
         str | None,
@@ -83,8 +84,8 @@ def demo(
     run_demo(Console(), scorer, query=query)
 
 
-app.command()(rank)
-app.command("eval")(evaluate)
-app.command()(train)
+app.command(short_help="Puts the candidates in a file into a better order.")(rank)
+app.command("eval", short_help="Measures rerankers on judged collections.")(evaluate)
+app.command(short_help="Fine-tunes a cross-encoder on your pairs.")(train)
 app.command("compile")(compile_bundle)
-app.command()(plan)
+app.command(short_help="Says how a model is run on this machine, and why.")(plan)

@@ -47,7 +47,7 @@ def compile_bundle(
 ) -> None:
     """Compiles a cross-encoder into a folder that loads without torch.
 
-    Example: rerank compile cross-encoder/ms-marco-MiniLM-L4-v2 --precision bf16 -o my-bundle
+    Example: rerank compile my-model --precision bf16 -o my-bundle
     """
     from rerank_plugins.compile import compile_model
 

@@ -103,7 +103,7 @@ def rank(
 
     Example: rerank rank "why is the sky blue" passages.txt --top-k 5
 
-    Example: rerank rank --run bm25.run --queries queries.jsonl --corpus corpus.jsonl -o new.run
+    Example: rerank rank --run bm25.run --queries q.jsonl --corpus corpus.jsonl
     """
     if output is None:
         check_output()

@@ -17,14 +17,6 @@ from rerank_plugins.cli.train import (
     train_model,
 )
 
-_FINE_TUNING = "Fine-tuning"
-_RECIPE = "Recipe"
-
-
-def _setting(kind: str, *names: str, **how: Any) -> Any:
-    """An option of one of the two forms; `None` says that it was not given."""
-    return typer.Option(*names, rich_help_panel=kind, **how)
-
 
 def train(
     output: Annotated[
@@ -41,8 +33,7 @@ def train(
     ] = None,
     model: Annotated[
         str | None,
-        _setting(
-            _FINE_TUNING,
+        typer.Option(
             "--model",
             "-m",
             help="Cross-encoder to start from: 'embedded', a hub id or a folder.",
@@ -53,58 +44,53 @@ def train(
     local_files_only: options.LocalFilesOnly = False,
     bi_encoder: Annotated[
         str | None,
-        _setting(
-            _FINE_TUNING,
+        typer.Option(
             help="Bi-encoder that finds negatives beside BM25: a hub id or a folder.",
             show_default=False,
         ),
     ] = None,
     questions: Annotated[
         int | None,
-        _setting(_FINE_TUNING, help="Most questions that are used.", show_default="all"),
+        typer.Option(help="Most questions that are used.", show_default="all"),
     ] = None,
     epochs: Annotated[
         float | None,
-        _setting(_FINE_TUNING, help="Most rounds over all questions.", show_default="2"),
+        typer.Option(help="Most rounds over all questions.", show_default="2"),
     ] = None,
     learning_rate: Annotated[
-        float | None, _setting(_FINE_TUNING, help="Its peak.", show_default="3e-5")
+        float | None, typer.Option(help="Its peak.", show_default="3e-5")
     ] = None,
     batch_size: Annotated[
-        int | None, _setting(_FINE_TUNING, min=1, help="Questions of a step.", show_default="8")
+        int | None, typer.Option(min=1, help="Questions of a step.", show_default="8")
     ] = None,
     negatives: Annotated[
         int | None,
-        _setting(_FINE_TUNING, min=1, help="Passages beside each answer.", show_default="4"),
+        typer.Option(min=1, help="Passages beside each answer.", show_default="4"),
     ] = None,
     max_length: Annotated[
         int | None,
-        _setting(
-            _FINE_TUNING,
+        typer.Option(
             help="Tokens of a pair in training.",
             show_default="256, or what the model reads if less",
         ),
     ] = None,
     development: Annotated[
         float | None,
-        _setting(
-            _FINE_TUNING,
+        typer.Option(
             help="Share of the questions that chooses when to stop.",
             show_default="0.1",
         ),
     ] = None,
     held_out: Annotated[
         float | None,
-        _setting(
-            _FINE_TUNING,
+        typer.Option(
             help="Share of the questions that measures before and after.",
             show_default="0.2",
         ),
     ] = None,
     looks: Annotated[
         int | None,
-        _setting(
-            _FINE_TUNING,
+        typer.Option(
             min=1,
             help="Looks at the development questions an epoch.",
             show_default="2",
@@ -112,8 +98,7 @@ def train(
     ] = None,
     patience: Annotated[
         int | None,
-        _setting(
-            _FINE_TUNING,
+        typer.Option(
             min=1,
             help="Looks without anything better before it stops.",
             show_default="3",
@@ -121,24 +106,22 @@ def train(
     ] = None,
     start_share: Annotated[
         float | None,
-        _setting(
-            _FINE_TUNING,
+        typer.Option(
             help="Share of the start's weights in the result: keeps more of what it knew.",
             show_default="0",
         ),
     ] = None,
     depth: Annotated[
         int | None,
-        _setting(_FINE_TUNING, min=1, help="Candidates of a held-out question.", show_default="50"),
+        typer.Option(min=1, help="Candidates of a held-out question.", show_default="50"),
     ] = None,
     seed: Annotated[
         int | None,
-        _setting(_FINE_TUNING, help="Decides split, negatives and order.", show_default="13"),
+        typer.Option(help="Decides split, negatives and order.", show_default="13"),
     ] = None,
     config: Annotated[
         Path | None,
-        _setting(
-            _RECIPE,
+        typer.Option(
             dir_okay=False,
             help="Run this recipe instead of fine-tuning.",
             show_default="the embedded model's, with --data",
@@ -146,20 +129,18 @@ def train(
     ] = None,
     sources: Annotated[
         Path | None,
-        _setting(
-            _RECIPE,
+        typer.Option(
             "--data",
             exists=True,
             file_okay=False,
-            help="Folder with one folder a source of pairs.",
+            help="A recipe's sources: a folder with one folder of pairs per source.",
             show_default=False,
         ),
     ] = None,
     device: Annotated[
         str | None,
-        _setting(
-            _RECIPE,
-            help="Where to compute: cpu, cuda, cuda:1, mps.",
+        typer.Option(
+            help="Where a recipe computes: cpu, cuda, cuda:1, mps.",
             show_default="the GPU if there is one",
         ),
     ] = None,
@@ -171,7 +152,7 @@ def train(
 
     Example: rerank train my-pairs.jsonl --output my-model
 
-    Example: rerank train --config recipe.toml --data my-sources --output my-model
+    Example: rerank train --config my.toml --data my-sources --output my-model
     """
     settings = {
         "model": model,

@@ -75,7 +75,7 @@ def evaluate(
 
     Example: rerank eval my-collection --html report.html
 
-    Example: rerank eval beir/scifact/test -m embedded -m cross-encoder/ms-marco-MiniLM-L4-v2
+    Example: rerank eval beir/scifact/test -m embedded -m my-model
 
     Example: rerank eval --card cross-encoder/ms-marco-MiniLM-L4-v2
     """

@@ -1,0 +1,51 @@
+"""Help that can be read on a terminal of 80 columns."""
+
+import re
+
+import pytest
+
+from rerank_plugins.cli import main
+
+COMMANDS = ["demo", "rank", "eval", "train", "compile", "plan"]
+
+
+def help_of(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    assert main([*arguments, "--help"]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_have_at_least_44_of_80_columns_for_what_they_are(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = help_of([command], monkeypatch, capsys)
+    assert max(map(len, text.splitlines())) <= 80
+    options = text.partition("Options:\n")[2]
+    continued = [
+        len(spaces) for spaces in re.findall(r"^( +)[^ -]", options, re.MULTILINE) if spaces
+    ]
+    assert continued
+    assert set(continued) == {continued[0]}
+    assert 80 - continued[0] >= 44
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_stand_on_a_line_to_be_copied(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [line.strip() for line in help_of([command], monkeypatch, capsys).splitlines()]
+    examples = [number for number, line in enumerate(lines) if line.startswith("Example: rerank")]
+    assert examples
+    assert all(lines[number + 1] == "" for number in examples)
+
+
+def test_the_list_of_commands_cuts_no_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = help_of([], monkeypatch, capsys).partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == COMMANDS
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
