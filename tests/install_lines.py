@@ -123,7 +123,7 @@ def made(folder: Path, *, above: Path | None = None, wheels: Path | None = None)
         "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_FIND_LINKS": links,
-        "PIP_NO_COMPILE": "1",  # most of it is never imported
+        "PIP_COMPILE": "0",  # most of it is never imported
         "PIP_QUIET": "1",
     }
 
