@@ -46,9 +46,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what the demo needs into $(VENV), once: a minute or two without a word."
 	$(PIP) install --quiet -c constraints.txt -e ".[cli]"
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt requirements-dev.txt $(wildcard integrations/*/pyproject.toml) | $(BIN)/python
+	@echo "Installing torch, the frameworks and what tests need into $(VENV), once: minutes without a word."
 	$(PIP) install --quiet -c constraints.txt -e ".[train,int8,onnx]" $(INTEGRATIONS:%=-e ./integrations/%) -r requirements-dev.txt
 	touch $@ $(VENV)/.demo
