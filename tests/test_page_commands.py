@@ -20,7 +20,7 @@ from rerank_plugins.fine_tuning import FineTuningOptions
 from tests.domain import write_pairs
 from tests.forked import forked_process
 from tests.install_lines import LINES
-from tests.pages import PAGES, ROOT, command_lines
+from tests.pages import NOTEBOOKS, PAGES, ROOT, command_lines, python_blocks
 from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
 
 NOT_RUN = {
@@ -114,6 +114,11 @@ def test_every_reason_not_to_run_a_command_is_needed() -> None:
 
 def test_every_install_line_of_the_pages_is_tried_in_an_environment_of_its_own() -> None:
     lines = {line for page in PAGES for line in command_lines(page) if line.startswith("pip ")}
+    texts = [path.read_text(encoding="utf-8") for path in ROOT.glob("examples/*.py")]
+    texts += [code for notebook in NOTEBOOKS for code, _ in python_blocks(notebook)]
+    for text in texts:
+        whole = re.sub(r"\\\n\s*", "", text)
+        lines.update(line.strip() for line in re.findall(r"pip install .*", whole))
     assert lines <= LINES.keys()
 
 
@@ -129,6 +134,18 @@ def options_of(name: str) -> set[str]:
     """The options that a command takes, as they are typed."""
     group = typer.main.get_command(app)
     return {text for option in group.commands[name].params for text in option.opts}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["demo", "rank", "eval", "train", "compile", "plan"])
+def test_the_examples_of_a_commands_help_have_options_that_it_takes(name: str) -> None:
+    group = typer.main.get_command(app)
+    told = group.commands[name].help or ""  # type: ignore[attr-defined]
+    examples = [line for line in told.splitlines() if line.startswith("Example: ")]
+    assert examples
+    for example in examples:
+        assert example.startswith(f"Example: rerank {name} ")
+        given = {word for word in shlex.split(example) if word.startswith("-")}
+        assert given - options_of(name) == set(), example
 
 
 @pytest.mark.parametrize(
