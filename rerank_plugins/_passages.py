@@ -1,6 +1,7 @@
 """Passages and queries in JSON objects and rows of tables, by the same names in all commands."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +82,11 @@ def query_of(row: Any, where: str) -> tuple[str, str]:
     if id is None:
         raise InvalidInputError(_without_id(where, "query", QUERY_FIELDS))
     return id, _text_of(row, QUERY_FIELDS, where)
+
+
+def shown_id(ids: Iterable[str]) -> str:
+    """The first of some ids as messages show it: quotes tell `'1.0'` from `'1'`."""
+    return next(map(repr, ids), "none")
 
 
 def _text_of(row: dict[str, Any], fields: Fields, where: str) -> str:

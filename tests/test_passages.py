@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,7 +16,8 @@ from rerank_plugins.cli import main
 from rerank_plugins.cli.formats import read_passages
 from rerank_plugins.cli.trec import read_corpus, read_queries
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.evaluation import read_collection
+from rerank_plugins.evaluation import read_collection, unmatched_ids
+from rerank_plugins.evaluation.first_stage import given_candidates
 from rerank_plugins.fine_tuning import read_training_data
 
 Texts = dict[str, str]
@@ -256,3 +257,45 @@ class TestPairs:
         path = tmp_path / "pairs.jsonl"
         path.write_text(json.dumps({"query": "q", "positive": "a", name: None}))
         assert read_training_data(path).questions[0].negatives == ()
+
+
+class TestIds:
+    """Ids such as 1.0, which pandas writes for a column with a gap, are no other file's 1."""
+
+    ROWS: ClassVar = [{"_id": 1.0, "text": "It foams."}, {"_id": 2.0, "text": "Hard water"}]
+
+    def test_eval_shows_an_id_of_each_file_that_does_not_fit(self, tmp_path: Path) -> None:
+        folder = folder_of(tmp_path / "soap", self.ROWS, ["1"])
+        collection = read_collection(folder)
+        said = "for example '1'; check that the ids match: a passage's is for example '1.0'"
+        with pytest.raises(InvalidInputError, match=said):
+            unmatched_ids(collection)
+        with pytest.raises(InvalidInputError, match=r"no such passage, but for example '1\.0'"):
+            given_candidates(collection, {"q1": {"1": 1.0}})
+        with pytest.raises(InvalidInputError, match=r"for example 'q1', in the run '1\.0'"):
+            given_candidates(collection, {"1.0": {"1": 1.0}})
+        (folder / "qrels.tsv").write_text("1\t1\t1\n")
+        said = "check that the ids match: a query's is for example 'q1', in the qrels '1'"
+        with pytest.raises(InvalidInputError, match=said):
+            read_collection(folder)
+
+    def test_eval_shows_an_id_where_only_some_do_not_fit(self, tmp_path: Path) -> None:
+        folder = folder_of(tmp_path / "soap", [*self.ROWS, {"_id": "3", "text": "a"}], ["1", "3"])
+        with (folder / "qrels.tsv").open("a") as lines:
+            lines.write("q9\t3\t1\n")
+        lost, unknown = unmatched_ids(read_collection(folder))
+        assert "for example '1' (a passage's id is for example '1.0'); they count as" in lost
+        assert "for example 'q9' (a query's id is for example 'q1'); they are left out" in unknown
+
+    @pytest.mark.parametrize("kind", ["queries", "documents"])
+    def test_rank_shows_an_id_of_the_file_that_lacks_it(
+        self, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        rows = tmp_path / "rows.jsonl"
+        rows.write_text("".join(json.dumps(row) + "\n" for row in self.ROWS))
+        (tmp_path / "run").write_text(f"{'1' if kind == 'queries' else '1.0'} Q0 1 1 2 a\n")
+        arguments = ["rank", f"--run={tmp_path / 'run'}", f"--queries={rows}", f"--corpus={rows}"]
+        assert main(arguments) == 1
+        error = capsys.readouterr().err
+        assert f"1 of the 1 {kind} in " in error
+        assert "for example '1'; there an id is for example '1.0'" in error

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from rerank_plugins._lines import read_lines, shown, texts_by_id
@@ -14,6 +14,7 @@ from rerank_plugins._passages import (
     Passage,
     document_of,
     query_of,
+    shown_id,
 )
 from rerank_plugins._trec_scores import falling, tied, trec_order
 from rerank_plugins.cli.errors import show
@@ -45,6 +46,8 @@ def read_run_requests(run: str, queries: str, corpus: str) -> list[Request]:
     texts = read_queries(queries)
     documents = read_corpus(corpus, wanted)
     _check_known(list(candidates), texts, "queries", shown(run), shown(queries))
+    if not documents:  # shows an id that the corpus has
+        documents = dict(islice(_documents(corpus), 1))
     _check_known(sorted(wanted), documents, "documents", shown(run), shown(corpus))
     show_ties(shown(run), scores)
     return [
@@ -120,8 +123,7 @@ def read_corpus(
     Raises:
         InvalidInputError: A line is neither an object with an id and a text nor has a tab.
     """
-    read = partial(document_of, titles=titles)
-    pairs = _with_ids(read_lines(source), source, PASSAGE_FIELDS, read, _DOCUMENTS)
+    pairs = _documents(source, titles)
     kept = (pair for pair in pairs if wanted is None or pair[0] in wanted)
     return texts_by_id(kept, shown(source))
 
@@ -163,6 +165,11 @@ def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
     return "".join(lines)
 
 
+def _documents(source: str, titles: dict[str, str] | None = None) -> Iterator[tuple[str, str]]:
+    read = partial(document_of, titles=titles)
+    return _with_ids(read_lines(source), source, PASSAGE_FIELDS, read, _DOCUMENTS)
+
+
 def _with_ids(
     lines: Iterable[str],
     source: str,
@@ -197,6 +204,7 @@ def _check_known(ids: list[str], known: dict[str, str], kind: str, run: str, sou
     if unknown:
         message = (
             f"{len(unknown)} of the {len(ids)} {kind} in {run} are not in {source}, "
-            f"for example {unknown[0]!r}. Give the files that belong together."
+            f"for example {unknown[0]!r}; there an id is for example {shown_id(known)}. Give the "
+            "files that belong together."
         )
         raise InvalidInputError(message)

@@ -13,7 +13,7 @@ from typing import Any
 
 from rerank_plugins._lines import json_rows, read_lines, texts_by_id
 from rerank_plugins._names import last_name
-from rerank_plugins._passages import document_of, query_of
+from rerank_plugins._passages import document_of, query_of, shown_id
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.qrels import Judgements, read_qrels
 
@@ -129,7 +129,8 @@ def judged_collection(
     }
     if not answerable:
         message = (
-            f"no query of {name} has a relevant passage in its qrels; check that the ids match"
+            f"no query of {name} has a relevant passage in its qrels; check that the ids match: "
+            f"a query's is for example {shown_id(queries)}, in the qrels {shown_id(judgements)}"
         )
         raise InvalidInputError(message)
     return JudgedCollection(name, passages, answerable, judgements, titles)
@@ -153,21 +154,24 @@ def unmatched_ids(collection: JudgedCollection) -> list[str]:
     if len(lost) == len(wanted):
         message = (
             f"{collection.name} has none of the {len(wanted)} passages that its qrels call "
-            f"relevant, for example {lost[0]!r}; check that the ids match"
+            f"relevant, for example {lost[0]!r}; check that the ids match: a passage's is for "
+            f"example {shown_id(collection.passages)}"
         )
         raise InvalidInputError(message)
     sentences = []
     if lost:
         sentences.append(
             f"{len(lost)} of the {len(wanted)} relevant passages of {collection.name} are not in "
-            f"its corpus, for example {lost[0]!r}; they count as not found"
+            f"its corpus, for example {lost[0]!r} (a passage's id is for example "
+            f"{shown_id(collection.passages)}); they count as not found"
         )
     asked = {query_id for query_id, names in relevant.items() if names}
     unknown = sorted(asked - set(collection.queries))
     if unknown:
         sentences.append(
             f"{len(unknown)} of the {len(asked)} judged queries of {collection.name} have no text, "
-            f"for example {unknown[0]!r}; they are left out"
+            f"for example {unknown[0]!r} (a query's id is for example "
+            f"{shown_id(collection.queries)}); they are left out"
         )
     return sentences
 

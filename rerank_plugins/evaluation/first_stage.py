@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins._bm25 import WORDS, Bm25Search
+from rerank_plugins._passages import shown_id
 from rerank_plugins._spelling import option
 from rerank_plugins._trec_scores import trec_order
 from rerank_plugins.errors import InvalidInputError
@@ -149,7 +150,10 @@ def given_candidates(
         InvalidInputError: The run has none of the queries, or passages that the collection lacks.
     """
     if not set(run) & set(collection.queries):
-        message = f"the run has no query of {collection.name}; check that the ids match"
+        message = (
+            f"the run has no query of {collection.name}; check that the ids match: a query's is "
+            f"for example {shown_id(collection.queries)}, in the run {shown_id(run)}"
+        )
         raise InvalidInputError(message)
     candidates: Candidates = {}
     for query_id in collection.queries:
@@ -158,7 +162,8 @@ def given_candidates(
         if unknown is not None:
             message = (
                 f"the run names passage {unknown!r} for query {query_id!r}, and "
-                f"{collection.name} has no such passage; give the corpus that was searched"
+                f"{collection.name} has no such passage, but for example "
+                f"{shown_id(collection.passages)}; give the corpus that was searched"
             )
             raise InvalidInputError(message)
         candidates[query_id] = collection.candidates(query_id, trec_order(scores).items(), depth)
