@@ -38,6 +38,26 @@ def test_it_leaves_a_model_and_says_what_changed_and_what_to_try(
     assert "start anew with --fresh" in capsys.readouterr().err
 
 
+def test_starting_anew_in_the_working_folder_removes_nothing_that_no_run_made(
+    pairs: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    notes = Path("checkpoints", "notes.txt")
+    notes.parent.mkdir()
+    notes.write_text("years of work")
+    for fresh in ([], ["--fresh"]):
+        assert main(["train", str(pairs), "-o.", f"-m{tiny_model}", *fresh]) == 1
+        err = " ".join(capsys.readouterr().err.split())
+        assert "holds checkpoints, which no fine-tuning run has made" in err
+        assert "--output run" in err
+        assert "--fresh" not in err
+        assert notes.read_text() == "years of work"
+
+
 def test_what_is_wrong_is_one_line_in_the_words_of_the_command(
     pairs: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,7 @@
 """Fine-tuning: from pairs to a folder that every wrapper loads, and what it says about itself."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -212,6 +213,32 @@ class TestTheRun:
         (tmp_path / "model").mkdir()
         with pytest.raises(InvalidInputError, match="no fine-tuning run"):
             fine_tune(pairs, tmp_path, quick(tiny_model))
+
+    @pytest.mark.parametrize("resume", [True, False])
+    @pytest.mark.parametrize("name", ["model", "held-out", "checkpoints", "fine_tuning.json"])
+    def test_what_no_run_made_is_never_removed_or_written_over(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path, name: str, resume: bool
+    ) -> None:
+        thesis = tmp_path / name if name.endswith(".json") else tmp_path / name / "thesis.json"
+        thesis.parent.mkdir(exist_ok=True)
+        thesis.write_text('{"chapters": 3}')
+        made = contents(tmp_path)
+        with pytest.raises(InvalidInputError, match=rf"holds {name}, which no fine-tuning run"):
+            fine_tune(pairs, tmp_path, quick(tiny_model), resume=resume)
+        assert contents(tmp_path) == made
+
+    def test_what_cannot_be_removed_is_an_error_before_anything_is_learnt(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bare = {"held_out": 0.0, "development": 0.0}
+        fine_tune(pairs, tmp_path, quick(tiny_model, **bare))
+
+        def refuse(path: object, *args: object, **options: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(os, "rmdir", refuse)
+        with pytest.raises(InvalidInputError, match=r"model cannot be removed: Permission denied"):
+            fine_tune(pairs, tmp_path, quick(tiny_model, seed=5, **bare), resume=False)
 
     def test_it_starts_anew_when_told_to(
         self, pairs: Path, tiny_model: Path, tmp_path: Path

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.peers.catalogue import WORKERS, Peer, chosen, load_catalogue
 from benchmarks.peers.environment import wrong_packages
+from benchmarks.peers.export import export
 from benchmarks.peers.measure import measure
 from benchmarks.peers.process import Answer, PeerFailedError
 from benchmarks.peers.report import render
@@ -31,6 +32,13 @@ class Scripted:
 
 def peer(name: str, scale: str = "logit") -> Peer:
     return Peer(name, "cross_encoder", "huggingface", scale, "batches of 3", ("thing",))
+
+
+def test_weights_are_not_written_over_something_else(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("years of work")
+    with pytest.raises(FileExistsError, match="holds something else"):
+        export(tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "years of work"
 
 
 def test_the_catalogue_names_every_worker_and_measures_ours_beside_a_stock_baseline() -> None:

@@ -387,6 +387,34 @@ class TestRun:
         assert find_device("cpu") == torch.device("cpu")
         assert find_device(None).type == get_device_name().partition(":")[0]
 
+    @pytest.mark.parametrize("resume", [True, False])
+    @pytest.mark.parametrize("name", ["model/config.json", "checkpoint.pt", "log.jsonl"])
+    def test_what_no_run_made_is_never_removed_or_written_over(
+        self, base: Path, data: Path, tmp_path: Path, name: str, resume: bool
+    ) -> None:
+        thesis = tmp_path / "out" / name
+        thesis.parent.mkdir(parents=True)
+        torch.save({"epoch": 7}, thesis)
+        before = thesis.read_bytes()
+        with pytest.raises(InvalidInputError, match=r"which no recipe's run has made.*output="):
+            run(tiny_config(base), data, tmp_path / "out", resume=resume)
+        assert thesis.read_bytes() == before
+        assert len(list((tmp_path / "out").iterdir())) == 1
+
+    def test_a_run_that_stopped_before_its_first_checkpoint_begins_again(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        stop_in_step(1, tiny_config(base), data, tmp_path)
+        (tmp_path / "log.jsonl").touch()
+        assert run(tiny_config(base), data, tmp_path).steps == 6
+
+    def test_a_run_of_before_is_known_by_its_checkpoint(
+        self, base: Path, data: Path, tmp_path: Path
+    ) -> None:
+        run(tiny_config(base), data, tmp_path)
+        (tmp_path / "training.json").unlink()
+        assert run(tiny_config(base), data, tmp_path, resume=False).steps == 6
+
     def test_a_checkpoint_of_another_recipe_is_an_error_until_the_run_starts_anew(
         self, base: Path, data: Path, tmp_path: Path
     ) -> None:

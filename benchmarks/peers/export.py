@@ -19,12 +19,21 @@ _SPECIAL_TOKENS = ("cls_token", "mask_token", "pad_token", "sep_token", "unk_tok
 
 
 def export(folder: Path) -> None:
-    """Writes every layout under the folder, unless they are there; needs torch and onnx."""
+    """Writes every layout under the folder, unless they are there; needs torch and onnx.
+
+    Raises:
+        FileExistsError: The folder holds something else.
+    """
     marker = folder / "complete.txt"
     digest = _digest()
     if marker.is_file() and marker.read_text(encoding="utf-8") == digest:
         return
+    if folder.exists() and not marker.is_file():
+        message = f"{folder} holds something else; give another folder for environments"
+        raise FileExistsError(message)
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    marker.touch()  # from now on the folder may be removed
     _huggingface(folder / "huggingface")
     _onnx(folder / "huggingface", folder / "onnx")
     for precision in ("fp32", "int8"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins._inspection import read_json
+from rerank_plugins._run_folder import check_free, remove, write_record
 from rerank_plugins._spelling import option
 from rerank_plugins._validation import make_folder
 from rerank_plugins.errors import InvalidInputError
@@ -19,6 +20,9 @@ from rerank_plugins.fine_tuning.options import FineTuningOptions
 from rerank_plugins.fine_tuning.trainer import TrainingFigures
 
 FILE_NAME = "fine_tuning.json"
+
+_MADE = ("model", "model.partial", "held-out", "checkpoints", FILE_NAME)
+"""What a run makes in its folder."""
 
 _OF_THE_START = {"model", "revision", "local_files_only"}
 """Settings that say where the start's weights were found; the digest says which they are."""
@@ -63,10 +67,11 @@ class RunFolder:
         options: The settings of the run.
         data: What is trained on.
         weights: A digest of the model that it starts from; names alone stay when weights change.
-        resume: Go on with what is there; else `begin` removes it.
+        resume: Go on with what is there; else `begin` removes what an earlier run made.
 
     Raises:
-        InvalidInputError: Another run lies in the folder, or the folder cannot be made.
+        InvalidInputError: Another run lies in the folder, or something that no run made, or the
+            folder cannot be made.
     """
 
     def __init__(
@@ -85,8 +90,11 @@ class RunFolder:
         self._settings = {**asdict(options), "weights": weights}
         self._data = _digest(data)
         self._resume = resume
-        if resume:
-            self._check()
+        record = read_json(path / FILE_NAME)
+        if not isinstance(record.get("settings"), dict):  # no run's: it records them first
+            check_free(path, _MADE, "fine-tuning run")
+        elif resume:
+            self._check(record)
         make_folder(path)
 
     def begin(self) -> None:
@@ -117,19 +125,11 @@ class RunFolder:
         self._write({"result": figures})
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
-    def _check(self) -> None:
-        found = read_json(self.path / FILE_NAME)
-        if not found:
-            if self.model.exists() or self.checkpoints.exists():
-                message = (
-                    f"{self.path} holds something that is no fine-tuning run. Give another output "
-                    f"folder, or start anew with {option('resume', False)}, which removes it."
-                )
-                raise InvalidInputError(message)
+    def _check(self, found: dict[str, Any]) -> None:
+        left = self.model.exists() or self.checkpoints.exists() or "result" in found
+        if not left:  # of a run that failed before it trained
             return
-        if not self._has_begun():
-            return
-        settings = found.get("settings", {})
+        settings = found["settings"]
         changed = [
             name
             for name, value in self._settings.items()
@@ -144,21 +144,13 @@ class RunFolder:
             )
             raise InvalidInputError(message)
 
-    def _has_begun(self) -> bool:
-        """Whether a run has left more than its record: one that failed before has not."""
-        found = read_json(self.path / FILE_NAME)
-        left = self.model.exists() or self.checkpoints.exists() or "result" in found
-        return bool(found) and left
-
     def _remove(self) -> None:
-        for folder in (self.model, self.collection, self.checkpoints):
-            shutil.rmtree(folder, ignore_errors=True)
-        (self.path / FILE_NAME).unlink(missing_ok=True)
+        for name in _MADE:
+            remove(self.path / name)
 
     def _write(self, more: dict[str, Any]) -> None:
-        record = {"settings": self._settings, "data": self._data, **more}
-        (self.path / FILE_NAME).write_text(
-            json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        write_record(
+            self.path / FILE_NAME, {"settings": self._settings, "data": self._data, **more}
         )
 
 

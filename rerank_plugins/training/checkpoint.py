@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,15 @@ def save_checkpoint(
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Returns whether a file is a checkpoint of a recipe's run."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
+        return False
+    return isinstance(state, dict) and {"recipe", "student", "optimizer"} <= set(state)
 
 
 def check_checkpoint(path: Path, recipe: str) -> None:

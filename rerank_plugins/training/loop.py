@@ -17,10 +17,13 @@ from transformers import get_wsd_schedule
 
 from rerank_plugins._blend import blend_in, trained_weights
 from rerank_plugins._device import find_device
+from rerank_plugins._inspection import read_json
+from rerank_plugins._run_folder import check_free, remove, write_record
 from rerank_plugins._validation import make_folder
 from rerank_plugins.training.checkpoint import (
     Progress,
     check_checkpoint,
+    is_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
@@ -39,6 +42,11 @@ from rerank_plugins.training.precision import working_copy
 from rerank_plugins.training.questions import Questions, mine_questions
 from rerank_plugins.training.student import save_student
 from rerank_plugins.training.teacher import base_encoder
+
+RECORD = "training.json"
+"""Says that a folder is a run's; runs of before are known by their checkpoints."""
+
+_WRITTEN_OVER = ("model", "model.partial", "checkpoint.pt", "log.jsonl")
 
 SAVE_SECONDS = 600
 """A checkpoint is written after so long at the latest: steps can take a minute."""
@@ -74,7 +82,8 @@ def train(
     """Trains a cross-encoder and returns where it lies and how it does.
 
     ``output`` receives ``model/`` (rewritten at every evaluation, so a run can be used before it
-    ends), ``mined/``, ``checkpoint.pt`` and ``log.jsonl``.
+    ends), ``mined/``, ``checkpoint.pt``, ``log.jsonl`` and ``training.json``, which says that the
+    folder is a run's.
 
     Args:
         config: The recipe.
@@ -89,18 +98,22 @@ def train(
 
     Raises:
         InvalidInputError: The recipe does not fit the data, its models or the checkpoint, a model
-            it starts from lies where its own is written, or there is no such device.
+            it starts from lies where its own is written, ``output`` holds what no run made, or
+            there is no such device.
     """
     place = find_device(device)
     models = load_models(config, output / "model", place)
     own = encoder is not None
     recipe = config.run_digest(data, own_encoder=own)
     checkpoint = output / "checkpoint.pt"
+    if "recipe" not in read_json(output / RECORD) and not is_checkpoint(checkpoint):
+        check_free(output, (RECORD, *_WRITTEN_OVER), "recipe's run")
     if resume and checkpoint.is_file():
         check_checkpoint(checkpoint, recipe)
     make_folder(output)
+    write_record(output / RECORD, {"recipe": recipe})
     if not resume:
-        checkpoint.unlink(missing_ok=True)  # else a start after this one would go on with it
+        remove(checkpoint)  # else a start after this one would go on with it
     teacher = encoder or base_encoder(models.base, place)
     questions = mine_questions(config, data, output, teacher, progress, place, own_encoder=own)
     if config.siamese_steps:
