@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rerank_plugins._batch_runner import BatchRunner, explained
 from rerank_plugins._condition import SafeCondition
-from rerank_plugins._lifetime import start_thread
+from rerank_plugins._lifetime import EngineThread, start_thread
 from rerank_plugins._requests import Item, Request
 from rerank_plugins._schedule import Schedule
 from rerank_plugins.backends import Backend, PairOptions
@@ -126,15 +126,15 @@ class Engine:
     def close(self, *, wait: bool) -> None:
         """Takes no more requests, finishes those it has, ends the threads, drops the model.
 
-        It does not wait on a thread of its own, where a future's callback may call it: that thread
-        would wait for itself.
+        It does not wait on an engine's own thread, where a future's callback may call it: that
+        thread would wait for itself, or for one that waits for it.
         """
         with self._changed:
             self._closed = True
             self._remove_done()
             self._changed.notify_all()
             threads = list(self._threads.values())
-        if wait and threading.current_thread() not in threads:
+        if wait and not isinstance(threading.current_thread(), EngineThread):
             for thread in threads:
                 thread.join()
 

@@ -22,6 +22,10 @@ class Ending(Protocol):
         """Finishes what is open and ends the threads."""
 
 
+class EngineThread(threading.Thread):
+    """A thread of some engine, on which callbacks run: it must not wait for another's to end."""
+
+
 class _Ender(threading.Thread):
     """There may be two, if a signal's handler raised while the first was started."""
 
@@ -39,7 +43,7 @@ def start_thread(subject: Ending, run: Callable[[int], None], number: int) -> th
         RuntimeError: No thread can be started, or it is too late ("shutdown").
     """
     global _ender
-    thread = threading.Thread(target=run, args=(number,), name="rerank-model", daemon=True)
+    thread = EngineThread(target=run, args=(number,), name="rerank-model", daemon=True)
     with _lock:
         if _over:
             message = "cannot begin anything after shutdown"

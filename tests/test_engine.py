@@ -426,6 +426,33 @@ def test_closing_in_the_moment_a_request_is_done_leaves_it_whole() -> None:
         assert request.pairs == ()
 
 
+def test_two_engines_whose_callbacks_close_each_other_both_end() -> None:
+    meeting = threading.Barrier(2, timeout=PATIENCE)
+    callers = []
+
+    def closing(other: Engine) -> Callable[[object], None]:
+        def close(_: object) -> None:
+            callers.append(threading.current_thread())
+            meeting.wait()  # each closes the other while that one's thread is in its callback
+            other.close(wait=True)
+
+        return close
+
+    backends = [NumberBackend(gate=threading.Semaphore(0)) for _ in range(2)]
+    engines = [Engine("numbers", [lambda backend=backend: backend]) for backend in backends]
+    futures = [each.submit(some_pairs("q", 3), PLAIN) for each in engines]
+    for future, other in zip(futures, reversed(engines), strict=True):
+        future.add_done_callback(closing(other))
+    for backend in backends:
+        backend.open_gate()
+    for each in engines:
+        for thread in own_threads(each):
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+        assert not each.backends
+    assert len(set(callers) & set.union(*map(own_threads, engines))) == 2
+
+
 def test_a_process_that_can_start_no_thread_is_told_so_and_may_try_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
