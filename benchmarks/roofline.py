@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import openvino
-import openvino.opset13
 from numpy.typing import NDArray
 
 from benchmarks.ways import BF16, FP32, INT8, Score, embedded_tokenizer, texts, unmet, ways
+from rerank_plugins._imports import imported
 from rerank_plugins.backends._choice import cpu_has_bf16
 from rerank_plugins.backends._signal_stack import signal_stack_kept
+
+openvino: Any = imported("openvino")
+opset: Any = imported("openvino.opset13")
 
 WIDTH = 384
 INNER = 4 * WIDTH
@@ -104,7 +106,7 @@ def _lengths(query: str, passages: list[str]) -> list[int]:
 def _products(precision: str) -> Any:
     """The feed-forward's two products in turn, `CHAIN` times, with nothing between; compiled."""
     generator = np.random.default_rng(0)
-    source = openvino.opset13.parameter([TOKENS, WIDTH], np.float32)
+    source = opset.parameter([TOKENS, WIDTH], np.float32)
     last = source
     for _ in range(CHAIN):
         for columns, results in FEED_FORWARD:
@@ -117,16 +119,16 @@ def _products(precision: str) -> Any:
 
 
 def _product(given: Any, weights: NDArray[np.float32], *, quantized: bool) -> Any:
-    factor = openvino.opset13.constant(weights)
+    factor = opset.constant(weights)
     if quantized:
         given, factor = _quantized(given, levels=256), _quantized(factor, levels=255)
-    return openvino.opset13.matmul(given, factor, transpose_a=False, transpose_b=True)
+    return opset.matmul(given, factor, transpose_a=False, transpose_b=True)
 
 
 def _quantized(given: Any, *, levels: int) -> Any:
     """What nncf puts into a graph for 8 bits: a range cut into levels."""
-    low, high = (openvino.opset13.constant(np.float32(bound)) for bound in (-4.0, 4.0))
-    return openvino.opset13.fake_quantize(given, low, high, low, high, levels)
+    low, high = (opset.constant(np.float32(bound)) for bound in (-4.0, 4.0))
+    return opset.fake_quantize(given, low, high, low, high, levels)
 
 
 def _rate(products: Any) -> float:

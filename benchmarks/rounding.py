@@ -17,18 +17,20 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import openvino
-import openvino.opset13 as opset
 import torch
 from sentence_transformers import CrossEncoder
 from torch import nn
 
 from benchmarks.ranking import MEASURE, Values, say_how, show_rankings
 from rerank_plugins import CrossEncoderScorer, compile_model
+from rerank_plugins._imports import imported
 from rerank_plugins.evaluation import compare, read_collection
 from rerank_plugins.evaluation.comparison import Order
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.scorers import scorer_function
+
+openvino: Any = imported("openvino")
+opset: Any = imported("openvino.opset13")
 
 Score = Callable[[str, list[str]], list[float]]
 

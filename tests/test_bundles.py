@@ -24,9 +24,11 @@ from rerank_plugins import (
     UnsupportedOptionError,
     compile_model,
 )
+from rerank_plugins._commands import install_command
 from rerank_plugins._digests import text_digest
 from rerank_plugins._model_files import model_digest
 from rerank_plugins.backends import _cache
+from rerank_plugins.backends._bundle import bundle_needs
 from rerank_plugins.backends._compilation import versions_for
 from rerank_plugins.demo import load_corpus, load_questions
 from tests.tiny_models import edit_json, save_tiny_cross_encoder
@@ -114,6 +116,41 @@ def test_a_manifest_says_what_the_bundle_is(tiny_model: Path, bundle: Path) -> N
     assert {"openvino", "torch", "transformers", "rerank-plugins"} <= set(manifest["versions"])
     assert set(manifest["sha256"]) == {"model.xml", "model.bin", "tokenizer.json"}
     assert manifest["settings"]["limit"] == 64
+    assert manifest["needs"] == ["rerank-plugins[openvino]"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision", "needs"),
+    [
+        ("onnx", "fp32", ["rerank-plugins"]),
+        ("openvino", "bf16", ["rerank-plugins[openvino]", "bf16 instructions (AVX512-BF16, AMX)"]),
+        ("openvino", "int8", ["rerank-plugins[openvino]", "VNNI"]),
+    ],
+)
+def test_what_a_bundle_needs_is_said(backend: str, precision: str, needs: list[str]) -> None:
+    said = bundle_needs(backend, precision)
+    assert len(said) == len(needs)
+    assert all(need in each for need, each in zip(needs, said, strict=True))
+    assert said[0] == needs[0]
+
+
+def test_a_bundle_whose_runtime_is_missing_says_what_to_install_or_to_compile(
+    bundle: Path,
+) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['openvino'] = None\n"
+        "from rerank_plugins import CrossEncoderScorer\n"
+        "CrossEncoderScorer(sys.argv[1]).warm_up()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(bundle)], capture_output=True, text=True, check=False
+    )
+    last = done.stderr.splitlines()[-1]
+    assert "MissingExtraError" in last
+    assert "is a bundle for OpenVINO, which is not installed here" in last
+    assert install_command("openvino") in last
+    assert "compile MODEL --backend onnx" in last
 
 
 def test_a_bundle_brings_its_backend_and_precision_with_it(bundle: Path) -> None:

@@ -28,6 +28,7 @@ def test_a_compiled_model_ranks_as_the_model_does(rerank: Run, tmp_path: Path) -
     code, out, err = rerank("compile", "embedded", "--backend", "openvino", "-o", bundle)
     assert (code, out) == (0, "")
     assert f"MB written to {bundle}" in err
+    assert "where it runs, it needs rerank-plugins[openvino]\n" in err
     model = rerank("rank", "what removes grease", passages, "--backend", "openvino")
     assert rerank("rank", "what removes grease", passages, "-m", bundle) == model
     assert model[0] == 0

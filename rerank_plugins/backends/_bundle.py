@@ -16,6 +16,11 @@ from rerank_plugins.errors import BundleError
 FORMAT = "rerank-plugins bundle 2"
 """Changes when a bundle of before can no longer be read or would score differently."""
 
+_INSTRUCTIONS = {
+    "bf16": "a processor with bf16 instructions (AVX512-BF16, AMX)",
+    "int8": "a processor with VNNI (AVX512-VNNI, AVX-VNNI, AMX) for speed and the measured scores",
+}
+
 _TOKENIZER = "tokenizer.json"
 
 
@@ -64,10 +69,18 @@ def write_bundle(folder: Path, manifest: Manifest) -> None:
         "settings": description.settings(),
         "versions": dict(manifest.versions),
         "calibration": dict(manifest.calibration),
+        "needs": bundle_needs(manifest.backend, manifest.precision),
         "sha256": {file.name: file_digest(file) for file in sorted(folder.iterdir())},
     }
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
+
+
+def bundle_needs(backend: str, precision: str) -> list[str]:
+    """What has to be there where a bundle runs: a package, and instructions of the processor."""
+    extra = "[openvino]" if backend == "openvino" else ""
+    instructions = [_INSTRUCTIONS[precision]] if precision in _INSTRUCTIONS else []
+    return [f"rerank-plugins{extra}", *instructions]
 
 
 def read_bundle(folder: Path) -> Manifest:

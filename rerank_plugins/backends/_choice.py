@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from rerank_plugins._commands import command
+from rerank_plugins._commands import command, install_command
 from rerank_plugins._extras import require
 from rerank_plugins._inspection import read_json
 from rerank_plugins._model import (
@@ -18,7 +18,7 @@ from rerank_plugins._model import (
 from rerank_plugins._spelling import option
 from rerank_plugins.backends._bundle import runs_in
 from rerank_plugins.backends._signal_stack import signal_stack_kept
-from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.errors import MissingExtraError, UnsupportedOptionError
 from rerank_plugins.results import Plan
 
 BACKENDS = ("auto", "torch", "onnx", "openvino")
@@ -113,6 +113,13 @@ def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
         )
         raise UnsupportedOptionError(message)
     _check_device(settings, backend)
+    if backend == "openvino" and not is_installed("openvino"):
+        message = (
+            f"{settings.model!r} is a bundle for OpenVINO, which is not installed here. Type: "
+            f"{install_command('openvino')}; or compile another: {command('rerank')} compile MODEL "
+            "--backend onnx"
+        )
+        raise MissingExtraError(message, name="openvino")
     if precision == "bf16" and not cpu_has_bf16():
         message = (
             f"{settings.model!r} is a bundle for bf16, and this processor has no bf16 instructions "

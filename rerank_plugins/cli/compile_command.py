@@ -49,6 +49,7 @@ def compile_bundle(
 
     Example: rerank compile my-model --precision bf16 -o my-bundle
     """
+    from rerank_plugins.backends._bundle import bundle_needs
     from rerank_plugins.compile import compile_model
 
     bundle = compile_model(
@@ -62,6 +63,7 @@ def compile_bundle(
     )
     size = sum(file.stat().st_size for file in bundle.iterdir()) / 1e6
     show("note", f"{size:.1f} MB written to {bundle}")
+    show("note", f"where it runs, it needs {'; '.join(bundle_needs(backend, precision))}")
 
 
 def plan(
