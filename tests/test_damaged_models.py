@@ -287,6 +287,52 @@ def test_an_adapter_beside_a_model_says_what_applies_it(
     assert "merge_and_unload" in str(error)
 
 
+def test_a_model_whose_files_lie_in_a_modules_folder_is_looked_at_there(
+    folder: Path, tmp_path: Path
+) -> None:
+    from sentence_transformers import CrossEncoder
+
+    saved = tmp_path / "saved"
+    save_as_the_library_does(CrossEncoder(str(folder), device="cpu"), saved)
+    place = saved / "0_Transformer"
+    place.mkdir()
+    for pattern in ("config.json", "model.safetensors", "token*", "sentence_bert_config.json"):
+        for file in saved.glob(pattern):
+            file.rename(place / file.name)
+    modules = json.loads((saved / "modules.json").read_text())
+    modules[0]["path"] = place.name
+    (saved / "modules.json").write_text(json.dumps(modules))
+    with CrossEncoderScorer(saved) as scorer, CrossEncoderScorer(folder) as plain:
+        wanted = plain.score_pairs(PAIRS)
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+    change_weights(place, without_head)
+    assert "its files have no classifier.bias" in str(refusal(saved))
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft itself
+def test_an_adapter_and_the_model_below_it_are_both_looked_at(folder: Path) -> None:
+    peft = pytest.importorskip("peft")
+    from sentence_transformers import CrossEncoder
+    from transformers import BertForSequenceClassification
+
+    options = peft.LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["query"])
+    with fixed_seed():
+        model = peft.get_peft_model(BertForSequenceClassification.from_pretrained(folder), options)
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter)
+    model.save_pretrained(folder)
+    wanted = CrossEncoder(str(folder), device="cpu").predict(
+        PAIRS, activation_fn=torch.nn.Identity(), batch_size=1
+    )
+    change_weights(folder, without_head)  # the adapter has a head of its own
+    with CrossEncoderScorer(folder) as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+    key = "bert.encoder.layer.1.attention.self.query.weight"
+    change_weights(folder, lambda weights: {k: v for k, v in weights.items() if k != key})
+    assert f"its files have no {key}" in str(refusal(folder))
+
+
 @pytest.mark.parametrize("name", ["model.onnx", "onnx/model_quantized.onnx"])
 def test_a_folder_with_a_graph_of_onnx_only_says_so(folder: Path, name: str) -> None:
     (folder / "model.safetensors").unlink()
@@ -316,3 +362,12 @@ def test_a_module_whose_folder_is_not_there_is_named(folder: Path, tmp_path: Pat
     error = refusal(saved)
     assert type(error) is ModelError
     assert "names the folder 1_Dense, which is not there" in str(error)
+
+
+def test_no_training_starts_from_weights_that_are_missing(folder: Path, tmp_path: Path) -> None:
+    from rerank_plugins.fine_tuning.options import FineTuningOptions
+    from rerank_plugins.fine_tuning.start_model import starting_scorer
+
+    change_weights(folder, without_head)
+    with pytest.raises(ModelError, match=r"its files have no classifier\.bias"):
+        starting_scorer(FineTuningOptions(model=str(folder)))

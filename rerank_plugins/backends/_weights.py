@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rerank_plugins._commands import command
-from rerank_plugins._inspection import read_json
+from rerank_plugins._inspection import module_folders, read_json
 from rerank_plugins.errors import ModelError
 
 if TYPE_CHECKING:
@@ -64,23 +64,42 @@ def check_weights(model: "CrossEncoder", folder: Path, name: str) -> None:
     inner: Any = model.transformers_model
     if inner is None:
         return
-    saved = saved_shapes(folder)
+    places = [place for place in module_folders(folder) if _weight_files(place)]
+    place = places[0] if places else folder
+    saved = saved_shapes(place)
     if not lacking(inner, saved):
         return
     # Names differ for a reason, such as the library's own renaming, or do not fit: it knows.
-    _, found = type(inner).from_pretrained(
-        str(folder),
-        config=inner.config,
-        dtype=inner.dtype,
-        use_safetensors=True,
-        local_files_only=True,
-        ignore_mismatched_sizes=True,
-        output_loading_info=True,
-    )
+    found = _loading_info(inner, str(place))
+    if getattr(inner, "_hf_peft_config_loaded", False):  # those were of the adapter alone
+        weights = {key: value for file in _weight_files(place) for key, value in _read(file)}
+        base = _loading_info(inner, None, state_dict=weights)
+        whole = ".modules_to_save."
+        replaced = {key.partition(whole)[0] for key in inner.state_dict() if whole in key}
+        found["missing_keys"] = {
+            *found["missing_keys"],
+            *(key for key in base["missing_keys"] if key.rpartition(".")[0] not in replaced),
+        }
+        found["mismatched_keys"] = {*found["mismatched_keys"], *base["mismatched_keys"]}
     mismatched = {key: (tuple(old), tuple(new)) for key, old, new in found["mismatched_keys"]}
     missing = sorted(set(found["missing_keys"]) - mismatched.keys())
     if missing or mismatched:
-        raise _misfit(name, folder, missing, mismatched, saved)
+        raise _misfit(name, place, missing, mismatched, saved)
+
+
+def _loading_info(inner: Any, place: str | None, **options: Any) -> dict[str, Any]:
+    """What transformers notes of keys when it loads the model once more."""
+    _, found = type(inner).from_pretrained(
+        place,
+        config=inner.config,
+        dtype=inner.dtype,
+        local_files_only=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        use_safetensors=True,
+        **options,
+    )
+    return dict(found)
 
 
 def lacking(module: Any, saved: Shapes) -> list[str]:
@@ -98,14 +117,25 @@ def saved_shapes(folder: Path) -> Shapes:
     """The shape of each weight in the files that transformers reads, without reading it."""
     from safetensors import safe_open
 
-    index = read_json(folder / f"{_WEIGHTS_FILE}.index.json")
-    whole = (folder / _WEIGHTS_FILE).is_file()
-    names = [_WEIGHTS_FILE] if whole else sorted(set(index.get("weight_map", {}).values()))
     shapes: dict[str, tuple[int, ...]] = {}
-    for name in names:
-        with safe_open(folder / name, framework="numpy") as file:
+    for name in _weight_files(folder):
+        with safe_open(name, framework="numpy") as file:
             shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     return shapes
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files that transformers reads weights from."""
+    if (folder / _WEIGHTS_FILE).is_file():
+        return [folder / _WEIGHTS_FILE]
+    index = read_json(folder / f"{_WEIGHTS_FILE}.index.json")
+    return [folder / name for name in sorted(set(index.get("weight_map", {}).values()))]
+
+
+def _read(file: Path) -> Iterable[tuple[str, Any]]:
+    from safetensors.torch import load_file
+
+    return load_file(file).items()
 
 
 def _misfit(
