@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rerank_plugins._extras import require
 from rerank_plugins._spelling import option
+from rerank_plugins._turn import in_turn
 from rerank_plugins.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -33,8 +35,11 @@ def load_bi_encoder(
         from rerank_plugins._device import find_device
 
         find_device(device)  # sentence-transformers would raise one of torch's errors
+    load = library.SentenceTransformer
+    if Path(model).is_dir():
+        load = in_turn(load)  # one of the hub is downloaded too, which others do not wait for
     try:
-        loaded: SentenceTransformer = library.SentenceTransformer(
+        loaded: SentenceTransformer = load(
             model,
             device=device,
             local_files_only=local_files_only,

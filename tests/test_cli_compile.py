@@ -44,6 +44,27 @@ def test_a_plan_is_a_line_for_each_thing_chosen(rerank: Run) -> None:
     assert "asked for" in rows["reason"]
 
 
+def test_commands_run_a_bundle_as_it_was_compiled_and_refuse_another_precision(
+    rerank: Run, tiny_model: Path, tmp_path: Path
+) -> None:
+    pairs = [{"query": "red fox", "positive": text} for text in ("the red fox", "sea", "a dog")]
+    calibration, bundle = tmp_path / "pairs.jsonl", tmp_path / "bundle"
+    calibration.write_text("\n".join(map(json.dumps, pairs)))
+    options = ("--precision", "int8", "--calibration", calibration, "-o", bundle)
+    assert rerank("compile", tiny_model, *options)[0] == 0
+    code, out, _ = rerank("plan", bundle)
+    assert code == 0
+    assert dict(line.split(maxsplit=1) for line in out.splitlines())["precision"] == "int8"
+    passages = tmp_path / "passages.txt"
+    passages.write_text("the red fox\na dog\n", encoding="utf-8")
+    ranked = rerank("rank", "red fox", passages, "-m", bundle)
+    assert ranked[0] == 0
+    assert rerank("rank", "red fox", passages, "-m", bundle, "--precision", "int8") == ranked
+    code, _, err = rerank("rank", "red fox", passages, "-m", bundle, "--precision", "fp32")
+    assert code == 1
+    assert "is a bundle for --backend openvino in --precision int8; got" in err
+
+
 def test_errors_are_told_in_the_words_of_the_command(rerank: Run, tmp_path: Path) -> None:
     code, _, err = rerank("plan", "embedded", "--backend", "onnx", "--precision", "int8")
     assert code == 1

@@ -33,6 +33,8 @@ from rerank_plugins import (
     RerankError,
     Scorer,
     Statistics,
+    UnsupportedOptionError,
+    compile_model,
 )
 from rerank_plugins.testing import DeterministicScorer
 from rerank_plugins.wrapper import NoTextWarning, result_metadata
@@ -142,6 +144,21 @@ def test_every_wrapper_gives_the_scores_of_the_core_on_a_real_model(
             assert [score for _, score in ranking] == pytest.approx(
                 [ranked.score for ranked in core], abs=1e-6
             ), framework
+
+
+def test_every_wrapper_runs_a_bundle_as_it_was_compiled_and_refuses_another_precision(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    pairs = [("red fox", passage) for passage in PASSAGES]
+    bundle = compile_model(tiny_model, tmp_path / "b", precision="int8", calibration=pairs)
+    with CrossEncoderScorer(bundle, precision="int8") as scorer:
+        wanted = sorted(map(float, scorer.score("red fox", PASSAGES)), reverse=True)
+    for framework, wrapper in WRAPPERS.items():
+        options = {"model": str(bundle), "scale": "logit"}
+        ranking = wrapper.rank("red fox", PASSAGES, **options)
+        assert [score for _, score in ranking] == wanted, framework
+        with pytest.raises(UnsupportedOptionError, match=r"is a bundle for .*'int8'; got .*'fp32'"):
+            wrapper.rank("red fox", PASSAGES, precision="fp32", **options)
 
 
 @pytest.mark.parametrize("label", [1, "related"])
