@@ -80,6 +80,19 @@ def test_a_closed_standard_input_disturbs_nothing_that_does_not_read_it(passages
     assert len(json.loads(done.stdout)) == 220
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["rank", "why", "PASSAGES"], ["demo", "-q", "soap"]])
+def test_a_standard_output_that_takes_nothing_is_an_error_in_a_line(
+    passages: Path, arguments: list[str], unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    places = {"PASSAGES": str(passages)}
+    done = run(*(places.get(each, each) for each in arguments), closed="> /dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot write the result: No space left on device.\n"
+
+
 @pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&- <&-"])
 def test_eval_measures_and_writes_its_files(tmp_path: Path, closed: str) -> None:
     write_collection(tmp_path / "animals")

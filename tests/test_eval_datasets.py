@@ -11,6 +11,7 @@ from pathlib import Path
 import ir_datasets
 import pytest
 from ir_datasets.datasets.base import Dataset
+from ir_datasets.datasets.beir import BeirTitleDoc
 from ir_datasets.formats import TrecQrels, TrecScoredDocs, TsvDocs, TsvQueries
 from ir_datasets.util import Download, LocalDownload, RequestsDownload
 
@@ -94,6 +95,15 @@ class TestReading:
         assert len(read_dataset("small/test").passages) == len(PASSAGES)
         assert list(read_dataset("small/test").passages.values()) == list(PASSAGES.values())
         assert list(read_dataset("small/test").passages.items()) == list(PASSAGES.items())
+
+    def test_a_document_with_an_empty_title_has_the_text_that_a_folder_gives(
+        self, tmp_path: Path
+    ) -> None:
+        (tmp_path / "docs").write_text("p1\tIt foams.\t\np2\tIt foams.\tSoap\n")
+        dataset = Dataset(TsvDocs(LocalDownload(tmp_path / "docs"), doc_cls=BeirTitleDoc))
+        passages = StoredPassages("beir/small", dataset)
+        assert dict(passages.items()) == {"p1": "It foams.", "p2": "Soap It foams."}
+        assert passages["p1"] == "It foams."
 
     def test_judged_candidates_read_no_other_passage(self, monkeypatch: pytest.MonkeyPatch) -> None:
         collection = read_dataset("small/test")
@@ -245,6 +255,7 @@ SESSION = """
 import sys
 import ir_datasets
 from ir_datasets.datasets.base import Dataset
+from ir_datasets.datasets.beir import BeirTitleDoc
 from pathlib import Path
 from tests.test_eval_datasets import CARD, CARD_DATASETS, parts
 constituents = parts(Path(sys.argv[1]))

@@ -1,12 +1,13 @@
 """The `rerank` command: a demo, reranking of files, and training."""
 
+import errno
 import io
 import sys
 from collections.abc import Sequence
 
 from rerank_plugins._extras import require
 from rerank_plugins._spelling import command_options
-from rerank_plugins.cli.streams import usable_streams
+from rerank_plugins.cli.streams import drop_output, usable_streams
 from rerank_plugins.errors import MissingExtraError, RerankError
 
 __all__ = ["main"]
@@ -41,6 +42,12 @@ def _run(typed: list[str]) -> int:
         app(args=typed, prog_name="rerank", obj=typed)
     except RerankError as error:
         show("error", str(error))
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        drop_output()
+        show("error", f"cannot write {error.filename or 'the result'}: {error.strerror}.")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -45,6 +45,16 @@ def check_output() -> None:
         _refuse()
 
 
+def drop_output() -> None:
+    """Drops what a full disk kept from standard output: Python would complain of it at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 class _ClosedOutput(io.TextIOBase):
     """Stands for a closed standard output: whoever writes to it is told."""
 
