@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -149,6 +150,20 @@ def test_names_of_a_users_files_choose_nothing(
         assert len(texts) == 2
         found.append((value["first_stage"], texts))
     assert all(each == found[0] for each in found)
+
+
+def test_a_model_named_like_the_bi_encoders_cosine_is_measured_beside_it(
+    data: Path,
+    bi_encoder: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = shutil.copytree(tiny_model, tmp_path / f"{bi_encoder.name} cosine")
+    arguments = ["eval", str(data / "one"), "-m", str(model), "--bi-encoder", str(bi_encoder)]
+    assert main([*arguments, "--json", *FAST]) == 0
+    reranked = json.loads(capsys.readouterr().out)["collections"][0]["reranked"]
+    assert [order["name"] for order in reranked] == ["bi cosine (bi-encoder)", "bi cosine"]
 
 
 XML_TOPICS = """<?xml version="1.0"?>

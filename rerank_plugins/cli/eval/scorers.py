@@ -77,7 +77,8 @@ def loaded_scorers(
     functions: dict[str, ScoreFunction] = {}
     cosine = None
     if bi_encoder is not None and encoder is not None:
-        cosine = (f"{model_name(bi_encoder)} cosine", encoder)
+        name = f"{model_name(bi_encoder)} cosine"
+        cosine = (f"{name} (bi-encoder)" if name in configurations else name, encoder)
         functions[cosine[0]] = CosineScorer(encoder)
     running, plans = {}, {}
     refusals: dict[str, UnsupportedOptionError | MissingExtraError] = {}
