@@ -9,6 +9,7 @@ from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from haystack.utils.auth import EnvVarSecret
 
+from haystack_integrations.components.rankers.rerank_plugins._device import torch_names
 from haystack_integrations.components.rankers.rerank_plugins._documents import ranked_copies, texts, unique
 from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
 from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale, Statistics
@@ -298,7 +299,7 @@ class CrossEncoderRanker:
         options: dict[str, Any] = {name: getattr(self, name) for name in (*SCORER_OPTIONS, *_RANKING, "scorer")}
         if self.device is not None:
             hint = "Pass ComponentDevice.from_str('cpu'), or None to let the backend choose."
-            options["device"] = _torch_names(check_kind(self.device, ComponentDevice, "device", hint))
+            options["device"] = torch_names(check_kind(self.device, ComponentDevice, "device", hint))
         if self.token is not None:
             hint = "Pass Secret.from_env_var('HF_TOKEN') or Secret.from_token(...)."
             token = check_kind(self.token, Secret, "token", hint)
@@ -311,13 +312,3 @@ class CrossEncoderRanker:
                 setattr(self, name, value)
             made = self._made = reranker, {**options, **plain}
         return made[0]
-
-
-def _torch_names(device: ComponentDevice) -> str | list[str]:
-    """
-    The device's name in torch, or those of a device map.
-    """
-    if not device.has_multiple_devices:
-        return device.to_torch_str()
-    serialised: dict[str, str] = device.to_dict()["device_map"]
-    return list(serialised.values())
