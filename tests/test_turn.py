@@ -149,7 +149,7 @@ def test_one_model_in_many_precisions_at_once_is_loaded_as_alone(models: dict[st
     ]
     wanted = [at_once([job])[0] for job in jobs]
     before = process_state()
-    for _ in range(8 * ROUNDS):
+    for _ in range(4 * ROUNDS):
         for got, alone in zip(at_once(jobs), wanted, strict=True):
             np.testing.assert_array_equal(got, alone)
         assert process_state() == before
