@@ -24,7 +24,7 @@ check: $(VENV)/.dev  ## lint, format, types, and the public names
 	$(BIN)/python -m pytest -q tests/test_exports.py
 
 install-lines: $(VENV)/.dev  ## every install line of the pages, each in a fresh environment (minutes, gigabytes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/install_lines.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -o faulthandler_timeout=1800 tests/install_lines.py
 
 bench: $(VENV)/.dev  ## measure this machine; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
