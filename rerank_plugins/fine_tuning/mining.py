@@ -133,10 +133,10 @@ def mine_rows(
 def _lexical_pools(
     questions: Sequence[LabelledQuestion], passages: Sequence[str], negatives: int, progress: bool
 ) -> list[dict[str, list[str]]]:
-    """The candidates of BM25; none where it finds nothing for any question."""
+    """The candidates of BM25; none where there are some and BM25 finds nothing for any question."""
     encoder = Bm25Encoder()
     found = near_passages(questions, passages, encoder, negatives, progress)
-    return [] if encoder.is_lost() else [found]
+    return [] if any(found.values()) and encoder.is_lost() else [found]
 
 
 def near_passages(
