@@ -15,6 +15,7 @@ from platformdirs import user_cache_path
 from rerank_plugins._digests import text_digest
 from rerank_plugins._model import MANIFEST_FILE, ModelSettings
 from rerank_plugins._model_files import model_digest
+from rerank_plugins._spelling import option
 from rerank_plugins.backends._bundle import FORMAT, Manifest, read_bundle
 from rerank_plugins.backends._choice import NoGraphError
 from rerank_plugins.backends._compilation import compile_into, versions_for
@@ -56,7 +57,7 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
         message = (
             f"What {settings.model!r} is compiled to cannot be kept in {cache or 'a folder'}: "
             f"{error.strerror or error}. Free some space there, have the cache elsewhere "
-            "(XDG_CACHE_HOME), or use {option('backend', 'torch')}, which needs none."
+            f"(XDG_CACHE_HOME), or use {option('backend', 'torch')}, which needs none."
         )
         raise NoGraphError(message) from error
 
