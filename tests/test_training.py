@@ -258,7 +258,8 @@ class TestRun:
         saved = load_file(tmp_path / "average" / "model" / "model.safetensors")
         assert state["average"].keys() < saved.keys()
         for name, weights in state["average"].items():
-            assert torch.equal(saved[name], weights.half()), name
+            kept = weights[:48] if "position_embeddings" in name else weights  # what it learnt
+            assert torch.equal(saved[name], kept.half()), name
         assert not torch.equal(
             state["average"]["classifier.weight"], state["student"]["classifier.weight"]
         )
