@@ -189,6 +189,17 @@ class TestTheRun:
         options = quick(Path("embedded"), held_out=0.0, development=0.0)
         assert fine_tune(data, Path(), options).model == Path("model")
 
+    def test_what_is_tuned_from_the_embedded_model_reads_no_further_than_that(
+        self, tmp_path: Path
+    ) -> None:
+        data = write_pairs(tmp_path / "few.jsonl", domain_rows()[:12])
+        options = quick(Path("embedded"), held_out=0.0, development=0.0)
+        model = load(fine_tune(data, tmp_path / "out", options).model)
+        assert model.max_seq_length == model.config.max_position_embeddings == 384
+        model.max_seq_length = 512
+        with pytest.raises(RuntimeError, match="size of tensor"):
+            model.predict([("where is the fox", "in the house " * 200)])
+
     def test_a_run_begun_for_a_model_that_is_gone_has_no_result_before_its_end(
         self, pairs: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
