@@ -26,7 +26,7 @@ from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import PairScores, Plan, Ranked, ScoreScale, Statistics
 from rerank_plugins.scorer import CrossEncoderScorer
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "BundleError",
