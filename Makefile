@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INTEGRATIONS := haystack llama_index langchain
 
-.PHONY: demo test check install-lines bench bench-peers bench-gpu wheels clean
+.PHONY: demo test test-recipe check install-lines bench bench-peers bench-gpu wheels clean
 
 demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
 	$(BIN)/rerank demo
@@ -14,12 +14,15 @@ demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that 
 test: $(VENV)/.dev  ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
+test-recipe: $(VENV)/.dev  ## the recipe of the embedded model
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --max-worker-restart 0 examples/embedded_model/tests
+
 check: $(VENV)/.dev  ## lint, format, types, and the public names
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	for name in $(INTEGRATIONS); do \
-	    (cd integrations/$$name && $(CURDIR)/$(BIN)/mypy) || exit 1; \
+	for folder in $(INTEGRATIONS:%=integrations/%) examples/embedded_model; do \
+	    (cd $$folder && $(CURDIR)/$(BIN)/mypy) || exit 1; \
 	done
 	$(BIN)/python -m pytest -q tests/test_exports.py
 
@@ -50,7 +53,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --quiet -c constraints.txt -e ".[cli]"
 	touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt requirements-dev.txt $(wildcard integrations/*/pyproject.toml) | $(BIN)/python
+$(VENV)/.dev: pyproject.toml constraints.txt requirements-dev.txt $(wildcard integrations/*/pyproject.toml) examples/embedded_model/pyproject.toml | $(BIN)/python
 	@echo "Installing torch, the frameworks and what tests need into $(VENV), once: minutes without a word."
-	$(PIP) install --quiet -c constraints.txt -e ".[train,int8,onnx]" $(INTEGRATIONS:%=-e ./integrations/%) -r requirements-dev.txt
+	$(PIP) install --quiet -c constraints.txt -e ".[train,int8,onnx]" $(INTEGRATIONS:%=-e ./integrations/%) -e ./examples/embedded_model -r requirements-dev.txt
 	touch $@ $(VENV)/.demo

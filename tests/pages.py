@@ -17,9 +17,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
-    path.relative_to(ROOT)
-    for pattern in ("README.md", "docs/*.md", "[a-z]*/*/README.md")
-    for path in ROOT.glob(pattern)
+    {
+        path.relative_to(ROOT)
+        for pattern in ("README.md", "docs/*.md", "[a-z]*/*/README.md", "examples/*/*.md")
+        for path in ROOT.glob(pattern)
+    }
 )
 NOTEBOOKS = sorted(path.relative_to(ROOT) for path in ROOT.glob("integrations/*/examples/*.ipynb"))
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from rerank_plugins import CrossEncoderScorer, Reranker, UnsupportedOptionError,
 from rerank_plugins._inspection import read_json
 from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.demo import load_corpus, load_questions
-from rerank_plugins.training import TrainingConfig
 
 QUERY = "how do bees tell each other where flowers are"
 NOISE = [2, 3, 5, 7]
@@ -117,7 +117,8 @@ def test_it_runs_without_torch_sentence_transformers_or_network(
 
 
 LONG = [f"{PASSAGES[0]} {text}" for text in (PASSAGES[6], PASSAGES[7] * 3)]
-LEARNT = TrainingConfig.from_toml("docs/recipes/third-version.toml").max_length
+RECIPE = Path("examples/embedded_model/recipes/third-version.toml")
+LEARNT = tomllib.loads(RECIPE.read_text(encoding="utf-8"))["max_length"]
 """Tokens of the longest pairs that the model was trained on."""
 
 
@@ -159,10 +160,12 @@ def test_a_bundle_of_it_reads_no_further(backend: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["rerank_plugins/embedded/README.md", "docs/backends.md", "docs/embedded-model.md"]
+    "page",
+    ["rerank_plugins/embedded/README.md", "docs/backends.md", "examples/embedded_model/log.md"],
 )
 def test_the_embedded_models_figures_are_those_of_its_defaults(page: str) -> None:
-    commands = re.findall(r"^(?:rerank eval|python -m benchmarks).*$", Path(page).read_text(), re.M)
+    text = Path(page).read_text(encoding="utf-8")
+    commands = re.findall(r"^ *(?:rerank eval|python -m benchmarks).*$", text, re.M)
     assert commands
     for command in commands:
         assert "--max-length" not in command

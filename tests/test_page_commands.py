@@ -27,9 +27,7 @@ NOT_RUN = {
     r"pip install ": "each in a fresh environment: make install-lines",
     r"make (demo|test)$": "continuous integration types them: .ci/run",
     r"python examples/": "with the files that are here: tests/test_examples.py",
-    r"python -m rerank_plugins\.training\.open_texts ": (
-        "reads what packages of a distribution bring: tests/test_open_texts.py"
-    ),
+    r"(cd|python -m) (examples/)?embedded_model": "takes hours: make test-recipe",
     r"python -m benchmarks\.": "takes an hour: tests/test_benchmarks.py",
     r"rerank eval beir/scifact/test": "downloads a collection",
     r"rerank eval --card ": "downloads MS MARCO",

@@ -20,7 +20,6 @@ from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_collection, unmatched_ids
 from rerank_plugins.evaluation.first_stage import given_candidates
 from rerank_plugins.fine_tuning import read_training_data
-from rerank_plugins.training.pairs import Pair, read_pairs
 
 Texts = dict[str, str]
 
@@ -254,7 +253,7 @@ class TestPairs:
         assert f"{path}, line 2: expected" in str(caught.value)
         assert f"{field!r} holds {value}" in str(caught.value)
 
-    @pytest.mark.parametrize("command", ["train", "train a recipe", "compile"])
+    @pytest.mark.parametrize("command", ["train", "compile"])
     def test_every_command_refuses_a_dictionary_in_the_same_words(
         self, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -263,10 +262,6 @@ class TestPairs:
         path = source / "pairs.jsonl"
         path.write_text(json.dumps({"query": "q", "positive": {"docid": "1", "text": "a"}}))
         said = f"{path}, line 1: expected .*; 'positive' holds dict"
-        if command == "train a recipe":
-            with pytest.raises(InvalidInputError, match=said):
-                read_pairs(tmp_path, "source")
-            return
         output = ["-o", str(tmp_path / "out")]
         arguments = {
             "train": ["train", str(path)],
@@ -274,12 +269,6 @@ class TestPairs:
         }
         assert main([*arguments[command], *output]) == 1
         assert re.search(said, capsys.readouterr().err)
-
-    def test_a_recipe_takes_lists_of_answers_too(self, tmp_path: Path) -> None:
-        (tmp_path / "source").mkdir()
-        row = {"query": " q ", "positive": ["a", " ", "b"]}
-        (tmp_path / "source" / "pairs.jsonl").write_text(json.dumps(row))
-        assert read_pairs(tmp_path, "source") == [Pair("q", "a"), Pair("q", "b")]
 
     @pytest.mark.parametrize("name", ["negatives", "negative"])
     def test_null_negatives_are_none(self, tmp_path: Path, name: str) -> None:

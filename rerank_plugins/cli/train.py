@@ -1,4 +1,4 @@
-"""Training from the command line: data in, a model folder out, and what the user is told."""
+"""Fine-tuning from the command line: data in, a model folder out, and what the user is told."""
 
 import shlex
 from pathlib import Path
@@ -8,43 +8,8 @@ from rerank_plugins._commands import command
 
 if TYPE_CHECKING:
     from rerank_plugins.fine_tuning import FineTuningResult, HeldOutFigures, TrainingFigures
-    from rerank_plugins.training import TrainingResult
-
-SHIPPED_RECIPE = Path(__file__).parent.parent / "training" / "embedded.toml"
-"""The recipe of the embedded model."""
 
 _SIGNIFICANT = 0.05
-
-
-def train_model(
-    config: Path, *, data: Path, output: Path, device: str | None, fresh: bool, progress: bool
-) -> "TrainingResult":
-    """Trains, or goes on with what lies in `output` unless `fresh`.
-
-    Raises:
-        MissingExtraError: What training needs is not installed.
-        InvalidInputError: The recipe does not fit the data or what lies in `output`, or there is
-            no such device.
-    """
-    from rerank_plugins.training import TrainingConfig, train
-
-    recipe = TrainingConfig.from_toml(config)
-    return train(
-        recipe, data=data, output=output, resume=not fresh, progress=progress, device=device
-    )
-
-
-def report(result: "TrainingResult") -> str:
-    """What a run made, and what to try with it."""
-    figures = result.development
-    return (
-        f"{result.steps} steps in {result.seconds / 60:.1f} minutes.\n"
-        f"Mean reciprocal rank on {figures.questions} held-out questions: "
-        f"{figures.student:.3f} (BM25 {figures.lexical:.3f}, the teacher {figures.cosine:.3f}); "
-        f"correlation with the teacher {figures.agreement:.2f}.\n"
-        f"The model is in {result.model}\n"
-        f"\nTry next:\n{_demo_of(result.model)}"
-    )
 
 
 def fine_tune_model(
@@ -79,12 +44,8 @@ def fine_tune_report(result: "FineTuningResult") -> str:
         depth = "" if result.held_out is None else f" --depth {result.held_out.depth}"
         collection, model = shlex.quote(str(result.collection)), shlex.quote(str(result.model))
         parts.append(f"  {command('rerank')} eval {collection} -m {model}{depth}\n")
-    parts.append(_demo_of(result.model))
+    parts.append(f"  {command('rerank')} demo --model {shlex.quote(str(result.model))}\n")
     return "".join(parts)
-
-
-def _demo_of(model: Path) -> str:
-    return f"  {command('rerank')} demo --model {shlex.quote(str(model))}\n"
 
 
 def _kept(training: "TrainingFigures") -> str:

@@ -1,36 +1,29 @@
-"""`rerank train`: fine-tunes a cross-encoder on your pairs, or runs a recipe from a file."""
+"""`rerank train`: fine-tunes a cross-encoder on your pairs."""
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from rerank_plugins._commands import command
 from rerank_plugins.cli import options
 from rerank_plugins.cli.streams import output_is_closed
-from rerank_plugins.cli.train import (
-    SHIPPED_RECIPE,
-    fine_tune_model,
-    fine_tune_report,
-    report,
-    train_model,
-)
+from rerank_plugins.cli.train import fine_tune_model, fine_tune_report
 
 
 def train(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", file_okay=False, help="Folder for what the run makes.")
-    ],
     data: Annotated[
-        Path | None,
+        Path,
         typer.Argument(
             exists=True,
             help="What to fine-tune on: JSON Lines with query and positive (a text or a list), "
             "perhaps negatives; a folder with pairs.jsonl; or a folder in BEIR's layout.",
             show_default=False,
         ),
-    ] = None,
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", file_okay=False, help="Folder for what the run makes.")
+    ],
     model: Annotated[
         str | None,
         typer.Option(
@@ -119,31 +112,6 @@ def train(
         int | None,
         typer.Option(help="Decides split, negatives and order.", show_default="13"),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            dir_okay=False,
-            help="Run this recipe instead of fine-tuning.",
-            show_default="the embedded model's, with --data",
-        ),
-    ] = None,
-    sources: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            exists=True,
-            file_okay=False,
-            help="A recipe's sources: a folder with one folder of pairs per source.",
-            show_default=False,
-        ),
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            help="Where a recipe computes: cpu, cuda, cuda:1, mps.",
-            show_default="the GPU if there is one",
-        ),
-    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of going on with what is there.")
     ] = False,
@@ -151,8 +119,6 @@ def train(
     """Fine-tunes a cross-encoder on your pairs; a stopped run goes on when it is started again.
 
     Example: rerank train my-pairs.jsonl --output my-model
-
-    Example: rerank train --config my.toml --data my-sources --output my-model
     """
     settings = {
         "model": model,
@@ -174,55 +140,8 @@ def train(
         "seed": seed,
     }
     given = {name: value for name, value in settings.items() if value is not None}
-    progress = sys.stderr.isatty()
-    if config is None and sources is None:
-        if data is None:
-            message = (
-                f"Give what to fine-tune on, for example: {command('rerank')} train "
-                "my-pairs.jsonl --output my-model. For a recipe give --data with the folder of "
-                "its sources."
-            )
-            raise typer.BadParameter(message)
-        if device is not None:
-            message = "--device is a recipe's; fine-tuning takes the GPU if there is one."
-            raise typer.BadParameter(message)
-        result = fine_tune_model(
-            data, output=output, settings=given, fresh=fresh, progress=progress
-        )
-        _say(fine_tune_report(result))
-        return
-    folder = _sources(sources, data, given)
-    made = train_model(
-        config or SHIPPED_RECIPE,
-        data=folder,
-        output=output,
-        device=device,
-        fresh=fresh,
-        progress=progress,
+    result = fine_tune_model(
+        data, output=output, settings=given, fresh=fresh, progress=sys.stderr.isatty()
     )
-    _say(report(made))
-
-
-def _say(text: str) -> None:
-    """Writes a report to standard output; the model is there without it."""
-    if not output_is_closed():
-        typer.echo(text, nl=False)
-
-
-def _sources(sources: Path | None, data: Path | None, given: dict[str, Any]) -> Path:
-    """The folder of a recipe's sources, where nothing was given that only fine-tuning knows."""
-    if given:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        message = (
-            f"{names}: a recipe holds its own settings. Change them in its file, or leave out "
-            "--config and --data to fine-tune."
-        )
-        raise typer.BadParameter(message)
-    if sources is not None and data is not None:
-        message = f"Give the sources of a recipe once: {data} or --data {sources}."
-        raise typer.BadParameter(message)
-    folder = sources or data
-    if folder is None or not folder.is_dir():
-        message = "A recipe needs the folder of its sources: --data my-sources"
-        raise typer.BadParameter(message)
-    return folder
+    if not output_is_closed():  # the model is there without its report
+        typer.echo(fine_tune_report(result), nl=False)

@@ -1,0 +1,1 @@
+"""The recipe of the embedded model: from open question-passage pairs to its weights."""

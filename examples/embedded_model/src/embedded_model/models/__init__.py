@@ -1,0 +1,1 @@
+"""The bi-encoder, the student made of its layers, and the second teacher."""

@@ -1,0 +1,1 @@
+"""Pairs turned into training questions, each beside its mined passages."""

@@ -1,0 +1,1 @@
+"""What a recipe holds, read from its file and checked."""

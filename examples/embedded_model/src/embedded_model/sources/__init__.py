@@ -1,0 +1,1 @@
+"""Question-passage pairs: those of a source, and open collections turned into sources."""

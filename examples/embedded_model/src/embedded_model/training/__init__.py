@@ -1,0 +1,1 @@
+"""The run: groups of questions in, a trained model out."""
