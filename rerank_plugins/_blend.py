@@ -12,15 +12,6 @@ import torch
 from torch import nn
 
 
-def trained_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Returns a copy of the weights that training moves, by name."""
-    return {
-        name: weights.detach().clone()
-        for name, weights in model.named_parameters()
-        if weights.requires_grad
-    }
-
-
 def blend_in(model: nn.Module, start: Mapping[str, torch.Tensor], share: float) -> None:
     """Makes the weights that are in ``start`` a mean of those, at that share, and the model's."""
     with torch.no_grad():

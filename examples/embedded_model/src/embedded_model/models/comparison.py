@@ -95,7 +95,7 @@ def main_directions(pairs: VectorPairs, size: int, rng: np.random.Generator) -> 
         msg = (
             f"the teacher's vectors have {vectors.shape[1]} numbers, the student's tokens {size}; "
             "siamese_steps needs the base as the teacher: leave encoder out, "
-            "or set siamese_steps = 0"
+            "or set siamese_steps = 0."
         )
         raise InvalidInputError(msg)
     _, _, right = torch.linalg.svd(vectors, full_matrices=False)

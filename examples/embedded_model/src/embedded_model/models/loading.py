@@ -72,7 +72,7 @@ def load_models(config: TrainingConfig, model: Path, device: torch.device) -> Mo
         if positions < config.max_length:
             msg = (
                 f"cross_teacher {config.cross_teacher!r} reads {positions} tokens, and max_length "
-                f"is {config.max_length}; set max_length to {positions} or less"
+                f"is {config.max_length}; set max_length to {positions} or less."
             )
             raise InvalidInputError(msg)
     return Models(base, tokenizer, student, None, cross_teacher)
@@ -117,6 +117,6 @@ def _refuse_own_model(name: str, folder: Path, model: Path) -> None:
     if folder.resolve().is_relative_to(model.resolve()):
         msg = (
             f"{name} {str(folder)!r} lies in {model}, which the run writes over; give another "
-            "output folder"
+            "output folder."
         )
         raise InvalidInputError(msg)

@@ -40,10 +40,10 @@ def build_student(base: Path, layers: Sequence[int], seed: int) -> BertForSequen
     encoder = AutoModel.from_pretrained(base)
     config = copy.deepcopy(encoder.config)
     if config.model_type != "bert":
-        msg = f"the base in {base} is a {config.model_type} model; allowed is bert"
+        msg = f"the base in {base} is a {config.model_type} model; allowed is bert."
         raise InvalidInputError(msg)
     if any(not 0 <= layer < config.num_hidden_layers for layer in layers):
-        msg = f"layers is {list(layers)}; the base has layers 0 to {config.num_hidden_layers - 1}"
+        msg = f"layers is {list(layers)}; the base has layers 0 to {config.num_hidden_layers - 1}."
         raise InvalidInputError(msg)
     config.num_hidden_layers = len(layers)
     config.num_labels = 1
@@ -70,7 +70,7 @@ def load_start(student: BertForSequenceClassification, start: str) -> None:
     path = start_folder(start) / "model.safetensors"
     if not path.is_file():
         msg = f"start {start!r} holds no model.safetensors; give a saved student's folder, or "
-        msg += '"embedded" for the model that ships'
+        msg += '"embedded" for the model that ships.'
         raise InvalidInputError(msg)
     weights = {name: values.float() for name, values in load_file(path).items()}
     try:
@@ -99,22 +99,22 @@ def load_cross_teacher(
     """
     named = f"cross_teacher {folder!r}"
     if not (Path(folder) / "model.safetensors").is_file():
-        msg = f"{named} holds no model.safetensors; give the model folder of a run"
+        msg = f"{named} holds no model.safetensors; give the model folder of a run."
         raise InvalidInputError(msg)
     kind = read_json(Path(folder) / "config.json").get("model_type")
     if kind != "bert":
-        msg = f"{named} is a {kind} model; allowed is bert"
+        msg = f"{named} is a {kind} model; allowed is bert."
         raise InvalidInputError(msg)
     loaded: Any = BertForSequenceClassification.from_pretrained(folder, output_loading_info=True)
     teacher: BertForSequenceClassification = loaded[0]
     if teacher.config.num_labels != 1:
-        msg = f"{named} gives {teacher.config.num_labels} numbers a pair, not one"
+        msg = f"{named} gives {teacher.config.num_labels} numbers a pair, not one."
         raise InvalidInputError(msg)
     if missing := ", ".join(sorted(loaded[1]["missing_keys"])):
-        msg = f"{named} is no whole cross-encoder: it lacks {missing}"
+        msg = f"{named} is no whole cross-encoder: it lacks {missing}."
         raise InvalidInputError(msg)
     if _vocabulary(folder) != tokenizer.get_vocab():
-        msg = f"{named} has another vocabulary than the base; give a model of a run from this base"
+        msg = f"{named} has another vocabulary than the base; give a model of a run from this base."
         raise InvalidInputError(msg)
     nn.Module.to(teacher, device)
     copied = working_copy(teacher, precision)

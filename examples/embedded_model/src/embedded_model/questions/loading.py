@@ -139,7 +139,7 @@ def mine_questions(
     if not questions.train:
         msg = (
             f"nothing to train on in {data}: no question has a passage to be told from; "
-            "give sources with more than one passage each"
+            "give sources with more than one passage each."
         )
         raise InvalidInputError(msg)
     return questions

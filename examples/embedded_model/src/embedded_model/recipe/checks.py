@@ -38,7 +38,7 @@ def check_kinds(part: Any, where: str = "") -> None:
         value = getattr(part, entry.name)
         if not _fits(value, kinds[entry.name]):
             allowed = _WORDS[str(entry.type)]
-            msg = f"{where}{entry.name} is {value!r}; allowed is {allowed}"
+            msg = f"{where}{entry.name} is {value!r}; allowed is {allowed}."
             raise InvalidInputError(msg)
 
 
@@ -66,5 +66,5 @@ def require(condition: bool, name: str, given: object, allowed: str) -> None:
         InvalidInputError: It does not.
     """
     if not condition:
-        msg = f"{name} is {given!r}; allowed is {allowed}"
+        msg = f"{name} is {given!r}; allowed is {allowed}."
         raise InvalidInputError(msg)

@@ -178,11 +178,11 @@ class TrainingConfig:
         except FileNotFoundError:
             msg = (
                 f"there is no training recipe at {path}; give the path of a TOML file, "
-                "for example recipes/third-version.toml"
+                "for example recipes/third-version.toml."
             )
             raise InvalidInputError(msg) from None
         except tomllib.TOMLDecodeError as error:
-            msg = f"{path} is not valid TOML: {error}"
+            msg = f"{path} is not valid TOML: {error}."
             raise InvalidInputError(msg) from error
         return cls.from_table(table)
 
@@ -191,7 +191,7 @@ class TrainingConfig:
         """Returns the recipe held in nested plain values, as `tomllib` reads them."""
         values = dict(table)
         if not isinstance(values.get("views", []), list):
-            msg = "views is one table; a recipe holds a list of them: write [[views]]"
+            msg = "views is one table; a recipe holds a list of them: write [[views]]."
             raise InvalidInputError(msg)
         values["views"] = tuple(
             _build(ViewConfig, view, "views") for view in values.get("views", [])
@@ -232,11 +232,11 @@ def _build(kind: type[_Table], values: Mapping[str, Any], where: str) -> _Table:
     if unknown:
         msg = (
             f"{where} has unknown entries {', '.join(unknown)}; "
-            f"allowed are {', '.join(sorted(names))}"
+            f"allowed are {', '.join(sorted(names))}."
         )
         raise InvalidInputError(msg)
     try:
         return kind(**values)
     except TypeError as error:
-        msg = f"{where} is incomplete: {error}"
+        msg = f"{where} is incomplete: {error}."
         raise InvalidInputError(msg) from error

@@ -52,7 +52,7 @@ def dictionary_pairs(database: Path) -> Iterator[Pair]:
     if not index.is_file():
         msg = (
             f"there is no file {index}; give a dictd database without its ending, "
-            "/usr/share/dictd/gcide with Debian's package dict-gcide"
+            "/usr/share/dictd/gcide with Debian's package dict-gcide."
         )
         raise InvalidInputError(msg)
     entries = _entries(database)
@@ -74,7 +74,7 @@ def dictionary_pairs(database: Path) -> Iterator[Pair]:
         seen.add(definition)
         yield Pair(asked, held)
     if not seen:
-        msg = f"{database} holds no definition; give a dictd database of English definitions"
+        msg = f"{database} holds no definition; give a dictd database of English definitions."
         raise InvalidInputError(msg)
 
 
@@ -113,7 +113,7 @@ def _place(line: str, index: Path) -> tuple[str, int, int]:
         word, start, length, *_ = line.split("\t")
         return word.strip(), _number(start), _number(length)
     except (KeyError, ValueError) as error:
-        msg = f"{index} is no dictd index: {line[:60]!r} is not a word, a start and a length"
+        msg = f"{index} is no dictd index: {line[:60]!r} is not a word, a start and a length."
         raise InvalidInputError(msg) from error
 
 
@@ -130,11 +130,11 @@ def _entries(database: Path) -> bytes:
     if plain.is_file():
         return plain.read_bytes()
     if not packed.is_file():
-        msg = f"there is no file {packed}; a dictd database has one beside its .index"
+        msg = f"there is no file {packed}; a dictd database has one beside its .index."
         raise InvalidInputError(msg)
     try:
         with gzip.open(packed) as file:
             return file.read()
     except (OSError, EOFError, zlib.error) as error:
-        msg = f"{packed} cannot be unpacked ({error}); a .dict.dz is a gzip file"
+        msg = f"{packed} cannot be unpacked ({error}); a .dict.dz is a gzip file."
         raise InvalidInputError(msg) from error

@@ -64,7 +64,7 @@ def manual_pairs(folder: Path) -> Iterator[Pair]:
         InvalidInputError: The folder is missing, or holds no page with English text.
     """
     if not folder.is_dir():
-        msg = f"there is no folder {folder}; give a folder of HTML pages"
+        msg = f"there is no folder {folder}; give a folder of HTML pages."
         raise InvalidInputError(msg)
     seen: set[str] = set()
     number = 0
@@ -87,7 +87,7 @@ def manual_pairs(folder: Path) -> Iterator[Pair]:
                 number += 1
                 yield Pair(query, passage)
     if not number:
-        msg = f"{folder} holds no HTML page with English text; give a folder of HTML pages"
+        msg = f"{folder} holds no HTML page with English text; give a folder of HTML pages."
         raise InvalidInputError(msg)
 
 

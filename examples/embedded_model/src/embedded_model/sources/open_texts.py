@@ -40,7 +40,7 @@ def wordnet_pairs(folder: Path) -> Iterator[Pair]:
         if not path.is_file():
             msg = (
                 f"{folder} has no data.{part}; give the folder of WordNet's database files, "
-                "/usr/share/wordnet with Debian's package wordnet-base"
+                "/usr/share/wordnet with Debian's package wordnet-base."
             )
             raise InvalidInputError(msg)
         for line in path.read_text(encoding="latin-1").splitlines():
@@ -74,7 +74,7 @@ def debian_pairs(descriptions: Path) -> Iterator[Pair]:
         InvalidInputError: The file is missing, or holds no description.
     """
     if not descriptions.is_file():
-        msg = f"there is no file {descriptions}; give a Debian mirror's Translation-en, unpacked"
+        msg = f"there is no file {descriptions}; give a Debian mirror's Translation-en, unpacked."
         raise InvalidInputError(msg)
     seen: set[str] = set()
     found = False
@@ -91,7 +91,7 @@ def debian_pairs(descriptions: Path) -> Iterator[Pair]:
                 if not _BOILERPLATE.match(text):
                     yield Pair(about, text)
     if not found:
-        msg = f"{descriptions} holds no Description-en; give a Debian mirror's Translation-en"
+        msg = f"{descriptions} holds no Description-en; give a Debian mirror's Translation-en."
         raise InvalidInputError(msg)
 
 

@@ -36,7 +36,7 @@ def read_pairs(data: Path, source: str) -> list[Pair]:
     path = _file_of(data, source)
     pairs = list(_parse(path))
     if not pairs:
-        msg = f"{path} holds no pairs; it needs one JSON object a line"
+        msg = f"{path} holds no pairs; it needs one JSON object a line."
         raise InvalidInputError(msg)
     return pairs
 
@@ -58,7 +58,7 @@ def _file_of(data: Path, source: str) -> Path:
             return path
     msg = (
         f"source {source!r} has no {' or '.join(FILE_NAMES)} in {data / source}; "
-        "give the folder that holds the sources with --data, or take the source out of the recipe"
+        "give the folder that holds the sources with --data, or take the source out of the recipe."
     )
     raise InvalidInputError(msg)
 

@@ -104,7 +104,7 @@ def _read(path: Path, recipe: str, *, mmap: bool = False) -> dict[str, Any]:
         msg = (
             f"the checkpoint {path} is of another recipe; between two starts only "
             f"{', '.join(MOVABLE)} may change. Give another output folder, or start anew with "
-            f"{option('resume', False)}"
+            f"{option('resume', False)}."
         )
         raise InvalidInputError(msg)
     return state

@@ -37,7 +37,7 @@ from embedded_model.training.forward import step_logits
 from embedded_model.training.groups import StepGroups
 from embedded_model.training.loss import group_loss, reading_distance
 from embedded_model.training.optimizer import build_optimizer, moving_average
-from rerank_plugins._blend import blend_in, trained_weights
+from rerank_plugins._blend import blend_in
 from rerank_plugins._device import find_device
 from rerank_plugins._inspection import read_json
 from rerank_plugins._run_folder import check_free, remove, write_record
@@ -142,7 +142,9 @@ class _Run:
         self.student, self.directions = models.student, models.directions
         nn.Module.to(self.student, device)  # the model's own wrapper of it has no usable type
         self.student.train()
-        self.begun = trained_weights(self.student) if config.start_share else None
+        self.begun = None
+        if config.start_share:
+            self.begun = {n: values.clone() for n, values in self.student.state_dict().items()}
         self.copy = working_copy(self.student, config.loop.precision)
         self.average = moving_average(self.student, config.loop.average_decay)
         self.cross_teacher = models.cross_teacher
