@@ -1,9 +1,9 @@
 """What more layers, more pairs and the teacher give: the same short training for several students.
 
-python -m benchmarks.layers DATA FOLDER [--steps N]
+python experiments/layers.py DATA FOLDER [--steps N]
 
 DATA holds the training sources, FOLDER keeps mined questions and models: a run that was stopped
-goes on. The table is for docs/embedded-model.md.
+goes on. The table is for log.md.
 """
 
 import argparse
