@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INTEGRATIONS := haystack llama_index langchain
 
-.PHONY: demo test test-recipe check install-lines bench bench-peers bench-gpu wheels clean
+.PHONY: demo test test-recipe check docs install-lines bench bench-peers bench-gpu wheels clean
 
 demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
 	$(BIN)/rerank demo
@@ -17,7 +17,7 @@ test: $(VENV)/.dev  ## every test
 test-recipe: $(VENV)/.dev  ## the recipe of the embedded model
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --max-worker-restart 0 examples/embedded_model/tests
 
-check: $(VENV)/.dev  ## lint, format, types, and the public names
+check: docs  ## lint, format, types, the public names, and the site's links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -25,6 +25,9 @@ check: $(VENV)/.dev  ## lint, format, types, and the public names
 	    (cd $$folder && $(CURDIR)/$(BIN)/mypy) || exit 1; \
 	done
 	$(BIN)/python -m pytest -q tests/test_exports.py
+
+docs: $(VENV)/.dev  ## the pages as a site, in build/site; a broken link stops it
+	$(BIN)/zensical build --clean --strict
 
 install-lines: $(VENV)/.dev  ## every install line of the pages, each in a fresh environment (minutes, gigabytes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -o faulthandler_timeout=1800 tests/install_lines.py
@@ -42,7 +45,7 @@ wheels: $(VENV)/.dev  ## the four distributions, in dist/
 	$(PIP) wheel --no-deps --wheel-dir dist . $(INTEGRATIONS:%=./integrations/%)
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) dist build .cache .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}. Type: make PYTHON=python3.11 ...")'

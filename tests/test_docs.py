@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from rerank_plugins import CrossEncoderScorer
+import rerank_plugins
+from rerank_plugins import CrossEncoderScorer, errors
 from tests.forked import forked_process
 from tests.pages import NOTEBOOKS, PAGES, ROOT, difference, python_blocks, run_blocks
 
@@ -58,3 +60,17 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (ROOT / page.parent / target).exists(), target
+
+
+def test_the_site_shows_each_page_of_the_docs_and_of_the_api() -> None:
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    shown = re.findall(r"[\w/-]+\.md", str(site["nav"]))
+    docs = ROOT / "docs"
+    assert sorted(shown) == sorted(str(page.relative_to(docs)) for page in docs.rglob("*.md"))
+
+
+def test_the_api_reference_has_each_public_name_of_the_core() -> None:
+    page = (ROOT / "docs" / "api" / "rerank_plugins.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^::: rerank_plugins\.(\w+)$", page, re.MULTILINE))
+    assert shown - {"errors"} == set(rerank_plugins.__all__) - {*errors.__all__, "__version__"}
+    assert "errors" in shown
