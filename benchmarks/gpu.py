@@ -83,7 +83,7 @@ class _Report:
     def add(self, measure: Callable[[], str]) -> None:
         """Measures a part if there is time for it; one that fails leaves the others."""
         if self.seconds() > LATEST:
-            part = f"A part was left out: {LATEST} seconds were over."
+            part = f"A part was left out, because {LATEST} seconds were over."
         else:
             try:
                 part = measure()
@@ -132,7 +132,7 @@ def _note(size: Size) -> str:
     return (
         f"`predict` is `CrossEncoder.predict` at the best of the batch sizes "
         f"{', '.join(map(str, size.batches))}, chosen for each precision and each task; raw "
-        "logits. Every call gets texts that were not met before. Ways take turns in every round."
+        "logits. Every call gets new texts. Ways take turns in every round."
     )
 
 
@@ -145,8 +145,8 @@ def _exactness(model: Model, data: Texts, size: Size) -> str:
     reference = [model.predict("fp32", pairs, batch) for pairs in questions]
     lines = [
         f"### Exactness, {model.title}\n",
-        f"Against `predict` in fp32 on this device: {size.questions} questions, each with "
-        f"{len(questions[0])} passages.\n",
+        f"Compared with `predict` in fp32 on this device, over {size.questions} questions with "
+        f"{len(questions[0])} passages each.\n",
         "| way | precision | largest difference of a logit | tau, mean | tau, least |",
         "|---|---|---:|---:|---:|",
     ]
@@ -192,8 +192,8 @@ def _variants(model: Model, data: Texts, precision: str, *, compiling: bool) -> 
         names = [one.name for one in column]
     lines = [
         f"### The model alone, {precision}, {model.title}\n",
-        "Milliseconds a batch by the GPU's clock, launches included, and the largest difference "
-        "of a logit from the way it is.\n",
+        "Milliseconds per batch by the GPU's clock, launches included, and the largest difference "
+        "of a logit from the unchanged model.\n",
         f"| way | {' | '.join(batches)} |",
         "|---|" + "---:|" * len(batches),
     ]

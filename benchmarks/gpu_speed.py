@@ -59,7 +59,7 @@ def one_query(
     seconds = _interleaved(model, best, every)
     lines = [
         f"### One query, {size.passages} {name} passages, {model.title}\n",
-        f"{mean_tokens(query_pairs(data, name, 0, size.passages)):.0f} tokens a pair on average; "
+        f"{mean_tokens(query_pairs(data, name, 0, size.passages)):.0f} tokens per pair on average; "
         f"{rounds} queries.\n",
         "| way | precision | p50 / p95 / p99 ms | pairs/s | times predict |",
         "|---|---|---:|---:|---:|",
@@ -80,7 +80,7 @@ def bulk(model: Model, data: Texts, best: dict[str, int], size: Size) -> str:
     seconds = _interleaved(model, best, pairs)
     lines = [
         f"### {size.bulk} pairs, {model.title}\n",
-        f"{mean_tokens(bulk_pairs(data, size.bulk, 0)):.0f} tokens a pair on average; median of "
+        f"{mean_tokens(bulk_pairs(data, size.bulk, 0)):.0f} tokens per pair on average; median of "
         "3.\n",
         "| way | precision | seconds | slowest | pairs/s | times predict |",
         "|---|---|---:|---:|---:|---:|",

@@ -83,5 +83,5 @@ def bulk_pairs(data: Texts, count: int, number: int) -> Pairs:
 
 
 def mean_tokens(pairs: Pairs) -> float:
-    """Tokens a pair, mean, as the embedded model's tokenizer counts them."""
+    """Mean tokens per pair, as the embedded model's tokenizer counts them."""
     return float(np.mean([len(one) for one in embedded_tokenizer().encode(pairs)]))

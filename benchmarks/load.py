@@ -52,9 +52,10 @@ def load() -> str:
     data = texts()
     lines = [
         f"## Under load: callers of {PASSAGES} passages each\n",
-        "Fair share: one caller's time a request, times the callers. Loop lag: how late a "
-        "heartbeat of 1 ms on the event loop comes. The stock wrapper is LlamaIndex's "
-        "`SentenceTransformerRerank`, fp32, as it comes; others hand a request to a thread too.\n",
+        "The fair share is the time per request of a single caller, times the number of callers. "
+        "The loop lag is how late a heartbeat of 1 ms on the event loop comes. The stock wrapper "
+        "is LlamaIndex's `SentenceTransformerRerank` in fp32, unchanged; other stock wrappers "
+        "also hand a request to a thread.\n",
         "| service | callers | kind | pairs/s | p50 | p99 | p99 / fair share | loop lag p99 |",
         "|---|---:|---|---:|---:|---:|---:|---:|",
     ]

@@ -12,8 +12,8 @@ PACKAGES = ("sentence-transformers", "transformers", "torch", "onnxruntime", "op
 
 HEADING = """# Benchmarks
 
-Command: `make bench`; one section: `python -m benchmarks NAME`. The embedded model's weights in
-every way. Ways that are compared are measured one after the other in every round."""
+Command: `make bench`, or `python -m benchmarks NAME` for one section. All ways of scoring use the
+embedded model's weights. Ways that are compared take turns in every round."""
 
 
 def measured_here(section: str, day: str) -> str:

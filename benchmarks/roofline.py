@@ -70,10 +70,10 @@ def roofline() -> str:
     attention = work.attention / work.total
     lines = [
         "## Roofline\n",
-        f"A pair of {np.mean(lengths):.0f} tokens is {work.total / 1e9:.2f} billion operations, "
-        f"the last layer for its first token alone; {attention:.0%} of them are in attention. The "
-        "ceiling is the rate of the feed-forward's matrix products with nothing between them, "
-        f"{TOKENS} tokens a batch, in OpenVINO too.\n",
+        f"A pair of {np.mean(lengths):.0f} tokens takes {work.total / 1e9:.2f} billion operations, "
+        f"with the last layer for the first token alone; {attention:.0%} of them are in attention. "
+        "The ceiling is the rate of the feed-forward matrix products alone, measured in OpenVINO "
+        f"with {TOKENS} tokens per batch.\n",
         "| way | ceiling, Gop/s | pairs/s at the ceiling | pairs/s | reached |",
         "|---|---:|---:|---:|---:|",
     ]

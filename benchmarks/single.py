@@ -66,7 +66,7 @@ def _table(
     counts = " | ".join(f"{count} passages" for count in ROUNDS)
     lines = [
         f"### {title}, {words:.0f} words on average\n",
-        "Milliseconds a query, p50 / p95 / p99; pairs a second and their ratio at 100 passages.\n",
+        "Milliseconds per query (p50 / p95 / p99), and pairs per second at 100 passages.\n",
         f"| way | {counts} | pairs/s | ratio |",
         "|---|" + "---:|" * (len(ROUNDS) + 2),
     ]
@@ -99,7 +99,7 @@ def _repeated(found: Mapping[str, Score], data: Texts) -> str:
     """What it gives that the token ids of passages are kept."""
     lines = [
         "### Passages met before\n",
-        "Their token ids are kept, about 10 MB of them. Pairs a second, 100 short passages.\n",
+        "About 10 MB of token ids are kept. Pairs per second, 100 short passages.\n",
         "| way | new | met before | ratio |",
         "|---|---:|---:|---:|",
     ]
@@ -145,8 +145,8 @@ def _quality(found: Mapping[str, Score], data: Texts) -> dict[str, Quality]:
 def _quality_table(quality: Mapping[str, Quality]) -> str:
     lines = [
         "### Exactness\n",
-        f"Against the first way: {MOST_QUALITY_QUERIES} questions of the demo, each with all "
-        "159 passages. nDCG@10 in points.\n",
+        f"Compared with the first way, over {MOST_QUALITY_QUERIES} questions of the demo with all "
+        "159 passages each. nDCG@10 in points.\n",
         "| way | largest difference of a logit | tau | nDCG@10 |",
         "|---|---:|---:|---:|",
     ]

@@ -56,7 +56,7 @@ def start() -> str:
             megabytes[name] = float(done.stdout)
     lines = [
         "## Process start to first score\n",
-        "What was compiled once lies in the cache on disk.\n",
+        "Compiled graphs are already in the cache on disk.\n",
         "| way | seconds, median | slowest | peak memory, MB |",
         "|---|---:|---:|---:|",
     ]

@@ -18,11 +18,10 @@ def render(
         f"{TITLE}\n",
         f"Command: `make bench-peers`, {machine()}. The embedded model's weights, {queries} "
         f"queries with {passages} passages each, {rounds} rounds in which all peers score every "
-        "query in turn. Each peer runs in its own virtual environment and in a process of its "
-        "own, with the batch size and threads that it has by default; documents are made before "
-        "the clock starts. Quality is against "
-        "the first row, logits after undoing a sigmoid where the peer applies one. Beside pairs/s "
-        "stand the first and the third quartile.\n",
+        "query in turn. Each peer runs in its own virtual environment and process, with its "
+        "default batch size and threads. Documents are made before the clock starts. Logits are "
+        "compared with those of the first row, after undoing the sigmoid of peers that apply one. "
+        "The figures in brackets are the first and the third quartile.\n",
         "| peer | its defaults | pairs/s | p95, ms | ratio | largest difference of a logit | tau |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
@@ -37,7 +36,7 @@ def render(
         )
     busiest = max(rows, key=lambda row: row.idle)
     lines.append(
-        f"\nWhile others were measured, a waiting peer used at most {busiest.idle:.1%} of one "
+        f"\nA peer that waited while others were measured used at most {busiest.idle:.1%} of one "
         f"processor ({busiest.peer.name})."
     )
     if missing:
