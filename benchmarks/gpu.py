@@ -21,7 +21,7 @@ from benchmarks.gpu_speed import batch_sizes, budgets, bulk, first_scores, one_q
 from benchmarks.gpu_tasks import FULL, TINY, Size, bulk_pairs, few_words
 from benchmarks.gpu_variants import timed, tried
 from benchmarks.ways import Texts, embedded_tokenizer, texts
-from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 
 LATEST = 240
 """Seconds after which no part is begun: time on a GPU is lent."""

@@ -14,7 +14,7 @@ from sentence_transformers import CrossEncoder
 from transformers import BertConfig, BertForSequenceClassification
 
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 

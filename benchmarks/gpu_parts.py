@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from benchmarks.gpu_models import Model, Pairs, operations
-from rerank_plugins._pairs import PairTokens, pad
-from rerank_plugins._schedule import SLICE
+from rerank_plugins.engine.schedule import SLICE
+from rerank_plugins.tokens.pairs import PairTokens, pad
 
 REPEATS = 3
 

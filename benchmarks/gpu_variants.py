@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from rerank_plugins._pairs import PairTokens, pad
 from rerank_plugins.backends.first_token import FirstTokenLogits, after_attention
+from rerank_plugins.tokens.pairs import PairTokens, pad
 
 WARM, REPEATS = 3, 15
 COMPILE_SECONDS = 20

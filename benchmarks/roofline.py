@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.ways import BF16, FP32, INT8, Score, embedded_tokenizer, texts, unmet, ways
-from rerank_plugins._imports import imported
-from rerank_plugins.backends._choice import cpu_has_bf16
-from rerank_plugins.backends._signal_stack import signal_stack_kept
+from rerank_plugins.backends.choice import cpu_has_bf16
+from rerank_plugins.process.imports import imported
+from rerank_plugins.process.signal_stack import signal_stack_kept
 
 openvino: Any = imported("openvino")
 opset: Any = imported("openvino.opset13")

@@ -5,8 +5,8 @@ import subprocess
 import sys
 import time
 
-from rerank_plugins._model import EMBEDDED_FOLDER
-from rerank_plugins.backends._choice import cpu_has_bf16
+from rerank_plugins.backends.choice import cpu_has_bf16
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 
 ROUNDS = 7
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from sentence_transformers import CrossEncoder
 
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins._model import EMBEDDED_FOLDER
-from rerank_plugins._pairs import PairTokenizer
-from rerank_plugins.backends._choice import cpu_has_bf16
-from rerank_plugins.backends._description import ModelDescription
-from rerank_plugins.backends._half_precision import pays
+from rerank_plugins.backends.choice import cpu_has_bf16
+from rerank_plugins.backends.graphs.description import ModelDescription
+from rerank_plugins.backends.half_precision import pays
 from rerank_plugins.demo import load_corpus, load_questions
+from rerank_plugins.models.references import EMBEDDED_FOLDER
+from rerank_plugins.tokens.pairs import PairTokenizer
 
 STOCK = "`CrossEncoder.predict`, torch fp32"
 """The baseline of every ratio, with its own defaults: batches of 32, scores through a sigmoid

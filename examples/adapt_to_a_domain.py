@@ -12,9 +12,13 @@ import argparse
 from pathlib import Path
 
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins.evaluation import change, compare, read_collection
-from rerank_plugins.evaluation.first_stage import bm25_candidates
-from rerank_plugins.evaluation.scorers import scorer_function
+from rerank_plugins.evaluation import (
+    bm25_candidates,
+    change,
+    compare,
+    read_collection,
+    scorer_function,
+)
 from rerank_plugins.fine_tuning import FineTuningOptions, fine_tune
 
 MEASURE = "nDCG@10"

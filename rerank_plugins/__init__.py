@@ -1,7 +1,6 @@
 """Reranking for RAG: a cross-encoder behind one scoring contract, for every framework."""
 
-from rerank_plugins._contract import Scorer
-from rerank_plugins.compile import compile_model
+from rerank_plugins.backends.graphs.compile_model import compile_model
 from rerank_plugins.errors import (
     BundleError,
     DatasetUnreachableError,
@@ -25,6 +24,7 @@ from rerank_plugins.errors import (
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import PairScores, Plan, Ranked, ScoreScale, Statistics
 from rerank_plugins.scorer import CrossEncoderScorer
+from rerank_plugins.scoring.contract import Scorer
 
 __version__ = "0.2.0"
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 from inspect import signature
 from typing import Any, Self
 
-from rerank_plugins._contract import Scorer, aanswer, answer
-from rerank_plugins._ranking import NO_SCORES, Batch, Cut, requests
-from rerank_plugins._validation import check_pairs
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.ranking.order import NO_SCORES, Batch, Cut, requests
 from rerank_plugins.results import PairScores, Ranked, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer
+from rerank_plugins.scoring.contract import Scorer, aanswer, answer
+from rerank_plugins.scoring.inputs import check_pairs
 
 
 class Reranker:

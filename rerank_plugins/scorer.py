@@ -9,24 +9,26 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import Any, Self
 
-from rerank_plugins import _registry
-from rerank_plugins._contract import Scorer, result_of
-from rerank_plugins._labels import check_label
-from rerank_plugins._model import ModelSettings, check_reference, is_on_disk
-from rerank_plugins._spelling import option
-from rerank_plugins._validation import (
+from rerank_plugins.backends.choice import BACKENDS, PRECISIONS
+from rerank_plugins.backends.contract import PairOptions
+from rerank_plugins.engine import registry
+from rerank_plugins.errors import InvalidInputError, ScorerClosedError
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.references import check_reference, is_on_disk
+from rerank_plugins.models.settings import ModelSettings
+from rerank_plugins.options import (
     check_choice,
     check_devices,
     check_flag,
     check_folder,
+    check_label,
     check_positive_int,
     check_seconds,
     check_text,
     check_token,
 )
-from rerank_plugins.backends import BACKENDS, PRECISIONS, PairOptions
-from rerank_plugins.errors import InvalidInputError, ScorerClosedError
 from rerank_plugins.results import PairScores, Plan
+from rerank_plugins.scoring.contract import Scorer, result_of
 
 MINIMUM_MAX_LENGTH = 8
 """Special tokens take 3 or 4 places; fewer than 8 leave no room for a query and a passage."""
@@ -145,10 +147,10 @@ class CrossEncoderScorer(Scorer):
             )
         self._max_queue_pairs = max_queue_pairs
         self.name = self._settings.model
-        self._shared = _registry.acquire(
+        self._shared = registry.acquire(
             tuple(replace(self._settings, device=one) for one in devices)
         )
-        self._release = weakref.finalize(self, _registry.abandon, self._shared)
+        self._release = weakref.finalize(self, registry.abandon, self._shared)
         self._release.atexit = False  # at exit the thread ends by itself
 
     @property
@@ -208,7 +210,7 @@ class CrossEncoderScorer(Scorer):
     def close(self) -> None:
         """Finishes what is queued and, if no other scorer shares the model, releases it."""
         if self._release.detach():
-            _registry.release(self._shared, wait=True)
+            registry.release(self._shared, wait=True)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles the options without the token; the copy shares or loads the model itself."""

@@ -5,9 +5,9 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from rerank_plugins._contract import Scorer
-from rerank_plugins._validation import check_positive_int
+from rerank_plugins.options import check_positive_int
 from rerank_plugins.results import PairScores
+from rerank_plugins.scoring.contract import Scorer
 
 __all__ = ["DeterministicScorer", "word_overlap"]
 

@@ -38,7 +38,7 @@ with CrossEncoderScorer(bundle) as scorer:
 " """
 NO_TORCH = "! python -c 'import torch' 2> /dev/null"
 OWN_HINT = """python -P -c "
-from rerank_plugins._commands import install_command
+from rerank_plugins.messages.commands import install_command
 print(install_command('openvino'))
 " > hint && sh -e hint && python -c 'import openvino'"""
 VERSION = "python -P -c \"from importlib.metadata import version; print(version('{}'))\""

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins.backends import PairOptions, Prepared
+from rerank_plugins.backends.contract import PairOptions, Prepared
 from rerank_plugins.errors import LabelRequiredError
 
 Pair = tuple[str, str]

@@ -14,8 +14,8 @@ from transformers import AutoConfig
 from benchmarks import report, roofline, rounding, summed
 from benchmarks.report import measured_here, with_section
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.evaluation.timing import timed_answer
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 from tests.test_evaluation import write_collection
 
 

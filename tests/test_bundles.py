@@ -24,13 +24,13 @@ from rerank_plugins import (
     UnsupportedOptionError,
     compile_model,
 )
-from rerank_plugins._commands import install_command
-from rerank_plugins._digests import text_digest
-from rerank_plugins._model_files import model_digest
-from rerank_plugins.backends import _cache
-from rerank_plugins.backends._bundle import bundle_needs
-from rerank_plugins.backends._compilation import versions_for
+from rerank_plugins.backends.graphs import cache as graph_cache
+from rerank_plugins.backends.graphs.bundle import bundle_needs
+from rerank_plugins.backends.graphs.compilation import versions_for
 from rerank_plugins.demo import load_corpus, load_questions
+from rerank_plugins.messages.commands import install_command
+from rerank_plugins.models.digests import text_digest
+from rerank_plugins.models.files import model_digest
 from tests.tiny_models import edit_json, save_tiny_cross_encoder
 
 PAIRS = [("what is a red fox", "the red fox is a small dog"), ("sea", "the sea is water " * 40)]
@@ -346,8 +346,8 @@ def test_processes_that_start_at_once_compile_one_graph(
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache for this test."""
-    monkeypatch.setattr(_cache, "_folder", lambda: tmp_path)
-    monkeypatch.setattr(_cache, "_user_folder", lambda: tmp_path)
+    monkeypatch.setattr(graph_cache, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(graph_cache, "_user_folder", lambda: tmp_path)
     return tmp_path
 
 
@@ -388,8 +388,12 @@ def test_bf16_and_fp32_share_a_graph_and_changed_weights_do_not(tmp_path: Path) 
     first = save_tiny_cross_encoder(tmp_path / "first")
     second = save_tiny_cross_encoder(tmp_path / "second", spread=2.0)
     assert model_digest(first) != model_digest(second)
-    assert _cache._key("digest", "openvino", "fp32") != _cache._key("digest", "openvino", "int8")
-    assert _cache._key("digest", "openvino", "fp32") != _cache._key("digest", "onnx", "fp32")
+    assert graph_cache._key("digest", "openvino", "fp32") != graph_cache._key(
+        "digest", "openvino", "int8"
+    )
+    assert graph_cache._key("digest", "openvino", "fp32") != graph_cache._key(
+        "digest", "onnx", "fp32"
+    )
 
 
 def test_without_a_writable_cache_the_graph_lives_as_long_as_the_process(
@@ -401,7 +405,7 @@ def test_without_a_writable_cache_the_graph_lives_as_long_as_the_process(
         "from rerank_plugins import CrossEncoderScorer\n"
         "scorer = CrossEncoderScorer(sys.argv[1], backend='openvino')\n"
         "print(json.dumps(scorer.score_pairs(map(tuple, json.load(sys.stdin))).tolist()))\n"
-        "from rerank_plugins.backends._cache import _folder\n"
+        "from rerank_plugins.backends.graphs.cache import _folder\n"
         "import os\n"
         "child = os.fork()\n"
         "if not child: sys.exit()\n"
@@ -419,15 +423,15 @@ def test_without_a_cache_or_a_temporary_folder_the_error_says_what_to_do(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setattr(_cache, "_user_folder", lambda: tmp_path / "file" / "compiled")
+    monkeypatch.setattr(graph_cache, "_user_folder", lambda: tmp_path / "file" / "compiled")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    _cache._folder.cache_clear()
+    graph_cache._folder.cache_clear()
     with (
         CrossEncoderScorer(tiny_model, backend="openvino") as scorer,
         pytest.raises(ModelError, match=r"cannot be kept.*XDG_CACHE_HOME"),
     ):
         scorer.warm_up()
-    _cache._folder.cache_clear()
+    graph_cache._folder.cache_clear()
 
 
 def broken_exporter(*_: object, **__: object) -> None:
@@ -453,7 +457,7 @@ def full_disk(*_: object, **__: object) -> None:
             broken_stream,
             "cannot be kept in .*not write its graph",
         ),
-        ((_cache, "compile_into"), full_disk, "cannot be kept in .*: No space left on device"),
+        ((graph_cache, "compile_into"), full_disk, "cannot be kept in .*: No space left on device"),
     ],
     ids=["exporter", "disk in OpenVINO", "disk"],
 )
@@ -469,7 +473,7 @@ def test_a_model_that_cannot_be_compiled_runs_in_torch_unless_that_was_ruled_out
     cache = tmp_path / "cache"
     cache.mkdir()
     for name in ("_user_folder", "_folder"):
-        monkeypatch.setattr(_cache, name, lambda: cache)
+        monkeypatch.setattr(graph_cache, name, lambda: cache)
     monkeypatch.setattr(*place, broken)
     with CrossEncoderScorer(tmp_path / "model", device="cpu") as scorer:
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
@@ -489,13 +493,13 @@ def test_a_warm_cache_that_cannot_be_written_is_read(
     warm, elsewhere = tmp_path / "warm", tmp_path / "elsewhere"
     for folder in (warm, elsewhere):
         folder.mkdir()
-    monkeypatch.setattr(_cache, "_user_folder", lambda: warm)
-    monkeypatch.setattr(_cache, "_folder", lambda: warm)
+    monkeypatch.setattr(graph_cache, "_user_folder", lambda: warm)
+    monkeypatch.setattr(graph_cache, "_folder", lambda: warm)
     with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
         scorer.warm_up()
     (entry,) = bundles(warm)
     assert entry.stat().st_mode & 0o555 == 0o555  # other users may read it
-    monkeypatch.setattr(_cache, "_folder", lambda: elsewhere)
+    monkeypatch.setattr(graph_cache, "_folder", lambda: elsewhere)
     with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
     assert not bundles(elsewhere)

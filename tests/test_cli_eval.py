@@ -10,11 +10,11 @@ import pytest
 import typer
 
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins._commands import install_command
 from rerank_plugins.cli import main
 from rerank_plugins.evaluation import compare, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.scorers import scorer_function
+from rerank_plugins.messages.commands import install_command
 from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
 from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder
 

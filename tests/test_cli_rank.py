@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from rerank_plugins import CrossEncoderScorer, Reranker, __version__
-from rerank_plugins._commands import install_command
 from rerank_plugins.cli import main
+from rerank_plugins.messages.commands import install_command
 
 QUERY = "why is soap good at removing grease"
 PASSAGES = [

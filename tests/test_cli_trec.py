@@ -9,8 +9,8 @@ import pytest
 
 from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.cli import main
-from rerank_plugins.cli.topics import read_topics
 from rerank_plugins.cli.trec import read_run_requests
+from rerank_plugins.formats.topics import read_topics
 
 DOCUMENTS = {
     "d1": "Soap was made in Aleppo long before it reached Europe.",

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from rerank_plugins._commands import command, install_command
-from rerank_plugins.backends._bundle import _refused
+from rerank_plugins.backends.graphs.bundle import _refused
 from rerank_plugins.cli import main
-from rerank_plugins.cli.formats import read_passages
 from rerank_plugins.cli.two_stages import Search, TwoStages
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.formats.candidates import read_passages
+from rerank_plugins.messages.commands import command, install_command
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = Path(sysconfig.get_path("scripts"))

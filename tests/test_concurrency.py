@@ -19,9 +19,9 @@ from rerank_plugins import (
     Reranker,
     ScoringTimeoutError,
 )
-from rerank_plugins._model import EMBEDDED_FOLDER
-from rerank_plugins._pairs import Tokens
-from rerank_plugins._schedule import SLICE
+from rerank_plugins.engine.schedule import SLICE
+from rerank_plugins.models.references import EMBEDDED_FOLDER
+from rerank_plugins.tokens.pairs import Tokens
 from tests.tiny_models import WORDS
 
 PASSAGES = [

@@ -24,7 +24,7 @@ from rerank_plugins import (
     UnsafeWeightsError,
     compile_model,
 )
-from rerank_plugins.backends._choice import NoGraphError
+from rerank_plugins.backends.choice import NoGraphError
 from tests.tiny_models import (
     WORDS,
     fixed_seed,

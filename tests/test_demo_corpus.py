@@ -5,9 +5,9 @@ from importlib.resources import files
 
 import pytest
 
-from rerank_plugins._bm25 import Bm25Search
 from rerank_plugins.cli.two_stages import DEPTH
 from rerank_plugins.demo import DemoPassage, load_corpus, load_questions
+from rerank_plugins.retrieval.bm25 import Bm25Search
 
 
 @pytest.fixture(scope="module")

@@ -44,17 +44,6 @@ def test_the_table_of_options_has_each_option_with_its_default() -> None:
     }
 
 
-def test_the_architecture_names_each_module_of_the_core_and_no_other() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(\w+\.py)`", text))
-    core, backends = (
-        {path.name for path in (ROOT / "rerank_plugins" / folder).glob("*.py")}
-        for folder in (".", "backends")
-    )
-    assert named - core - backends == set()
-    assert core - named == {"__init__.py"}
-
-
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -14,9 +14,9 @@ from scipy.stats import spearmanr
 from sentence_transformers import CrossEncoder
 
 from rerank_plugins import CrossEncoderScorer, Reranker, UnsupportedOptionError, compile_model
-from rerank_plugins._inspection import read_json
-from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.demo import load_corpus, load_questions
+from rerank_plugins.models.json_files import read_json
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 
 QUERY = "how do bees tell each other where flowers are"
 NOISE = [2, 3, 5, 7]

@@ -23,12 +23,12 @@ from rerank_plugins import (
     ScoringError,
     ScoringTimeoutError,
 )
-from rerank_plugins._batch_runner import FITTING
-from rerank_plugins._engine import Engine
-from rerank_plugins._out_of_memory import is_out_of_memory
-from rerank_plugins._requests import Item, Request
-from rerank_plugins._schedule import SLICE
-from rerank_plugins.backends import PairOptions, Prepared
+from rerank_plugins.backends.contract import PairOptions, Prepared
+from rerank_plugins.engine.batch_runner import FITTING
+from rerank_plugins.engine.engine import Engine
+from rerank_plugins.engine.out_of_memory import is_out_of_memory
+from rerank_plugins.engine.requests import Item, Request
+from rerank_plugins.engine.schedule import SLICE
 from tests.number_backend import POISON, NumberBackend, Pair, numbers, some_pairs
 
 PATIENCE = 60

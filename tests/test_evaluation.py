@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from rerank_plugins._memory import peak_memory
 from rerank_plugins.errors import InvalidInputError, ScoringError
 from rerank_plugins.evaluation import (
     Comparison,
@@ -36,10 +35,11 @@ from rerank_plugins.evaluation.first_stage import (
     judged_candidates,
 )
 from rerank_plugins.evaluation.measures import mean_name, measure_names
-from rerank_plugins.evaluation.qrels import read_qrels
 from rerank_plugins.evaluation.scorers import CosineScorer, TextEncoder
 from rerank_plugins.evaluation.timing import timed_answer
 from rerank_plugins.fine_tuning import read_training_data
+from rerank_plugins.formats.qrels import read_qrels
+from rerank_plugins.process.memory import peak_memory
 from tests.tiny_models import save_as_the_library_does, save_tiny_encoder
 
 PASSAGES = {
@@ -626,7 +626,7 @@ class TestMarkdown:
 def test_peak_memory_is_of_this_process_and_not_of_its_parent() -> None:
     held = np.ones(60_000_000)  # 480 MB that a child must not be charged with
     assert peak_memory() > 450  # type: ignore[operator]
-    code = "from rerank_plugins._memory import peak_memory; print(peak_memory())"
+    code = "from rerank_plugins.process.memory import peak_memory; print(peak_memory())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 10 < float(done.stdout) < 400
     assert held.sum() == len(held)

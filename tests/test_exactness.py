@@ -15,10 +15,10 @@ from transformers import (
 )
 
 from rerank_plugins import CrossEncoderScorer, UnsupportedOptionError
-from rerank_plugins._pairs import PairTokenizer, pad
-from rerank_plugins.backends._cross_encoder import describe
+from rerank_plugins.backends.cross_encoder import describe
 from rerank_plugins.backends.first_token import reads_first_token
 from rerank_plugins.backends.torch import _Forward
+from rerank_plugins.tokens.pairs import PairTokenizer, pad
 from tests.tiny_models import (
     ARCHITECTURES,
     SPECIAL,
@@ -140,7 +140,7 @@ def test_a_model_that_cuts_texts_in_a_way_of_its_own_scores_as_predict_does(
 
 
 def test_a_model_with_code_of_its_own_never_becomes_a_graph(tmp_path: Path) -> None:
-    from rerank_plugins.backends._choice import graph_fits
+    from rerank_plugins.backends.choice import graph_fits
 
     save_tiny_cross_encoder(tmp_path)
     assert graph_fits(tmp_path)

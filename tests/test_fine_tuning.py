@@ -17,7 +17,6 @@ from sentence_transformers import CrossEncoder
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from rerank_plugins import CrossEncoderScorer, InvalidInputError, ModelNotFoundError
-from rerank_plugins._commands import install_command
 from rerank_plugins.errors import RerankError, UnsupportedOptionError
 from rerank_plugins.evaluation import change, compare, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
@@ -33,6 +32,7 @@ from rerank_plugins.fine_tuning.measuring import development_evaluator
 from rerank_plugins.fine_tuning.mining import TrainingRow
 from rerank_plugins.fine_tuning.saving import write_card
 from rerank_plugins.fine_tuning.trainer import train
+from rerank_plugins.messages.commands import install_command
 from tests.domain import domain_rows, write_pairs
 from tests.tiny_models import save_as_the_library_does, save_tiny_cross_encoder, save_tiny_encoder
 from tests.wrappers import WRAPPERS

@@ -11,7 +11,6 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import mine_hard_negatives
 
-from rerank_plugins._bm25 import Bm25Search
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning import LabelledQuestion, TrainingData, read_training_data
 from rerank_plugins.fine_tuning.mining import (
@@ -21,6 +20,7 @@ from rerank_plugins.fine_tuning.mining import (
     near_passages,
 )
 from rerank_plugins.fine_tuning.split import split_questions
+from rerank_plugins.retrieval.bm25 import Bm25Search
 from tests.domain import domain_rows, write_pairs
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "train" / "skeptics_se"

@@ -17,9 +17,9 @@ from benchmarks.gpu_parts import in_batches
 from benchmarks.gpu_variants import tried
 from benchmarks.ways import embedded_tokenizer
 from rerank_plugins import CrossEncoderScorer, UnsupportedOptionError
-from rerank_plugins._model import EMBEDDED_FOLDER
-from rerank_plugins._pairs import PairTokens
 from rerank_plugins.demo import load_corpus, load_questions
+from rerank_plugins.models.references import EMBEDDED_FOLDER
+from rerank_plugins.tokens.pairs import PairTokens
 
 HAS_GPU = torch.cuda.is_available()
 on_a_gpu = pytest.mark.skipif(not HAS_GPU, reason="torch finds no GPU")

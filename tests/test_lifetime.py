@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rerank_plugins import CrossEncoderScorer, _registry, compile_model
+from rerank_plugins import CrossEncoderScorer, compile_model
+from rerank_plugins.engine import registry
 
 HAS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -175,8 +176,8 @@ def test_a_process_that_ends_while_the_model_is_loaded_keeps_its_folder_so_long(
 INTERRUPTED = """
 import random, signal, sys, threading
 from contextlib import suppress
-from rerank_plugins._contract import result_of
-from rerank_plugins._engine import Engine
+from rerank_plugins.scoring.contract import result_of
+from rerank_plugins.engine.engine import Engine
 from rerank_plugins.backends import PairOptions
 from tests.number_backend import NumberBackend, some_pairs
 
@@ -225,11 +226,11 @@ def test_a_janitor_that_could_not_start_is_started_the_next_time(
         message = "can't start new thread"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(_registry, "_janitor", None)
+    monkeypatch.setattr(registry, "_janitor", None)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         with pytest.raises(RuntimeError, match="can't start new thread"):
             CrossEncoderScorer("embedded")
     with CrossEncoderScorer("embedded"):
-        assert _registry._janitor is not None
-        assert _registry._janitor.is_alive()
+        assert registry._janitor is not None
+        assert registry._janitor.is_alive()

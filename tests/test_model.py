@@ -19,9 +19,9 @@ from rerank_plugins import (
     NotACrossEncoderError,
     UnsafeWeightsError,
     UnsupportedOptionError,
-    _inspection,
 )
-from rerank_plugins._commands import command, install_command
+from rerank_plugins.messages.commands import command, install_command
+from rerank_plugins.models import inspection
 from tests.small_hub import COMMIT, TOKEN, refusing_proxy, small_hub
 from tests.tiny_models import (
     edit_json,
@@ -74,7 +74,7 @@ def refused(path: Path, *_: object) -> None:
     ("place", "found", "named"),
     [
         ((Path, "is_dir"), refused, "tiny"),
-        ((_inspection, "read_json"), refused, "config.json"),
+        ((inspection, "read_json"), refused, "config.json"),
         ((os, "access"), lambda *_: False, "model.safetensors"),
     ],
     ids=["the folder above", "a file", "the weights"],

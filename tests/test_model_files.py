@@ -13,7 +13,7 @@ from sentence_transformers import CrossEncoder
 from torch import nn
 
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins._model_files import is_part, model_digest, model_files
+from rerank_plugins.models.files import is_part, model_digest, model_files
 from tests.tiny_models import (
     edit_json,
     save_as_the_library_does,

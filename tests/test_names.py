@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rerank_plugins._names import model_names
+from rerank_plugins.messages.names import model_names
 
 
 def folders(place: Path, *names: str) -> list[str]:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from rerank_plugins._bm25 import Bm25Search
 from rerank_plugins.cli import main
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import JudgedCollection
@@ -14,6 +13,7 @@ from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.fine_tuning import FineTuningOptions, LabelledQuestion, fine_tune
 from rerank_plugins.fine_tuning.measuring import development_evaluator
 from rerank_plugins.fine_tuning.mining import mine_rows
+from rerank_plugins.retrieval.bm25 import Bm25Search
 from tests.domain import domain_rows, write_pairs
 from tests.test_evaluation import write_collection
 from tests.tiny_models import save_tiny_encoder

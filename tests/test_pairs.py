@@ -5,10 +5,10 @@ import random
 import pytest
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from rerank_plugins._frame import Frame
-from rerank_plugins._heads import head, where_to_cut
-from rerank_plugins._model import EMBEDDED_FOLDER
-from rerank_plugins._pairs import PairTokenizer, longest_first
+from rerank_plugins.models.references import EMBEDDED_FOLDER
+from rerank_plugins.tokens.beginnings import head, where_to_cut
+from rerank_plugins.tokens.frame import Frame
+from rerank_plugins.tokens.pairs import PairTokenizer, kept_lengths
 from tests.tiny_models import WORDS, tiny_roberta_tokenizer, tiny_tokenizer
 from tests.trained_tokenizers import KINDS, across_words, random_words
 
@@ -43,7 +43,7 @@ def by_the_tokenizer(
 ) -> list[tuple[list[int], list[int], bool]]:
     tokenizer = Tokenizer.from_str(serialized)
     tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length, strategy="longest_first")
+    tokenizer.enable_truncation(max_length, strategy="kept_lengths")
     return [
         (encoding.ids, encoding.type_ids, bool(encoding.overflowing))
         for encoding in tokenizer.encode_batch(pairs)
@@ -113,7 +113,7 @@ def test_a_tokenizer_without_a_fixed_frame_makes_its_pairs_itself() -> None:
     [(3, 4, (3, 4)), (2, 30, (2, 8)), (30, 2, (8, 2)), (30, 31, (5, 5)), (9, 9, (5, 5))],
 )
 def test_the_longer_text_is_cut_first(query: int, passage: int, kept: tuple[int, int]) -> None:
-    assert longest_first(query, passage, room=10) == kept
+    assert kept_lengths(query, passage, room=10) == kept
 
 
 BETWEEN = [

@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from rerank_plugins._lines import read_lines
 from rerank_plugins.cli import main
-from rerank_plugins.cli.formats import read_passages
-from rerank_plugins.cli.trec import read_corpus, read_queries
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_collection, unmatched_ids
 from rerank_plugins.evaluation.first_stage import given_candidates
 from rerank_plugins.fine_tuning import read_training_data
+from rerank_plugins.formats.candidates import read_passages
+from rerank_plugins.formats.documents import read_corpus, read_queries
+from rerank_plugins.formats.lines import read_lines
 
 Texts = dict[str, str]
 

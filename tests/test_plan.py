@@ -5,17 +5,18 @@ from pathlib import Path
 import pytest
 
 from rerank_plugins import CrossEncoderScorer, Plan, UnsupportedOptionError
-from rerank_plugins._model import EMBEDDED_FOLDER, ModelSettings
-from rerank_plugins.backends import _choice
-from rerank_plugins.backends._choice import choose, cpu_has_bf16
+from rerank_plugins.backends import choice
+from rerank_plugins.backends.choice import choose, cpu_has_bf16
+from rerank_plugins.models.references import EMBEDDED_FOLDER
+from rerank_plugins.models.settings import ModelSettings
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine with OpenVINO and bf16 and without a GPU, whatever this one has."""
-    monkeypatch.setattr(_choice, "is_installed", lambda package: True)
-    monkeypatch.setattr(_choice, "cpu_has_bf16", lambda: True)
-    monkeypatch.setattr(_choice, "_has_accelerator", lambda: False)
+    monkeypatch.setattr(choice, "is_installed", lambda package: True)
+    monkeypatch.setattr(choice, "cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(choice, "_has_accelerator", lambda: False)
     return monkeypatch
 
 
@@ -66,15 +67,15 @@ def test_the_choice_where_something_is_lacking(
     machine: pytest.MonkeyPatch, lacking: str, settings: ModelSettings, chosen: str
 ) -> None:
     if lacking == "openvino":
-        machine.setattr(_choice, "is_installed", lambda package: package != "openvino")
+        machine.setattr(choice, "is_installed", lambda package: package != "openvino")
     else:
-        machine.setattr(_choice, "cpu_has_bf16", lambda: False)
+        machine.setattr(choice, "cpu_has_bf16", lambda: False)
     plan = choose(settings, EMBEDDED_FOLDER)
     assert f"{plan.backend} {plan.precision}" == chosen
 
 
 def test_a_gpu_is_preferred_to_openvino_for_models_of_others(machine: pytest.MonkeyPatch) -> None:
-    machine.setattr(_choice, "_has_accelerator", lambda: True)
+    machine.setattr(choice, "_has_accelerator", lambda: True)
     assert choose(ModelSettings("some/model"), EMBEDDED_FOLDER).backend == "torch"
     assert choose(ModelSettings("some/model", device="cpu"), EMBEDDED_FOLDER).backend == "openvino"
     assert choose(ModelSettings("embedded"), EMBEDDED_FOLDER).backend == "onnx"
@@ -103,7 +104,7 @@ def test_what_a_backend_cannot_do_is_refused_with_one_that_can(
 
 
 def test_bf16_is_refused_on_a_processor_without_it(machine: pytest.MonkeyPatch) -> None:
-    machine.setattr(_choice, "cpu_has_bf16", lambda: False)
+    machine.setattr(choice, "cpu_has_bf16", lambda: False)
     settings = ModelSettings("embedded", backend="openvino", precision="bf16")
     with pytest.raises(UnsupportedOptionError, match="this one has none"):
         choose(settings, EMBEDDED_FOLDER)

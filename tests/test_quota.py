@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins.backends import _quota, onnx, openvino
-from rerank_plugins.backends._quota import thread_limit
+from rerank_plugins.backends import onnx, openvino
+from rerank_plugins.process import quota
+from rerank_plugins.process.quota import thread_limit
 
 
 @pytest.fixture(autouse=True)
 def eight_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_quota, "processors", lambda: 8)
+    monkeypatch.setattr(quota, "processors", lambda: 8)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
 
 
@@ -51,7 +52,7 @@ def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
 def test_a_process_kept_to_some_processors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, limit: int
 ) -> None:
-    monkeypatch.setattr(_quota, "processors", lambda: 3)
+    monkeypatch.setattr(quota, "processors", lambda: 3)
     (tmp_path / "cpu.max").write_text(said)
     assert thread_limit(tmp_path) == limit
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerank_plugins._requests import Item, Request
-from rerank_plugins._schedule import CHARACTERS, LONG_TURN, SLICE, WINDOW, Schedule
-from rerank_plugins.backends import PairOptions
+from rerank_plugins.backends.contract import PairOptions
+from rerank_plugins.engine.requests import Item, Request
+from rerank_plugins.engine.schedule import CHARACTERS, LONG_TURN, SLICE, WINDOW, Schedule
 from tests.number_backend import NumberBackend, some_pairs, words
 
 BACKEND = NumberBackend()

@@ -26,10 +26,10 @@ from rerank_plugins import (
     Reranker,
     ScorerClosedError,
     UnsupportedOptionError,
-    _registry,
 )
-from rerank_plugins.backends import _half_precision
-from rerank_plugins.backends._half_precision import pays, slowdown
+from rerank_plugins.backends import half_precision
+from rerank_plugins.backends.half_precision import pays, slowdown
+from rerank_plugins.engine import registry
 from tests.tiny_models import WORDS, save_as_the_library_does, save_tiny_cross_encoder
 
 PAIRS = [
@@ -208,13 +208,13 @@ def test_a_slowdown_compares_the_fastest_product_of_each_precision(
         now, running = now + next(took) if running else now, not running
         return now
 
-    monkeypatch.setattr(_half_precision, "time", SimpleNamespace(perf_counter=clock))
+    monkeypatch.setattr(half_precision, "time", SimpleNamespace(perf_counter=clock))
     assert slowdown.__wrapped__("bfloat16") == 3.0
 
 
 def test_half_precision_pays_where_it_is_not_far_slower(monkeypatch: pytest.MonkeyPatch) -> None:
     for measured, worth_it in ((0.5, True), (1.1, True), (6.0, False)):
-        monkeypatch.setattr(_half_precision, "slowdown", lambda dtype, m=measured: m)
+        monkeypatch.setattr(half_precision, "slowdown", lambda dtype, m=measured: m)
         assert pays("bfloat16") == worth_it
 
 
@@ -326,7 +326,7 @@ def test_the_last_close_releases_model_and_thread(tiny_model: Path) -> None:
     gc.collect()
     assert backend() is None
     assert not any(thread.is_alive() for thread in threads)
-    assert first._shared.key not in _registry._models
+    assert first._shared.key not in registry._models
 
 
 def test_a_scorer_that_is_forgotten_releases_its_model(tiny_model: Path) -> None:
@@ -334,14 +334,14 @@ def test_a_scorer_that_is_forgotten_releases_its_model(tiny_model: Path) -> None
     scorer.warm_up()
     key = scorer._shared.key
     backend = weakref.ref(scorer._shared.engine.backends[0].forward)
-    assert key in _registry._models
+    assert key in registry._models
     del scorer
     gc.collect()
     for _ in range(600):  # the janitor's thread does it, soon
-        if key not in _registry._models and backend() is None:
+        if key not in registry._models and backend() is None:
             break
         time.sleep(0.05)
-    assert key not in _registry._models
+    assert key not in registry._models
     assert backend() is None
 
 
@@ -355,7 +355,7 @@ def test_collecting_a_scorer_inside_any_lock_does_not_wait_for_it(tiny_model: Pa
         cycle.append(cycle)
 
     forget_in_a_cycle()
-    with _registry._lock, _global_shutdown_lock:
+    with registry._lock, _global_shutdown_lock:
         gc.collect()
 
 

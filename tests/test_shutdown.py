@@ -15,7 +15,8 @@ scorer.score("red fox", ["the fox"])
 """
 COLLECTED_AT_EXIT = """
 import atexit, gc, sys, time
-from rerank_plugins import CrossEncoderScorer, _registry
+from rerank_plugins import CrossEncoderScorer
+from rerank_plugins.engine import registry
 
 class Owner:
     pass
@@ -23,9 +24,9 @@ class Owner:
 def collect():
     gc.collect()
     end = time.monotonic() + 60  # for the thread that releases what the collector found
-    while _registry._models and time.monotonic() < end:
+    while registry._models and time.monotonic() < end:
         time.sleep(0.01)
-    assert not _registry._models
+    assert not registry._models
 
 def use():
     owner = Owner()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from rerank_plugins import CrossEncoderScorer, Reranker
-from rerank_plugins._spelling import command_options, option
 from rerank_plugins.cli import main
 from rerank_plugins.errors import InvalidInputError, UnsupportedOptionError
+from rerank_plugins.messages.spelling import command_options, option
 
 
 def test_an_option_is_an_argument_in_python_and_an_option_in_a_command() -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from rerank_plugins import CrossEncoderScorer, Reranker
-from rerank_plugins.backends._choice import cpu_has_bf16
-from rerank_plugins.backends._half_precision import pays
+from rerank_plugins.backends.choice import cpu_has_bf16
+from rerank_plugins.backends.half_precision import pays
 from rerank_plugins.demo import load_corpus, load_questions
 
 ROUNDS = 3

@@ -15,8 +15,8 @@ from sentence_transformers import CrossEncoder
 from torch import nn
 
 from rerank_plugins import CrossEncoderScorer, ModelError, UnsupportedOptionError, compile_model
-from rerank_plugins._digests import file_digest
-from rerank_plugins.backends import _cache
+from rerank_plugins.backends.graphs import cache
+from rerank_plugins.models.digests import file_digest
 from tests.small_hub import small_hub
 from tests.tiny_models import edit_json, save_tiny_cross_encoder, tiny_tokenizer
 from tests.unknown_user import needs_root, run_as_unknown_user
@@ -144,7 +144,7 @@ def test_a_graph_that_the_runtime_refuses_leaves_auto_to_torch_and_the_plan_says
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_user_folder", "_folder"):
-        monkeypatch.setattr(_cache, name, lambda: tmp_path)
+        monkeypatch.setattr(cache, name, lambda: tmp_path)
     with CrossEncoderScorer(tiny_model) as scorer:
         scorer.warm_up()
     (graph,) = tmp_path.glob("*/model.xml")

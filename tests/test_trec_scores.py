@@ -13,11 +13,11 @@ import pytrec_eval
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rerank_plugins._trec_scores import falling, tied, trec_order
 from rerank_plugins.cli import main
-from rerank_plugins.cli.trec import run_lines
 from rerank_plugins.evaluation import JudgedCollection
 from rerank_plugins.evaluation.first_stage import given_candidates
+from rerank_plugins.formats.runs import run_lines
+from rerank_plugins.formats.trec_scores import falling, tied, trec_order
 from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
 
 SMALLEST = float(np.finfo(np.float32).smallest_normal)

@@ -23,8 +23,8 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from rerank_plugins import CrossEncoderScorer, compile_model
-from rerank_plugins._turn import in_turn
-from rerank_plugins.backends import _cache
+from rerank_plugins.backends.graphs import cache
+from rerank_plugins.process.turn import in_turn
 from tests.tiny_models import (
     save_tiny_architecture,
     save_tiny_cross_encoder,
@@ -52,8 +52,8 @@ def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
 
     def use(name: str) -> None:
         (tmp_path / name).mkdir()
-        monkeypatch.setattr(_cache, "_folder", lambda: tmp_path / name)
-        monkeypatch.setattr(_cache, "_user_folder", lambda: tmp_path / name)
+        monkeypatch.setattr(cache, "_folder", lambda: tmp_path / name)
+        monkeypatch.setattr(cache, "_user_folder", lambda: tmp_path / name)
 
     return use
 

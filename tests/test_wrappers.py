@@ -37,7 +37,7 @@ from rerank_plugins import (
     compile_model,
 )
 from rerank_plugins.testing import DeterministicScorer
-from rerank_plugins.wrapper import NoTextWarning, result_metadata
+from rerank_plugins.wrappers import NoTextWarning, result_metadata
 from tests.wrappers import WRAPPERS, Passages, Ranking, Wrapper
 
 DOCS = Path(__file__).parent.parent / "docs"

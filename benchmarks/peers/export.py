@@ -5,7 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-from rerank_plugins._model import EMBEDDED_FOLDER
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 
 WEIGHTS = ("embedded", "huggingface", "onnx", "flashrank-fp32", "flashrank-int8")
 """Names of folders; "embedded" is the model inside the package and needs none."""

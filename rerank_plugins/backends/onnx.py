@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins._imports import imported
-from rerank_plugins._pairs import Tokens
-from rerank_plugins.backends import Backend
-from rerank_plugins.backends._description import INPUTS
-from rerank_plugins.backends._encoder import encoder_backend
-from rerank_plugins.backends._graphs import Graph
-from rerank_plugins.backends._quota import thread_limit
+from rerank_plugins.backends.contract import Backend
+from rerank_plugins.backends.encoder import encoder_backend
+from rerank_plugins.backends.graphs.description import INPUTS
+from rerank_plugins.backends.graphs.finding import Graph
+from rerank_plugins.process.imports import imported
+from rerank_plugins.process.quota import thread_limit
 from rerank_plugins.results import Plan
+from rerank_plugins.tokens.pairs import Tokens
 
 _BATCH_TOKENS = 2048
 

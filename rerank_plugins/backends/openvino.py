@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins._extras import require
-from rerank_plugins._pairs import Tokens
-from rerank_plugins.backends import Backend
-from rerank_plugins.backends._choice import cpu_has_bf16
-from rerank_plugins.backends._description import INPUTS
-from rerank_plugins.backends._encoder import encoder_backend
-from rerank_plugins.backends._graphs import Graph
-from rerank_plugins.backends._quota import thread_limit
-from rerank_plugins.backends._signal_stack import signal_stack_kept
+from rerank_plugins.backends.choice import cpu_has_bf16
+from rerank_plugins.backends.contract import Backend
+from rerank_plugins.backends.encoder import encoder_backend
+from rerank_plugins.backends.graphs.description import INPUTS
+from rerank_plugins.backends.graphs.finding import Graph
+from rerank_plugins.process.extras import require
+from rerank_plugins.process.quota import thread_limit
+from rerank_plugins.process.signal_stack import signal_stack_kept
 from rerank_plugins.results import Plan
+from rerank_plugins.tokens.pairs import Tokens
 
 _BATCH_TOKENS = 1536  # 2% faster than 2048 on short pairs, the same on long ones: less padding
 

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins._labels import column_logits, column_of
-from rerank_plugins._model import ModelSettings
-from rerank_plugins._pairs import Tokens
-from rerank_plugins._turn import in_turn
-from rerank_plugins.backends import Backend, PairOptions, Prepared
-from rerank_plugins.backends._alone import PROBES, gives, predicted, predicted_alone
-from rerank_plugins.backends._cross_encoder import (
+from rerank_plugins.backends.alone import PROBES, gives, predicted, predicted_alone
+from rerank_plugins.backends.columns import column_logits, column_of
+from rerank_plugins.backends.contract import Backend, PairOptions, Prepared
+from rerank_plugins.backends.cross_encoder import (
     DTYPES,
     default_length,
     describe,
@@ -24,16 +21,19 @@ from rerank_plugins.backends._cross_encoder import (
     load_cross_encoder,
     takes_token_ids,
 )
-from rerank_plugins.backends._encoder import (
+from rerank_plugins.backends.encoder import (
     EncoderBackend,
     check_length,
     encoder_backend,
     one_by_one,
 )
-from rerank_plugins.backends._half_precision import pays, slowdown
-from rerank_plugins.backends._tables import positions_of
+from rerank_plugins.backends.half_precision import pays, slowdown
+from rerank_plugins.backends.tables import positions_of
 from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.models.settings import ModelSettings
+from rerank_plugins.process.turn import in_turn
 from rerank_plugins.results import Plan
+from rerank_plugins.tokens.pairs import Tokens
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

@@ -1,14 +1,18 @@
-"""The `rerank` command: a demo, reranking of files, and training."""
+"""The `rerank` command: a demo, reranking of files, evaluation, training.
+
+In: what is typed in a shell. Out: files, tables and pages. Private to the package: `rerank` is its
+entry point.
+"""
 
 import errno
 import io
 import sys
 from collections.abc import Sequence
 
-from rerank_plugins._extras import require
-from rerank_plugins._spelling import command_options
 from rerank_plugins.cli.streams import drop_output, usable_streams
 from rerank_plugins.errors import MissingExtraError, RerankError
+from rerank_plugins.messages.spelling import command_options
+from rerank_plugins.process.extras import require
 
 __all__ = ["main"]
 

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from rerank_plugins._lines import json_rows, read_lines, shown
-from rerank_plugins._pair_rows import query_and_answers
 from rerank_plugins.cli import options
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.streams import check_output
+from rerank_plugins.formats.lines import json_rows, read_lines, shown
+from rerank_plugins.formats.pair_rows import query_and_answers
 
 
 def compile_bundle(
@@ -49,8 +49,8 @@ def compile_bundle(
 
     Example: rerank compile my-model --precision bf16 -o my-bundle
     """
-    from rerank_plugins.backends._bundle import bundle_needs
-    from rerank_plugins.compile import compile_model
+    from rerank_plugins.backends.graphs.bundle import bundle_needs
+    from rerank_plugins.backends.graphs.compile_model import compile_model
 
     bundle = compile_model(
         model,

@@ -7,8 +7,6 @@ from pathlib import Path
 from rich.console import Console
 
 from rerank_plugins import demo
-from rerank_plugins._commands import command, short_path
-from rerank_plugins._contract import Scorer
 from rerank_plugins.cli.demo_tables import (
     say,
     show_answers,
@@ -19,7 +17,9 @@ from rerank_plugins.cli.demo_tables import (
 from rerank_plugins.cli.progress import progress
 from rerank_plugins.cli.two_stages import DEPTH, Answer, TwoStages, summarize
 from rerank_plugins.demo import load_corpus, load_questions
+from rerank_plugins.messages.commands import command, short_path
 from rerank_plugins.reranker import Reranker
+from rerank_plugins.scoring.contract import Scorer
 
 TOP = 5
 """How many passages of a query of one's own are shown."""

@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from rerank_plugins.cli.formats import Request
+from rerank_plugins.formats.candidates import QueryPassages
 from rerank_plugins.results import Ranked
 
 
-def as_lines(request: Request, ranking: list[Ranked]) -> str:
+def as_lines(request: QueryPassages, ranking: list[Ranked]) -> str:
     """One line a passage: rank, score, id, text, with tabs between, without a header.
 
     The id is the passage's position in the input (from 0) where it came without one. White space
@@ -19,12 +19,12 @@ def as_lines(request: Request, ranking: list[Ranked]) -> str:
     )
 
 
-def as_json(request: Request, ranking: list[Ranked]) -> str:
+def as_json(request: QueryPassages, ranking: list[Ranked]) -> str:
     """One JSON array of objects, best first."""
     return _dumped(_rows(request, ranking))
 
 
-def as_json_by_query(requests: list[Request], rankings: list[list[Ranked]]) -> str:
+def as_json_by_query(requests: list[QueryPassages], rankings: list[list[Ranked]]) -> str:
     """One JSON array of an object a query, each with its passages, best first."""
     return _dumped(
         [
@@ -43,18 +43,18 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def id_of(request: Request, ranked: Ranked) -> str:
+def id_of(request: QueryPassages, ranked: Ranked) -> str:
     """The passage's own id, or its position in the input, on one line."""
     own = request.passages[ranked.index].id
     return str(ranked.index) if own is None else one_line(own)
 
 
-def text_of(request: Request, ranked: Ranked) -> str:
+def text_of(request: QueryPassages, ranked: Ranked) -> str:
     """The passage's text on one line."""
     return one_line(request.passages[ranked.index].text)
 
 
-def _rows(request: Request, ranking: list[Ranked]) -> list[dict[str, Any]]:
+def _rows(request: QueryPassages, ranking: list[Ranked]) -> list[dict[str, Any]]:
     return [
         {
             "index": ranked.index,

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
-from rerank_plugins._contract import Scorer
-from rerank_plugins.cli.formats import Request
+from rerank_plugins.formats.candidates import QueryPassages
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import PairScores, Ranked
+from rerank_plugins.scoring.contract import Scorer
 
 MANY_PAIRS = 200
 """From here on the wait is long enough to show a progress bar."""
@@ -62,7 +62,7 @@ class CutCounter(Scorer):
 
 
 def rank_all(
-    reranker: Reranker, requests: list[Request], *, show_progress: bool = False
+    reranker: Reranker, requests: list[QueryPassages], *, show_progress: bool = False
 ) -> list[list[Ranked]]:
     """One ranking a request, in their order; a bar over the pairs goes to standard error."""
     from tqdm import tqdm
@@ -89,9 +89,9 @@ def cut_warning(counter: CutCounter, max_length: int | None) -> str | None:
     )
 
 
-def _groups(requests: list[Request]) -> Iterator[list[Request]]:
+def _groups(requests: list[QueryPassages]) -> Iterator[list[QueryPassages]]:
     """Requests in groups large enough to be batched well, small enough to show progress."""
-    group: list[Request] = []
+    group: list[QueryPassages] = []
     size = 0
     for request in requests:
         group.append(request)

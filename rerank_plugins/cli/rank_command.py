@@ -6,16 +6,17 @@ from typing import Annotated
 
 import typer
 
-from rerank_plugins._commands import command
-from rerank_plugins._lines import STANDARD_INPUT, shown
 from rerank_plugins.cli import options
 from rerank_plugins.cli import output as output_forms
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.files import check_writable, write_text
-from rerank_plugins.cli.formats import CandidateFormat, Request, read_passages
 from rerank_plugins.cli.rank import MANY_PAIRS, CutCounter, cut_warning, rank_all
 from rerank_plugins.cli.streams import check_output
-from rerank_plugins.cli.trec import as_run, read_run_requests
+from rerank_plugins.cli.trec import read_run_requests
+from rerank_plugins.formats.candidates import CandidateFormat, QueryPassages, read_passages
+from rerank_plugins.formats.lines import STANDARD_INPUT, shown
+from rerank_plugins.formats.runs import as_run
+from rerank_plugins.messages.commands import command
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import Ranked, ScoreScale
 
@@ -156,7 +157,7 @@ def _requests(
     run: str | None,
     queries: str | None,
     corpus: str | None,
-) -> list[Request]:
+) -> list[QueryPassages]:
     """What is to be ranked: one query with its passages, or all queries of a run."""
     if run is not None:
         if query is not None or form != "auto":
@@ -177,13 +178,13 @@ def _requests(
         raise typer.BadParameter(message)
     if file == STANDARD_INPUT and sys.stdin is not None and sys.stdin.isatty():
         show("note", "type a passage a line, then Ctrl-D")
-    request = Request("", query, read_passages(file, form))
+    request = QueryPassages("", query, read_passages(file, form))
     if not request.passages:
         show("warning", f"{shown(file)} holds no passages.")
     return [request]
 
 
-def _show_table(request: Request, ranking: list[Ranked]) -> None:
+def _show_table(request: QueryPassages, ranking: list[Ranked]) -> None:
     from rich.console import Console
 
     from rerank_plugins.cli.tables import show_table

@@ -5,12 +5,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rerank_plugins.cli.formats import Request
 from rerank_plugins.cli.output import id_of, one_line, text_of
+from rerank_plugins.formats.candidates import QueryPassages
 from rerank_plugins.results import Ranked
 
 
-def show_table(console: Console, request: Request, ranking: list[Ranked]) -> None:
+def show_table(console: Console, request: QueryPassages, ranking: list[Ranked]) -> None:
     """Prints the ranking as a table, a line a passage, texts shortened to the console's width."""
     table = wide_table()
     table.add_column("#", justify="right", no_wrap=True)

@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rerank_plugins._commands import command
+from rerank_plugins.messages.commands import command
 
 if TYPE_CHECKING:
     from rerank_plugins.fine_tuning import FineTuningResult, HeldOutFigures, TrainingFigures

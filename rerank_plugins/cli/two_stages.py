@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from rerank_plugins._bm25 import Bm25Search
 from rerank_plugins.demo import DemoPassage, DemoQuestion
 from rerank_plugins.reranker import Reranker
+from rerank_plugins.retrieval.bm25 import Bm25Search
 
 DEPTH = 30
 """How many passages of the first stage are reranked."""

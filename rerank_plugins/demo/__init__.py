@@ -1,4 +1,7 @@
-"""The demo's corpus and questions, written for this project; see README.md beside them."""
+"""The demo's corpus and questions, written for this project; see README.md beside them.
+
+In: nothing. Out: passages and questions. A public door, for examples and tests.
+"""
 
 import json
 from collections.abc import Iterator

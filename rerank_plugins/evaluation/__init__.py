@@ -1,6 +1,10 @@
-"""Does reranking help: a first stage, scorers, and measures over collections with judgements."""
+"""Does reranking help: a first stage, scorers, and measures over collections with judgements.
 
-from rerank_plugins._extras import require
+In: judged collections and scorers. Out: measures, significance, cost, the report. A public door;
+needs the extra `eval`.
+"""
+
+from rerank_plugins.process.extras import require
 
 for _module in ("bm25s", "Stemmer", "ir_measures", "scipy"):
     require(_module, extra="eval", purpose="Evaluation")
@@ -17,16 +21,19 @@ from rerank_plugins.evaluation.configurations import Configuration, configuratio
 from rerank_plugins.evaluation.curve import DepthPoint, depth_curves, timed_queries  # noqa: E402
 from rerank_plugins.evaluation.datasets import read_dataset  # noqa: E402
 from rerank_plugins.evaluation.environment import Environment, current_environment  # noqa: E402
+from rerank_plugins.evaluation.first_stage import Candidates, bm25_candidates  # noqa: E402
 from rerank_plugins.evaluation.html_report import as_html  # noqa: E402
 from rerank_plugins.evaluation.lost import QueryChange, best_queries, worst_queries  # noqa: E402
 from rerank_plugins.evaluation.measures import Change, change  # noqa: E402
 from rerank_plugins.evaluation.pareto import Tradeoff, tradeoffs  # noqa: E402
 from rerank_plugins.evaluation.report import Report, as_json, as_table  # noqa: E402
+from rerank_plugins.evaluation.scorers import scorer_function  # noqa: E402
 from rerank_plugins.evaluation.store import ScoreStore  # noqa: E402
 from rerank_plugins.evaluation.timing import Latency, ScoreFunction  # noqa: E402
 from rerank_plugins.evaluation.verdict import Verdict, overall, verdict  # noqa: E402
 
 __all__ = [
+    "Candidates",
     "CardCheck",
     "Change",
     "Comparison",
@@ -46,6 +53,7 @@ __all__ = [
     "as_json",
     "as_table",
     "best_queries",
+    "bm25_candidates",
     "card_figures",
     "change",
     "check_card",
@@ -57,6 +65,7 @@ __all__ = [
     "overall",
     "read_collection",
     "read_dataset",
+    "scorer_function",
     "timed_queries",
     "tradeoffs",
     "unmatched_ids",

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from rerank_plugins._lines import json_rows, read_lines, texts_by_id
-from rerank_plugins._names import last_name
-from rerank_plugins._passages import document_of, query_of, shown_id
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.evaluation.qrels import Judgements, read_qrels
+from rerank_plugins.formats.lines import json_rows, read_lines, texts_by_id
+from rerank_plugins.formats.passages import document_of, query_of, shown_id
+from rerank_plugins.formats.qrels import Judgements, read_qrels
+from rerank_plugins.messages.names import last_name
 
 _LAYOUT = (
     "a collection is a folder with corpus.jsonl, queries.jsonl and qrels.tsv or qrels/test.tsv "

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from rerank_plugins._trec_scores import tied
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.collection import JudgedCollection
 from rerank_plugins.evaluation.first_stage import Candidates
@@ -18,8 +17,9 @@ from rerank_plugins.evaluation.measures import (
     measure_names,
     recall_name,
 )
-from rerank_plugins.evaluation.qrels import check_judgements
 from rerank_plugins.evaluation.timing import Ask, Latency, ScoreFunction, latency, timed_answer
+from rerank_plugins.formats.qrels import check_judgements
+from rerank_plugins.formats.trec_scores import tied
 
 
 @dataclass(frozen=True)

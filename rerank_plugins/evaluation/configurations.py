@@ -10,10 +10,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rerank_plugins._model import ModelSettings, locate
-from rerank_plugins._names import model_names
-from rerank_plugins.backends._quota import processors
 from rerank_plugins.evaluation.environment import RUNTIME, processor, versions
+from rerank_plugins.messages.names import model_names
+from rerank_plugins.models.location import locate
+from rerank_plugins.models.settings import ModelSettings
+from rerank_plugins.process.quota import processors
 from rerank_plugins.scorer import CrossEncoderScorer
 
 

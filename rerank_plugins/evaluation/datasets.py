@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from rerank_plugins._commands import command
-from rerank_plugins._extras import require
-from rerank_plugins._trec_scores import trec_order
 from rerank_plugins.errors import DatasetUnreachableError, InvalidInputError, MissingExtraError
 from rerank_plugins.evaluation.collection import JudgedCollection, judged_collection
 from rerank_plugins.evaluation.first_stage import Candidates, drawn_order
-from rerank_plugins.evaluation.qrels import check_judgements
+from rerank_plugins.formats.qrels import check_judgements
+from rerank_plugins.formats.trec_scores import trec_order
+from rerank_plugins.messages.commands import command
+from rerank_plugins.process.extras import require
 
 _NEEDED = ("docs", "queries", "qrels")
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from rerank_plugins.backends._quota import processors
+from rerank_plugins.process.quota import processors
 
 RUNTIME = (
     "rerank-plugins",

@@ -9,12 +9,12 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins._bm25 import WORDS, Bm25Search
-from rerank_plugins._passages import shown_id
-from rerank_plugins._spelling import option
-from rerank_plugins._trec_scores import trec_order
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.collection import JudgedCollection
+from rerank_plugins.formats.passages import shown_id
+from rerank_plugins.formats.trec_scores import trec_order
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.retrieval.bm25 import WORDS, Bm25Search
 
 Candidates = dict[str, dict[str, float]]
 """Query id -> passage id -> the first stage's score, best first."""

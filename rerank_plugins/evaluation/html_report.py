@@ -5,7 +5,6 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from rerank_plugins._extras import require
 from rerank_plugins.evaluation.comparison import Comparison
 from rerank_plugins.evaluation.curve import timed_queries
 from rerank_plugins.evaluation.judged import FIRST, not_judged
@@ -14,6 +13,7 @@ from rerank_plugins.evaluation.measures import change, mean_name
 from rerank_plugins.evaluation.pareto import tradeoffs
 from rerank_plugins.evaluation.report import Report
 from rerank_plugins.evaluation.verdict import SIGNIFICANT, overall, share, verdict
+from rerank_plugins.process.extras import require
 
 _SHOWN_CHARACTERS = 400
 """Of a text; enough to see why it was put first."""

@@ -11,6 +11,18 @@ from itertools import islice
 from rerank_plugins.evaluation.comparison import Comparison
 from rerank_plugins.evaluation.configurations import Configuration
 
+_PROGRAM = """
+import json, sys
+from rerank_plugins import CrossEncoderScorer
+from rerank_plugins.process.memory import peak_memory
+
+request = json.load(sys.stdin)
+with CrossEncoderScorer(**request["options"]) as scorer:
+    scorer.score(request["query"], request["passages"])
+json.dump(peak_memory(), sys.stdout)
+"""
+"""It imports no more than scoring needs, so that only scoring is measured."""
+
 _LOOKED_AT = 20
 """Queries of a collection among which the largest is sought; texts may lie on a disk."""
 
@@ -41,7 +53,7 @@ def _largest(comparisons: Sequence[Comparison]) -> tuple[str, list[str]]:
 
 def _measured(request: dict[str, object]) -> float | None:
     done = subprocess.run(
-        [sys.executable, "-m", "rerank_plugins._memory"],
+        [sys.executable, "-c", _PROGRAM],
         input=json.dumps(request),
         capture_output=True,
         text=True,

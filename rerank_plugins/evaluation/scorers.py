@@ -8,11 +8,11 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins._bi_encoder import load_bi_encoder
-from rerank_plugins._contract import Scorer, answer
 from rerank_plugins.evaluation.configurations import machine_identity
 from rerank_plugins.evaluation.timing import ScoreFunction
 from rerank_plugins.results import PairScores
+from rerank_plugins.retrieval.bi_encoder import load_bi_encoder
+from rerank_plugins.scoring.contract import Scorer, answer
 
 
 def scorer_function(scorer: Scorer) -> ScoreFunction:

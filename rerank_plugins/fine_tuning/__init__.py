@@ -1,6 +1,10 @@
-"""Fine-tuning: any cross-encoder adapted to a user's own questions and passages."""
+"""Fine-tuning: any cross-encoder adapted to a user's own questions and passages.
 
-from rerank_plugins._extras import require
+In: questions and passages that answer them. Out: a model's folder, measured before and after. A
+public door; needs the extra `train`.
+"""
+
+from rerank_plugins.process.extras import require
 
 for _module in ("torch", "datasets", "accelerate", "sentence_transformers", "bm25s", "Stemmer"):
     require(_module, extra="train", purpose="Fine-tuning")

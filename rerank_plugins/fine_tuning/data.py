@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rerank_plugins._lines import json_rows, read_lines
-from rerank_plugins._names import last_name
-from rerank_plugins._pair_rows import query_and_answers, texts_of
-from rerank_plugins._pairs import valid_text
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_collection
 from rerank_plugins.evaluation.collection import packed_or_plain
+from rerank_plugins.formats.lines import json_rows, read_lines
+from rerank_plugins.formats.pair_rows import query_and_answers, texts_of
+from rerank_plugins.messages.names import last_name
+from rerank_plugins.tokens.pairs import valid_text
 
 PAIR_FILES = ("pairs.jsonl", "pairs.jsonl.gz")
 

@@ -12,13 +12,13 @@ from sentence_transformers.cross_encoder.evaluation import CrossEncoderReranking
 from tqdm import tqdm
 
 from rerank_plugins import Scorer
-from rerank_plugins._bm25 import WORDS, Bm25Search
-from rerank_plugins._spelling import option
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import Change, JudgedCollection, change, compare
 from rerank_plugins.evaluation.first_stage import Candidates, bm25_candidates
 from rerank_plugins.evaluation.scorers import scorer_function
 from rerank_plugins.fine_tuning.data import LabelledQuestion
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.retrieval.bm25 import WORDS, Bm25Search
 
 MEASURE = "nDCG@10"
 DEVELOPMENT_METRIC = "ndcg@10"

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from tqdm import tqdm
 
-from rerank_plugins._bm25 import WORDS, Bm25Search
-from rerank_plugins._spelling import option
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning.data import LabelledQuestion, text_key
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.retrieval.bm25 import WORDS, Bm25Search
 
 _QUERIES_AT_ONCE = 256
 _CANDIDATES = 4

@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rerank_plugins._inspection import read_json
-from rerank_plugins._run_folder import check_free, remove, write_record
-from rerank_plugins._spelling import option
-from rerank_plugins._validation import make_folder
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning.data import TrainingData
 from rerank_plugins.fine_tuning.measuring import HeldOutFigures
 from rerank_plugins.fine_tuning.options import FineTuningOptions
+from rerank_plugins.fine_tuning.run_folder import check_free, remove, write_record
 from rerank_plugins.fine_tuning.trainer import TrainingFigures
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.json_files import read_json
+from rerank_plugins.process.folders import make_folder
 
 FILE_NAME = "fine_tuning.json"
 

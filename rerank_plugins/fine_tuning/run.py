@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transformers import set_seed
 
-from rerank_plugins.backends._cross_encoder import no_loading_bar
+from rerank_plugins.backends.cross_encoder import no_loading_bar
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.fine_tuning.data import LabelledQuestion, TrainingData, read_training_data
 from rerank_plugins.fine_tuning.measuring import (

@@ -8,11 +8,11 @@ from pathlib import Path
 from sentence_transformers import CrossEncoder
 
 from rerank_plugins import __version__
-from rerank_plugins._names import model_name
 from rerank_plugins.fine_tuning.measuring import MEASURE, HeldOutFigures
 from rerank_plugins.fine_tuning.options import FineTuningOptions
 from rerank_plugins.fine_tuning.result import DataSizes
 from rerank_plugins.fine_tuning.trainer import TrainingFigures
+from rerank_plugins.messages.names import model_name
 
 
 def save_model(model: CrossEncoder, folder: Path, own_length: int | None) -> None:

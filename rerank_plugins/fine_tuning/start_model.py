@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
-from rerank_plugins._bi_encoder import load_bi_encoder
-from rerank_plugins._model import ModelSettings, locate
-from rerank_plugins._model_files import model_digest
-from rerank_plugins._spelling import option
-from rerank_plugins._turn import in_turn
 from rerank_plugins.errors import InvalidInputError, LabelRequiredError
 from rerank_plugins.fine_tuning.options import FineTuningOptions
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.files import model_digest
+from rerank_plugins.models.location import locate
+from rerank_plugins.models.settings import ModelSettings
+from rerank_plugins.process.turn import in_turn
+from rerank_plugins.retrieval.bi_encoder import load_bi_encoder
 from rerank_plugins.scorer import CrossEncoderScorer
 
 _MAX_LENGTH = 256

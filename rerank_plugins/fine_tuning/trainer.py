@@ -21,14 +21,14 @@ from sentence_transformers.cross_encoder.losses import ListNetLoss
 from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
-from rerank_plugins._blend import blend_in
-from rerank_plugins._inspection import read_json
-from rerank_plugins._spelling import option
-from rerank_plugins._turn import in_turn
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.fine_tuning.blend import blend_in
 from rerank_plugins.fine_tuning.measuring import DEVELOPMENT_METRIC
 from rerank_plugins.fine_tuning.mining import TrainingRow
 from rerank_plugins.fine_tuning.options import FineTuningOptions
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.json_files import read_json
+from rerank_plugins.process.turn import in_turn
 
 _ANSWER_LABEL = 30.0
 """ListNet's target is the softmax of the labels: at 30 to 0 all of it is on the answer."""

@@ -9,9 +9,9 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import CrossEncoder
 
 from embedded_model.models.onnx_graph import write_onnx_graph
-from rerank_plugins._pairs import PairTokenizer, pad
 from rerank_plugins.backends.onnx import OnnxForward
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.tokens.pairs import PairTokenizer, pad
 from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder, tiny_tokenizer
 
 PAIRS = [

@@ -42,8 +42,8 @@ from embedded_model.training.development import measure, score_pairs
 from embedded_model.training.groups import Group, StepGroups
 from embedded_model.training.loop import TrainingResult, train
 from embedded_model.training.loss import Targets, group_loss
-from rerank_plugins._device import find_device
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.process.device import find_device
 from tests.tiny_models import WORDS, retrain, save_tiny_encoder
 
 NOUNS = ["fox", "dog", "cat", "bird", "fish", "tree", "river", "moon", "star", "stone"]

@@ -23,7 +23,7 @@ from haystack_integrations.components.rankers.rerank_plugins import CrossEncoder
 from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
 from rerank_plugins import InvalidInputError, LabelRequiredError, PairScores, RerankError, Scorer
 from rerank_plugins.testing import DeterministicScorer
-from rerank_plugins.wrapper import NoTextWarning
+from rerank_plugins.wrappers import NoTextWarning
 
 TEXTS = ["the sea is blue", "a red fox", "fire", "red"]
 

@@ -31,7 +31,7 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index.postprocessor.rerank_plugins import CrossEncoderRerank
 from rerank_plugins import InvalidInputError, LabelRequiredError, PairScores, RerankError, Scorer
 from rerank_plugins.testing import DeterministicScorer
-from rerank_plugins.wrapper import NoTextWarning
+from rerank_plugins.wrappers import NoTextWarning
 
 TEXTS = ["the sea is blue", "a red fox", "fire", "red"]
 

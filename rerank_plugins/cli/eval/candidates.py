@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval.options import FirstStage
 from rerank_plugins.cli.progress import progress
-from rerank_plugins.cli.trec import read_run_scores, show_ties
+from rerank_plugins.cli.trec import show_ties
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.formats.runs import read_run_scores
 
 if TYPE_CHECKING:
     from rerank_plugins.cli.eval.inputs import Source

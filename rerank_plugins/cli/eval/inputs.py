@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rerank_plugins._names import last_name
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.names import last_name
 
 if TYPE_CHECKING:
     from rerank_plugins.evaluation import JudgedCollection
@@ -116,9 +116,9 @@ def _read_folder(folder: Path, split: str | None, *, whole_name: bool) -> "Judge
 
 
 def _read_trec(topics: Path, qrels: Path, corpus: Path) -> "JudgedCollection":
-    from rerank_plugins.cli.trec import read_corpus, read_queries
     from rerank_plugins.evaluation import judged_collection
-    from rerank_plugins.evaluation.qrels import read_qrels
+    from rerank_plugins.formats.documents import read_corpus, read_queries
+    from rerank_plugins.formats.qrels import read_qrels
 
     queries = read_queries(str(topics))
     titles = dict.fromkeys(queries, "")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rerank_plugins.backends import BACKENDS, PRECISIONS
+from rerank_plugins.backends.choice import BACKENDS, PRECISIONS
 
 
 class FirstStage(StrEnum):

@@ -12,8 +12,8 @@ import typer
 
 from rerank_plugins.cli.files import check_writable, write_text
 from rerank_plugins.cli.streams import check_output, output_is_closed
-from rerank_plugins.cli.trec import run_lines
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.formats.runs import run_lines
 
 if TYPE_CHECKING:
     from rerank_plugins.evaluation import Comparison, Report

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rerank_plugins._names import model_name
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.progress import progress
 from rerank_plugins.errors import MissingExtraError, UnsupportedOptionError
+from rerank_plugins.messages.names import model_name
 
 if TYPE_CHECKING:
     from rerank_plugins.evaluation import Configuration, ScoreFunction

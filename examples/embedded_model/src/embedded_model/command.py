@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedded_model.recipe.config import TrainingConfig
-from rerank_plugins._commands import command
-from rerank_plugins._spelling import command_options
 from rerank_plugins.errors import RerankError
+from rerank_plugins.messages.commands import command
+from rerank_plugins.messages.spelling import command_options
 
 if TYPE_CHECKING:
     from embedded_model.training.loop import TrainingResult

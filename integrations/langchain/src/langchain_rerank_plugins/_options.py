@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipV
 from pydantic.json_schema import SkipJsonSchema
 
 from rerank_plugins import Reranker, Scorer, ScoreScale
-from rerank_plugins.wrapper import OptionFields
+from rerank_plugins.wrappers import OptionFields
 
 Checked: Any = SkipValidation()  # type: ignore[type-arg] # typed for SkipValidation[T] only
 """Marks what the core checks, so that its words and its strictness are the same everywhere."""

@@ -10,7 +10,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_rerank_plugins import _tracing
 from langchain_rerank_plugins._options import Checked, RerankOptions
 from rerank_plugins import InvalidInputError, Ranked
-from rerank_plugins.wrapper import check_items, readable_texts, result_metadata
+from rerank_plugins.wrappers import check_items, readable_texts, result_metadata
 
 
 class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):

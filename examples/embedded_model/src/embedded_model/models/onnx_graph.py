@@ -16,9 +16,9 @@ from typing import Any
 
 import onnx
 
-from rerank_plugins._inspection import read_json
-from rerank_plugins._spelling import option
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.json_files import read_json
 
 WEIGHTS_FILE = "model.safetensors"
 GRAPH_FILE = "model.onnx"

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from transformers import BertForSequenceClassification
 
-from rerank_plugins._pairs import PairTokens
 from rerank_plugins.backends.first_token import after_attention
+from rerank_plugins.tokens.pairs import PairTokens
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import copy
 import torch
 from transformers import BertForSequenceClassification
 
-from rerank_plugins.backends._half_precision import pays
+from rerank_plugins.backends.half_precision import pays
 
 
 def working_copy(student: BertForSequenceClassification, precision: str) -> WorkingCopy | None:

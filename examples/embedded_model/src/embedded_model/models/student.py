@@ -21,9 +21,9 @@ from transformers import (
 from embedded_model.models.onnx_graph import write_onnx_graph
 from embedded_model.models.precision import working_copy
 from embedded_model.recipe.folders import start_folder
-from rerank_plugins._inspection import read_json
 from rerank_plugins.backends.first_token import after_attention, read_from_first
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.models.json_files import read_json
 
 _POSITIONS = "bert.embeddings.position_embeddings.weight"
 

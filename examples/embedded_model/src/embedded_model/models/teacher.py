@@ -9,7 +9,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from embedded_model.questions.mining import Encoder
-from rerank_plugins.backends._half_precision import pays
+from rerank_plugins.backends.half_precision import pays
 
 
 def base_encoder(base: Path, device: torch.device) -> Encoder:

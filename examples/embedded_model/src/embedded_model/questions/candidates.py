@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from embedded_model.questions.views import Collection
 from embedded_model.recipe.settings import MiningConfig
-from rerank_plugins._bm25 import Bm25Search
-from rerank_plugins.backends._quota import processors
+from rerank_plugins.process.quota import processors
+from rerank_plugins.retrieval.bm25 import Bm25Search
 
 _PROCESSES_FROM = 5000
 """Questions from which on several processes pay."""

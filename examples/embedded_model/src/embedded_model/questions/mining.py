@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from embedded_model.questions.candidates import MinedQuestion, Miner, mine_all
 from embedded_model.questions.views import Collection
 from embedded_model.recipe.settings import MiningConfig
-from rerank_plugins._bm25 import Bm25Search
+from rerank_plugins.retrieval.bm25 import Bm25Search
 
 Encoder = Callable[[list[str]], NDArray[np.float32]]
 

@@ -20,9 +20,9 @@ from embedded_model.recipe.settings import (
     ViewConfig,
 )
 from embedded_model.sources.pairs import source_digest
-from rerank_plugins._digests import file_digest, text_digest
-from rerank_plugins._model_files import TEXTS
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.models.digests import file_digest, text_digest
+from rerank_plugins.models.files import TEXTS
 
 
 @dataclass(frozen=True)

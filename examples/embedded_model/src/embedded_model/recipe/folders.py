@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from rerank_plugins._commands import command
-from rerank_plugins._model import EMBEDDED_FOLDER
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.commands import command
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 
 
 def find_base(base: str) -> Path:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rerank_plugins._lines import json_rows, read_lines
-from rerank_plugins._pair_rows import query_and_answers
-from rerank_plugins._pairs import valid_text
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.formats.lines import json_rows, read_lines
+from rerank_plugins.formats.pair_rows import query_and_answers
+from rerank_plugins.tokens.pairs import valid_text
 
 FILE_NAMES = ("pairs.jsonl", "pairs.jsonl.gz")
 

@@ -13,8 +13,8 @@ from torch.optim.swa_utils import AveragedModel
 from transformers import BertForSequenceClassification
 
 from embedded_model.recipe.settings import MOVABLE
-from rerank_plugins._spelling import option
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.spelling import option
 
 
 @dataclass

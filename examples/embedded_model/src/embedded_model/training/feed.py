@@ -13,8 +13,8 @@ from embedded_model.models.chunks import sorted_chunks
 from embedded_model.models.packed import Pack
 from embedded_model.training.groups import Group
 from embedded_model.training.loss import Targets
-from rerank_plugins._pairs import PairTokenizer
-from rerank_plugins.backends._quota import processors
+from rerank_plugins.process.quota import processors
+from rerank_plugins.tokens.pairs import PairTokenizer
 
 _MOST_WORKERS = 4
 

@@ -37,11 +37,11 @@ from embedded_model.training.forward import step_logits
 from embedded_model.training.groups import StepGroups
 from embedded_model.training.loss import group_loss, reading_distance
 from embedded_model.training.optimizer import build_optimizer, moving_average
-from rerank_plugins._blend import blend_in
-from rerank_plugins._device import find_device
-from rerank_plugins._inspection import read_json
-from rerank_plugins._run_folder import check_free, remove, write_record
-from rerank_plugins._validation import make_folder
+from rerank_plugins.fine_tuning.blend import blend_in
+from rerank_plugins.fine_tuning.run_folder import check_free, remove, write_record
+from rerank_plugins.models.json_files import read_json
+from rerank_plugins.process.device import find_device
+from rerank_plugins.process.folders import make_folder
 
 RECORD = "training.json"
 """Says that a folder is a run's; runs of before are known by their checkpoints."""

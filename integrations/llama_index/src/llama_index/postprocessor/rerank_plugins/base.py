@@ -21,7 +21,7 @@ from pydantic import SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
 from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale
-from rerank_plugins.wrapper import OptionFields, check_items, readable_texts, result_metadata
+from rerank_plugins.wrappers import OptionFields, check_items, readable_texts, result_metadata
 
 dispatcher = get_dispatcher(__name__)
 

@@ -6,7 +6,7 @@ from haystack import Document
 from haystack.utils.misc import _deduplicate_documents
 
 from rerank_plugins import Ranked
-from rerank_plugins.wrapper import check_items, readable_texts, result_metadata
+from rerank_plugins.wrappers import check_items, readable_texts, result_metadata
 
 
 def unique(documents: list[Document]) -> list[Document]:

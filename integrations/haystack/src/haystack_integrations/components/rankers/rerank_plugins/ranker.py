@@ -13,7 +13,7 @@ from haystack_integrations.components.rankers.rerank_plugins._device import torc
 from haystack_integrations.components.rankers.rerank_plugins._documents import ranked_copies, texts, unique
 from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
 from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale, Statistics
-from rerank_plugins.wrapper import (
+from rerank_plugins.wrappers import (
     RESULT_OPTIONS,
     SCORER_OPTIONS,
     check_items,

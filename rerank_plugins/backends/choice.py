@@ -1,0 +1,243 @@
+"""Which backend and precision run a model here, decided without loading it."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from rerank_plugins.backends.graphs.bundle import runs_in
+from rerank_plugins.errors import MissingExtraError, UnsupportedOptionError
+from rerank_plugins.messages.commands import command, install_command
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.json_files import read_json
+from rerank_plugins.models.references import EMBEDDED, called, check_path, is_bundle, is_on_disk
+from rerank_plugins.models.settings import ModelSettings
+from rerank_plugins.process.extras import require
+from rerank_plugins.process.signal_stack import signal_stack_kept
+from rerank_plugins.results import Plan
+
+BACKENDS = ("auto", "torch", "onnx", "openvino")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+FIRST_TOKEN_ARCHITECTURES = (
+    "BertForSequenceClassification",
+    "CamembertForSequenceClassification",
+    "RobertaForSequenceClassification",
+    "XLMRobertaForSequenceClassification",
+)
+"""Encoders of one form, whose heads pool the first token: those that become a graph."""
+
+_LIBRARY = "sentence_transformers"
+_TASK = "sequence-classification"
+_PRECISIONS_OF = {
+    "torch": ("fp32", "bf16", "fp16"),
+    "onnx": ("fp32",),
+    "openvino": ("fp32", "bf16", "int8"),
+}
+_ACCELERATOR_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/dri", "/dev/accel")
+"""Where Linux shows a device that torch may find: CUDA, ROCm, WSL, XPU, and other accelerators."""
+
+
+class NoGraphError(UnsupportedOptionError):
+    """A model looked like one that becomes a graph, and did not."""
+
+
+def choose(settings: ModelSettings, folder: Path) -> Plan:
+    """The backend and precision that run the model in `folder`, and why.
+
+    Raises:
+        UnsupportedOptionError: What was asked for cannot run this model here.
+    """
+    if is_bundle(folder):
+        return _bundle_plan(settings, folder)
+    precision = _auto_precision(settings, folder) or settings.precision or "fp32"
+    if settings.backend == "auto":
+        return Plan(*_backend(settings, folder, precision))
+    _check(settings, folder, precision)
+    return Plan(settings.backend, precision, f"backend={settings.backend!r} was asked for")
+
+
+def check_installed(settings: ModelSettings) -> None:
+    """Refuses, before anything is fetched from the hub, what torch alone can read or convert.
+
+    Raises:
+        ModelNotFoundError: The reference is a path, and there is no such folder.
+        MissingExtraError: sentence-transformers is needed and not installed.
+    """
+    if not is_on_disk(settings.model) and not is_installed(_LIBRARY):
+        check_path(settings.model)
+        require(
+            _LIBRARY, extra="sentence-transformers", purpose=f"Loading {called(settings.model)}"
+        )
+
+
+def graph_fits(folder: Path) -> bool:
+    """Whether the model in `folder` is one that becomes a graph reading the first token."""
+    config = read_json(folder / "config.json")
+    architectures = config.get("architectures") or [""]
+    task = read_json(folder / "sentence_bert_config.json").get("transformer_task", _TASK)
+    return (
+        architectures[0] in FIRST_TOKEN_ARCHITECTURES
+        and task == _TASK
+        and not any(config.get(key) for key in ("auto_map", "is_decoder", "quantization_config"))
+    )
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this processor multiplies bf16 numbers itself (AVX512-BF16, AMX, ...)."""
+    openvino = require("openvino", extra="openvino", purpose="bf16 on a CPU")
+    with signal_stack_kept():
+        return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported; it is not imported."""
+    return importlib.util.find_spec(package) is not None
+
+
+def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
+    """What the bundle was compiled for: the options may say the same, or nothing."""
+    backend, precision = runs_in(folder)
+    asked = settings.precision
+    if settings.backend not in ("auto", backend) or asked not in (None, "auto", precision):
+        message = (
+            f"{settings.model!r} is a bundle for {option('backend', backend)} in "
+            f"{option('precision', precision)}; got {option('backend', settings.backend)}, "
+            f"{option('precision', asked or precision)}. Leave them out, "
+            f"or compile another: {command('rerank')} compile MODEL --backend BACKEND "
+            "--precision PRECISION"
+        )
+        raise UnsupportedOptionError(message)
+    _check_device(settings, backend)
+    if backend == "openvino" and not is_installed("openvino"):
+        message = (
+            f"{settings.model!r} is a bundle for OpenVINO, which is not installed here. Type: "
+            f"{install_command('openvino')}; or compile another: {command('rerank')} compile MODEL "
+            "--backend onnx"
+        )
+        raise MissingExtraError(message, name="openvino")
+    if precision == "bf16" and not cpu_has_bf16():
+        message = (
+            f"{settings.model!r} is a bundle for bf16, and this processor has no bf16 instructions "
+            f"(AVX512-BF16, AMX). Compile another: {command('rerank')} compile MODEL "
+            "--precision fp32"
+        )
+        raise UnsupportedOptionError(message)
+    return Plan(backend, precision, "the bundle was compiled for it")
+
+
+def _auto_precision(settings: ModelSettings, folder: Path) -> str | None:
+    """What `precision="auto"` is; `None` if something else was asked for.
+
+    What a lower precision costs in ranking depends on the model, so it is taken only where it was
+    measured: docs/backends.md has bf16 for the embedded model in OpenVINO.
+    """
+    if settings.precision != "auto":
+        return None
+    measured = settings.model == EMBEDDED and settings.backend in ("auto", "openvino")
+    if measured and _reason_for_torch(settings, folder, "bf16") is None:
+        return "bf16"
+    return "fp32"
+
+
+def _backend(settings: ModelSettings, folder: Path, precision: str) -> tuple[str, str, str]:
+    """Backend, precision and reason for `backend="auto"`."""
+    if precision == "int8":
+        _check_device(settings, "openvino")
+        _check_architecture(settings, folder, "openvino")
+        return "openvino", precision, "openvino because only there int8 is offered"
+    if settings.model == EMBEDDED and precision == "fp32" and settings.device in (None, "cpu"):
+        return "onnx", precision, "onnx because the embedded model ships as a graph for it"
+    reason = _reason_for_torch(settings, folder, precision)
+    if reason is not None:
+        return "torch", precision, f"torch because {reason}"
+    return "openvino", precision, "openvino because it is installed and fast on a CPU"
+
+
+def _reason_for_torch(settings: ModelSettings, folder: Path, precision: str) -> str | None:
+    """Why OpenVINO cannot or should not run the model."""
+    if precision == "fp16":
+        return "only there fp16 is offered"
+    if not graph_fits(folder):
+        return "no other backend runs this architecture"
+    if not _on_cpu(settings):
+        return "it runs on the device that is not the CPU"
+    if not is_installed("openvino"):
+        return "OpenVINO is not installed"
+    return _reason_against_bf16() if precision == "bf16" else None
+
+
+def _reason_against_bf16() -> str | None:
+    try:
+        has_it = cpu_has_bf16()
+    except Exception as error:  # OpenVINO is broken
+        return f"OpenVINO cannot be used: {error}"
+    return None if has_it else "this processor has no bf16 instructions for OpenVINO"
+
+
+def _check(settings: ModelSettings, folder: Path, precision: str) -> None:
+    """Refuses what the chosen backend cannot do."""
+    backend, allowed = settings.backend, _PRECISIONS_OF[settings.backend]
+    if precision == "int8" and backend == "onnx":
+        message = (
+            f"{option('backend', 'onnx')} runs fp32 only; got {option('precision', 'int8')}. "
+            "Its int8 scores depend on the batch they fall in, which breaks rankings. "
+            f"Use {option('backend', 'openvino')} for int8."
+        )
+        raise UnsupportedOptionError(message)
+    if precision not in allowed:
+        others = [name for name, formats in _PRECISIONS_OF.items() if precision in formats]
+        message = (
+            f"{option('backend', backend)} runs {', '.join(allowed)}; "
+            f"got {option('precision', precision)}. "
+            f"Use {' or '.join(option('backend', name) for name in others)} for {precision}."
+        )
+        raise UnsupportedOptionError(message)
+    if backend == "torch":
+        return
+    _check_device(settings, backend)
+    _check_architecture(settings, folder, backend)
+    if precision == "bf16" and not cpu_has_bf16():
+        message = (
+            f"{option('backend', 'openvino')} runs bf16 on processors with bf16 instructions "
+            f"(AVX512-BF16, AMX), and this one has none. Pass {option('precision', 'fp32')} or "
+            f"{option('precision', 'int8')}, or {option('backend', 'torch')}."
+        )
+        raise UnsupportedOptionError(message)
+
+
+def _check_device(settings: ModelSettings, backend: str) -> None:
+    if settings.device not in (None, "cpu"):
+        message = (
+            f"{option('backend', backend)} runs on {option('device', 'cpu')}; "
+            f"got {option('device', settings.device)}. "
+            f"Use {option('backend', 'torch')} for other devices."
+        )
+        raise UnsupportedOptionError(message)
+
+
+def _check_architecture(settings: ModelSettings, folder: Path, backend: str) -> None:
+    if graph_fits(folder):
+        return
+    architectures = read_json(folder / "config.json").get("architectures") or ["none"]
+    message = (
+        f"{option('backend', backend)} runs {', '.join(FIRST_TOKEN_ARCHITECTURES)}; "
+        f"{settings.model!r} is {architectures[0]}. "
+        f"Use {option('backend', 'torch')} for it, in fp32, bf16 or fp16."
+    )
+    raise UnsupportedOptionError(message)
+
+
+def _on_cpu(settings: ModelSettings) -> bool:
+    """Whether the model is to run on the CPU; with no device named, torch would take another."""
+    if settings.device is not None:
+        return settings.device == "cpu"
+    return not _has_accelerator()
+
+
+def _has_accelerator() -> bool:
+    """Whether torch finds a GPU or the like; it is imported only where there may be one."""
+    if not is_installed(_LIBRARY):
+        return False
+    if sys.platform == "linux" and not any(Path(node).exists() for node in _ACCELERATOR_NODES):
+        return False
+    util = require(f"{_LIBRARY}.util", extra="sentence-transformers", purpose="Finding a device")
+    return str(util.get_device_name()) != "cpu"

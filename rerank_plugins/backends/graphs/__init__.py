@@ -1,0 +1,5 @@
+"""Compiled graphs: a model's graph, its bundle, the cache, int8.
+
+In: a model's folder and a plan. Out: the graph that runs it. Private to the package: backends and
+`compile_model` call it.
+"""

@@ -1,0 +1,160 @@
+"""A bundle: a folder with a graph, its tokenizer, and a manifest that says all about them."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins.backends.graphs.description import ModelDescription
+from rerank_plugins.errors import BundleError
+from rerank_plugins.messages.commands import command
+from rerank_plugins.models.digests import file_digest
+from rerank_plugins.models.references import MANIFEST_FILE
+
+FORMAT = "rerank-plugins bundle 2"
+"""Changes when a bundle of before can no longer be read or would score differently."""
+
+_INSTRUCTIONS = {
+    "bf16": "a processor with bf16 instructions (AVX512-BF16, AMX)",
+    "int8": "a processor with VNNI (AVX512-VNNI, AVX-VNNI, AMX) for speed and the measured scores",
+}
+
+_TOKENIZER = "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle is.
+
+    Attributes:
+        model: The model reference it was compiled from.
+        revision: Commit of a hub model, if that is what it was compiled from.
+        model_digest: sha256 over the files it was compiled from.
+        architecture: Class of the model in transformers.
+        backend: `"onnx"` or `"openvino"`.
+        precision: What it runs in.
+        graph: The graph's file.
+        description: How pairs become its input.
+        versions: Version of each library that took part, by name.
+        calibration: Pairs that an int8 graph was calibrated on and their sha256; else empty.
+    """
+
+    model: str
+    revision: str | None
+    model_digest: str
+    architecture: str
+    backend: str
+    precision: str
+    graph: str
+    description: ModelDescription
+    versions: Mapping[str, str]
+    calibration: Mapping[str, Any]
+
+
+def write_bundle(folder: Path, manifest: Manifest) -> None:
+    """Completes a folder that already holds the graph: tokenizer, manifest, checksums."""
+    description = manifest.description
+    (folder / _TOKENIZER).write_text(description.tokenizer, encoding="utf-8")
+    content = {
+        "format": FORMAT,
+        "model": manifest.model,
+        "revision": manifest.revision,
+        "model_digest": manifest.model_digest,
+        "architecture": manifest.architecture,
+        "backend": manifest.backend,
+        "precision": manifest.precision,
+        "graph": manifest.graph,
+        "settings": description.settings(),
+        "versions": dict(manifest.versions),
+        "calibration": dict(manifest.calibration),
+        "needs": bundle_needs(manifest.backend, manifest.precision),
+        "sha256": {file.name: file_digest(file) for file in sorted(folder.iterdir())},
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
+
+
+def bundle_needs(backend: str, precision: str) -> list[str]:
+    """What has to be there where a bundle runs: a package, and instructions of the processor."""
+    extra = "[openvino]" if backend == "openvino" else ""
+    instructions = [_INSTRUCTIONS[precision]] if precision in _INSTRUCTIONS else []
+    return [f"rerank-plugins{extra}", *instructions]
+
+
+def read_bundle(folder: Path) -> Manifest:
+    """The manifest of a bundle, after every file was compared with its checksum.
+
+    Raises:
+        BundleError: The manifest cannot be read, or a file is not the one it tells of.
+    """
+    content = _read_manifest(folder)
+    try:
+        _check_files(folder, content["sha256"], _read_files(content["graph"]))
+        tokenizer = (folder / _TOKENIZER).read_text(encoding="utf-8")
+        return Manifest(
+            model=str(content["model"]),
+            revision=content["revision"],
+            model_digest=str(content["model_digest"]),
+            architecture=str(content["architecture"]),
+            backend=str(content["backend"]),
+            precision=str(content["precision"]),
+            graph=str(content["graph"]),
+            description=ModelDescription.from_settings(content["settings"], tokenizer),
+            versions=content["versions"],
+            calibration=content["calibration"],
+        )
+    except BundleError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        reason = f"its manifest is not complete ({type(error).__name__}: {error})"
+        raise _refused(folder, reason) from error
+
+
+def runs_in(folder: Path) -> tuple[str, str]:
+    """Backend and precision of a bundle, by its manifest alone.
+
+    Raises:
+        BundleError: The manifest cannot be read.
+    """
+    content = _read_manifest(folder)
+    return str(content.get("backend")), str(content.get("precision"))
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _refused(folder, f"its {MANIFEST_FILE} cannot be read ({error})") from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        reason = f"its {MANIFEST_FILE} is of format {found!r}, and this version reads {FORMAT!r}"
+        raise _refused(folder, reason)
+    return dict(content)
+
+
+def _read_files(graph: str) -> set[str]:
+    """What a scorer reads of a bundle; an OpenVINO graph has its weights beside it."""
+    weights = {f"{graph.removesuffix('.xml')}.bin"} if graph.endswith(".xml") else set()
+    return {_TOKENIZER, graph, *weights}
+
+
+def _check_files(folder: Path, checksums: Mapping[str, str], read: set[str]) -> None:
+    """Refuses files that are missing or changed, and those to read that have no checksum."""
+    for name, checksum in checksums.items():
+        file = folder / name
+        if Path(name).name != name or not file.is_file():
+            raise _refused(folder, f"it has no file {name!r}")
+        if file_digest(file) != checksum:
+            raise _refused(folder, f"{name!r} is not the file that its manifest tells of")
+    for name in sorted(read - checksums.keys()):
+        raise _refused(folder, f"its manifest has no checksum of {name!r}")
+
+
+def _refused(folder: Path, reason: str) -> BundleError:
+    message = (
+        f"The bundle {str(folder)!r} cannot be used: {reason}. Compile it again: "
+        f"{command('rerank')} compile MODEL --output {shlex.quote(str(folder))}"
+    )
+    return BundleError(message)

@@ -1,0 +1,155 @@
+"""Graphs compiled on the fly, kept under the platform's cache folder for the next process."""
+
+import atexit
+import functools
+import os
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from rerank_plugins.backends.choice import NoGraphError
+from rerank_plugins.backends.graphs.bundle import FORMAT, Manifest, read_bundle
+from rerank_plugins.backends.graphs.compilation import compile_into, versions_for
+from rerank_plugins.errors import BundleError, RerankError
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.digests import text_digest
+from rerank_plugins.models.files import model_digest
+from rerank_plugins.models.references import MANIFEST_FILE
+from rerank_plugins.models.settings import ModelSettings
+from rerank_plugins.results import Plan
+
+_GRAPHS = "graphs 3"
+"""Changes whenever this package writes another graph for the same model."""
+
+_UNUSED_SECONDS = 60 * 24 * 3600
+
+
+def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Path, Manifest]:
+    """The bundle of the model in `folder` for a plan, compiled now if the cache has none.
+
+    Processes that start at once compile it once: the others wait. A bundle appears under its
+    name whole or not at all, so a process that is killed leaves nothing that could be read.
+
+    Raises:
+        ModelError: The model cannot be compiled.
+        MissingExtraError: Compiling needs packages that are not installed.
+    """
+    digest = model_digest(folder)
+    # One graph serves fp32 and bf16, which differ in how it is run.
+    precision = "int8" if plan.precision == "int8" else "fp32"
+    key = _key(digest, plan.backend, precision)
+    cache = _user_folder()
+    if cache is not None and (manifest := _read_whole(cache / key)) is not None:
+        with suppress(OSError):  # read even where nothing can be written
+            os.utime(cache / key)
+        return cache / key, manifest
+    try:
+        cache = _folder()
+        bundle = cache / key
+        return bundle, _compiled_once(bundle, settings, folder, digest, plan.backend, precision)
+    except RerankError:  # some are an OSError too
+        raise
+    except OSError as error:
+        message = (
+            f"What {settings.model!r} is compiled to cannot be kept in {cache or 'a folder'}: "
+            f"{error.strerror or error}. Free some space there, have the cache elsewhere "
+            f"(XDG_CACHE_HOME), or use {option('backend', 'torch')}, which needs none."
+        )
+        raise NoGraphError(message) from error
+
+
+def _compiled_once(
+    bundle: Path, settings: ModelSettings, folder: Path, digest: str, backend: str, precision: str
+) -> Manifest:
+    """Compiles a bundle under its name, unless another process has."""
+    key = bundle.name
+    with FileLock(bundle.with_name(f"{key}.lock")):
+        manifest = _read_whole(bundle)  # another process may have been first
+        if manifest is None:
+            for left in bundle.parent.glob(f"{key}.*.partial"):  # by a process that was killed
+                shutil.rmtree(left)
+            partial = Path(tempfile.mkdtemp(".partial", f"{key}.", bundle.parent))
+            try:
+                compile_into(
+                    partial,
+                    settings,
+                    folder,
+                    digest=digest,
+                    backend=backend,
+                    precision=precision,
+                )
+                shutil.rmtree(bundle, ignore_errors=True)  # damaged, if it is there
+                partial.chmod(0o755)  # what root warmed is for other users to read
+                partial.replace(bundle)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+            _remove_unused(bundle.parent)
+            manifest = read_bundle(bundle)
+    return manifest
+
+
+def _key(digest: str, backend: str, precision: str) -> str:
+    """The name of a bundle: equal exactly where the graphs are.
+
+    Versions count because they write the graph. The processor and the scorer's options do not: a
+    graph is fitted to the processor each time it is loaded, and takes pairs of any length.
+    """
+    versions = versions_for(backend, precision, shipped=False)
+    parts = [
+        FORMAT,
+        _GRAPHS,
+        digest,
+        backend,
+        precision,
+        *(f"{k} {v}" for k, v in versions.items()),
+    ]
+    return text_digest(parts)[:32]
+
+
+def _remove_unused(folder: Path) -> None:
+    """Removes bundles that no process has loaded for long: of other versions, other models."""
+    limit = time.time() - _UNUSED_SECONDS
+    for manifest in folder.glob(f"*/{MANIFEST_FILE}"):
+        with suppress(OSError):
+            if manifest.parent.stat().st_mtime < limit:
+                shutil.rmtree(manifest.parent, ignore_errors=True)
+
+
+def _read_whole(bundle: Path) -> Manifest | None:
+    """The manifest of a bundle that is there and undamaged."""
+    try:
+        return read_bundle(bundle)
+    except BundleError:
+        return None
+
+
+def _user_folder() -> Path | None:
+    try:
+        return user_cache_path("rerank-plugins") / "compiled"
+    except RuntimeError:  # the user has no home
+        return None
+
+
+@functools.cache
+def _folder() -> Path:
+    """Where compiled graphs are kept; for this process alone where none can be written."""
+    cache = _user_folder()
+    with suppress(OSError):
+        if cache is not None:
+            cache.mkdir(parents=True, exist_ok=True)
+            if os.access(cache, os.W_OK):
+                return cache
+    folder = Path(tempfile.mkdtemp(prefix="rerank-plugins-"))
+    atexit.register(_remove_own, folder, os.getpid())
+    return folder
+
+
+def _remove_own(folder: Path, process: int) -> None:
+    """Removes the folder at the end of the process that made it, and not of one forked from it."""
+    if process == os.getpid():
+        shutil.rmtree(folder, ignore_errors=True)

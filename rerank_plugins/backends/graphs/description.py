@@ -1,0 +1,88 @@
+"""What is around a model's forward pass: how a pair becomes its input, what its output means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins.models.json_files import read_json
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """All that scoring needs to know of a model besides its weights.
+
+    Attributes:
+        tokenizer: The fast tokenizer in its JSON form.
+        pad_id: Token id that fills up shorter pairs.
+        limit: Most tokens of a pair that the model can read; `None`: it has no bound.
+        default_length: At how many tokens pairs are cut unless the options say otherwise.
+        vocabulary: For how many token ids it has embeddings; `None` if that is not known.
+        columns: Columns of the head.
+        labels: Names of the columns by index.
+        inputs: Those of `INPUTS` that the model reads, in that order.
+        default_prompt: Put before the query unless the options say otherwise.
+    """
+
+    tokenizer: str
+    pad_id: int
+    limit: int | None
+    default_length: int
+    vocabulary: int | None
+    columns: int
+    labels: Mapping[int, str]
+    inputs: tuple[str, ...] = INPUTS
+    default_prompt: str = ""
+
+    def settings(self) -> dict[str, Any]:
+        """All but the tokenizer, as JSON can hold it."""
+        return {
+            "pad_id": self.pad_id,
+            "limit": self.limit,
+            "default_length": self.default_length,
+            "vocabulary": self.vocabulary,
+            "columns": self.columns,
+            "labels": {str(index): name for index, name in self.labels.items()},
+            "inputs": list(self.inputs),
+            "default_prompt": self.default_prompt,
+        }
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> "ModelDescription":
+        """The description of a BERT folder as this package saves it, without transformers."""
+        config = read_json(folder / "config.json")
+        names = {int(index): str(name) for index, name in config.get("id2label", {}).items()}
+        return cls(
+            tokenizer=(folder / "tokenizer.json").read_text(encoding="utf-8"),
+            pad_id=config["pad_token_id"],
+            limit=config["max_position_embeddings"],
+            default_length=config["max_position_embeddings"],
+            vocabulary=config["vocab_size"],
+            columns=len(names) or 1,
+            labels=names,
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], tokenizer: str) -> "ModelDescription":
+        """The description that `settings` was made from.
+
+        Raises:
+            KeyError, TypeError, ValueError: The settings are not of that form.
+        """
+        return cls(
+            tokenizer=tokenizer,
+            pad_id=int(settings["pad_id"]),
+            limit=_optional(settings["limit"]),
+            default_length=int(settings["default_length"]),
+            vocabulary=_optional(settings["vocabulary"]),
+            columns=int(settings["columns"]),
+            labels={int(index): str(name) for index, name in settings["labels"].items()},
+            inputs=tuple(name for name in INPUTS if name in settings["inputs"]),
+            default_prompt=str(settings["default_prompt"]),
+        )
+
+
+def _optional(value: Any) -> int | None:
+    return None if value is None else int(value)

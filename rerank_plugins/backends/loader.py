@@ -1,0 +1,74 @@
+"""The loaded model for given settings."""
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from rerank_plugins.backends.choice import NoGraphError, check_installed, choose
+from rerank_plugins.backends.contract import Backend
+from rerank_plugins.errors import MissingExtraError, ModelError, RerankError
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.location import locate
+from rerank_plugins.models.references import is_bundle
+from rerank_plugins.models.settings import ModelSettings
+from rerank_plugins.results import Plan
+
+
+def load(settings: ModelSettings) -> Backend:
+    """The loaded model for these settings.
+
+    Raises:
+        ModelError: The model cannot be loaded or does not fit the options.
+        MissingExtraError: The backend's packages are not installed.
+    """
+    check_installed(settings)
+    folder = locate(settings)
+    plan = choose(settings, folder)
+    if plan.backend == "torch":
+        return _load_torch(settings, folder, plan)
+    try:
+        return _load_compiled(settings, folder, plan)
+    except Exception as error:  # runtimes raise their own
+        if settings.backend == "auto" and plan.precision != "int8" and not is_bundle(folder):
+            with suppress(MissingExtraError):  # torch is not there: then the first error says more
+                return _load_torch(settings, folder, _torch_plan(settings, plan, error))
+        if isinstance(error, RerankError):
+            raise
+        message = (
+            f"{settings.model!r} cannot be run by {option('backend', plan.backend)} here: "
+            f"{_told(error)}. Use {option('backend', 'torch')}."
+        )
+        raise ModelError(message) from error
+
+
+def _torch_plan(settings: ModelSettings, plan: Plan, error: Exception) -> Plan:
+    failed = "it became no graph" if isinstance(error, NoGraphError) else f"{plan.backend} failed"
+    reason = f"torch because {failed}: {_told(error)}"
+    precision = "fp32" if settings.precision == "auto" else plan.precision  # bf16 is OpenVINO's
+    return replace(plan, backend="torch", precision=precision, reason=reason)
+
+
+def _told(error: Exception) -> str:
+    """Our own errors in full, of others the kind and the beginning in one line."""
+    if isinstance(error, RerankError):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split()):.300}"
+
+
+def _load_compiled(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
+    from rerank_plugins.backends.graphs.finding import find_graph
+
+    graph = find_graph(settings, folder, plan)
+    if plan.backend == "onnx":
+        from rerank_plugins.backends.onnx import load_onnx
+
+        return load_onnx(settings.model, graph, plan)
+    from rerank_plugins.backends.openvino import load_openvino
+
+    return load_openvino(settings.model, graph, plan)
+
+
+def _load_torch(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
+    from rerank_plugins.backends.torch import load_torch
+
+    return load_torch(settings, folder, plan)

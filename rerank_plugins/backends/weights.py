@@ -1,0 +1,189 @@
+"""Whether every weight of a loaded model came from its files: the library makes up the rest."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rerank_plugins.errors import ModelError
+from rerank_plugins.messages.commands import command
+from rerank_plugins.models.json_files import module_folders, read_json
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+"""Shape of each weight, by its key."""
+
+_FIELDS = ("num_attention_heads", "num_hidden_layers")
+"""Those of config.json that no weight contradicts when the library's default takes their place."""
+
+_SHOWN = 3
+_WEIGHTS_FILE = "model.safetensors"
+
+
+def check_config(folder: Path, name: str) -> None:
+    """Refuses a config.json for which the library would make up how the weights are used.
+
+    Raises:
+        ModelError: The message names the field.
+    """
+    from transformers import CONFIG_MAPPING
+
+    config = read_json(folder / "config.json")
+    if not config or config.get("auto_map"):
+        return  # of another module, or with code of its own
+    kind: Any = None
+    if config.get("model_type") in CONFIG_MAPPING:
+        kind = CONFIG_MAPPING[config["model_type"]]
+    names = getattr(kind, "attribute_map", {})
+    fields = getattr(kind, "__dataclass_fields__", {})
+    lacks = [
+        field
+        for field in (names.get(name, name) for name in _FIELDS)
+        if field in fields and field not in config
+    ]
+    if "model_type" not in config:
+        lacks = ["model_type"]
+    for field in lacks:
+        message = (
+            f"{name!r} cannot be used: its config.json has no {field!r}, and what the library "
+            "takes instead may be another model's. Save the model again with save_pretrained."
+        )
+        raise ModelError(message)
+
+
+def check_weights(model: "CrossEncoder", folder: Path, name: str) -> None:
+    """Refuses a model with weights that its files do not have, or have in another shape.
+
+    transformers fills such weights with random numbers and goes on. Keys that only the files have
+    are fine: old checkpoints carry buffers that the library no longer reads.
+
+    Raises:
+        ModelError: The message names the keys and says how to mend the file.
+    """
+    inner: Any = model.transformers_model
+    if inner is None:
+        return
+    places = [place for place in module_folders(folder) if _weight_files(place)]
+    place = places[0] if places else folder
+    saved = saved_shapes(place)
+    if not lacking(inner, saved):
+        return
+    # Names differ for a reason, such as the library's own renaming, or do not fit: it knows.
+    found = _loading_info(inner, str(place))
+    if getattr(inner, "_hf_peft_config_loaded", False):  # those were of the adapter alone
+        weights = {key: value for file in _weight_files(place) for key, value in _read(file)}
+        base = _loading_info(inner, None, state_dict=weights)
+        whole = ".modules_to_save."
+        replaced = {key.partition(whole)[0] for key in inner.state_dict() if whole in key}
+        found["missing_keys"] = {
+            *found["missing_keys"],
+            *(key for key in base["missing_keys"] if key.rpartition(".")[0] not in replaced),
+        }
+        found["mismatched_keys"] = {*found["mismatched_keys"], *base["mismatched_keys"]}
+    mismatched = {key: (tuple(old), tuple(new)) for key, old, new in found["mismatched_keys"]}
+    missing = sorted(set(found["missing_keys"]) - mismatched.keys())
+    if missing or mismatched:
+        raise _misfit(name, place, missing, mismatched, saved)
+
+
+def _loading_info(inner: Any, place: str | None, **options: Any) -> dict[str, Any]:
+    """What transformers notes of keys when it loads the model once more."""
+    _, found = type(inner).from_pretrained(
+        place,
+        config=inner.config,
+        dtype=inner.dtype,
+        local_files_only=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        use_safetensors=True,
+        **options,
+    )
+    return dict(found)
+
+
+def lacking(module: Any, saved: Shapes) -> list[str]:
+    """Keys of a module's weights that are not among the saved ones of the same shape.
+
+    Tied weights are one tensor under several keys, of which one is saved.
+    """
+    state = module.state_dict()
+    found = {key for key, value in state.items() if saved.get(key) == tuple(value.shape)}
+    tensors = {state[key].data_ptr() for key in found}
+    return [k for k, value in state.items() if k not in found and value.data_ptr() not in tensors]
+
+
+def saved_shapes(folder: Path) -> Shapes:
+    """The shape of each weight in the files that transformers reads, without reading it."""
+    from safetensors import safe_open
+
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name in _weight_files(folder):
+        with safe_open(name, framework="numpy") as file:
+            shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    return shapes
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files that transformers reads weights from."""
+    if (folder / _WEIGHTS_FILE).is_file():
+        return [folder / _WEIGHTS_FILE]
+    index = read_json(folder / f"{_WEIGHTS_FILE}.index.json")
+    return [folder / name for name in sorted(set(index.get("weight_map", {}).values()))]
+
+
+def _read(file: Path) -> Iterable[tuple[str, Any]]:
+    from safetensors.torch import load_file
+
+    return load_file(file).items()
+
+
+def _misfit(
+    name: str,
+    folder: Path,
+    missing: list[str],
+    mismatched: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]],
+    saved: Shapes,
+) -> ModelError:
+    """The error for weights that are not in the files, or not in the right shape."""
+    told = []
+    if missing:
+        told.append(f"its files have no {_listed(missing)}")
+    for key, (old, new) in sorted(mismatched.items())[:_SHOWN]:
+        told.append(f"{key} has the shape {list(old)} and must have {list(new)}")
+    prefix = _prefix(missing, saved)
+    file = folder / _WEIGHTS_FILE
+    if prefix and not file.is_file():
+        mend = (
+            f"They are there with {prefix!r} in front, as a wrapped model saves them. Take it off "
+            "the keys in every file, or save the model again without its wrapper."
+        )
+    elif prefix:
+        mend = (
+            f"They are there with {prefix!r} in front, as a wrapped model saves them. Take it off: "
+            f'{command("python")} -c "from safetensors.torch import load_file, save_file; '
+            f"f = {str(file)!r}; save_file({{k.removeprefix({prefix!r}): v for k, v in "
+            "load_file(f).items()}, f, metadata={'format': 'pt'})\""
+        )
+    else:
+        mend = (
+            "With random numbers in their place the scores would mean nothing. Save the whole "
+            "model again with save_pretrained, or correct config.json if it is not this model's."
+        )
+    message = (
+        f"{name!r} could not be loaded, because its weights do not fit: {'; '.join(told)}. {mend}"
+    )
+    return ModelError(message)
+
+
+def _prefix(missing: Iterable[str], saved: Shapes) -> str:
+    """What stands before all missing keys in the files, if anything does."""
+    prefixes = {
+        next((k[: -len(key)] for k in saved if k.endswith(f".{key}")), "") for key in missing
+    }
+    return prefixes.pop() if len(prefixes) == 1 else ""
+
+
+def _listed(keys: list[str]) -> str:
+    rest = len(keys) - _SHOWN
+    return ", ".join(keys[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

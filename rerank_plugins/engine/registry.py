@@ -1,0 +1,141 @@
+"""Loaded models, shared: one engine per process and settings."""
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
+from typing import TypeAlias
+
+from rerank_plugins.backends.contract import PairOptions
+from rerank_plugins.backends.loader import load
+from rerank_plugins.engine.engine import Engine
+from rerank_plugins.errors import ForkedProcessError
+from rerank_plugins.models.files import Files
+from rerank_plugins.models.location import files_of
+from rerank_plugins.models.settings import ModelSettings, located_now
+from rerank_plugins.results import PairScores
+
+Workers: TypeAlias = tuple[ModelSettings, ...]
+"""How each worker of a model loads it; they differ in the device alone."""
+
+Key: TypeAlias = tuple[Workers, Files]
+"""What scorers that share a model have in common; the files, because folders are rewritten."""
+
+_lock = threading.Lock()
+_models: dict[Key, "SharedModel"] = {}
+_abandoned: "SimpleQueue[SharedModel]" = SimpleQueue()
+_janitor: threading.Thread | None = None
+
+
+class SharedModel:
+    """An engine for one model, how many scorers use it, and the process it belongs to."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.users = 0
+        self._start_process()
+
+    @property
+    def name(self) -> str:
+        """The model's, for messages."""
+        return self.key[0][0].model
+
+    def submit(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        options: PairOptions,
+        *,
+        timeout: float | None = None,
+        max_queue_pairs: int | None = None,
+    ) -> "Future[PairScores]":
+        """`Engine.submit`, also in a process that was forked before the model was loaded.
+
+        Raises:
+            ForkedProcessError: The model was loaded before the fork.
+            QueueFullError: See `Engine.submit`.
+            ScorerClosedError: See `Engine.submit`.
+        """
+        if self._process != os.getpid():
+            with _lock:
+                self._enter_process()
+        return self.engine.submit(pairs, options, timeout=timeout, max_queue_pairs=max_queue_pairs)
+
+    def release(self, *, wait: bool) -> None:
+        """Lets the engine finish what is queued, then ends its threads; drops the model."""
+        if self._process == os.getpid():
+            self.engine.close(wait=wait)
+
+    def _enter_process(self) -> None:
+        """Makes an engine for a forked process: threads do not survive a fork."""
+        if self._process == os.getpid():
+            return  # another thread did it
+        if self.engine.backends or self.engine.loading:
+            message = (
+                f"{self.name!r} was loaded before this process was forked, and "
+                "threads do not survive a fork. Create the scorer in the child process, or "
+                "do not load it (warm_up, score) before forking."
+            )
+            raise ForkedProcessError(message)
+        self._start_process()
+
+    def _start_process(self) -> None:
+        self.engine = Engine(self.name, [partial(load, settings) for settings in self.key[0]])
+        self._process = os.getpid()
+
+
+def acquire(workers: Workers) -> SharedModel:
+    """The model for these settings, not loaded yet if nobody has used it."""
+    global _janitor
+    workers = tuple(map(located_now, workers))
+    key = workers, files_of(workers[0].model)
+    with _lock:
+        if _janitor is None:
+            janitor = threading.Thread(target=_sweep, name="rerank-janitor", daemon=True)
+            janitor.start()
+            _janitor = janitor
+        if key not in _models:
+            _models[key] = SharedModel(key)
+        shared = _models[key]
+        shared.users += 1
+        return shared
+
+
+def release(shared: SharedModel, *, wait: bool) -> None:
+    """Gives back what `acquire` gave; the last user's release frees the model."""
+    with _lock:
+        shared.users -= 1
+        if shared.users:
+            return
+        if _models.get(shared.key) is shared:
+            del _models[shared.key]
+    shared.release(wait=wait)
+
+
+def abandon(shared: SharedModel) -> None:
+    """`release` for the garbage collector, which may interrupt a thread that holds any lock.
+
+    Taking a lock there could wait for the very thread it runs on, so this only leaves a note;
+    `SimpleQueue.put` is reentrant for exactly this purpose.
+    """
+    _abandoned.put(shared)
+
+
+def _sweep() -> None:
+    """Releases what was abandoned, for as long as the process lives."""
+    while True:
+        release(_abandoned.get(), wait=False)
+
+
+def _after_fork() -> None:
+    """A child starts with no models and an unlocked lock; scorers it inherited keep theirs."""
+    global _lock, _abandoned, _janitor
+    _lock = threading.Lock()
+    _abandoned = SimpleQueue()
+    _janitor = None
+    _models.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,156 @@
+"""Whose pairs are tokenized next, and whose go into the next batch; no threads in here.
+
+There are two lanes. Short requests are served in the order of their arrival. Long ones take turns
+at the tokenizer, slice by slice, as do short ones of very long texts; what it gives of long ones
+lies in one pool sorted by length. The pool is used up before what was tokenized meanwhile becomes
+the next: were it topped up, its shortest pairs would never come to their turn. A batch is led by
+one lane and filled up with pairs of similar length: those of the long lane from both, those of the
+short one from its own, because long ones would double the time of a few short pairs and lose
+nothing by waiting for a turn of theirs.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from rerank_plugins.backends.contract import PairOptions
+from rerank_plugins.engine.requests import Item, Request, by_falling_length
+
+SLICE = 256
+"""Pairs tokenized at a time. A request with more is a long one."""
+
+CHARACTERS = 1_000_000
+"""Characters tokenized at a time, unless a single pair has more: a fraction of a second's work."""
+
+WINDOW = 4 * SLICE
+"""Pairs that are tokenized ahead in a lane: enough to sort by length, few enough to hold."""
+
+LONG_TURN = 4
+"""While both lanes have pairs, one batch in so many is led by the long one, the others not."""
+
+_SIMILAR = 0.75
+"""A batch is filled up with pairs of at least this part of its longest: shorter are padding."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Requests that are not read to their end, and tokenized pairs that wait for a batch.
+
+    Attributes:
+        pooled: Whether pairs of all requests are sorted together; else the requests stay in
+            their order and the pairs of each are sorted.
+        unread: Requests with pairs that are not tokenized.
+        ready: Pairs that batches are made of.
+        next: Of a pooled lane, those that become ready once all that are have been drawn.
+    """
+
+    pooled: bool
+    unread: deque[Request] = field(default_factory=deque)
+    ready: list[Item] = field(default_factory=list)
+    next: list[Item] = field(default_factory=list)
+
+    def wants_to_read(self) -> bool:
+        ahead = self.next if self.pooled else self.ready
+        return bool(self.unread) and len(ahead) < WINDOW
+
+    def add(self, items: list[Item]) -> None:
+        (self.next if self.pooled else self.ready).extend(items)
+
+    def has_ready(self) -> bool:
+        if not self.ready:
+            self.ready, self.next = sorted(self.next, key=by_falling_length), []
+        return bool(self.ready)
+
+    def leaders(self) -> list[Item]:
+        """The pairs that a batch led by this lane is made of, longest first."""
+        if self.pooled:
+            return self.ready
+        first = self.ready[0].request
+        return sorted((item for item in self.ready if item.request is first), key=by_falling_length)
+
+
+class Schedule:
+    """The requests of one model and their order; used under the engine's lock."""
+
+    def __init__(self) -> None:
+        self._short = _Lane(pooled=False)
+        self._long = _Lane(pooled=True)
+        self._last_read = self._long
+        self._led_by_short = 0
+
+    def add(self, request: Request) -> None:
+        """Puts a new request behind the others of its lane."""
+        self._lane(request).unread.append(request)
+
+    def next_slice(self) -> tuple[Request, slice] | None:
+        """What to tokenize next, now marked as read; `None` while enough lies ready."""
+        lanes = [lane for lane in (self._short, self._long) if lane.wants_to_read()]
+        if not lanes:
+            return None
+        self._last_read = lanes[-1] if self._last_read is lanes[0] else lanes[0]
+        request = self._last_read.unread.popleft()
+        part = request.next_slice(SLICE, CHARACTERS)
+        if request.read < request.size:
+            self._last_read.unread.append(request)
+        return request, part
+
+    def ready(self, items: list[Item]) -> None:
+        """Takes the tokenized pairs of one slice, longest first."""
+        if items:
+            self._lane(items[0].request).add(items)
+
+    def draw(self, budget: Callable[[PairOptions], int]) -> list[Item]:
+        """The next batch, its longest pair first; `[]` if nothing is ready.
+
+        Args:
+            budget: Most tokens of a batch, padding included, under given options; a single pair
+                longer than that is a batch of its own.
+        """
+        lanes = [lane for lane in self._lanes_by_turn() if lane.has_ready()]
+        if not lanes:
+            return []
+        leaders = lanes[0].leaders()
+        options, longest = leaders[0].request.options, leaders[0].tokens
+        room = max(1, budget(options) // max(1, longest))
+        batch = [item for item in leaders if item.request.options == options][:room]
+        if lanes[0] is self._short:
+            lanes = [self._short]
+        if len(batch) < room:
+            taken = set(map(id, batch))
+            batch += [
+                item
+                for lane in lanes
+                for item in (*lane.ready, *lane.next)
+                if _SIMILAR * longest <= item.tokens <= longest
+                and id(item) not in taken
+                and item.request.options == options
+            ][: room - len(batch)]
+        self._remove(set(map(id, batch)))
+        return batch
+
+    def discard(self, request: Request) -> None:
+        """Forgets what is left of a request."""
+        lane = self._lane(request)
+        if request in lane.unread:
+            lane.unread.remove(request)
+        self._remove({id(item) for item in (*lane.ready, *lane.next) if item.request is request})
+
+    def _lane(self, request: Request) -> _Lane:
+        return self._long if request.size > SLICE else self._short
+
+    def _lanes_by_turn(self) -> Iterable[_Lane]:
+        if not (self._short.has_ready() and self._long.has_ready()):
+            self._led_by_short = 0
+        elif self._led_by_short == LONG_TURN - 1:
+            self._led_by_short = 0
+            return self._long, self._short
+        else:
+            self._led_by_short += 1
+        return self._short, self._long
+
+    def _remove(self, taken: set[int]) -> None:
+        """Removes ready pairs by their object ids."""
+        if taken:
+            for lane in (self._short, self._long):
+                lane.ready = [item for item in lane.ready if id(item) not in taken]
+                lane.next = [item for item in lane.next if id(item) not in taken]

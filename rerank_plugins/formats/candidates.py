@@ -1,0 +1,76 @@
+"""Files of candidates, documents and queries: the forms that people keep them in."""
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.formats.lines import read_lines, shown
+from rerank_plugins.formats.passages import PASSAGE_FIELDS, Passage, passage_of
+from rerank_plugins.formats.rows import RowFormat, named_table, row_format, rows
+from rerank_plugins.messages.commands import command
+
+CandidateFormat: TypeAlias = Literal["auto", "lines", "jsonl", "json", "csv", "tsv"]
+
+RUN_LINE = re.compile(r"\s*\S+\s+Q0\s+\S+\s+\d+\s+[-+]?[\d.]\S*\s+\S+\s*")
+"""A line of a TREC run: query id, Q0, document id, rank, score, tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPassages:
+    """A query with its candidates, in the first stage's order; the id is the one in a run."""
+
+    id: str
+    query: str
+    passages: list[Passage]
+
+
+def read_passages(source: str, form: CandidateFormat = "auto") -> list[Passage]:
+    """The candidates in a file or on standard input (`-`), in their order.
+
+    Args:
+        source: What to read.
+        form: How it is written; `"auto"` looks at it.
+
+    Raises:
+        InvalidInputError: The source cannot be read or is not in that form.
+    """
+    lines = list(read_lines(source))
+    written = _form_of_candidates(lines, source) if form == "auto" else form
+    if written == "lines":
+        return [Passage(line.strip()) for line in lines if line.strip()]
+    try:
+        found = rows(lines, shown(source), written, PASSAGE_FIELDS)
+        return [passage_of(row, where) for where, row in found]
+    except InvalidInputError as error:
+        typed = f"{command('rerank')} rank QUERY {shlex.quote(source)} --format lines"
+        message = f"{error} To rank plain lines, type: {typed}"
+        raise InvalidInputError(message) from error
+
+
+def _form_of_candidates(lines: list[str], source: str) -> Literal["lines"] | RowFormat:
+    filled = [line for line in lines if line.strip()]
+    first = filled[0] if filled else ""
+    form = row_format(first, PASSAGE_FIELDS)
+    if form is not None:
+        return form
+    if first.strip().startswith('"') and _is_json(first):
+        return "jsonl"
+    if filled and all(RUN_LINE.fullmatch(line) for line in filled):
+        message = (
+            f"{shown(source)} looks like a TREC run. Type: {command('rerank')} rank "
+            f"--run {shlex.quote(source)} "
+            "--queries QUERIES --corpus CORPUS (or --format lines to read it as plain text)"
+        )
+        raise InvalidInputError(message)
+    return (named_table(source) or "lines") if filled else "lines"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,152 @@
+"""Rows of JSON Lines, JSON arrays and tables."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any, Literal, TypeAlias
+
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.formats.lines import json_rows
+from rerank_plugins.formats.passages import TITLE, Fields
+
+RowFormat: TypeAlias = Literal["jsonl", "json", "csv", "tsv"]
+
+_OBJECT_START = re.compile(r'\{\s*("|\}|$)')
+_ARRAY_START = re.compile(r'\[\s*(["{\]]|$)')
+_SEPARATORS: dict[RowFormat, str] = {"tsv": "\t", "csv": ",;"}
+_COLUMN = re.compile(r"[\w.-]*")
+
+
+def row_format(first: str, fields: Fields) -> RowFormat | None:
+    """The form of a file by its first line that is not blank, if that form has named fields.
+
+    A table is told by its header: names without white space, one of them a field's.
+
+    Args:
+        first: The line.
+        fields: The names that an id and a text may have.
+    """
+    if _OBJECT_START.match(first.strip()):
+        return "jsonl"
+    if _ARRAY_START.match(first.strip()):
+        return "json"
+    if " " in first.strip():
+        return None
+    known = {*fields.id, *fields.text, TITLE}
+    for form, separators in _SEPARATORS.items():
+        for separator in separators:
+            names = _header(first, separator)
+            if len(names) > 1 and known & set(names) and all(map(_COLUMN.fullmatch, names)):
+                return form
+    return None
+
+
+def named_table(source: str) -> RowFormat | None:
+    """The form of table that a file's name ends in, if any."""
+    name = source.lower().removesuffix(".gz")
+    return "csv" if name.endswith(".csv") else "tsv" if name.endswith(".tsv") else None
+
+
+def first_text(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
+    """The first line that is not blank, `""` where there is none, and all lines again."""
+    lines = iter(lines)
+    start = []
+    for line in lines:
+        start.append(line)
+        if line.strip():
+            break
+    return (start[-1] if start else ""), chain(start, lines)
+
+
+def rows(
+    lines: Iterable[str], name: str, form: RowFormat, fields: Fields
+) -> Iterator[tuple[str, Any]]:
+    """Where each row of a file stands, and the row: a JSON value, or an object from a table.
+
+    Args:
+        lines: The file's lines.
+        name: What messages call it.
+        form: How it is written.
+        fields: The names that an id and a text may have.
+
+    Raises:
+        InvalidInputError: It is not written so, or a table has no column of texts.
+    """
+    if form == "jsonl":
+        yield from json_rows(lines, name)
+    elif form == "json":
+        yield from _array("\n".join(lines), name)
+    else:
+        yield from _table(lines, name, form, fields)
+
+
+def _array(text: str, name: str) -> Iterator[tuple[str, Any]]:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        message = f"{name} is not a JSON array: {error}."
+        raise InvalidInputError(message) from error
+    if not isinstance(values, list):
+        message = f"{name} is JSON, but not an array. Put the passages into [ ... ]."
+        raise InvalidInputError(message)
+    for number, value in enumerate(values, start=1):
+        yield f"{name}, item {number}", value
+
+
+def _table(
+    lines: Iterable[str], name: str, form: RowFormat, fields: Fields
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Rows under a header; a cell in quotes may go over several lines."""
+    first, lines = first_text(lines)
+    separators = [one for one in _SEPARATORS[form] if {*fields.text} & {*_header(first, one)}]
+    if not separators:
+        message = (
+            f"{name} is read as {form.upper()}, and no column of its first line is called "
+            f"{' or '.join(fields.text)}: {first[:60]!r}. Name the column of the texts so."
+        )
+        raise InvalidInputError(message)
+    table = csv.reader(
+        (f"{line}\n" for line in lines),
+        delimiter=separators[0],
+        skipinitialspace=True,
+        strict=True,
+    )
+    names: list[str] = []
+    while True:
+        where = f"{name}, line {table.line_num + 1}"
+        try:
+            cells = next(table, None)
+        except csv.Error as error:
+            message = (
+                f"{where} is no row of {form.upper()}: {error}. Put a text with quotes, separators "
+                "or line ends between quotes and double the quotes in it, or give JSON Lines."
+            )
+            raise InvalidInputError(message) from error
+        if cells is None:
+            return
+        if not cells:  # a blank line
+            continue
+        if not names:
+            names = _names(cells)
+        elif len(cells) != len(names):
+            message = (
+                f"{where} has {len(cells)} cells, and the header has {len(names)}. Put a text with "
+                "separators or line ends between quotes."
+            )
+            raise InvalidInputError(message)
+        else:
+            yield where, dict(zip(names, cells, strict=True))
+
+
+def _header(line: str, separator: str) -> list[str]:
+    """The names in a line, if it is a header."""
+    try:
+        return _names(next(csv.reader([line], delimiter=separator, skipinitialspace=True), []))
+    except csv.Error:  # a carriage return in a line of text, for one
+        return []
+
+
+def _names(cells: list[str]) -> list[str]:
+    return [cell.strip().lower() for cell in cells]

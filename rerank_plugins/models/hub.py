@@ -1,0 +1,138 @@
+"""Hub models: downloaded into the cache, or an error that says whose trouble it is."""
+
+import errno
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins.errors import (
+    HubUnreachableError,
+    ModelAccessError,
+    ModelError,
+    ModelNotFoundError,
+)
+from rerank_plugins.messages.commands import command
+from rerank_plugins.messages.spelling import option
+
+_DISK_ERRORS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
+    *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG),
+}
+_DISK_WORDS = re.compile("home directory|No space left|Permission denied|Read-only file system")
+
+
+def download_model(
+    model: str,
+    patterns: Sequence[str],
+    *,
+    shown: str,
+    revision: str | None,
+    cache_folder: Path | None,
+    local_files_only: bool,
+    token: str | None,
+) -> Path:
+    """The folder with a hub model's files that match the patterns, downloaded where they lack.
+
+    Messages about its name call it what `shown` says.
+
+    Raises:
+        ModelNotFoundError: The hub has no such model or revision.
+        ModelAccessError: The hub wants a token with access to the model.
+        HubUnreachableError: The hub does not answer and the cache does not have the model, or a
+            proxy refuses or the connection breaks.
+        ModelError: The cache's folder may not be written, has no space, or cannot be found.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    # A proxy that refuses, or a connection that breaks, is an error of the HTTP library below the
+    # hub's client. The client's own derive from that library's base, whichever it is, and OSError.
+    failed: Any = HfHubHTTPError.__bases__
+    try:
+        return Path(
+            snapshot_download(
+                model,
+                revision=revision,
+                cache_dir=cache_folder,
+                local_files_only=local_files_only,
+                token=(token or "").strip() or None,  # a variable may be set, and blank
+                allow_patterns=list(patterns),
+            )
+        )
+    except GatedRepoError as error:
+        message = (
+            f"The hub model {model!r} is gated. Ask for access on its page, then pass token= or "
+            f"type: {command('hf')} auth login"
+        )
+        raise ModelAccessError(message) from error
+    except RepositoryNotFoundError as error:
+        message = (
+            f"There is no directory {shown}, and the hub has no model of that name that you may "
+            "read. Check the spelling (owner/name); for a private model pass token= or type: "
+            f"{command('hf')} auth login"
+        )
+        raise ModelNotFoundError(message) from error
+    except RevisionNotFoundError as error:
+        message = f"The hub model {model!r} has no revision {revision!r}."
+        raise ModelNotFoundError(message) from error
+    except HFValidationError as error:
+        message = f"{shown} is neither a directory nor a hub id (owner/name)."
+        raise ModelNotFoundError(message) from error
+    except LocalEntryNotFoundError as error:
+        reason = (
+            f"is not in the local cache, and {option('local_files_only', True)} or the hub's "
+            "offline mode forbids asking the hub"
+            if local_files_only or isinstance(error.__cause__, (OfflineModeIsEnabled, type(None)))
+            else "is not in the local cache, and the hub did not answer"
+        )
+        message = (
+            f"There is no directory {shown}, and the hub model of that name {reason}. "
+            f"{_without_network()}"
+        )
+        raise HubUnreachableError(message) from error
+    except (*failed, RuntimeError) as error:
+        if _is_local(error):
+            raise _not_kept(model, cache_folder or HF_HUB_CACHE, error) from error
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        message = (
+            f"The hub model {shown} could not be downloaded ({reason}). If it was before, pass "
+            f"{option('local_files_only', True)}. {_without_network()}"
+        )
+        raise HubUnreachableError(message) from error
+
+
+def _is_local(error: Exception) -> bool:
+    """Whether an error is one of this machine's disk and not of the network."""
+    if isinstance(error, RuntimeError):  # of pathlib, and of the hub's client in Rust
+        return _DISK_WORDS.search(str(error)) is not None
+    if not isinstance(error, OSError) or isinstance(error, (ConnectionError, TimeoutError)):
+        return False
+    return error.filename is not None or error.errno in _DISK_ERRORS
+
+
+def _not_kept(model: str, folder: Path | str, error: Exception) -> ModelError:
+    reason = getattr(error, "strerror", None) or str(error).strip().rstrip(".")
+    if file := getattr(error, "filename", None):
+        reason = f"{reason}: {file}"
+    message = (
+        f"The hub model {model!r} cannot be kept in {folder}: {reason}. Free some space there, or "
+        "name a folder that can be written (cache_folder=, HF_HOME)."
+    )
+    return ModelError(message)
+
+
+def _without_network() -> str:
+    return (
+        f"Without a network, use {option('model', 'embedded')} (the model that ships with this "
+        "package) or a local directory with a saved cross-encoder."
+    )

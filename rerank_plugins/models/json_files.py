@@ -1,0 +1,25 @@
+"""JSON files of a model's folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file, `{}` where the file is absent or holds something else."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
+        # absent, or no UTF-8, or no JSON
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def module_folders(folder: Path) -> list[Path]:
+    """The folder and those of the modules in it that sentence-transformers reads too."""
+    try:
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        paths = [str(module.get("path", "")) for module in modules]
+    except (OSError, ValueError, TypeError, AttributeError):  # absent, or said by the library
+        paths = []
+    return [folder, *(folder / path for path in paths if path)]

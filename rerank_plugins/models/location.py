@@ -1,0 +1,96 @@
+"""A model reference -> a folder with a cross-encoder in it, or an error that says what to do."""
+
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from rerank_plugins.errors import (
+    ModelError,
+    UnsupportedOptionError,
+)
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.files import CODE, TEXTS, WEIGHTS, Files, files_now
+from rerank_plugins.models.hub import download_model
+from rerank_plugins.models.inspection import inspect
+from rerank_plugins.models.references import (
+    EMBEDDED,
+    EMBEDDED_FOLDER,
+    called,
+    check_path,
+    is_bundle,
+    is_on_disk,
+)
+from rerank_plugins.models.settings import ModelSettings
+
+
+def files_of(model: str) -> Files:
+    """The files of a model on this disk that are loaded; they may be rewritten meanwhile."""
+    if model == EMBEDDED or not is_on_disk(model):
+        return ()
+    folder = Path(model).expanduser()
+    with suppress(OSError):
+        return files_now(folder)
+    return ()  # said when it is loaded
+
+
+def locate(settings: ModelSettings) -> Path:
+    """The folder with the model's files, downloaded if need be, after a look into them.
+
+    A compiled bundle is looked into where it is read.
+
+    Raises:
+        ModelNotFoundError: No such folder, hub id or revision.
+        ModelAccessError: The hub wants a token with access to the model.
+        HubUnreachableError: The hub does not answer and the cache does not have the model, or a
+            proxy refuses or the connection breaks.
+        NotACrossEncoderError: The model has no head that scores pairs.
+        UnsafeWeightsError: The model has no safetensors weights.
+        UnsupportedOptionError: The model needs `trust_remote_code=True`.
+        ModelError: The folder or a file in it may not be read, or the folder for hub models
+            may not be written, has no space, or cannot be found.
+    """
+    try:
+        return _located(settings)
+    except ModelError:  # one of them is a PermissionError too
+        raise
+    except PermissionError as error:
+        message = (
+            f"{settings.model!r} cannot be read: no permission for {error.filename}. Give this "
+            "user the right to read the folder and all in it."
+        )
+        raise ModelError(message) from error
+
+
+def _located(settings: ModelSettings) -> Path:
+    check_path(settings.model)
+    folder = EMBEDDED_FOLDER if settings.model == EMBEDDED else Path(settings.model).expanduser()
+    if folder.is_dir():
+        if settings.revision is not None:
+            message = (
+                f"{option('revision', settings.revision)} is for hub models, and "
+                f"{settings.model!r} is on this disk. Leave {option('revision')} out."
+            )
+            raise UnsupportedOptionError(message)
+        if not is_bundle(folder):
+            _inspect(folder, settings)
+        return folder
+    download = partial(
+        download_model,
+        settings.model,
+        shown=called(settings.model),
+        revision=settings.revision,
+        cache_folder=settings.cache_folder,
+        local_files_only=settings.local_files_only,
+        token=settings.token() if callable(settings.token) else settings.token,
+    )
+    snapshot = download(TEXTS)
+    _inspect(snapshot, settings, weights_listed=False)
+    code = CODE if settings.trust_remote_code else ()
+    snapshot = download((*TEXTS, *WEIGHTS, *code))
+    _inspect(snapshot, settings)
+    return snapshot
+
+
+def _inspect(folder: Path, settings: ModelSettings, *, weights_listed: bool = True) -> None:
+    trusted = settings.trust_remote_code
+    inspect(folder, settings.model, trust_remote_code=trusted, weights_listed=weights_listed)

@@ -1,0 +1,44 @@
+"""All that decides which model is loaded and how."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rerank_plugins.errors import (
+    InvalidInputError,
+)
+from rerank_plugins.models.references import EMBEDDED, is_bundle, is_on_disk
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """All that decides which model is loaded and how; equal settings share one model."""
+
+    model: str
+    revision: str | None = None
+    device: str | None = None
+    backend: str = "auto"
+    precision: str | None = None
+    local_files_only: bool = False
+    token: str | Callable[[], str | None] | None = field(default=None, repr=False)
+    cache_folder: Path | None = None
+    trust_remote_code: bool = False
+
+
+def located_now(settings: ModelSettings) -> ModelSettings:
+    """The settings with whole paths, which stay right when the process changes its folder.
+
+    And with what `precision=None` means: scorers that say so share a model with those that do not.
+    """
+    model, cache = settings.model, settings.cache_folder
+    if model != EMBEDDED and is_on_disk(model):
+        model = str(Path(model).expanduser().resolve())
+    try:
+        cache = cache and cache.expanduser().absolute()
+    except (RuntimeError, OSError) as error:  # no such home, no folder to be in
+        message = f"cache_folder={str(cache)!r} cannot be looked for: {error}. Give a whole path."
+        raise InvalidInputError(message) from error
+    precision = settings.precision
+    if precision is None and not is_bundle(Path(model)):  # a bundle has one of its own
+        precision = "fp32"
+    return replace(settings, model=model, precision=precision, cache_folder=cache)

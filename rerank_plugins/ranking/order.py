@@ -1,0 +1,130 @@
+"""Logits into rankings: checked options, the pairs of several queries, order and scale."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.values import described
+from rerank_plugins.options import check_scale, check_threshold, check_top_k
+from rerank_plugins.results import PairScores, Ranked, ScoreScale
+from rerank_plugins.scoring.inputs import check_passages, check_query
+
+NO_SCORES = PairScores(logits=np.empty(0, dtype=np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Checked options of a ranking: which passages stay, and on which scale they are scored."""
+
+    top_k: int | None
+    score_threshold: float | None
+    threshold_scale: ScoreScale
+    scale: ScoreScale
+
+    @classmethod
+    def checked(
+        cls, *, top_k: object, score_threshold: object, scale: object, limit_name: str = "top_k"
+    ) -> "Cut":
+        """The options, or `InvalidInputError`; it calls `top_k` what its caller calls it."""
+        checked_scale = check_scale(scale)
+        return cls(
+            top_k=check_top_k(top_k, limit_name),
+            score_threshold=check_threshold(score_threshold, checked_scale),
+            threshold_scale=checked_scale,
+            scale=checked_scale,
+        )
+
+    def changed(self, *, top_k: object, score_threshold: object, scale: object) -> "Cut":
+        """These options with every argument that is not None in place.
+
+        A threshold is on the scale that was set together with it: asking one call for logits
+        does not change which passages a threshold of the constructor keeps.
+        """
+        new_scale = self.scale if scale is None else check_scale(scale)
+        own_threshold = score_threshold is None
+        return Cut(
+            top_k=self.top_k if top_k is None else check_top_k(top_k),
+            score_threshold=(
+                self.score_threshold
+                if own_threshold
+                else check_threshold(score_threshold, new_scale)
+            ),
+            threshold_scale=self.threshold_scale if own_threshold else new_scale,
+            scale=new_scale,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The pairs of several queries in one list, and how many belong to each."""
+
+    pairs: list[tuple[str, str]]
+    sizes: list[int]
+
+    @classmethod
+    def of(cls, queries_with_passages: Iterable[tuple[object, object]]) -> "Batch":
+        """The checked pairs of each (query, passages)."""
+        batch = cls(pairs=[], sizes=[])
+        for query, passages in queries_with_passages:
+            checked_query, checked_passages = check_query(query), check_passages(passages)
+            batch.pairs.extend((checked_query, passage) for passage in checked_passages)
+            batch.sizes.append(len(checked_passages))
+        return batch
+
+    def rankings(self, scores: PairScores, cut: Cut) -> list[list[Ranked]]:
+        """One ranking per query, of the n checked scores."""
+        rankings, start = [], 0
+        for size in self.sizes:
+            rankings.append(_ranking(scores, slice(start, start + size), cut))
+            start += size
+        return rankings
+
+
+def _ranking(scores: PairScores, part: slice, cut: Cut) -> list[Ranked]:
+    """One query's ranking. The only line where numpy numbers become Python's is in here."""
+    logits = scores.logits[part].astype(np.float64)
+    on_scale = {"logit": logits, "probability": _sigmoid(logits)}
+    values = on_scale[cut.scale]
+    order = np.argsort(-logits, kind="stable")
+    if cut.score_threshold is not None:
+        order = order[on_scale[cut.threshold_scale][order] >= cut.score_threshold]
+    order = order[: cut.top_k]
+    truncated = None if scores.truncated is None else scores.truncated[part]
+    return [
+        Ranked(
+            index=index,
+            score=value,
+            scale=cut.scale,
+            truncated=None if truncated is None else bool(truncated[index]),
+        )
+        for index, value in zip(order.tolist(), values[order].tolist(), strict=True)
+    ]
+
+
+def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-x)) without overflow: exp(-log(1 + exp(-x)))."""
+    probabilities: NDArray[np.float64] = np.exp(-np.logaddexp(0.0, -logits))
+    return probabilities
+
+
+def requests(
+    queries: Iterable[str], passages: Iterable[Iterable[str]]
+) -> list[tuple[str, Iterable[str]]]:
+    """The m (query, passages) requests, or an error if the two lists do not fit."""
+    if any(isinstance(g, (str, bytes)) or not isinstance(g, Iterable) for g in (queries, passages)):
+        message = (
+            "queries and passages must be lists, one list of passages per query, but got "
+            f"{described(queries)} and {described(passages)}."
+        )
+        raise InvalidInputError(message)
+    queries, passages = list(queries), list(passages)
+    if len(queries) != len(passages):
+        message = (
+            f"queries and passages must have the same length, but got {len(queries)} queries "
+            f"and {len(passages)} lists of passages."
+        )
+        raise InvalidInputError(message)
+    return list(zip(queries, passages, strict=True))

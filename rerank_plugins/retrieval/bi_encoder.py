@@ -1,0 +1,54 @@
+"""Loading a bi-encoder, for negatives, a first stage, or as a scorer to compare with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.process.extras import require
+from rerank_plugins.process.turn import in_turn
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def load_bi_encoder(
+    model: str, *, device: str | None = None, local_files_only: bool = False
+) -> SentenceTransformer:
+    """Returns the model.
+
+    Args:
+        model: Folder or hub id of a sentence-transformers model.
+        device: Where it runs; ``None`` lets the library choose.
+        local_files_only: Whether the hub is never asked.
+
+    Raises:
+        InvalidInputError: It cannot be loaded, or there is no such device.
+        MissingExtraError: sentence-transformers is not installed.
+    """
+    library = require(
+        "sentence_transformers", extra="sentence-transformers", purpose="A bi-encoder"
+    )
+    if device is not None:
+        from rerank_plugins.process.device import find_device
+
+        find_device(device)  # sentence-transformers would raise one of torch's errors
+    load = library.SentenceTransformer
+    if Path(model).is_dir():
+        load = in_turn(load)  # one of the hub is downloaded too, which others do not wait for
+    try:
+        loaded: SentenceTransformer = load(
+            model,
+            device=device,
+            local_files_only=local_files_only,
+            model_kwargs={"use_safetensors": True},  # pickled weights can run code
+        )
+    except (OSError, ValueError) as error:
+        message = (
+            f"{option('bi_encoder', model)} could not be loaded as a sentence-transformers model: "
+            f"{str(error).strip().partition(chr(10))[0]} Give a folder that holds one, or a hub id"
+        )
+        raise InvalidInputError(message) from error
+    return loaded

@@ -1,0 +1,5 @@
+"""What every scorer answers to.
+
+In: queries, passages and pairs, checked. Out: logits, checked and counted. Private to the package:
+`Scorer` is public at the root.
+"""

@@ -1,0 +1,248 @@
+"""Pairs of texts to token ids with a fast tokenizer; says which pairs were cut."""
+
+import sys
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rerank_plugins.tokens.beginnings import head, where_to_cut
+from rerank_plugins.tokens.frame import Frame, Ids, token_ids
+
+KEPT_BYTES = 10_000_000
+"""Of passages whose ids are kept, texts included."""
+
+_ENTRY_BYTES = 250
+"""What Python's objects for one kept passage take, besides text and ids."""
+
+_CHARACTERS = 8
+"""Of a text are read so many a token at first: more than words take in most languages."""
+
+_KEPT_TYPES = 1024
+"""Pairs of lengths whose type ids are kept: 2 MB at most in a model that reads 512 tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairTokens:
+    """One pair of t tokens: what the model reads of the tokenizer's much larger `Encoding`.
+
+    Attributes:
+        input_ids: int32, shape `(t,)`.
+        type_ids: int32, shape `(t,)`: 0 for the query, 1 for the passage, in most models.
+        truncated: Whether tokens of the pair were left out.
+    """
+
+    input_ids: NDArray[np.int32]
+    type_ids: NDArray[np.int32]
+    truncated: bool
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A padded batch of b pairs of at most t tokens; each array is int64 of shape `(b, t)`."""
+
+    input_ids: NDArray[np.int64]
+    attention_mask: NDArray[np.int64]
+    token_type_ids: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text alone, without special tokens.
+
+    Attributes:
+        ids: Its ids as far as a pair can hold them.
+        length: How many there are; if the text was not read to its end, at least so many.
+        whole: Whether it was read to its end.
+        size: Bytes that keeping it takes.
+    """
+
+    ids: Ids
+    length: int
+    whole: bool
+    size: int
+
+
+class PairTokenizer:
+    """Tokenizes pairs as transformers does for `CrossEncoder.predict`.
+
+    A query is tokenized once for all of its passages, and a passage that was met lately not at
+    all: pairs are joined, and cut, from the ids of their texts. Of a long text no more is read
+    than that takes.
+
+    It keeps a copy of the tokenizer for itself: truncation is state of a fast tokenizer, and
+    changing it under another user is what makes shared ones fail between threads. One thread at a
+    time may use it.
+
+    Args:
+        tokenizer: The tokenizer, in the JSON form of its `to_str()`.
+        max_length: Most tokens of a pair, special tokens included; the longer text of a pair
+            is cut first, so a query that alone is too long is cut as well.
+        kept_bytes: Most memory for passages whose ids are kept; those that were not used for
+            longest go first.
+    """
+
+    def __init__(self, tokenizer: str, *, max_length: int, kept_bytes: int = KEPT_BYTES) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer: Tokenizer = Tokenizer.from_str(tokenizer)
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._frame = Frame.of(self._tokenizer)
+        if self._frame is not None:
+            # Pairs of the same lengths have the same types, which take longer to make than to find.
+            self._type_ids = lru_cache(_KEPT_TYPES)(self._frame.type_ids)
+        self._max_length = max_length
+        self._cut = where_to_cut(self._tokenizer)
+        self._room = max_length - len(self._frame or ())
+        if self._frame is None:
+            self._tokenizer.enable_truncation(max_length, strategy="kept_lengths")
+        self._kept_bytes = kept_bytes
+        self._now_kept = 0
+        self._passages: OrderedDict[str, _Text] = OrderedDict()
+
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
+        """The tokens of each pair."""
+        if self._frame is None:
+            return self._encode_whole(pairs)
+        queries = self._encode_texts({query for query, _ in pairs}, self._max_length)
+        wanted = {passage for _, passage in pairs}
+        passages = {text: self._passages[text] for text in wanted if text in self._passages}
+        passages |= self._encode_texts(wanted - passages.keys(), self._max_length)
+        if self._room % 2:  # the longer text gets the odd place
+            self._read_on(pairs, queries, passages)
+        self._keep(passages)
+        return [
+            self._join(self._frame, queries[query], passages[passage]) for query, passage in pairs
+        ]
+
+    def _join(self, frame: Frame, query: _Text, passage: _Text) -> PairTokens:
+        first, second = kept_lengths(query.length, passage.length, self._room)
+        return PairTokens(
+            input_ids=frame.ids(query.ids[:first], passage.ids[:second]),
+            type_ids=self._type_ids(first, second),
+            truncated=first + second < query.length + passage.length,
+        )
+
+    def _read_on(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        queries: dict[str, _Text],
+        passages: dict[str, _Text],
+    ) -> None:
+        """Reads texts further until the longer one of each pair is known: once for all pairs."""
+        enough = self._max_length
+        while left := [
+            (query, passage)
+            for query, passage in pairs
+            if not min(queries[query], passages[passage], key=_length_and_end).whole
+        ]:
+            enough *= 2
+            for place, known in enumerate((queries, passages)):
+                texts = {pair[place] for pair in left}
+                short = {t for t in texts if not known[t].whole and known[t].length <= enough}
+                known.update(self._encode_texts(short, enough))
+
+    def _keep(self, passages: dict[str, _Text]) -> None:
+        """Keeps the ids of passages as those used last, as far as there is room for them."""
+        for text, found in passages.items():
+            before = self._passages.get(text)
+            self._now_kept += found.size - (before.size if before else 0)
+            self._passages[text] = found
+            self._passages.move_to_end(text)
+        while self._now_kept > self._kept_bytes:
+            self._now_kept -= self._passages.popitem(last=False)[1].size
+
+    def _encode_texts(self, texts: Collection[str], enough: int) -> dict[str, _Text]:
+        """Each text alone, read to its end or until it has more ids than `enough`."""
+        found: dict[str, _Text] = {}
+        characters = _CHARACTERS * enough
+        while left := [text for text in texts if text not in found]:
+            parts = [head(text, characters, self._cut) for text in left]
+            encodings = self._encodings([(part,) for part in parts], special=False)
+            for text, part, encoding in zip(left, parts, encodings, strict=True):
+                whole = len(part) == len(text)
+                if whole or len(encoding) > enough:
+                    ids = token_ids(encoding.ids[: self._max_length])
+                    size = sys.getsizeof(text) + ids.nbytes + _ENTRY_BYTES
+                    found[text] = _Text(ids, len(encoding), whole, size)
+            characters *= 2
+        return found
+
+    def _encode_whole(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
+        """The tokens of each pair as the tokenizer joins and cuts it."""
+        return [
+            PairTokens(
+                input_ids=token_ids(encoding.ids),
+                type_ids=token_ids(encoding.type_ids),
+                truncated=bool(encoding.overflowing),
+            )
+            for encoding in self._encodings(pairs, special=True)
+        ]
+
+    def _encodings(self, inputs: Sequence[tuple[str, ...]], *, special: bool) -> list[Any]:
+        """The tokenizer's own encodings of texts, each alone in its tuple, or of pairs."""
+
+        def encode(given: Sequence[tuple[str, ...]]) -> list[Any]:
+            batch = [texts if len(texts) > 1 else texts[0] for texts in given]
+            return self._tokenizer.encode_batch_fast(batch, add_special_tokens=special)
+
+        try:
+            return encode(inputs)
+        except (TypeError, UnicodeEncodeError):
+            # Text with lone surrogates (broken by some extractors) is not valid Unicode.
+            return encode([tuple(map(valid_text, texts)) for texts in inputs])
+
+
+def _length_and_end(text: _Text) -> tuple[int, bool]:
+    """Orders texts by length; of two that seem equal, one that goes on is read first."""
+    return text.length, text.whole
+
+
+def kept_lengths(query: int, passage: int, room: int) -> tuple[int, int]:
+    """How many tokens of each text stay where only `room` do: the longer one is cut first.
+
+    The rule of the `tokenizers` library's strategy of this name.
+    """
+    if query + passage <= room:
+        return query, passage
+    short = min(query, passage, room // 2)
+    kept = short, room - short
+    return kept if query <= passage else kept[::-1]
+
+
+def pad(pairs: Sequence[PairTokens], pad_id: int) -> Tokens:
+    """The pairs as one batch, filled up on the right with `pad_id` to the longest."""
+    input_ids, filled = pad_rows([pair.input_ids for pair in pairs], pad_id)
+    token_type_ids, _ = pad_rows([pair.type_ids for pair in pairs], 0)
+    return Tokens(input_ids, filled.astype(np.int64), token_type_ids)
+
+
+def pad_rows(
+    rows: Sequence[Ids], value: int, *, multiple: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Rows of numbers filled up on the right to one width, and which places are no filling.
+
+    Args:
+        rows: b rows.
+        value: What fills up.
+        multiple: The width is rounded up to a multiple of this.
+    """
+    lengths = np.array([len(row) for row in rows])
+    width = int(lengths.max())
+    filled = np.arange(width + -width % multiple) < lengths[:, None]
+    numbers = np.full(filled.shape, value, dtype=np.int64)
+    numbers[filled] = np.concatenate(rows)
+    return numbers, filled
+
+
+def valid_text(text: str) -> str:
+    """The text with question marks where it is no valid Unicode."""
+    return text.encode("utf-8", "replace").decode("utf-8")
