@@ -12,6 +12,7 @@ import rerank_plugins
 from rerank_plugins import CrossEncoderScorer, errors
 from tests.forked import forked_process
 from tests.pages import NOTEBOOKS, PAGES, ROOT, difference, python_blocks, run_blocks
+from tests.test_rooms import DOORS
 
 
 def with_code() -> list[Path]:
@@ -63,3 +64,8 @@ def test_the_api_reference_has_each_public_name_of_the_core() -> None:
     shown = set(re.findall(r"^::: rerank_plugins\.(\w+)$", page, re.MULTILINE))
     assert shown - {"errors"} == set(rerank_plugins.__all__) - {*errors.__all__, "__version__"}
     assert "errors" in shown
+
+
+def test_the_api_reference_has_a_page_for_each_door() -> None:
+    pages = {page.stem for page in (ROOT / "docs" / "api").glob("*.md")}
+    assert pages == {"rerank_plugins", *DOORS} - {"demo"}
