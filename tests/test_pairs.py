@@ -43,7 +43,7 @@ def by_the_tokenizer(
 ) -> list[tuple[list[int], list[int], bool]]:
     tokenizer = Tokenizer.from_str(serialized)
     tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length, strategy="kept_lengths")
+    tokenizer.enable_truncation(max_length, strategy="longest_first")
     return [
         (encoding.ids, encoding.type_ids, bool(encoding.overflowing))
         for encoding in tokenizer.encode_batch(pairs)

@@ -103,7 +103,7 @@ class PairTokenizer:
         self._cut = where_to_cut(self._tokenizer)
         self._room = max_length - len(self._frame or ())
         if self._frame is None:
-            self._tokenizer.enable_truncation(max_length, strategy="kept_lengths")
+            self._tokenizer.enable_truncation(max_length, strategy="longest_first")
         self._kept_bytes = kept_bytes
         self._now_kept = 0
         self._passages: OrderedDict[str, _Text] = OrderedDict()
@@ -209,7 +209,7 @@ def _length_and_end(text: _Text) -> tuple[int, bool]:
 def kept_lengths(query: int, passage: int, room: int) -> tuple[int, int]:
     """How many tokens of each text stay where only `room` do: the longer one is cut first.
 
-    The rule of the `tokenizers` library's strategy of this name.
+    The rule of the `tokenizers` library's strategy `longest_first`.
     """
     if query + passage <= room:
         return query, passage
