@@ -78,7 +78,7 @@ def _train(given: argparse.Namespace) -> TrainingResult:
 
 
 def _report(result: TrainingResult) -> str:
-    """What the run made, and what to try with it."""
+    """A summary of the run, and a command to try its model."""
     figures = result.development
     return (
         f"{result.steps} steps in {result.seconds / 60:.1f} minutes.\n"

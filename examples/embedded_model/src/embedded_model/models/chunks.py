@@ -19,7 +19,7 @@ _KEPT_BYTES = 4_000_000_000
 
 
 def pair_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> PairTokenizer:
-    """Returns what tokenizes the pairs of a run, the longer text of a pair cut first."""
+    """Returns the tokenizer of a run's pairs; it cuts the longer text of a pair first."""
     return PairTokenizer(
         tokenizer.backend_tokenizer.to_str(), max_length=max_length, kept_bytes=_KEPT_BYTES
     )

@@ -62,11 +62,11 @@ def distil_layers(
         student: On the CPU, and returned there; it ends with the moving average of its weights.
         base: The bi-encoder's folder.
         tokenizer: The base's.
-        texts: What is read; drawn evenly.
+        texts: Texts to read, drawn evenly.
         steps: Steps, each of about 65,000 tokens.
         seed: Decides what is drawn.
         device: Where is computed.
-        precision: What is computed in, as in a recipe.
+        precision: The arithmetic, as in a recipe.
         progress: Show a progress bar on standard error.
     """
     teacher = AutoModel.from_pretrained(base).to(device)

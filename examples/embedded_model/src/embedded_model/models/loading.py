@@ -1,4 +1,4 @@
-"""The models that a run starts from, loaded before any work, so that what does not fit is said."""
+"""The models that a run starts from, loaded and checked before any work."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from rerank_plugins.errors import InvalidInputError
 
 @dataclass(frozen=True)
 class Models:
-    """What a run computes with.
+    """The models that a run computes with.
 
     Attributes:
         base: The bi-encoder's folder.
         tokenizer: Its tokenizer.
-        student: What is trained, on the CPU; a siamese one is built from mined questions.
-        directions: What the last layer of a siamese student reads along; None for others.
+        student: The model to train, on the CPU; a siamese one is built from mined questions.
+        directions: Directions along which a siamese student's last layer reads; else `None`.
         cross_teacher: The second teacher, if there is one.
     """
 
@@ -42,7 +42,7 @@ class Models:
 
 
 def load_models(config: TrainingConfig, model: Path, device: torch.device) -> Models:
-    """Returns what a recipe starts from.
+    """Returns the models that a recipe starts from.
 
     Args:
         config: The recipe.
@@ -89,11 +89,11 @@ def with_siamese_student(
     """Returns the models with a student that begins as its teacher, built and fitted.
 
     Args:
-        models: Of the recipe.
+        models: The recipe's models.
         config: The recipe.
         questions: Mined questions with their vectors, to measure and fit on.
         cache: File that keeps the student; read where it exists.
-        device: Where is fitted.
+        device: Where the fitting is computed.
         progress: Show a progress bar on standard error.
     """
     student, directions = siamese_student(

@@ -67,8 +67,8 @@ def siamese_student(
         fit_steps: Steps of fitting the comparison, of 2,048 pairs of vectors each.
         distil_steps: Steps of teaching the layers what all of the base's say, before anything else.
         device: Where is fitted and taught; the student is returned on the CPU.
-        precision: What the layers are taught in, as in a recipe.
-        max_length: Tokens of a pair while measuring.
+        precision: The arithmetic of teaching the layers, as in a recipe.
+        max_length: Most tokens per pair while measuring.
         cache: File that keeps the result; read where it exists.
         progress: Show a progress bar on standard error.
 

@@ -90,9 +90,9 @@ def load_cross_teacher(
 
     Args:
         folder: The model's folder.
-        tokenizer: The base's, which makes the ids that the model is to read.
+        tokenizer: The base's tokenizer, whose ids the model will read.
         device: Where it computes.
-        precision: What it computes in, as in a recipe.
+        precision: Its arithmetic, as in a recipe.
 
     Raises:
         InvalidInputError: The folder holds no BERT with one logit and the base's vocabulary.
@@ -108,7 +108,7 @@ def load_cross_teacher(
     loaded: Any = BertForSequenceClassification.from_pretrained(folder, output_loading_info=True)
     teacher: BertForSequenceClassification = loaded[0]
     if teacher.config.num_labels != 1:
-        msg = f"{named} gives {teacher.config.num_labels} numbers a pair, not one."
+        msg = f"{named} gives {teacher.config.num_labels} numbers per pair, not one."
         raise InvalidInputError(msg)
     if missing := ", ".join(sorted(loaded[1]["missing_keys"])):
         msg = f"{named} is no whole cross-encoder: it lacks {missing}."
@@ -222,8 +222,8 @@ def save_student(
 ) -> None:
     """Writes a folder that `CrossEncoder(folder)` loads: raw logits, half precision on disk.
 
-    Its table of positions ends at `max_length` tokens, the longest pair of the training: what
-    the model would make of later positions is noise, so nobody is to read further, whatever a
+    Its table of positions ends at `max_length` tokens, the longest pair of the training: the
+    model has learnt nothing about later positions, so it cannot read further, whatever a
     configuration says. The configuration names float32, so that the weights are widened on loading;
     half precision is slow and coarse on a CPU. A graph for ONNX Runtime over the same weights lies
     beside them.

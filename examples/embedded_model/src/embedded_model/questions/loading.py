@@ -50,7 +50,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Questions:
-    """What is trained on and what is held out; no passage is on both sides."""
+    """The questions to train on and those held out; no passage is on both sides."""
 
     train: list[Question]
     development: list[Question]
@@ -80,7 +80,7 @@ def load_questions(
 
     Args:
         config: The recipe.
-        data: Folder with one folder a source.
+        data: Folder with one folder per source.
         cache: Folder for mined questions. Changed recipes, data or bases mine again what they
             touch.
         encoder: The teacher: texts to unit vectors.
@@ -138,7 +138,7 @@ def mine_questions(
         )
     if not questions.train:
         msg = (
-            f"nothing to train on in {data}: no question has a passage to be told from; "
+            f"nothing to train on in {data}: no question has a second passage; "
             "give sources with more than one passage each."
         )
         raise InvalidInputError(msg)

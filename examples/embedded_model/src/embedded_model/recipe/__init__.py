@@ -1,1 +1,1 @@
-"""What a recipe holds, read from its file and checked."""
+"""The settings of a recipe, read from its file and checked."""

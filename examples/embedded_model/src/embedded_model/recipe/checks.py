@@ -28,7 +28,7 @@ def check_kinds(part: Any, where: str = "") -> None:
 
     Args:
         part: An instance of the dataclass.
-        where: What messages put before a field's name.
+        where: Prefix of a field's name in messages.
 
     Raises:
         InvalidInputError: A value is of another kind.

@@ -46,7 +46,7 @@ class TrainingConfig:
         siamese_steps: Above 0, one more layer follows that compares what the others read; its
             comparison is fitted to the teacher's cosines in so many steps before training begins.
             See `embedded_model.models.siamese`.
-        max_length: Tokens of a pair in training; the model that is saved reads no more.
+        max_length: Most tokens per pair in training; the saved model reads no more.
         development_share: Share of the passages held out of training, with their questions.
         seed: Decides the split, the views, the negatives, the order and the new weights.
     """
@@ -114,13 +114,13 @@ class TrainingConfig:
         )
 
     def run_digest(self, data: Path, *, own_encoder: bool = False) -> str:
-        """Returns what names a run on `data`: equal where checkpoints of one suit the other.
+        """Returns a digest of a run on `data`; runs with equal digests can share checkpoints.
 
-        What moves the end of the run, looks at it or only changes its speed may differ. Models
-        and sources are named by what is in them, so that they may be moved and not replaced.
+        Settings that move the end of the run, measure it or only change its speed are left out.
+        Models and sources count by their content, so they may be moved but not replaced.
 
         Args:
-            data: Folder with one folder a source.
+            data: Folder with one folder per source.
             own_encoder: Whether the caller's own encoder teaches instead of the base.
 
         Raises:
@@ -136,7 +136,7 @@ class TrainingConfig:
         return _digest({**values, **self._read(data, own_encoder)})
 
     def start_digest(self, data: Path, *, own_encoder: bool = False) -> str:
-        """Returns what names a siamese start: equal where all that it is made from is.
+        """Returns a digest of everything that a siamese start is made from.
 
         Args and errors are those of `run_digest`.
         """
@@ -148,7 +148,7 @@ class TrainingConfig:
         return _digest({**values, **self._read(data, own_encoder)})
 
     def base_digest(self) -> str:
-        """Returns what names the base, wherever it lies.
+        """Returns a digest of the base, wherever it lies.
 
         Raises:
             InvalidInputError: There is no such base.
@@ -156,7 +156,7 @@ class TrainingConfig:
         return _model_digest(find_base(self.base))
 
     def _read(self, data: Path, own_encoder: bool) -> dict[str, object]:
-        """What names the content of all that a recipe reads beside other cross-encoders."""
+        """Digests of all that a recipe reads, apart from other cross-encoders."""
         sources = sorted({source for view in self.views for source in view.sources})
         return {
             "base": self.base_digest(),
@@ -204,10 +204,10 @@ class TrainingConfig:
 
 
 def _model_digest(folder: Path) -> str:
-    """What names a model: a digest of its files and of a bi-encoder's further modules.
+    """A digest of a model's files and of a bi-encoder's further modules.
 
-    Not of all that lies deeper, which may be what a run writes. A folder that is not there is
-    found out later.
+    Deeper folders are left out, because a run may write there. A missing folder is reported
+    later.
     """
     patterns = (*TEXTS, "model*.safetensors", "pytorch_model*.bin", "[0-9]_*/*")
     files = sorted(

@@ -1,1 +1,1 @@
-"""Question-passage pairs: those of a source, and open collections turned into sources."""
+"""Question-passage pairs: reading a source, and turning open collections into sources."""

@@ -55,7 +55,7 @@ _PASSAGES = 3  # a title says little of what comes long after it
 
 
 def manual_pairs(folder: Path) -> Iterator[Pair]:
-    """Yields one pair a passage: the title of its section, and 20 to 180 words of its text.
+    """Yields one pair per passage: the title of its section, and 20 to 180 words of its text.
 
     A title of one or two words comes with its page's. Each paragraph is used once, and a section
     gives three passages at most.

@@ -29,7 +29,7 @@ _BOILERPLATE = re.compile(r"This (?:metapackage|package (?:contains|provides|is)
 
 
 def wordnet_pairs(folder: Path) -> Iterator[Pair]:
-    """Yields one pair a meaning: its first word, asked in one of five ways, and its definition.
+    """Yields one pair per meaning: its first word, asked in one of five ways, and its definition.
 
     Raises:
         InvalidInputError: A part of WordNet's database is missing in `folder`.
@@ -66,7 +66,7 @@ def wordnet_pairs(folder: Path) -> Iterator[Pair]:
 
 
 def debian_pairs(descriptions: Path) -> Iterator[Pair]:
-    """Yields one pair a paragraph: what a package is in a line, and what a paragraph says of it.
+    """Yields one pair per paragraph: a package's one-line summary, and the paragraph about it.
 
     A paragraph that several packages share comes once.
 

@@ -27,8 +27,8 @@ def read_pairs(data: Path, source: str) -> list[Pair]:
     """Returns the pairs of one source, in file order.
 
     A source is a folder inside `data` that holds `pairs.jsonl` or `pairs.jsonl.gz`: one JSON
-    object a line, with the fields `query` and `positive`, a text or a list of texts; each is a
-    pair. What is no valid Unicode in them becomes question marks.
+    object per line, with the fields `query` and `positive`, a text or a list of texts; each is a
+    pair. Invalid Unicode in them becomes question marks.
 
     Raises:
         InvalidInputError: The source is missing, holds a broken line, or holds no pair.
@@ -36,13 +36,13 @@ def read_pairs(data: Path, source: str) -> list[Pair]:
     path = _file_of(data, source)
     pairs = list(_parse(path))
     if not pairs:
-        msg = f"{path} holds no pairs; it needs one JSON object a line."
+        msg = f"{path} holds no pairs; it needs one JSON object per line."
         raise InvalidInputError(msg)
     return pairs
 
 
 def source_digest(data: Path, source: str) -> str:
-    """Returns what names a source's content: a hash of its file.
+    """Returns a digest of a source's file.
 
     Raises:
         InvalidInputError: The source is missing.

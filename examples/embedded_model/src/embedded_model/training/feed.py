@@ -27,7 +27,7 @@ class Step:
         chunks: Positions of pairs, groups one after the other, with their padded tensors; none
             where the pairs are packed.
         pack: All pairs of the step laid end to end, or None.
-        targets: What is wanted of the pairs' logits.
+        targets: The targets of the pairs' logits.
     """
 
     chunks: list[tuple[list[int], dict[str, torch.Tensor]]]

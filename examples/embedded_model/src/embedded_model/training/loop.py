@@ -54,7 +54,7 @@ SAVE_SECONDS = 600
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a run made.
+    """The result of a run.
 
     Attributes:
         steps: Steps done, over all starts.
@@ -87,7 +87,7 @@ def train(
 
     Args:
         config: The recipe.
-        data: Folder with one folder a source.
+        data: Folder with one folder per source.
         output: Folder for everything the run writes.
         resume: Go on from the checkpoint in `output` where there is one; else it is removed.
         progress: Show a progress bar on standard error.

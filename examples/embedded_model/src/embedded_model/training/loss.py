@@ -1,4 +1,4 @@
-"""What a step is judged by: the teachers' distributions, the labels, and the teacher's vectors."""
+"""The loss of a step: against the teachers' distributions, the labels, the teacher's vectors."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NOWHERE = -1e4
 
 @dataclass(frozen=True)
 class Targets:
-    """What is wanted of the logits of g groups of at most p passages each.
+    """The targets of the logits of g groups with at most p passages each.
 
     Attributes:
         teacher: The teacher's score for each passage, `(g, p)`.
         present: Which places hold a passage, `(g, p)`.
-        clear: Those that the label is held against, the labelled one included, `(g, p)`.
+        clear: Passages that the label is held against, the labelled one included, `(g, p)`.
         label_weight: `(g,)`, 0 where there is no label.
         vectors: The teacher's vectors of the question and the passage of every pair, side by
             side, `(pairs, 2 x width)`; empty where nobody asks.
