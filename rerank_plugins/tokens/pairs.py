@@ -225,19 +225,15 @@ def pad(pairs: Sequence[PairTokens], pad_id: int) -> Tokens:
     return Tokens(input_ids, filled.astype(np.int64), token_type_ids)
 
 
-def pad_rows(
-    rows: Sequence[Ids], value: int, *, multiple: int = 1
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def pad_rows(rows: Sequence[Ids], value: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Rows of numbers filled up on the right to one width, and which places are no filling.
 
     Args:
         rows: b rows.
         value: What fills up.
-        multiple: The width is rounded up to a multiple of this.
     """
     lengths = np.array([len(row) for row in rows])
-    width = int(lengths.max())
-    filled = np.arange(width + -width % multiple) < lengths[:, None]
+    filled = np.arange(lengths.max()) < lengths[:, None]
     numbers = np.full(filled.shape, value, dtype=np.int64)
     numbers[filled] = np.concatenate(rows)
     return numbers, filled

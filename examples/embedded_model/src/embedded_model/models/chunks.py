@@ -57,5 +57,7 @@ def chunk_positions(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
 
 def padded(rows: Sequence[NDArray[np.int32]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns rows of ids filled up with zeros, int64, and which of them are no padding."""
-    filled, mask = pad_rows(rows, 0, multiple=_LENGTH_STEP)
-    return torch.from_numpy(filled), torch.from_numpy(mask.astype(np.int64))
+    filled, mask = pad_rows(rows, 0)
+    right = ((0, 0), (0, -filled.shape[1] % _LENGTH_STEP))
+    ids, places = np.pad(filled, right), np.pad(mask.astype(np.int64), right)
+    return torch.from_numpy(ids), torch.from_numpy(places)

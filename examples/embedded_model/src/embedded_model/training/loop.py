@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sentence_transformers.util import get_device_name
 from torch import nn
 from tqdm import tqdm
 from transformers import get_wsd_schedule
@@ -101,7 +102,7 @@ def train(
             it starts from lies where its own is written, `output` holds what no run made, or
             there is no such device.
     """
-    place = find_device(device)
+    place = find_device(device or get_device_name())
     models = load_models(config, output / "model", place)
     own = encoder is not None
     recipe = config.run_digest(data, own_encoder=own)
