@@ -167,7 +167,7 @@ class TestCrossTeacher:
         config = copy.deepcopy(student.config)
         config.num_labels = 3
         BertForSequenceClassification(config).save_pretrained(tmp_path / "model")
-        with pytest.raises(InvalidInputError, match="gives 3 numbers a pair"):
+        with pytest.raises(InvalidInputError, match="gives 3 numbers per pair"):
             load_cross_teacher(str(tmp_path / "model"), tiny_tokenizer(), CPU, "fp32")
 
     @pytest.mark.parametrize("name", ["roberta", "xlm-roberta"])
