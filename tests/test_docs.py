@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,10 @@ def test_the_api_reference_has_each_public_name_of_the_core() -> None:
 def test_the_api_reference_has_a_page_for_each_door() -> None:
     pages = {page.stem for page in (ROOT / "docs" / "api").glob("*.md")}
     assert pages == {"rerank_plugins", *DOORS} - {"demo"}
+
+
+def test_the_page_on_installing_lists_each_extra() -> None:
+    text = (ROOT / "docs" / "installation.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `?([\w-]+)`? \| .* \| (?:yes|no) \|", text, re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(rows) == {"none", *project["optional-dependencies"]}
