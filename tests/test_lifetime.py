@@ -178,7 +178,7 @@ import random, signal, sys, threading
 from contextlib import suppress
 from rerank_plugins.scoring.contract import result_of
 from rerank_plugins.engine.engine import Engine
-from rerank_plugins.backends import PairOptions
+from rerank_plugins.backends.contract import PairOptions
 from tests.number_backend import NumberBackend, some_pairs
 
 class Interrupt(Exception):
