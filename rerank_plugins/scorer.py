@@ -12,6 +12,7 @@ from typing import Any, Self
 from rerank_plugins.backends.choice import BACKENDS, PRECISIONS
 from rerank_plugins.backends.contract import PairOptions
 from rerank_plugins.engine import registry
+from rerank_plugins.engine.requests import Request
 from rerank_plugins.errors import InvalidInputError, ScorerClosedError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.references import check_reference, is_on_disk
@@ -74,9 +75,10 @@ class CrossEncoderScorer(Scorer):
         progress_bar: Show a tqdm bar over the pairs of a call.
         timeout: Seconds after which a call fails with `ScoringTimeoutError`, time for loading
             the model included; `None` waits as long as it takes.
-        max_queue_pairs: Pairs of all calls that may wait for the model. A call that would exceed
-            it fails at once with `QueueFullError`; one that finds the queue empty never does.
-            `None` is no bound.
+        max_queue_pairs: How many pairs, over all calls, may wait for the model. If a call would
+            exceed it, `submit` and the blocking methods fail at once with `QueueFullError`, and the
+            async methods wait for room, in the order of the calls. A call that finds the queue
+            empty is always accepted. `None` is no limit.
 
     Raises:
         InvalidInputError: An option is not allowed. Nothing is loaded by the constructor.
@@ -135,8 +137,8 @@ class CrossEncoderScorer(Scorer):
             max_batch_tokens=max_batch_tokens,
             prompt=None if prompt is None else check_text(prompt, "prompt"),
             label=check_label(label),
-            progress_bar=check_flag(progress_bar, "progress_bar"),
         )
+        self._progress_bar = check_flag(progress_bar, "progress_bar")
         self._query_prefix = check_text(query_prefix, "query_prefix")
         self._passage_prefix = check_text(passage_prefix, "passage_prefix")
         self._device = devices[0] if len(devices) == 1 else list(devices)
@@ -166,13 +168,19 @@ class CrossEncoderScorer(Scorer):
         return self._shared.engine.plan
 
     def submit(
-        self, pairs: Sequence[tuple[str, str]], *, timeout: float | None = None
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        timeout: float | None = None,
+        wait: bool = False,
     ) -> "Future[PairScores]":
         """Queues the pairs for the model's own threads, which load the model if need be.
 
         Args:
             pairs: n checked (query, passage) pairs.
             timeout: Seconds, for this call; `None` uses the scorer's own.
+            wait: Whether the pairs wait for room if the queue is full, in the order of the calls,
+                instead of being refused. `submit` returns at once in both cases.
 
         Returns:
             A future; cancelling it frees what is not yet in a batch. Its callbacks run on the
@@ -187,12 +195,17 @@ class CrossEncoderScorer(Scorer):
         query_prefix, passage_prefix = self._query_prefix, self._passage_prefix
         if query_prefix or passage_prefix:
             pairs = [(query_prefix + query, passage_prefix + passage) for query, passage in pairs]
-        return self._shared.submit(
+        request = Request(
             pairs,
             self._options,
             timeout=self._timeout if timeout is None else check_seconds(timeout, "timeout"),
             max_queue_pairs=self._max_queue_pairs,
+            progress_bar=self._progress_bar,
         )
+        return self._shared.engine_here().submit(request, wait=wait)
+
+    def _submit_or_wait(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
+        return self.submit(pairs, wait=True)
 
     def warm_up(self) -> None:
         """Loads the model now; every later call finds it loaded.
@@ -237,6 +250,7 @@ class CrossEncoderScorer(Scorer):
             "device": self._device,
             "query_prefix": self._query_prefix,
             "passage_prefix": self._passage_prefix,
+            "progress_bar": self._progress_bar,
             "timeout": self._timeout,
             "max_queue_pairs": self._max_queue_pairs,
         }
@@ -244,7 +258,7 @@ class CrossEncoderScorer(Scorer):
     def _submit_nothing(self) -> "Future[PairScores]":
         """A request without pairs: it is done when the model is loaded and fits the options."""
         self._check_open()
-        return self._shared.submit((), self._options)
+        return self._shared.engine_here().submit(Request((), self._options))
 
     def _check_open(self) -> None:
         if not self._release.alive:

@@ -127,6 +127,49 @@ def test_a_full_queue_is_an_error_at_once(
         assert scorer.score("red fox", PASSAGES[:2]).shape == (2,)
 
 
+async def test_gather_over_thousands_of_calls_waits_for_room(
+    tiny_model: Path, alone: np.ndarray
+) -> None:
+    with CrossEncoderScorer(tiny_model, max_queue_pairs=20, max_batch_tokens=4096) as scorer:
+        reranker = Reranker(scorer, scale="logit")
+
+        async def call(number: int) -> float:
+            (ranked,) = await reranker.arank("red fox", [PASSAGES[number % 7]])
+            return ranked.score
+
+        found = await asyncio.gather(*map(call, range(2000)))
+        assert scorer._shared.engine._room.pairs == 0
+    np.testing.assert_allclose(found, [alone[n % 7] for n in range(2000)], atol=1e-5)
+
+
+async def test_a_waiting_call_can_be_cancelled_or_time_out(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with CrossEncoderScorer(tiny_model, max_queue_pairs=100) as scorer:
+        scorer.warm_up()
+        backend = scorer._shared.engine.backends[0]
+        forward, go_on = backend.forward, threading.Event()
+
+        def held(tokens: Tokens) -> np.ndarray:
+            assert go_on.wait(60)
+            return forward(tokens)
+
+        monkeypatch.setattr(backend, "forward", held)
+        bulk = scorer.submit([("red fox", passage) for passage in PASSAGES])
+        waiting = asyncio.ensure_future(scorer.ascore("red fox", PASSAGES[:90]))
+        behind = asyncio.ensure_future(scorer.ascore("red fox", PASSAGES[:2]))
+        hasty = CrossEncoderScorer(tiny_model, max_queue_pairs=100, timeout=0.05)
+        with pytest.raises(ScoringTimeoutError, match="2 of them still waited"):
+            await hasty.ascore("red fox", PASSAGES[:2])
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert not behind.done()
+        go_on.set()
+        bulk.cancel()
+        assert (await behind).shape == (2,)
+
+
 OPEN_AND_CLOSE = """
 import gc, os, threading
 from rerank_plugins import CrossEncoderScorer

@@ -86,12 +86,12 @@ def test_a_request_that_comes_as_the_only_one_before_was_cancelled_is_scored() -
 
         def _next_batch(self, number: int) -> list[Item]:
             if not late:
-                late.append(self.submit(some_pairs("late", 3), PLAIN))
+                late.append(self.submit(Request(some_pairs("late", 3), PLAIN)))
             return super()._next_batch(number)
 
     subject = Interrupted("numbers", [NumberBackend])
     with subject._changed:  # the worker begins, finds nothing open any more, and loads no model
-        first.append(subject.submit(some_pairs("first", 3), PLAIN))
+        first.append(subject.submit(Request(some_pairs("first", 3), PLAIN)))
     until(lambda: bool(late))
     np.testing.assert_array_equal(scores(late[0]), numbers(some_pairs("late", 3)))
     subject.close(wait=True)
@@ -120,7 +120,7 @@ def test_every_pair_gets_its_own_score_whatever_happens_to_its_neighbours(
     with engine(*backends) as subject, ThreadPoolExecutor(callers) as pool:
 
         def call(number: int) -> "Future[PairScores]":
-            future = subject.submit(pairs_of(number), plan[number][2])
+            future = subject.submit(Request(pairs_of(number), plan[number][2]))
             if plan[number][0] == "cancelled":
                 future.cancel()
             return future
@@ -137,18 +137,21 @@ def test_every_pair_gets_its_own_score_whatever_happens_to_its_neighbours(
                     future.result(0)
             elif not future.cancelled():
                 np.testing.assert_array_equal(scores(future), numbers(pairs_of(number)))
-        after = subject.submit(some_pairs("after", 3), PLAIN)
+        after = subject.submit(Request(some_pairs("after", 3), PLAIN))
         np.testing.assert_array_equal(scores(after), numbers(some_pairs("after", 3)))
-    assert subject._unscored == 0
+    assert subject._room.pairs == 0
 
 
 def test_pairs_of_different_callers_share_a_batch() -> None:
     gate = threading.Semaphore(0)
     backend = NumberBackend(gate=gate)
     with engine(backend) as subject:
-        futures = [subject.submit(some_pairs("first", 1), PLAIN)]
+        futures = [subject.submit(Request(some_pairs("first", 1), PLAIN))]
         backend.begun.get(timeout=PATIENCE)
-        futures += [subject.submit(some_pairs(f"r{n}", 2), PLAIN) for n in range(3)]
+        futures += [
+            subject.submit(Request(some_pairs(f"r{n}", 2), PLAIN, progress_bar=n == 1))
+            for n in range(3)
+        ]
         until(lambda: lying_ready(subject, *futures) == 6)
         backend.open_gate()
         for future in futures:
@@ -163,12 +166,12 @@ def test_ten_passages_do_not_wait_for_ten_thousand() -> None:
     gate = threading.Semaphore(0)
     backend = NumberBackend(gate=gate)
     with engine(backend) as subject:
-        bulk = subject.submit(some_pairs("bulk", 10_000), PLAIN)
+        bulk = subject.submit(Request(some_pairs("bulk", 10_000), PLAIN))
         for _ in range(20):  # batches into the bulk job
             backend.begun.get(timeout=PATIENCE)
             gate.release()
         backend.begun.get(timeout=PATIENCE)
-        small = subject.submit(some_pairs("small", 10), PLAIN)
+        small = subject.submit(Request(some_pairs("small", 10), PLAIN))
         until(lambda: lying_ready(subject, small) == 10)
         gate.release(2)  # the batch under way, and the next
         np.testing.assert_array_equal(scores(small), numbers(some_pairs("small", 10)))
@@ -181,7 +184,7 @@ def test_tokenizing_goes_on_while_a_batch_is_run() -> None:
     gate = threading.Semaphore(0)
     backend = NumberBackend(gate=gate)
     with engine(backend) as subject:
-        future = subject.submit(some_pairs("bulk", 3 * SLICE), PLAIN)
+        future = subject.submit(Request(some_pairs("bulk", 3 * SLICE), PLAIN))
         backend.begun.get(timeout=PATIENCE)
         until(lambda: backend.prepared == 3 * SLICE)
         assert not backend.batches
@@ -192,7 +195,7 @@ def test_tokenizing_goes_on_while_a_batch_is_run() -> None:
 def test_what_was_cut_is_reported_pair_by_pair() -> None:
     pairs = [("q", "x " * (1 + n % 9)) for n in range(600)]
     with engine(NumberBackend()) as subject:
-        future = subject.submit(pairs, PairOptions(max_length=6))
+        future = subject.submit(Request(pairs, PairOptions(max_length=6)))
         truncated = future.result(PATIENCE).truncated
     assert truncated is not None
     assert truncated.tolist() == [1 + 1 + n % 9 > 6 for n in range(600)]
@@ -200,37 +203,147 @@ def test_what_was_cut_is_reported_pair_by_pair() -> None:
 
 def test_no_pairs_still_check_the_options() -> None:
     with engine(NumberBackend()) as subject:
-        assert scores(subject.submit((), PLAIN)).shape == (0,)
+        assert scores(subject.submit(Request((), PLAIN))).shape == (0,)
         with pytest.raises(LabelRequiredError):
-            subject.submit((), PairOptions(label="missing")).result(PATIENCE)
+            subject.submit(Request((), PairOptions(label="missing"))).result(PATIENCE)
 
 
 def test_a_full_queue_answers_at_once_and_takes_pairs_again_when_there_is_room() -> None:
     gate = threading.Semaphore(0)
     backend = NumberBackend(gate=gate)
     with engine(backend) as subject:
-        first = subject.submit(some_pairs("alone", 500), PLAIN, max_queue_pairs=300)
-        assert scores(subject.submit([], PLAIN, max_queue_pairs=1)).shape == (0,)
+        first = subject.submit(Request(some_pairs("alone", 500), PLAIN, max_queue_pairs=300))
+        assert scores(subject.submit(Request([], PLAIN, max_queue_pairs=1))).shape == (0,)
         with pytest.raises(QueueFullError, match=r"500 pairs wait.*raise max_queue_pairs"):
-            subject.submit(some_pairs("more", 10), PLAIN, max_queue_pairs=300)
-        subject.submit((), PLAIN, max_queue_pairs=500).result(PATIENCE)
+            subject.submit(Request(some_pairs("more", 10), PLAIN, max_queue_pairs=300))
+        subject.submit(Request((), PLAIN, max_queue_pairs=500)).result(PATIENCE)
         first.cancel()
-        second = subject.submit(some_pairs("more", 10), PLAIN, max_queue_pairs=300)
+        second = subject.submit(Request(some_pairs("more", 10), PLAIN, max_queue_pairs=300))
         backend.open_gate()
         scores(second)
+
+
+def lined_up(subject: Engine, *sizes: int, limit: int) -> "list[Future[PairScores]]":
+    """Requests of these sizes, in this order, that wait for room if there is none."""
+    return [
+        subject.submit(
+            Request(some_pairs(f"waits{n}", size), PLAIN, max_queue_pairs=limit), wait=True
+        )
+        for n, size in enumerate(sizes)
+    ]
+
+
+def test_requests_that_wait_for_room_enter_in_their_order() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate, budget=25)
+    with engine(backend) as subject:
+        bulk = subject.submit(Request(some_pairs("bulk", 40), PLAIN))
+        waiting = lined_up(subject, 30, 5, 20, 5, limit=40)  # the 5 do not pass the 30
+        with pytest.raises(QueueFullError, match="100 pairs wait, and 1 more exceed"):
+            subject.submit(Request(some_pairs("refused", 1), PLAIN, max_queue_pairs=40))
+        assert lying_ready(subject, *waiting) == 0
+        backend.open_gate()
+        np.testing.assert_array_equal(scores(bulk), numbers(some_pairs("bulk", 40)))
+        for n, (future, size) in enumerate(zip(waiting, (30, 5, 20, 5), strict=True)):
+            np.testing.assert_array_equal(scores(future), numbers(some_pairs(f"waits{n}", size)))
+    order = [query for batch in backend.batches for query, _ in batch]
+    assert order == sorted(order)
+    assert subject._room.pairs == 0
+
+
+def test_a_request_that_never_fits_waits_for_an_empty_queue() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+        first = subject.submit(Request(some_pairs("first", 30), PLAIN))
+        huge, small = lined_up(subject, 1000, 5, limit=40)
+        backend.begun.get(timeout=PATIENCE)
+        gate.release()
+        backend.begun.get(timeout=PATIENCE)
+        assert lying_ready(subject, huge, small) == 0  # ten pairs are left of the first
+        backend.open_gate()
+        for future, size in ((first, 30), (huge, 1000), (small, 5)):
+            assert scores(future).shape == (size,)
+
+
+def test_a_waiting_request_that_is_cancelled_leaves_the_line() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+        first = subject.submit(Request(some_pairs("first", 30), PLAIN))
+        huge, small = lined_up(subject, 35, 5, limit=40)
+        backend.begun.get(timeout=PATIENCE)
+        assert lying_ready(subject, small) == 0
+        huge.cancel()
+        until(lambda: lying_ready(subject, small) == 5)
+        backend.open_gate()
+        for future, size in ((first, 30), (small, 5)):
+            assert scores(future).shape == (size,)
+    assert all(len(query) == 5 or query == "waits1" for b in backend.batches for query, _ in b)
+    assert subject._room.pairs == 0
+
+
+def test_a_timeout_is_kept_while_a_request_waits_for_room() -> None:
+    gate = threading.Semaphore(0)
+    backend = NumberBackend(gate=gate)
+    with engine(backend) as subject:
+        first = subject.submit(Request(some_pairs("first", 30), PLAIN))
+        hasty = Request(some_pairs("hasty", 40), PLAIN, timeout=0.05, max_queue_pairs=40)
+        subject.submit(hasty, wait=True)
+        (patient,) = lined_up(subject, 10, limit=40)
+        with pytest.raises(ScoringTimeoutError, match=r"40 pairs.*timeout=0\.05 seconds; 40 of"):
+            hasty.result(PATIENCE)
+        until(lambda: lying_ready(subject, patient) == 10)
+        backend.open_gate()
+        assert scores(first).shape == (30,)
+        assert scores(patient).shape == (10,)
+
+
+def test_closing_finishes_the_requests_that_wait_for_room() -> None:
+    backend = NumberBackend(gate=threading.Semaphore(0))
+    subject = Engine("numbers", [lambda: backend])
+    first = subject.submit(Request(some_pairs("first", 30), PLAIN))
+    waiting = lined_up(subject, 20, 20, limit=30)
+    subject.close(wait=False)
+    with pytest.raises(ScorerClosedError):
+        lined_up(subject, 1, limit=30)
+    backend.open_gate()
+    subject.close(wait=True)
+    assert [len(future.result(0).logits) for future in (first, *waiting)] == [30, 20, 20]
+
+
+def test_requests_that_wait_for_room_fail_with_a_model_that_cannot_be_loaded() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load() -> NumberBackend:
+        begun.set()
+        go_on.wait(PATIENCE)
+        message = "no network"
+        raise OSError(message)
+
+    subject = Engine("numbers", [load])
+    first = subject.submit(Request(some_pairs("first", 30), PLAIN))
+    begun.wait(PATIENCE)
+    waiting = lined_up(subject, 20, 20, limit=30)
+    go_on.set()
+    for future in (first, *waiting):
+        with pytest.raises(OSError, match="no network"):
+            future.result(PATIENCE)
+    subject.close(wait=True)
+    assert subject._room.pairs == 0
 
 
 def test_cancelling_frees_the_work_not_yet_started() -> None:
     gate = threading.Semaphore(0)
     backend = NumberBackend(gate=gate)
     with engine(backend) as subject:
-        bulk = subject.submit(some_pairs("bulk", 10_000), PLAIN)
+        bulk = subject.submit(Request(some_pairs("bulk", 10_000), PLAIN))
         backend.begun.get(timeout=PATIENCE)
         assert bulk.cancel()
         assert wait([bulk], PATIENCE).done == {bulk}
         with pytest.raises(CancelledError):
             bulk.result(0)
-        small = subject.submit(some_pairs("small", 3), PLAIN)
+        small = subject.submit(Request(some_pairs("small", 3), PLAIN))
         backend.open_gate()
         scores(small)
     assert len(backend.batches) == 2
@@ -242,12 +355,12 @@ async def test_cancelling_a_task_frees_its_work_too() -> None:
     with engine(backend) as subject:
 
         async def score() -> None:
-            await asyncio.wrap_future(subject.submit(some_pairs("bulk", 10_000), PLAIN))
+            await asyncio.wrap_future(subject.submit(Request(some_pairs("bulk", 10_000), PLAIN)))
 
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(score(), 0.05)
         backend.open_gate()
-        small = asyncio.wrap_future(subject.submit(some_pairs("small", 3), PLAIN))
+        small = asyncio.wrap_future(subject.submit(Request(some_pairs("small", 3), PLAIN)))
         assert (await small).logits.shape == (3,)
     assert len(backend.batches) <= 2
 
@@ -256,8 +369,8 @@ def test_a_timeout_fails_its_request_while_the_others_go_on() -> None:
     gate = threading.Semaphore(0)
     backend = NumberBackend(gate=gate)
     with engine(backend) as subject:
-        patient = subject.submit(some_pairs("patient", 300), PLAIN)
-        hasty = subject.submit(some_pairs("hasty", 300), PLAIN, timeout=0.05)
+        patient = subject.submit(Request(some_pairs("patient", 300), PLAIN))
+        hasty = subject.submit(Request(some_pairs("hasty", 300), PLAIN, timeout=0.05))
         with pytest.raises(ScoringTimeoutError, match=r"300 pairs.*timeout=0\.05 seconds"):
             hasty.result(PATIENCE)
         backend.open_gate()
@@ -273,7 +386,7 @@ def test_a_timeout_covers_loading() -> None:
 
     subject = Engine("numbers", [load])
     with pytest.raises(TimeoutError, match="warm_up"):
-        subject.submit(some_pairs("q", 1), PLAIN, timeout=0.05).result(PATIENCE)
+        subject.submit(Request(some_pairs("q", 1), PLAIN, timeout=0.05)).result(PATIENCE)
     slow.set()
     subject.close(wait=True)
 
@@ -282,11 +395,11 @@ def test_one_poisonous_pair_fails_its_own_request_only() -> None:
     gate = threading.Semaphore(0)
     backend = NumberBackend(gate=gate)
     with engine(backend) as subject:
-        first = subject.submit(some_pairs("first", 1), PLAIN)
+        first = subject.submit(Request(some_pairs("first", 1), PLAIN))
         backend.begun.get(timeout=PATIENCE)
-        before = subject.submit(some_pairs("before", 2, 3), PLAIN)
-        poisoned = subject.submit([("q", f"{POISON} x")], PLAIN)
-        behind = subject.submit(some_pairs("behind", 2, 3), PLAIN)
+        before = subject.submit(Request(some_pairs("before", 2, 3), PLAIN))
+        poisoned = subject.submit(Request([("q", f"{POISON} x")], PLAIN))
+        behind = subject.submit(Request(some_pairs("behind", 2, 3), PLAIN))
         until(lambda: lying_ready(subject, before, poisoned, behind) == 5)
         backend.open_gate()
         for future, size in ((before, 2), (behind, 2), (first, 1)):
@@ -300,26 +413,26 @@ def test_a_batch_too_big_for_memory_is_halved_and_later_ones_stay_smaller() -> N
     backend = NumberBackend(budget=1000, memory=300)
     pairs = some_pairs("q", SLICE, 10)
     with engine(backend) as subject:
-        np.testing.assert_array_equal(scores(subject.submit(pairs, PLAIN)), numbers(pairs))
+        np.testing.assert_array_equal(scores(subject.submit(Request(pairs, PLAIN))), numbers(pairs))
         tried = len(backend.batches)
-        np.testing.assert_array_equal(scores(subject.submit(pairs, PLAIN)), numbers(pairs))
+        np.testing.assert_array_equal(scores(subject.submit(Request(pairs, PLAIN))), numbers(pairs))
     assert max(len(batch) for batch in backend.batches[tried:]) * 10 < 300
 
 
 def test_bigger_batches_are_tried_again_after_many_that_fit() -> None:
     backend = NumberBackend(budget=1000, memory=300)
     with engine(backend) as subject:
-        scores(subject.submit(some_pairs("q", SLICE, 10), PLAIN))
+        scores(subject.submit(Request(some_pairs("q", SLICE, 10), PLAIN)))
         backend.memory = None
-        scores(subject.submit(some_pairs("r", 25 * 4 * FITTING, 10), PLAIN))
-        scores(subject.submit(some_pairs("s", 1000, 10), PLAIN))
+        scores(subject.submit(Request(some_pairs("r", 25 * 4 * FITTING, 10), PLAIN)))
+        scores(subject.submit(Request(some_pairs("s", 1000, 10), PLAIN)))
     assert max(len(batch) for batch in backend.batches[-10:]) == 100
 
 
 def test_a_pair_too_big_for_memory_fails_alone() -> None:
     with engine(NumberBackend(budget=1000, memory=300)) as subject:
-        big = subject.submit([("q", "x " * 400)], PLAIN)
-        small = subject.submit(some_pairs("small", 5), PLAIN)
+        big = subject.submit(Request([("q", "x " * 400)], PLAIN))
+        small = subject.submit(Request(some_pairs("small", 5), PLAIN))
         with pytest.raises(ScoringError, match=r"single pair .*can't allocate.*lower max_length"):
             big.result(PATIENCE)
         scores(small)
@@ -340,10 +453,12 @@ def test_a_failed_batch_leaves_nothing_of_its_forward_pass_with_the_error() -> N
 
     backend = Forgetful(budget=1000, memory=300)
     with engine(backend) as subject:
-        poisoned = subject.submit([("q", POISON)], PLAIN)
-        too_big = subject.submit([("q", "x " * 400)], PLAIN)
+        poisoned = subject.submit(Request([("q", POISON)], PLAIN))
+        too_big = subject.submit(Request([("q", "x " * 400)], PLAIN))
         errors = [future.exception(PATIENCE) for future in (poisoned, too_big)]
-        scores(subject.submit(some_pairs("q", 3), PLAIN))  # the worker has left the failed ones
+        scores(
+            subject.submit(Request(some_pairs("q", 3), PLAIN))
+        )  # the worker has left the failed ones
         assert all(errors)
         assert len(made) >= 3
         assert [activations() for activations in made] == [None] * len(made)
@@ -359,7 +474,7 @@ def test_a_bar_that_cannot_be_drawn_fails_nobody(
     monkeypatch.setattr(Request, part, broken)
     pairs = some_pairs("q", 5)
     with engine(NumberBackend()) as subject:
-        np.testing.assert_array_equal(scores(subject.submit(pairs, PLAIN)), numbers(pairs))
+        np.testing.assert_array_equal(scores(subject.submit(Request(pairs, PLAIN))), numbers(pairs))
 
 
 def test_a_callback_that_would_end_the_process_spares_the_other_callers(
@@ -367,10 +482,10 @@ def test_a_callback_that_would_end_the_process_spares_the_other_callers(
 ) -> None:
     backend = NumberBackend(gate=threading.Semaphore(0))
     with engine(backend) as subject:
-        futures = [subject.submit(some_pairs("first", 1), PLAIN)]
+        futures = [subject.submit(Request(some_pairs("first", 1), PLAIN))]
         backend.begun.get(timeout=PATIENCE)
-        futures += [subject.submit(some_pairs(f"r{n}", 2), PLAIN) for n in range(3)]
-        poisoned = subject.submit([("q", POISON)], PLAIN)
+        futures += [subject.submit(Request(some_pairs(f"r{n}", 2), PLAIN)) for n in range(3)]
+        poisoned = subject.submit(Request([("q", POISON)], PLAIN))
         for future in (futures[1], poisoned):
             future.add_done_callback(lambda _: sys.exit(3))
         until(lambda: lying_ready(subject, *futures, poisoned) == 7)
@@ -379,7 +494,7 @@ def test_a_callback_that_would_end_the_process_spares_the_other_callers(
             assert scores(future).shape == (size,)
         with pytest.raises(ScoringError, match="poisoned batch"):
             poisoned.result(PATIENCE)
-        assert scores(subject.submit(some_pairs("later", 3), PLAIN)).shape == (3,)
+        assert scores(subject.submit(Request(some_pairs("later", 3), PLAIN))).shape == (3,)
     assert caplog.text.count("SystemExit: 3") == 2
 
 
@@ -393,15 +508,27 @@ def test_a_request_whose_cancelling_broke_off_holds_up_nothing() -> None:
 
     subject = Engine("numbers", [fails])
     with subject._changed:
-        broken = subject.submit(some_pairs("broken", 3), PLAIN, timeout=0.01)
+        broken = subject.submit(Request(some_pairs("broken", 3), PLAIN, timeout=0.01))
         broken._done_callbacks.clear()  # a signal's handler raised between the two
         broken.cancel()
     with pytest.raises(OSError, match="no such model"):
-        scores(subject.submit(some_pairs("q", 3), PLAIN))
+        scores(subject.submit(Request(some_pairs("q", 3), PLAIN)))
     until(lambda: not subject._open)
     assert len(loads) <= 2
     subject.close(wait=True)
-    assert subject._unscored == 0
+    assert subject._room.pairs == 0
+
+
+def test_a_request_whose_cancelling_broke_off_makes_room_for_those_that_wait() -> None:
+    backend = NumberBackend(gate=threading.Semaphore(0))
+    with engine(backend) as subject:
+        broken = subject.submit(Request(some_pairs("broken", 30), PLAIN))
+        (waiting,) = lined_up(subject, 20, limit=30)
+        backend.begun.get(timeout=PATIENCE)
+        broken._done_callbacks.clear()  # a signal's handler raised between the two
+        broken.cancel()
+        backend.open_gate()
+        assert scores(waiting).shape == (20,)
 
 
 def test_closing_in_the_moment_a_request_is_done_leaves_it_whole() -> None:
@@ -413,7 +540,7 @@ def test_closing_in_the_moment_a_request_is_done_leaves_it_whole() -> None:
     closed = threading.Event()
     backend = NumberBackend(gate=threading.Semaphore(0))
     with engine(backend) as subject:
-        request = subject.submit(some_pairs("q", 3), PLAIN)
+        request = subject.submit(Request(some_pairs("q", 3), PLAIN))
         backend.begun.get(timeout=PATIENCE)
         request.__class__ = Late
         canceller = threading.Thread(target=request.cancel)
@@ -440,7 +567,7 @@ def test_two_engines_whose_callbacks_close_each_other_both_end() -> None:
 
     backends = [NumberBackend(gate=threading.Semaphore(0)) for _ in range(2)]
     engines = [Engine("numbers", [lambda backend=backend: backend]) for backend in backends]
-    futures = [each.submit(some_pairs("q", 3), PLAIN) for each in engines]
+    futures = [each.submit(Request(some_pairs("q", 3), PLAIN)) for each in engines]
     for future, other in zip(futures, reversed(engines), strict=True):
         future.add_done_callback(closing(other))
     for backend in backends:
@@ -465,15 +592,15 @@ def test_a_process_that_can_start_no_thread_is_told_so_and_may_try_again(
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", refuse)
             with pytest.raises(RuntimeError, match="can't start new thread"):
-                subject.submit(pairs, PLAIN)
-        np.testing.assert_array_equal(scores(subject.submit(pairs, PLAIN)), numbers(pairs))
+                subject.submit(Request(pairs, PLAIN))
+        np.testing.assert_array_equal(scores(subject.submit(Request(pairs, PLAIN))), numbers(pairs))
 
 
 def test_a_timeout_longer_than_a_clock_can_wait_is_none() -> None:
     gate = threading.Semaphore(0)
     backend = NumberBackend(gate=gate)
     with engine(backend) as subject:
-        waits = subject.submit(some_pairs("q", 5), PLAIN, timeout=1e30)
+        waits = subject.submit(Request(some_pairs("q", 5), PLAIN, timeout=1e30))
         backend.begun.get(timeout=PATIENCE)
         backend.open_gate()
         assert scores(waits).shape == (5,)
@@ -520,13 +647,13 @@ def test_a_failed_load_reaches_all_who_wait_and_the_next_request_tries_again() -
         return NumberBackend()
 
     subject = Engine("numbers", [load])
-    waiting = [subject.submit(some_pairs("q", 1), PLAIN) for _ in range(5)]
+    waiting = [subject.submit(Request(some_pairs("q", 1), PLAIN)) for _ in range(5)]
     begun.wait(PATIENCE)
     go_on.set()
     for future in waiting:
         with pytest.raises(OSError, match="no network"):
             future.result(PATIENCE)
-    assert scores(subject.submit(some_pairs("q", 1), PLAIN)).shape == (1,)
+    assert scores(subject.submit(Request(some_pairs("q", 1), PLAIN))).shape == (1,)
     assert len(attempts) == 2
     subject.close(wait=True)
 
@@ -536,7 +663,7 @@ def test_several_workers_draw_from_one_queue() -> None:
     backends = [NumberBackend(gate=gate) for _ in range(2)]
     pairs = some_pairs("bulk", 1000)
     with engine(*backends) as subject:
-        future = subject.submit(pairs, PLAIN)
+        future = subject.submit(Request(pairs, PLAIN))
         for backend in backends:  # both are at work on the one request
             backend.begun.get(timeout=PATIENCE)
         gate.release(1000)
@@ -547,13 +674,13 @@ def test_several_workers_draw_from_one_queue() -> None:
 
 def test_close_finishes_what_is_queued_and_then_drops_the_backend() -> None:
     subject = Engine("numbers", [NumberBackend])
-    futures = [subject.submit(some_pairs(f"r{n}", 600), PLAIN) for n in range(5)]
+    futures = [subject.submit(Request(some_pairs(f"r{n}", 600), PLAIN)) for n in range(5)]
     subject.close(wait=True)
     for n, future in enumerate(futures):
         np.testing.assert_array_equal(future.result(0).logits, numbers(some_pairs(f"r{n}", 600)))
     assert subject.backends == []
     with pytest.raises(ScorerClosedError, match="Create a new CrossEncoderScorer"):
-        subject.submit(some_pairs("late", 1), PLAIN)
+        subject.submit(Request(some_pairs("late", 1), PLAIN))
     subject.close(wait=True)
 
 
@@ -566,7 +693,7 @@ def test_a_model_that_is_still_loading_when_all_is_cancelled_and_closed_is_not_k
         return NumberBackend()
 
     subject = Engine("numbers", [load])
-    future = subject.submit(some_pairs("q", 1), PLAIN)
+    future = subject.submit(Request(some_pairs("q", 1), PLAIN))
     begun.wait(PATIENCE)
     future.cancel()
     subject.close(wait=False)
@@ -583,7 +710,7 @@ def test_an_error_that_nobody_foresaw_leaves_no_caller_waiting() -> None:
     with engine(Forgetful()) as subject:
         for _ in range(2):
             with pytest.raises(ValueError, match="shorter"):
-                subject.submit(some_pairs("q", 10), PLAIN).result(PATIENCE)
+                subject.submit(Request(some_pairs("q", 10), PLAIN)).result(PATIENCE)
 
 
 async def test_requests_of_a_loop_cost_no_thread_each() -> None:
@@ -592,7 +719,8 @@ async def test_requests_of_a_loop_cost_no_thread_each() -> None:
     with engine(backend) as subject:
         before = threading.enumerate()
         waiting = [
-            asyncio.wrap_future(subject.submit(some_pairs(f"r{n}", 5), PLAIN)) for n in range(200)
+            asyncio.wrap_future(subject.submit(Request(some_pairs(f"r{n}", 5), PLAIN)))
+            for n in range(200)
         ]
         await asyncio.to_thread(backend.begun.get, timeout=PATIENCE)
         assert len(own_threads(subject)) == 2
@@ -616,7 +744,7 @@ def test_copies_of_a_pair_are_scored_once_and_all_get_that_score(copies: int) ->
     pairs = [pair for other in others for pair in (other, *[others[7]] * (copies // 20))]
     backend = Rounding(budget=30)
     with engine(backend) as subject:
-        found = scores(subject.submit(pairs, PLAIN))
+        found = scores(subject.submit(Request(pairs, PLAIN)))
     scored = [pair for batch in backend.batches for pair in batch]
     assert sorted(scored) == sorted(others)
     by_pair = {pair: found[pairs.index(pair)] for pair in others}
@@ -627,7 +755,9 @@ def test_copies_of_a_pair_are_scored_once_and_all_get_that_score(copies: int) ->
 def test_copies_of_a_pair_are_cut_like_it() -> None:
     pairs = [("q", "x x x"), ("q", "x"), ("q", "x x x"), ("q", "x")]
     with engine(NumberBackend()) as subject:
-        truncated = subject.submit(pairs, PairOptions(max_length=3)).result(PATIENCE).truncated
+        truncated = (
+            subject.submit(Request(pairs, PairOptions(max_length=3))).result(PATIENCE).truncated
+        )
     assert truncated is not None
     assert truncated.tolist() == [True, False, True, False]
 
@@ -641,15 +771,15 @@ def test_copies_of_a_pair_count_where_pairs_are_counted(
     backend = NumberBackend(gate=gate)
     pairs = some_pairs("q", 5) * 4
     with engine(backend) as subject:
-        future = subject.submit(pairs, PLAIN)
+        future = subject.submit(Request(pairs, PLAIN))
         with pytest.raises(QueueFullError, match="20 pairs wait, and 20 more exceed"):
-            subject.submit(pairs, PLAIN, max_queue_pairs=30)
+            subject.submit(Request(pairs, PLAIN, max_queue_pairs=30))
         with pytest.raises(ScoringTimeoutError, match=r"20 pairs were not.* 20 of them still"):
-            subject.submit(pairs, PLAIN, timeout=0.01).result(PATIENCE)
+            subject.submit(Request(pairs, PLAIN, timeout=0.01)).result(PATIENCE)
         backend.open_gate()
         scores(future)
         assert sum(moved) == 20
-        assert subject._unscored == 0
+        assert subject._room.pairs == 0
 
 
 def test_a_timeout_is_kept_while_texts_are_tokenized() -> None:
@@ -662,8 +792,8 @@ def test_a_timeout_is_kept_while_texts_are_tokenized() -> None:
             return super().prepare(pairs, options)
 
     with engine(Slow()) as subject:
-        patient = subject.submit(some_pairs("patient", 3), PLAIN)
-        hasty = subject.submit(some_pairs("hasty", 3), PLAIN, timeout=0.05)
+        patient = subject.submit(Request(some_pairs("patient", 3), PLAIN))
+        hasty = subject.submit(Request(some_pairs("hasty", 3), PLAIN, timeout=0.05))
         begun.wait(PATIENCE)
         with pytest.raises(ScoringTimeoutError):
             hasty.result(PATIENCE)
@@ -675,5 +805,5 @@ def test_a_timeout_is_kept_while_texts_are_tokenized() -> None:
 def test_a_pair_of_something_else_than_texts_fails_its_own_call() -> None:
     with engine(NumberBackend()) as subject:
         with pytest.raises(TypeError):
-            subject.submit([("q", None)], PLAIN)
-        assert scores(subject.submit(some_pairs("q", 2), PLAIN)).shape == (2,)
+            subject.submit(Request([("q", None)], PLAIN))
+        assert scores(subject.submit(Request(some_pairs("q", 2), PLAIN))).shape == (2,)

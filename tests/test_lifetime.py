@@ -178,6 +178,7 @@ import random, signal, sys, threading
 from contextlib import suppress
 from rerank_plugins.scoring.contract import result_of
 from rerank_plugins.engine.engine import Engine
+from rerank_plugins.engine.requests import Request
 from rerank_plugins.backends.contract import PairOptions
 from tests.number_backend import NumberBackend, some_pairs
 
@@ -187,8 +188,11 @@ class Interrupt(Exception):
 def interrupt(*_):
     raise Interrupt
 
+def submit():
+    return subject.submit(Request(pairs, options, max_queue_pairs=30), wait=True)
+
 def healthy():
-    subject.submit(pairs, options).result(60)
+    submit().result(60)
     answered.append(True)
 
 sys.unraisablehook = lambda *_: None
@@ -200,7 +204,8 @@ interrupts = 0
 while interrupts < 1500:
     try:
         signal.setitimer(signal.ITIMER_REAL, times.uniform(5e-6, 5e-4))
-        result_of(subject.submit(pairs, options))
+        submit()
+        result_of(submit())  # which waits for room
         signal.setitimer(signal.ITIMER_REAL, 0)
     except (Interrupt, RuntimeError):  # the latter where it hits threading's own clean-up
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -61,7 +61,7 @@ def test_every_pair_is_in_one_batch_of_its_own_options_within_the_budget(
     plan: list[tuple[list[int], int, PairOptions]], budget: int
 ) -> None:
     requests = [
-        Request([("q", "x " * (length - 1)) for length in each * times], options)
+        Request([(f"{n}", "x " * (length - 1)) for n, length in enumerate(each * times)], options)
         for each, times, options in plan
     ]
     batches = drain(scheduled(*requests), budget)
@@ -78,7 +78,8 @@ def test_every_pair_is_in_one_batch_of_its_own_options_within_the_budget(
 
 def test_a_request_alone_is_sorted_by_length_into_full_batches() -> None:
     generator = np.random.default_rng(3)
-    pairs = [("q", "x " * int(length)) for length in generator.integers(2, 60, SLICE)]
+    lengths = generator.integers(2, 60, SLICE)
+    pairs = [(f"q{number}", "x " * int(length)) for number, length in enumerate(lengths)]
     batches = drain(scheduled(Request(pairs, PLAIN)), budget=300)
     in_order = [item.tokens for batch in batches for item in batch]
     assert in_order == sorted(map(words, pairs), reverse=True)

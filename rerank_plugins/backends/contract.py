@@ -18,7 +18,6 @@ class PairOptions:
     max_batch_tokens: int | None = None
     prompt: str | None = None
     label: int | str | None = None
-    progress_bar: bool = False
 
 
 @dataclass(frozen=True, slots=True)

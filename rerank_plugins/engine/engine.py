@@ -1,7 +1,8 @@
-"""The engine: requests of any threads and event loops in, batches shared by them, futures out.
+"""The engine: takes requests of any threads and event loops and scores them in shared batches.
 
-One thread tokenizes ahead, one a device runs batches, and one keeps the time once a request has a
-timeout. Callers hold the engine's lock for a moment only, so that an event loop may call it too.
+One thread tokenizes ahead, one thread per device runs batches, and one watches the clock once a
+request has a timeout. A lock guards what they share. It is held for moments only, so an event loop
+may take it too, and an exception of a signal's handler (see `condition`) never leaves it taken.
 """
 
 import threading
@@ -16,27 +17,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.backends.contract import Backend, PairOptions
-from rerank_plugins.engine.batch_runner import BatchRunner, explained
+from rerank_plugins.engine.batch_runner import BatchRunner
 from rerank_plugins.engine.condition import SafeCondition
+from rerank_plugins.engine.failures import closed, explained, queue_full, timed_out
 from rerank_plugins.engine.lifetime import EngineThread, start_thread
 from rerank_plugins.engine.requests import Item, Request
+from rerank_plugins.engine.room import Room
 from rerank_plugins.engine.schedule import Schedule
-from rerank_plugins.errors import QueueFullError, ScorerClosedError, ScoringTimeoutError
 from rerank_plugins.results import PairScores, Plan
 
 
 class Engine:
-    """One model, on one or several devices, and what its callers wait for.
+    """One model, loaded on one or several devices, and the requests to score with it.
 
     Args:
         name: The model reference, for messages.
         loaders: One function per device that loads the model there. They are called one after
-            another when the first request comes; if one fails, the requests that wait fail with
-            its error, and the next request tries again.
+            another when the first request comes. If one fails, all open requests fail with its
+            error, and the next request tries again.
 
     Attributes:
-        backends: The loaded models, one per device; empty before and after.
-        loading: Whether they are being loaded.
+        backends: The loaded models, one per device; empty before loading and after closing.
+        loading: Whether the models are being loaded.
     """
 
     def __init__(self, name: str, loaders: Sequence[Callable[[], Backend]]) -> None:
@@ -46,14 +48,15 @@ class Engine:
         self._loaders = loaders
         self._changed = SafeCondition()
         self._open: dict[Future[PairScores], Request] = {}
-        self._unscored = 0  # pairs of open requests
+        self._room = Room()
         self._schedule = Schedule()
         self._runners = [BatchRunner(self._deliver) for _ in loaders]
         self._closed = False
         self._loops: list[Callable[[], None]] = [self._read]
-        self._loops += [partial(self._work, number) for number in range(len(loaders))]
+        self._loops += [partial(self._work, device) for device in range(len(loaders))]
         self._loops.append(self._keep_time)
-        # Each loop keeps its thread, because torch keeps helper threads for every caller.
+        # By the place of their loop. Threads are kept, because torch gives every thread that calls
+        # it helper threads of its own.
         self._threads: dict[int, threading.Thread] = {}
 
     @property
@@ -61,77 +64,54 @@ class Engine:
         """How the loaded model is run.
 
         Raises:
-            ScorerClosedError: The engine was closed meanwhile.
+            ScorerClosedError: The engine has been closed.
         """
         for backend in self.backends:
             return backend.plan
-        raise self._closed_error()
+        raise closed(self._name)
 
-    def submit(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        options: PairOptions,
-        *,
-        timeout: float | None = None,
-        max_queue_pairs: int | None = None,
-    ) -> Future[PairScores]:
-        """Puts n pairs in the queue and returns at once.
-
-        A pair that is among them several times is scored once: two batches would give its copies
-        logits that differ in the last digits, and a ranking that no longer keeps their order.
+    def submit(self, request: Request, *, wait: bool = False) -> Future[PairScores]:
+        """Puts a request in the queue and returns it at once.
 
         Args:
-            pairs: The (query, passage) pairs. `()` only loads the model and checks the options.
-            options: How they are scored; pairs with equal options share batches.
-            timeout: Seconds after which the future fails with `ScoringTimeoutError`.
-            max_queue_pairs: Most pairs without a score that the queue may then hold. A request
-                that finds it empty is taken whatever its size.
+            request: A new request. One without pairs loads the model and checks the options.
+            wait: Whether a request that finds the queue full waits in line for room, instead of
+                being refused.
 
         Returns:
-            A future of n logits. Cancelling it frees what is not yet in a batch.
+            The request. Cancelling it frees its place, and its pairs that are not yet in a batch
+            are not scored.
 
         Raises:
-            QueueFullError: The queue is full.
+            QueueFullError: The queue is full. A request that finds it empty always enters.
             ScorerClosedError: The engine is closed, or the interpreter is ending.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        numbers: dict[tuple[str, str], int] = {}
-        places = [numbers.setdefault((query, text), len(numbers)) for query, text in pairs]
-        request = Request(list(numbers), options, places=places, timeout=timeout, deadline=deadline)
         request.add_done_callback(self._forget)  # before it is open: no interrupt can come between
         with self._changed:
             if self._closed:
-                raise self._closed_error()
-            total = self._unscored + request.asked
-            if (
-                max_queue_pairs is not None
-                and request.asked
-                and self._unscored
-                and total > max_queue_pairs
-            ):
-                message = (
-                    f"The queue of {self._name!r} is full: {self._unscored} pairs wait, and "
-                    f"{request.asked} more exceed max_queue_pairs={max_queue_pairs}. Try again "
-                    "later, send fewer pairs, or raise max_queue_pairs."
-                )
-                raise QueueFullError(message)
+                raise closed(self._name)
+            fits = self._room.fits(request)
+            if not (fits or wait):
+                raise queue_full(self._name, request, self._room.pairs)
             self._start_threads(request)
-            # In this order: an exception of a signal's handler may come between any two.
-            self._schedule.add(request)
+            # In this order, because a signal's handler may raise an exception between any two.
+            (self._schedule.add if fits else self._room.line_up)(request)
             self._open[request] = request
-            self._unscored = total
+            self._room.enter(request)
             self._changed.notify_all()
         return request
 
     def close(self, *, wait: bool) -> None:
-        """Takes no more requests, finishes those it has, ends the threads, drops the model.
+        """Refuses new requests, finishes the open ones, ends the threads and drops the model.
 
-        It does not wait on an engine's own thread, where a future's callback may call it: that
-        thread would wait for itself, or for one that waits for it.
+        Args:
+            wait: Whether to wait for the end of the threads. A future's callback never waits: it
+                runs on an engine's thread, which would wait for itself or for a thread that waits
+                for it.
         """
         with self._changed:
             self._closed = True
-            self._remove_done()
+            self._clean_up()
             self._changed.notify_all()
             threads = list(self._threads.values())
         if wait and not isinstance(threading.current_thread(), EngineThread):
@@ -139,55 +119,64 @@ class Engine:
                 thread.join()
 
     def _start_threads(self, request: Request) -> None:
-        """Starts the threads that the request needs, where this is the first that does."""
-        for number in range(len(self._loops) - (request.deadline is None)):
-            if number not in self._threads:
+        """Starts the threads that the request needs and that do not run yet."""
+        for place in range(len(self._loops) - (request.deadline is None)):
+            if place not in self._threads:
                 try:
-                    self._threads[number] = start_thread(self, self._run, number)
+                    self._threads[place] = start_thread(self, self._run, place)
                 except RuntimeError as error:
                     if "shutdown" not in str(error):  # no thread can be started
                         raise
-                    raise self._closed_error() from error  # the interpreter is ending
+                    raise closed(self._name) from error  # the interpreter is ending
 
-    def _run(self, number: int) -> None:
-        """Runs a loop whenever something is open, until the engine is closed."""
+    def _run(self, place: int) -> None:
+        """Runs a loop whenever a request is open, until the engine is closed."""
         with self._changed:
-            # Another one's if a signal's handler raised while this thread was started.
-            if self._threads.setdefault(number, me := threading.current_thread()) is not me:
+            # An interrupted `_start_threads` may have left a thread that it did not store.
+            if self._threads.setdefault(place, me := threading.current_thread()) is not me:
                 return
         while True:
             with self._changed:
-                self._remove_done()
+                self._clean_up()
                 while not (self._open or self._closed):
                     self._changed.wait()
                 if not self._open:
                     break
             try:
-                self._loops[number]()
-            except BaseException as error:  # what nobody foresaw must leave no caller waiting
+                self._loops[place]()
+            except BaseException as error:  # an unforeseen one must leave no caller waiting
                 self._fail_all(error)
-        if number == 0:
-            self.backends.clear()
+        self.backends.clear()
 
     def _forget(self, done: Future[PairScores]) -> None:
-        """Called once for each request when it is done, whichever way and on whichever thread."""
+        """Removes a request that is done, on the thread that finished, failed or cancelled it."""
         assert isinstance(done, Request)
         with self._changed:
             self._remove(done)
         if done.cancelled():
-            done.set_running_or_notify_cancel()  # wakes those in concurrent.futures.wait
+            done.set_running_or_notify_cancel()  # wakes callers of concurrent.futures.wait
         done.let_go()
 
     def _remove(self, request: Request) -> None:
-        if self._open.pop(request, None) is not None:
-            self._unscored -= request.left
+        if request in self._open:
+            self._room.leave(request)
             self._schedule.discard(request)
+            del self._open[request]  # last of the three: interrupted before, `_clean_up` does it
+            self._let_in()
             self._changed.notify_all()
 
-    def _remove_done(self) -> None:
-        """Removes requests whose `cancel()` broke off because a signal's handler raised."""
+    def _let_in(self) -> None:
+        """Moves requests from the line into the schedule while there is room for the first one."""
+        while request := self._room.first():
+            self._schedule.add(request)  # before it leaves the line: interrupted, it is not lost
+            self._room.leave_line(request)
+            self._changed.notify_all()
+
+    def _clean_up(self) -> None:
+        """Finishes what interrupted calls of `cancel()` left undone."""
         for request in [each for each in self._open.values() if each.done()]:
             self._remove(request)
+        self._let_in()
 
     def _fail_all(self, error: BaseException) -> None:
         for request in self._requests():
@@ -196,9 +185,6 @@ class Engine:
     def _requests(self) -> list[Request]:
         with self._changed:
             return list(self._open.values())
-
-    def _closed_error(self) -> ScorerClosedError:
-        return ScorerClosedError(f"{self._name!r} is closed. Create a new CrossEncoderScorer.")
 
     def _read(self) -> None:
         """Tokenizes ahead of the workers."""
@@ -214,7 +200,7 @@ class Engine:
             self._prepare(*found)
 
     def _keep_time(self) -> None:
-        """Fails what is overdue, however long a text takes to tokenize or a batch to run."""
+        """Fails requests past their deadline, even while a text is tokenized or a batch runs."""
         while True:
             with self._changed:
                 while self._open:
@@ -225,7 +211,7 @@ class Engine:
                 else:
                     return
             for request in late:
-                request.fail(self._timeout_error(request))
+                request.fail(timed_out(self._name, request))
 
     def _overdue(self) -> tuple[list[Request], float | None]:
         """Requests past their deadline, and the seconds until the next one's."""
@@ -238,20 +224,12 @@ class Engine:
         late = [request for seconds, request in dated if seconds <= 0]
         return late, min((seconds for seconds, _ in dated if seconds > 0), default=None)
 
-    def _timeout_error(self, request: Request) -> ScoringTimeoutError:
-        message = (
-            f"{request.asked} pairs were not scored by {self._name!r} within "
-            f"timeout={request.timeout:g} seconds; {request.left} of them still waited. Send fewer "
-            "pairs, raise timeout, or call warm_up() before if the time went into loading."
-        )
-        return ScoringTimeoutError(message)
-
     def _prepare(self, request: Request, part: slice) -> None:
         backend = self.backends[0]
         try:
             if part.start == 0:
                 backend.check(request.options)
-                with suppress(Exception):  # a bar that cannot be drawn is no failure of the scoring
+                with suppress(Exception):  # a broken bar must not fail the scoring
                     request.start_bar()
             prepared = backend.prepare(request.pairs[part], request.options)
         except BaseException as error:  # tokenizers' panics are no Exceptions
@@ -265,15 +243,19 @@ class Engine:
                 self._schedule.ready(request.items(part.start, prepared))
                 self._changed.notify_all()
 
-    def _work(self, number: int) -> None:
-        """Runs batches on one device. The first worker loads the model before, for all."""
+    def _work(self, device: int) -> None:
+        """Runs batches on one device; the first device's thread loads the models of all before."""
         with self._changed:
-            must_load = number == 0 and bool(self._open) and not self.backends
+            must_load = self._loads(device) and bool(self._open)
         if must_load:
             self._load()
-        runner = self._runners[number]
-        while batch := self._next_batch(number):
-            runner.run(self.backends[number], batch)
+        runner = self._runners[device]
+        while batch := self._next_batch(device):
+            runner.run(self.backends[device], batch)
+
+    def _loads(self, device: int) -> bool:
+        """Whether the thread of this device has to load the models now."""
+        return device == 0 and not self.backends
 
     def _load(self) -> None:
         self.loading = True
@@ -286,34 +268,35 @@ class Engine:
         finally:
             self.loading = False
 
-    def _next_batch(self, number: int) -> list[Item]:
-        """Waits for a batch; `[]` once nothing is open, or to have the model loaded first."""
+    def _next_batch(self, device: int) -> list[Item]:
+        """Waits for a batch; `[]` if no request is open or the model must be loaded first."""
 
         def budget(options: PairOptions) -> int:
-            return self._runners[number].budget(self.backends[number], options)
+            return self._runners[device].budget(self.backends[device], options)
 
         with self._changed:
             while self._open:
-                if number == 0 and not self.backends:  # nothing was open when that was looked at
+                if self._loads(device):  # no request was open when `_work` looked
                     return []
-                batch = self._schedule.draw(budget)
-                if batch:
-                    self._changed.notify_all()  # the reader has room again
+                if batch := self._schedule.draw(budget):
+                    self._changed.notify_all()  # there is room to tokenize more
                     return batch
+                self._clean_up()
                 self._changed.wait()
         return []
 
     def _deliver(self, batch: Sequence[Item], logits: NDArray[np.float32]) -> None:
-        """Brings the logits of one batch, shape `(b,)`, to the requests in it."""
+        """Hands the logits of one batch, shape `(b,)`, to the requests of its pairs."""
         scored: Counter[Request] = Counter()
         with self._changed:
             for item, logit in zip(batch, logits, strict=True):
                 if item.request in self._open:
                     pairs = item.request.put(item.position, logit)
                     scored[item.request] += pairs
-                    self._unscored -= pairs
+                    self._room.pairs -= pairs
+            self._let_in()
         for request, pairs in scored.items():
-            with suppress(Exception):  # a bar that cannot be drawn is no failure of the scoring
+            with suppress(Exception):  # a broken bar must not fail the scoring
                 request.move_bar(pairs)
             if not request.left:
                 request.finish()

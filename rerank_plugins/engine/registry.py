@@ -2,20 +2,16 @@
 
 import os
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
 from typing import TypeAlias
 
-from rerank_plugins.backends.contract import PairOptions
 from rerank_plugins.backends.loader import load
 from rerank_plugins.engine.engine import Engine
 from rerank_plugins.errors import ForkedProcessError
 from rerank_plugins.models.files import Files
 from rerank_plugins.models.location import files_of
 from rerank_plugins.models.settings import ModelSettings, located_now
-from rerank_plugins.results import PairScores
 
 Workers: TypeAlias = tuple[ModelSettings, ...]
 """How each worker of a model loads it; they differ in the device alone."""
@@ -42,25 +38,16 @@ class SharedModel:
         """The model's, for messages."""
         return self.key[0][0].model
 
-    def submit(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        options: PairOptions,
-        *,
-        timeout: float | None = None,
-        max_queue_pairs: int | None = None,
-    ) -> "Future[PairScores]":
-        """`Engine.submit`, also in a process that was forked before the model was loaded.
+    def engine_here(self) -> Engine:
+        """The engine of this process, also if it was forked before the model was loaded.
 
         Raises:
             ForkedProcessError: The model was loaded before the fork.
-            QueueFullError: See `Engine.submit`.
-            ScorerClosedError: See `Engine.submit`.
         """
         if self._process != os.getpid():
             with _lock:
                 self._enter_process()
-        return self.engine.submit(pairs, options, timeout=timeout, max_queue_pairs=max_queue_pairs)
+        return self.engine
 
     def release(self, *, wait: bool) -> None:
         """Lets the engine finish what is queued, then ends its threads; drops the model."""

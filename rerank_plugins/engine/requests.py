@@ -1,6 +1,7 @@
-"""What travels through the engine: a request, which is the caller's future, and its pairs."""
+"""Requests, which are the futures that callers hold, and their tokenized pairs."""
 
 import logging
+import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -19,23 +20,27 @@ _log = logging.getLogger(__name__)
 
 
 class Request(Future[PairScores]):
-    """Pairs on their way to scores, as the future that the caller holds.
+    """Pairs on their way to scores, and the future that the caller holds.
 
-    It counts as pending until it is done, so that it can be cancelled at any time before.
+    It stays pending until it is done, so it can be cancelled at any time before. A pair that the
+    caller gave several times is scored once: two batches could give its copies logits that differ
+    in the last digits, and a ranking would no longer keep their order.
 
     Args:
         pairs: The (query, passage) pairs to score; `()` loads the model and checks the options.
         options: How they are scored.
-        places: Which of the pairs each of the n that the caller gave is; `None`: they are the same.
-        timeout: Seconds in which it was to be done, for the error message.
-        deadline: When it fails at the latest, on the clock of `time.monotonic`.
+        timeout: Seconds after which it fails; `None` waits as long as it takes.
+        max_queue_pairs: The most pairs without a score that the queue may hold with it; `None` is
+            no limit.
+        progress_bar: Whether to show a tqdm bar.
 
     Attributes:
-        pairs: Let go when the request is done.
-        size: How many pairs are to be scored.
+        pairs: Different pairs to score; dropped when the request is done.
+        size: How many different pairs there are.
         asked: How many pairs the caller gave, copies included.
-        read: How many pairs the tokenizer has taken.
-        left: How many of those that the caller gave have no score yet.
+        read: How many different pairs the tokenizer has taken.
+        left: How many of the caller's pairs have no score yet.
+        deadline: When it fails, on the clock of `time.monotonic`; `None` is never.
     """
 
     def __init__(
@@ -43,38 +48,42 @@ class Request(Future[PairScores]):
         pairs: Sequence[tuple[str, str]],
         options: PairOptions,
         *,
-        places: Sequence[int] | None = None,
         timeout: float | None = None,
-        deadline: float | None = None,
+        max_queue_pairs: int | None = None,
+        progress_bar: bool = False,
     ) -> None:
         super().__init__()
         self._condition = SafeCondition()
-        self.pairs = pairs
+        numbers: dict[tuple[str, str], int] = {}
+        places = [numbers.setdefault((query, text), len(numbers)) for query, text in pairs]
+        self.pairs: Sequence[tuple[str, str]] = list(numbers)
         self.options = options
         self.timeout = timeout
-        self.deadline = deadline
-        self.size = len(pairs)
-        self._places = np.array(range(self.size) if places is None else places, dtype=np.intp)
+        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self.max_queue_pairs = max_queue_pairs
+        self._progress_bar = progress_bar
+        self.size = len(self.pairs)
+        self._places = np.array(places, dtype=np.intp)  # of the caller's pairs among ours
         self._copies: list[int] = np.bincount(self._places, minlength=self.size).tolist()
         self.asked = self.left = len(self._places)
         self.read = 0
-        lengths = (len(query) + len(passage) for query, passage in pairs)
-        self._characters = list(accumulate(lengths, initial=0))  # of the pairs before each
+        lengths = (len(query) + len(passage) for query, passage in self.pairs)
+        self._characters = list(accumulate(lengths, initial=0))  # in the pairs before each
         self._scores = PairScores(
-            logits=np.empty(len(pairs), dtype=np.float32),
-            truncated=np.zeros(len(pairs), dtype=np.bool_),
+            logits=np.empty(self.size, dtype=np.float32),
+            truncated=np.zeros(self.size, dtype=np.bool_),
         )
         self._bar: Any = None
 
     def next_slice(self, pairs: int, characters: int) -> slice:
-        """What to tokenize next, now marked as read: at most so much, but one pair at least."""
+        """Marks the next pairs as read, at most so many but at least one; returns their place."""
         start = self.read
         fitting = bisect_right(self._characters, self._characters[start] + characters) - 1
         self.read = min(max(fitting, start + 1), start + pairs, self.size)
         return slice(start, self.read)
 
     def items(self, start: int, prepared: Prepared) -> "list[Item]":
-        """The prepared pairs as items, the longest first; `start` is the first one's position."""
+        """The prepared pairs as items, longest first; `start` is the position of the first pair."""
         truncated = self._scores.truncated
         if prepared.truncated is None:
             self._scores = PairScores(logits=self._scores.logits)
@@ -89,7 +98,7 @@ class Request(Future[PairScores]):
         return sorted(items, key=by_falling_length)
 
     def put(self, position: int, logit: np.float32) -> int:
-        """Takes one pair's score; returns how many of the caller's pairs have it now."""
+        """Stores the score of one pair and returns how many of the caller's pairs got it."""
         self._scores.logits[position] = logit
         self.left -= self._copies[position]
         return self._copies[position]
@@ -101,28 +110,28 @@ class Request(Future[PairScores]):
             logits=logits[self._places],
             truncated=None if truncated is None else truncated[self._places],
         )
-        with _others_spared():
+        with _logged():
             self.set_result(scores)
 
     def fail(self, error: BaseException) -> None:
         """Gives the caller the error, unless the request is done."""
-        with _others_spared():
+        with _logged():
             self.set_exception(error)
 
     def start_bar(self) -> None:
-        """Shows a progress bar over the pairs if the options ask for one."""
-        if self.options.progress_bar and self.size:
+        """Shows a progress bar over the pairs if the caller asked for one."""
+        if self._progress_bar and self.size:
             from tqdm.auto import tqdm
 
             self._bar = tqdm(total=self.asked, unit="pair", desc="Scoring")
 
     def move_bar(self, scored: int) -> None:
-        """Tells the bar, if there is one, how many of the caller's pairs were just scored."""
+        """Moves the bar, if there is one, by the number of the caller's pairs just scored."""
         if self._bar is not None:
             self._bar.update(scored)
 
     def let_go(self) -> None:
-        """Drops what is of no use any more; the caller may keep the future for long."""
+        """Drops what is no longer needed, because the caller may keep the future for long."""
         self.pairs, self._characters = (), []
         if self._bar is not None:
             with suppress(Exception):
@@ -130,14 +139,14 @@ class Request(Future[PairScores]):
 
 
 @contextmanager
-def _others_spared() -> Iterator[None]:
-    """Keeps what comes after from what a callback raises: the thread works for others too."""
+def _logged() -> Iterator[None]:
+    """Logs what a callback raises, so that other callers of the thread are not affected."""
     try:
         yield
     except InvalidStateError:
         pass  # cancelled, or it has failed
     except BaseException:
-        # Exceptions are logged by the future itself; what ends processes ends none here.
+        # The future logs an `Exception` itself; this is `SystemExit` or the like.
         _log.exception("A callback of a request's future raised")
 
 
@@ -146,9 +155,9 @@ class Item:
     """One prepared pair of a request.
 
     Attributes:
-        request: Whose pair it is.
-        position: The pair's place in the request.
-        tokens: Its length.
+        request: The request that the pair belongs to.
+        position: Where the pair stands in the request.
+        tokens: How many tokens it has.
         given: What the backend's `logits` takes for it.
     """
 
@@ -159,5 +168,5 @@ class Item:
 
 
 def by_falling_length(item: Item) -> int:
-    """Sorting key; Python's sort keeps equals in their order."""
+    """Sorting key for longest first; pairs of equal length keep their order."""
     return -item.tokens

@@ -44,6 +44,10 @@ class Scorer(ABC):
         caller has gone.
         """
 
+    def _submit_or_wait(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
+        """`submit` of the async methods, which wait for room where a scorer's queue is bounded."""
+        return self.submit(pairs)
+
     def warm_up(self) -> None:  # noqa: B027 - optional: nothing to do is a right answer
         """Makes the scorer ready now, so that the first request does not wait for it."""
 
@@ -115,8 +119,8 @@ def answer(scorer: Scorer, pairs: Sequence[tuple[str, str]]) -> PairScores:
 
 
 async def aanswer(scorer: Scorer, pairs: Sequence[tuple[str, str]]) -> PairScores:
-    """`answer` that never blocks the event loop."""
-    return _counted(scorer, pairs, await asyncio.wrap_future(scorer.submit(pairs)))
+    """`answer` that never blocks the event loop, and waits for room in a queue that is full."""
+    return _counted(scorer, pairs, await asyncio.wrap_future(scorer._submit_or_wait(pairs)))
 
 
 def _counted(scorer: Scorer, pairs: Sequence[tuple[str, str]], scores: PairScores) -> PairScores:
