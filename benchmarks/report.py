@@ -2,11 +2,9 @@
 
 import platform
 import re
-from collections.abc import Iterator
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 
 from benchmarks.machine import machine
+from rerank_plugins.process.versions import installed_versions
 
 PACKAGES = ("sentence-transformers", "transformers", "torch", "onnxruntime", "openvino", "numpy")
 
@@ -24,14 +22,8 @@ def measured_here(section: str, day: str) -> str:
 
 def where_and_with_what(day: str) -> str:
     """The day, the machine, and the versions of what ran."""
-    return f"{day}, {machine()}. Python {platform.python_version()}, {', '.join(_versions())}."
-
-
-def _versions() -> Iterator[str]:
-    """Name and version of the packages that are installed: a GPU machine may lack OpenVINO."""
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):
-            yield f"{name} {version(name)}"
+    versions = [f"{name} {number}" for name, number in installed_versions(PACKAGES).items()]
+    return f"{day}, {machine()}. Python {platform.python_version()}, {', '.join(versions)}."
 
 
 def with_section(report: str, section: str) -> str:

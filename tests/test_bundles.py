@@ -30,7 +30,7 @@ from rerank_plugins.backends.graphs.compilation import versions_for
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.messages.commands import install_command
 from rerank_plugins.models.digests import text_digest
-from rerank_plugins.models.files import model_digest
+from rerank_plugins.models.identity import model_digest
 from tests.tiny_models import edit_json, save_tiny_cross_encoder
 
 PAIRS = [("what is a red fox", "the red fox is a small dog"), ("sea", "the sea is water " * 40)]
@@ -345,10 +345,11 @@ def test_processes_that_start_at_once_compile_one_graph(
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache for this test."""
-    monkeypatch.setattr(graph_cache, "_folder", lambda: tmp_path)
-    monkeypatch.setattr(graph_cache, "_user_folder", lambda: tmp_path)
-    return tmp_path
+    """The folder of graphs in an empty cache for this test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "rerank-plugins" / "compiled"
+    folder.mkdir(parents=True)
+    return folder
 
 
 def bundles(cache: Path) -> list[Path]:
@@ -397,21 +398,24 @@ def test_bf16_and_fp32_share_a_graph_and_changed_weights_do_not(tmp_path: Path) 
 
 
 def test_without_a_writable_cache_the_graph_lives_as_long_as_the_process(
-    tiny_model: Path, wanted: np.ndarray, tmp_path: Path
+    tiny_model: Path, wanted: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     code = (
         "import json, sys\n"
         "from rerank_plugins import CrossEncoderScorer\n"
         "scorer = CrossEncoderScorer(sys.argv[1], backend='openvino')\n"
         "print(json.dumps(scorer.score_pairs(map(tuple, json.load(sys.stdin))).tolist()))\n"
-        "from rerank_plugins.backends.graphs.cache import _folder\n"
-        "import os\n"
+        "import os, tempfile\n"
+        "from pathlib import Path\n"
+        "(folder,) = Path(tempfile.gettempdir()).glob('rerank-plugins-*')\n"
         "child = os.fork()\n"
         "if not child: sys.exit()\n"
         "os.waitpid(child, 0)\n"
-        "assert _folder().is_dir()  # a forked process's end is not this one's\n"
-        "print(_folder())\n"
+        "assert folder.is_dir()  # a forked process's end is not this one's\n"
+        "print(folder)\n"
     )
     output = output_of(start(code, tiny_model, cache=tmp_path / "file"))
     scores, folder = output.splitlines()
@@ -423,15 +427,14 @@ def test_without_a_cache_or_a_temporary_folder_the_error_says_what_to_do(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setattr(graph_cache, "_user_folder", lambda: tmp_path / "file" / "compiled")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    graph_cache._folder.cache_clear()
+    graph_cache._own_folder.cache_clear()
     with (
         CrossEncoderScorer(tiny_model, backend="openvino") as scorer,
         pytest.raises(ModelError, match=r"cannot be kept.*XDG_CACHE_HOME"),
     ):
         scorer.warm_up()
-    graph_cache._folder.cache_clear()
 
 
 def broken_exporter(*_: object, **__: object) -> None:
@@ -463,6 +466,7 @@ def full_disk(*_: object, **__: object) -> None:
 )
 def test_a_model_that_cannot_be_compiled_runs_in_torch_unless_that_was_ruled_out(
     wanted: np.ndarray,
+    cache: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     place: tuple[object, str],
@@ -470,10 +474,6 @@ def test_a_model_that_cannot_be_compiled_runs_in_torch_unless_that_was_ruled_out
     told: str,
 ) -> None:
     save_tiny_cross_encoder(tmp_path / "model")
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    for name in ("_user_folder", "_folder"):
-        monkeypatch.setattr(graph_cache, name, lambda: cache)
     monkeypatch.setattr(*place, broken)
     with CrossEncoderScorer(tmp_path / "model", device="cpu") as scorer:
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
@@ -488,21 +488,16 @@ def test_a_model_that_cannot_be_compiled_runs_in_torch_unless_that_was_ruled_out
 
 
 def test_a_warm_cache_that_cannot_be_written_is_read(
-    tiny_model: Path, wanted: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_model: Path, wanted: np.ndarray, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warm, elsewhere = tmp_path / "warm", tmp_path / "elsewhere"
-    for folder in (warm, elsewhere):
-        folder.mkdir()
-    monkeypatch.setattr(graph_cache, "_user_folder", lambda: warm)
-    monkeypatch.setattr(graph_cache, "_folder", lambda: warm)
     with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
         scorer.warm_up()
-    (entry,) = bundles(warm)
+    (entry,) = bundles(cache)
     assert entry.stat().st_mode & 0o555 == 0o555  # other users may read it
-    monkeypatch.setattr(graph_cache, "_folder", lambda: elsewhere)
+    monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)  # root may write anywhere
+    monkeypatch.setattr(tempfile, "tempdir", str(cache / "none"))  # so nothing can be compiled
     with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
-    assert not bundles(elsewhere)
 
 
 def test_graphs_that_nobody_loads_for_two_months_are_removed_when_one_is_added(

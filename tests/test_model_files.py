@@ -13,7 +13,8 @@ from sentence_transformers import CrossEncoder
 from torch import nn
 
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins.models.files import is_part, model_digest, model_files
+from rerank_plugins.models.files import is_part, model_files
+from rerank_plugins.models.identity import model_digest
 from tests.tiny_models import (
     edit_json,
     save_as_the_library_does,

@@ -15,7 +15,6 @@ from sentence_transformers import CrossEncoder
 from torch import nn
 
 from rerank_plugins import CrossEncoderScorer, ModelError, UnsupportedOptionError, compile_model
-from rerank_plugins.backends.graphs import cache
 from rerank_plugins.models.digests import file_digest
 from tests.small_hub import small_hub
 from tests.tiny_models import edit_json, save_tiny_cross_encoder, tiny_tokenizer
@@ -143,11 +142,10 @@ def test_a_hub_model_that_this_disk_does_not_take_is_no_trouble_of_the_hub(
 def test_a_graph_that_the_runtime_refuses_leaves_auto_to_torch_and_the_plan_says_why(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("_user_folder", "_folder"):
-        monkeypatch.setattr(cache, name, lambda: tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with CrossEncoderScorer(tiny_model) as scorer:
         scorer.warm_up()
-    (graph,) = tmp_path.glob("*/model.xml")
+    (graph,) = tmp_path.glob("rerank-plugins/compiled/*/model.xml")
     graph.write_text(graph.read_text().replace("MatMul", "NoSuchOperation"))
     manifest = json.loads((graph.parent / "manifest.json").read_text())
     checksums = {**manifest["sha256"], graph.name: file_digest(graph)}

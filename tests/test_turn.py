@@ -23,7 +23,6 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from rerank_plugins import CrossEncoderScorer, compile_model
-from rerank_plugins.backends.graphs import cache
 from rerank_plugins.process.turn import in_turn
 from tests.tiny_models import (
     save_tiny_architecture,
@@ -51,9 +50,7 @@ def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
     """Gives the scorers made from now on an empty cache of that name."""
 
     def use(name: str) -> None:
-        (tmp_path / name).mkdir()
-        monkeypatch.setattr(cache, "_folder", lambda: tmp_path / name)
-        monkeypatch.setattr(cache, "_user_folder", lambda: tmp_path / name)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
 
     return use
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
@@ -58,18 +58,18 @@ def tiny_tokenizer(max_length: int = 64) -> PreTrainedTokenizerFast:
     )
 
 
-def tiny_config(columns: int = 1, **overrides: object) -> BertConfig:
+def tiny_config(columns: int = 1, **overrides: Any) -> BertConfig:
     """Two layers, 32 wide."""
-    return BertConfig(
-        vocab_size=len(SPECIAL) + len(WORDS),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        num_labels=columns,
-        **overrides,
-    )
+    values = {
+        "vocab_size": len(SPECIAL) + len(WORDS),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 64,
+        "num_labels": columns,
+    }
+    return BertConfig(**{**values, **overrides})
 
 
 def save_tiny_cross_encoder(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
-from pathlib import Path
 from typing import Any
 
-from rerank_plugins.evaluation.environment import RUNTIME, processor, versions
+from rerank_plugins.evaluation.environment import RUNTIME, processor
 from rerank_plugins.messages.names import model_names
+from rerank_plugins.models.identity import model_digest
 from rerank_plugins.models.location import locate
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.quota import processors
+from rerank_plugins.process.versions import installed_versions
 from rerank_plugins.scorer import CrossEncoderScorer
 
 
@@ -55,8 +55,8 @@ class Configuration:
             local_files_only=self.local_files_only,
             trust_remote_code=self.trust_remote_code,
         )
-        folder = locate(settings)
-        return json.dumps([self.options(), _contents(folder), machine_identity()], sort_keys=True)
+        digest = model_digest(locate(settings))
+        return json.dumps([self.options(), digest, machine_identity()], sort_keys=True)
 
 
 def configurations(
@@ -91,14 +91,4 @@ def configurations(
 
 def machine_identity() -> str:
     """What times depend on besides the model, and scores in their last digits."""
-    return json.dumps([processor(), processors(), versions(RUNTIME)])
-
-
-def _contents(folder: Path) -> dict[str, str]:
-    """Names and SHA-256 of the files in a folder."""
-    digests = {}
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with file.open("rb") as content:
-            name = file.relative_to(folder).as_posix()
-            digests[name] = hashlib.file_digest(content, "sha256").hexdigest()
-    return digests
+    return json.dumps([processor(), processors(), installed_versions(RUNTIME)])

@@ -6,10 +6,10 @@ import platform
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rerank_plugins.process.quota import processors
+from rerank_plugins.process.versions import installed_versions
 
 RUNTIME = (
     "rerank-plugins",
@@ -59,7 +59,7 @@ def current_environment(command: str) -> Environment:
         processor=processor(),
         cores=processors(),
         python=platform.python_version(),
-        packages=versions((*RUNTIME, *_MEASURING)),
+        packages=installed_versions((*RUNTIME, *_MEASURING)),
     )
 
 
@@ -71,14 +71,3 @@ def processor() -> str:
         if found:
             return found[1]
     return platform.processor() or platform.machine()
-
-
-def versions(packages: tuple[str, ...]) -> dict[str, str]:
-    """Package to version, of those that are installed."""
-    found = {}
-    for name in packages:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -10,7 +10,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from rerank_plugins.errors import InvalidInputError, LabelRequiredError
 from rerank_plugins.fine_tuning.options import FineTuningOptions
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.models.files import model_digest
+from rerank_plugins.models.identity import model_digest
 from rerank_plugins.models.location import locate
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.turn import in_turn

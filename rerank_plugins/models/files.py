@@ -1,10 +1,8 @@
-"""The files that a model is made of: one list to download by and to tell models apart by."""
+"""The files that a model is made of: one list for downloading and for telling models apart."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeAlias
-
-from rerank_plugins.models.digests import file_digest, text_digest
 
 VOCABULARIES = ("*.model", "*.spm", "*.codes", "*.tokenizer", "*.tiktoken")
 """Of tokenizers, beside `tokenizer.json` and `vocab.txt`."""
@@ -41,15 +39,5 @@ def files_now(folder: Path) -> Files:
     Raises:
         OSError: A file cannot be looked at.
     """
-    stats = [(_name(file, folder), file.stat()) for file in model_files(folder)]
+    stats = [(file.relative_to(folder).as_posix(), file.stat()) for file in model_files(folder)]
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
-
-
-def model_digest(folder: Path) -> str:
-    """One sha256 over the names and contents of the model's files."""
-    files = model_files(folder)
-    return text_digest(f"{_name(file, folder)} {file_digest(file)}" for file in files)
-
-
-def _name(file: Path, folder: Path) -> str:
-    return file.relative_to(folder).as_posix()

@@ -11,6 +11,7 @@ from rerank_plugins.backends.graphs.description import ModelDescription
 from rerank_plugins.errors import BundleError
 from rerank_plugins.messages.commands import command
 from rerank_plugins.models.digests import file_digest
+from rerank_plugins.models.known_digests import known_digest
 from rerank_plugins.models.references import MANIFEST_FILE
 
 FORMAT = "rerank-plugins bundle 2"
@@ -146,7 +147,7 @@ def _check_files(folder: Path, checksums: Mapping[str, str], read: set[str]) -> 
         file = folder / name
         if Path(name).name != name or not file.is_file():
             raise _refused(folder, f"it has no file {name!r}")
-        if file_digest(file) != checksum:
+        if known_digest(file) != checksum:
             raise _refused(folder, f"{name!r} is not the file that its manifest tells of")
     for name in sorted(read - checksums.keys()):
         raise _refused(folder, f"its manifest has no checksum of {name!r}")

@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
-from platformdirs import user_cache_path
 
 from rerank_plugins.backends.choice import NoGraphError
 from rerank_plugins.backends.graphs.bundle import FORMAT, Manifest, read_bundle
@@ -18,13 +17,16 @@ from rerank_plugins.backends.graphs.compilation import compile_into, versions_fo
 from rerank_plugins.errors import BundleError, RerankError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.digests import text_digest
-from rerank_plugins.models.files import model_digest
+from rerank_plugins.models.identity import model_digest
 from rerank_plugins.models.references import MANIFEST_FILE
 from rerank_plugins.models.settings import ModelSettings
+from rerank_plugins.process.user_cache import user_cache
 from rerank_plugins.results import Plan
 
 _GRAPHS = "graphs 3"
 """Changes whenever this package writes another graph for the same model."""
+
+_FOLDER = "compiled"
 
 _UNUSED_SECONDS = 60 * 24 * 3600
 
@@ -43,7 +45,7 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
     # One graph serves fp32 and bf16, which differ in how it is run.
     precision = "int8" if plan.precision == "int8" else "fp32"
     key = _key(digest, plan.backend, precision)
-    cache = _user_folder()
+    cache = user_cache(_FOLDER)
     if cache is not None and (manifest := _read_whole(cache / key)) is not None:
         with suppress(OSError):  # read even where nothing can be written
             os.utime(cache / key)
@@ -128,22 +130,20 @@ def _read_whole(bundle: Path) -> Manifest | None:
         return None
 
 
-def _user_folder() -> Path | None:
-    try:
-        return user_cache_path("rerank-plugins") / "compiled"
-    except RuntimeError:  # the user has no home
-        return None
-
-
-@functools.cache
 def _folder() -> Path:
-    """Where compiled graphs are kept; for this process alone where none can be written."""
-    cache = _user_folder()
+    """Where compiled graphs are written: the user's cache, or a folder of this process alone."""
+    cache = user_cache(_FOLDER)
     with suppress(OSError):
         if cache is not None:
             cache.mkdir(parents=True, exist_ok=True)
             if os.access(cache, os.W_OK):
                 return cache
+    return _own_folder()
+
+
+@functools.cache
+def _own_folder() -> Path:
+    """A temporary folder, removed when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="rerank-plugins-"))
     atexit.register(_remove_own, folder, os.getpid())
     return folder

@@ -3,7 +3,6 @@
 import errno
 import shutil
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from rerank_plugins.models.json_files import read_json
 from rerank_plugins.models.references import EMBEDDED
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.extras import require
+from rerank_plugins.process.versions import installed_versions
 
 _RUNTIMES = {"onnx": ("onnxruntime",), "openvino": ("openvino",)}
 _EXPORTERS = ("torch", "transformers", "sentence-transformers")
@@ -93,13 +93,7 @@ def versions_for(backend: str, precision: str, *, shipped: bool) -> dict[str, st
         names += [*_EXPORTERS, *(["onnxscript"] if backend == "onnx" else [])]
     if precision == "int8":
         names.append("nncf")
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue  # not installed; what needs it says so
-    return found
+    return installed_versions(names)
 
 
 def _copy_shipped(folder: Path, output: Path) -> ModelDescription:

@@ -11,7 +11,6 @@ from rerank_plugins.backends.choice import check_installed, choose
 from rerank_plugins.backends.graphs.bundle import FORMAT
 from rerank_plugins.errors import InvalidInputError, RerankError, UnsupportedOptionError
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.models.files import model_digest
 from rerank_plugins.models.json_files import read_json
 from rerank_plugins.models.location import locate
 from rerank_plugins.models.references import MANIFEST_FILE, check_reference, is_bundle
@@ -84,6 +83,7 @@ def compile_model(
         message = f"{error} Bundles are for openvino and onnx; torch runs a model without one."
         raise UnsupportedOptionError(message) from error
     from rerank_plugins.backends.graphs.compilation import compile_into
+    from rerank_plugins.models.identity import model_digest
 
     make_folder(target.parent)
     partial = Path(tempfile.mkdtemp(".partial", f"{target.name}.", target.parent))

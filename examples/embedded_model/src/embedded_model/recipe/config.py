@@ -21,8 +21,8 @@ from embedded_model.recipe.settings import (
 )
 from embedded_model.sources.pairs import source_digest
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.models.digests import file_digest, text_digest
 from rerank_plugins.models.files import TEXTS
+from rerank_plugins.models.identity import files_digest
 
 
 @dataclass(frozen=True)
@@ -210,12 +210,8 @@ def _model_digest(folder: Path) -> str:
     later.
     """
     patterns = (*TEXTS, "model*.safetensors", "pytorch_model*.bin", "[0-9]_*/*")
-    files = sorted(
-        {file for pattern in patterns for file in folder.glob(pattern) if file.is_file()}
-    )
-    return text_digest(
-        f"{file.relative_to(folder).as_posix()} {file_digest(file)}" for file in files
-    )
+    found = {file for pattern in patterns for file in folder.glob(pattern) if file.is_file()}
+    return files_digest(folder, sorted(found))
 
 
 def _digest(values: Mapping[str, object]) -> str:

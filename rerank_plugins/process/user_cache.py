@@ -1,0 +1,13 @@
+"""The user's cache folder: compiled graphs and digests are kept there for later processes."""
+
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+
+def user_cache(name: str) -> Path | None:
+    """The folder of that name in this package's cache; `None` if the user has no home folder."""
+    try:
+        return user_cache_path("rerank-plugins") / name
+    except RuntimeError:
+        return None
