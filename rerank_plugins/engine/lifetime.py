@@ -1,4 +1,4 @@
-"""Engines at the end of the process, where they finish what is open, and after a fork."""
+"""Engines at the end of the process, where they finish open requests, and after a fork."""
 
 import concurrent.futures.thread  # noqa: F401  # libraries cannot once the main thread has ended
 import ctypes
@@ -10,7 +10,7 @@ from weakref import ref
 
 
 class Ending(Protocol):
-    """What has threads and models to end with.
+    """What shutdown needs to know about an engine.
 
     Attributes:
         backends: The loaded models.
@@ -19,15 +19,15 @@ class Ending(Protocol):
     backends: list[Any]
 
     def close(self, *, wait: bool) -> None:
-        """Finishes what is open and ends the threads."""
+        """Finishes the open requests and ends the threads."""
 
 
 class EngineThread(threading.Thread):
-    """A thread of some engine, on which callbacks run: it must not wait for another's to end."""
+    """A thread of an engine. Callbacks run on it, and must not wait for another engine to end."""
 
 
 class _Ender(threading.Thread):
-    """There may be two, if a signal's handler raised while the first was started."""
+    """The thread that waits for the end; there are two if the first one's start was interrupted."""
 
 
 _lock = threading.Lock()
@@ -37,7 +37,7 @@ _over = False
 
 
 def start_thread(subject: Ending, run: Callable[[int], None], number: int) -> threading.Thread:
-    """Starts a thread of something that is ended once nobody is left who could call it.
+    """Starts a daemon thread; `subject` is closed once the last non-daemon thread ends.
 
     Raises:
         RuntimeError: No thread can be started, or it is too late ("shutdown").
@@ -58,11 +58,11 @@ def start_thread(subject: Ending, run: Callable[[int], None], number: int) -> th
 
 
 def _end() -> None:
-    """Waits for all threads that are no daemons, then ends what is watched.
+    """Waits for all non-daemon threads, then closes the engines.
 
-    A thread, because neither of Python's own ways has the right moment: executors end before other
-    threads do, and `atexit` comes after handlers that delete the folders of what is still loading,
-    and never in a child of `multiprocessing`.
+    It runs on a thread because neither of Python's own ways comes at the right moment. Executors
+    end before other threads do. `atexit` handlers run after handlers that delete the folders of
+    models that are still loading, and do not run in a child of `multiprocessing`.
     """
     global _over
     main = threading.main_thread()
@@ -86,7 +86,7 @@ def _living() -> Iterator[Ending]:
 
 
 def _after_fork() -> None:
-    """Leaves the parent's models alone for ever, whatever becomes of the last reference.
+    """Keeps the parent's models alive for ever in the child, even without a reference to them.
 
     Destroying them would wait for threads that the child does not have.
     """

@@ -1,4 +1,4 @@
-"""Whether a failed batch was too big for memory; each runtime says it in words of its own."""
+"""Recognises that a batch was too big for memory; each runtime has messages of its own."""
 
 import re
 
@@ -14,9 +14,9 @@ _WORDS = re.compile(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a smaller batch may succeed where this error was raised.
+    """Whether a smaller batch may succeed after this error.
 
-    `MemoryError`, and any other error that talks of a failed allocation: apart from torch on CUDA
-    the runtimes raise plain `RuntimeError`s, or classes of their own without a common base.
+    It may after a `MemoryError` and any error whose message speaks of a failed allocation. Except
+    for torch on CUDA, runtimes raise plain `RuntimeError`s or unrelated classes of their own.
     """
     return isinstance(error, MemoryError) or bool(_WORDS.search(str(error)))

@@ -1,4 +1,4 @@
-"""Loaded models, shared: one engine per process and settings."""
+"""Shared models: one engine per process and settings."""
 
 import os
 import threading
@@ -14,10 +14,10 @@ from rerank_plugins.models.location import files_of
 from rerank_plugins.models.settings import ModelSettings, located_now
 
 Workers: TypeAlias = tuple[ModelSettings, ...]
-"""How each worker of a model loads it; they differ in the device alone."""
+"""The settings to load a model with, one per device; they differ only in the device."""
 
 Key: TypeAlias = tuple[Workers, Files]
-"""What scorers that share a model have in common; the files, because folders are rewritten."""
+"""Scorers with equal keys share a model; the files are part of it, as folders are rewritten."""
 
 _lock = threading.Lock()
 _models: dict[Key, "SharedModel"] = {}
@@ -35,7 +35,7 @@ class SharedModel:
 
     @property
     def name(self) -> str:
-        """The model's, for messages."""
+        """The model's name, for messages."""
         return self.key[0][0].model
 
     def engine_here(self) -> Engine:
@@ -50,7 +50,7 @@ class SharedModel:
         return self.engine
 
     def release(self, *, wait: bool) -> None:
-        """Lets the engine finish what is queued, then ends its threads; drops the model."""
+        """Lets the engine finish its requests, end its threads and drop the model."""
         if self._process == os.getpid():
             self.engine.close(wait=wait)
 
@@ -73,7 +73,7 @@ class SharedModel:
 
 
 def acquire(workers: Workers) -> SharedModel:
-    """The model for these settings, not loaded yet if nobody has used it."""
+    """The model for these settings; it is loaded when it is first used."""
     global _janitor
     workers = tuple(map(located_now, workers))
     key = workers, files_of(workers[0].model)
@@ -101,16 +101,16 @@ def release(shared: SharedModel, *, wait: bool) -> None:
 
 
 def abandon(shared: SharedModel) -> None:
-    """`release` for the garbage collector, which may interrupt a thread that holds any lock.
+    """`release` for the garbage collector, which may run on a thread that holds any lock.
 
-    Taking a lock there could wait for the very thread it runs on, so this only leaves a note;
-    `SimpleQueue.put` is reentrant for exactly this purpose.
+    Taking a lock could wait for that very thread, so this only leaves a note for the janitor.
+    `SimpleQueue.put` is reentrant for this purpose.
     """
     _abandoned.put(shared)
 
 
 def _sweep() -> None:
-    """Releases what was abandoned, for as long as the process lives."""
+    """Releases abandoned models as long as the process lives."""
     while True:
         release(_abandoned.get(), wait=False)
 

@@ -1,12 +1,13 @@
-"""Whose pairs are tokenized next, and whose go into the next batch; no threads in here.
+"""Decides which pairs are tokenized next and which go into the next batch, without threads.
 
-There are two lanes. Short requests are served in the order of their arrival. Long ones take turns
-at the tokenizer, slice by slice, as do short ones of very long texts; what it gives of long ones
-lies in one pool sorted by length. The pool is used up before what was tokenized meanwhile becomes
-the next: were it topped up, its shortest pairs would never come to their turn. A batch is led by
-one lane and filled up with pairs of similar length: those of the long lane from both, those of the
-short one from its own, because long ones would double the time of a few short pairs and lose
-nothing by waiting for a turn of theirs.
+There are two lanes. Short requests are served in the order of their arrival. Long requests take
+turns at the tokenizer, slice by slice, and so do short ones with very long texts. The tokenized
+pairs of long requests lie in one pool, sorted by length. The pool is emptied before newly tokenized
+pairs enter it; otherwise its shortest pairs would wait for the end of the longest request.
+
+A batch is led by one lane and filled up with pairs of similar length. A batch of the long lane is
+filled from both lanes, a batch of the short lane only from its own: pairs of long requests could
+double the time of a few short ones, and they lose nothing by waiting for their turn.
 """
 
 from collections import deque
@@ -17,31 +18,31 @@ from rerank_plugins.backends.contract import PairOptions
 from rerank_plugins.engine.requests import Item, Request, by_falling_length
 
 SLICE = 256
-"""Pairs tokenized at a time. A request with more is a long one."""
+"""The most pairs that are tokenized at a time. A request with more is long."""
 
 CHARACTERS = 1_000_000
-"""Characters tokenized at a time, unless a single pair has more: a fraction of a second's work."""
+"""The most characters that are tokenized at a time, unless one pair has more: below a second."""
 
 WINDOW = 4 * SLICE
-"""Pairs that are tokenized ahead in a lane: enough to sort by length, few enough to hold."""
+"""How many pairs of a lane are tokenized ahead: enough to sort by length, few enough to keep."""
 
 LONG_TURN = 4
-"""While both lanes have pairs, one batch in so many is led by the long one, the others not."""
+"""While both lanes have pairs, every fourth batch is led by the long lane."""
 
 _SIMILAR = 0.75
-"""A batch is filled up with pairs of at least this part of its longest: shorter are padding."""
+"""How long a pair must be to fill up a batch, as a part of its longest; the rest is padding."""
 
 
 @dataclass(slots=True)
 class _Lane:
-    """Requests that are not read to their end, and tokenized pairs that wait for a batch.
+    """Requests with pairs to tokenize, and tokenized pairs that wait for a batch.
 
     Attributes:
-        pooled: Whether pairs of all requests are sorted together; else the requests stay in
-            their order and the pairs of each are sorted.
-        unread: Requests with pairs that are not tokenized.
-        ready: Pairs that batches are made of.
-        next: Of a pooled lane, those that become ready once all that are have been drawn.
+        pooled: Whether the pairs of all requests are sorted together. Otherwise requests keep
+            their order, and the pairs of each request are sorted.
+        unread: Requests with pairs that are not tokenized yet.
+        ready: Pairs to make batches of.
+        next: In a pooled lane, pairs that become ready once all ready ones have been drawn.
     """
 
     pooled: bool
@@ -83,7 +84,7 @@ class Schedule:
         self._lane(request).unread.append(request)
 
     def next_slice(self) -> tuple[Request, slice] | None:
-        """What to tokenize next, now marked as read; `None` while enough lies ready."""
+        """The next pairs to tokenize, marked as read; `None` while enough pairs lie ready."""
         lanes = [lane for lane in (self._short, self._long) if lane.wants_to_read()]
         if not lanes:
             return None
@@ -103,8 +104,8 @@ class Schedule:
         """The next batch, its longest pair first; `[]` if nothing is ready.
 
         Args:
-            budget: Most tokens of a batch, padding included, under given options; a single pair
-                longer than that is a batch of its own.
+            budget: The most tokens of a batch for given options, padding included. A pair with
+                more is a batch of its own.
         """
         lanes = [lane for lane in self._lanes_by_turn() if lane.has_ready()]
         if not lanes:
@@ -129,7 +130,7 @@ class Schedule:
         return batch
 
     def discard(self, request: Request) -> None:
-        """Forgets what is left of a request."""
+        """Forgets the pairs of a request that are not in a batch yet."""
         lane = self._lane(request)
         if request in lane.unread:
             lane.unread.remove(request)

@@ -9,7 +9,7 @@ from rerank_plugins.messages.values import described
 
 
 def check_query(query: object) -> str:
-    """The query, if it is a string."""
+    """Returns the query if it is a string."""
     if not isinstance(query, str):
         message = f"query must be a string, but got {described(query)}. Pass the text of the query."
         raise InvalidInputError(message)
@@ -17,7 +17,7 @@ def check_query(query: object) -> str:
 
 
 def check_passages(passages: object) -> list[str]:
-    """The passages as a new list, if they are an iterable of strings."""
+    """Returns the passages as a new list if they are an iterable of strings."""
     if isinstance(passages, (str, bytes)) or not isinstance(passages, Iterable):
         message = (
             f"passages must be a list of strings, but got {described(passages)}. "
@@ -36,7 +36,7 @@ def check_passages(passages: object) -> list[str]:
 
 
 def check_pairs(pairs: object) -> list[tuple[str, str]]:
-    """The pairs as a new list of (query, passage) tuples; an array has a row for each."""
+    """Returns the pairs as a new list of (query, passage) tuples; an array has one pair per row."""
     if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Iterable):
         message = f"pairs must be a list of (query, passage) tuples, but got {described(pairs)}."
         raise InvalidInputError(message)

@@ -1,4 +1,4 @@
-"""Counts what a scorer has scored, for any number of threads, without a lock."""
+"""Counts the pairs that a scorer has scored on any number of threads, without a lock."""
 
 import threading
 from typing import Any
@@ -12,15 +12,15 @@ from rerank_plugins.results import Statistics
 class Tally:
     """Adds up the answers of one scorer.
 
-    Each thread counts in a place of its own: no call waits for another, and no lock can be left
-    taken by a fork or by an exception of a signal's handler. A copy or a pickle begins at zero.
+    Each thread has a count of its own, so no call waits for another, and neither a fork nor an
+    exception of a signal's handler can leave a lock taken. A copy or a pickle begins at zero.
     """
 
     def __init__(self) -> None:
         self._by_thread: dict[int, Statistics] = {}
 
     def add(self, pairs: int, truncated: NDArray[np.bool_] | None) -> None:
-        """Counts an answer: how many pairs, and which of them were cut if that is known."""
+        """Counts the pairs of an answer, and how many of them were cut, if that is known."""
         cut = None if truncated is None else int(np.count_nonzero(truncated))
         me = threading.get_ident()
         self._by_thread[me] = _sum(self._by_thread.get(me, Statistics()), Statistics(pairs, cut))

@@ -1,8 +1,8 @@
-"""The beginning of a long text: where it may be cut without a change to its first tokens.
+"""The beginning of a long text: where a text may be cut without changing its first tokens.
 
-A pair holds no more tokens than `max_length`, and a text may have a million times as many. Most
-tokenizers split at white space before all else, and what they make of the words before it does not
-depend on what comes behind; of a text they are given no more than a pair needs.
+A pair holds `max_length` tokens, and a text may have a million times as many. Most tokenizers split
+at white space first, and the tokens before it do not depend on the text after it. Such tokenizers
+are given only as much of a text as a pair needs.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-# White space between letters, digits and ASCII signs: next to combining marks and the like,
-# normalizers may take it for a part of its neighbours.
+# White space between letters, digits and ASCII signs: normalizers may join other white space with
+# its neighbours, such as combining marks.
 _AT_WHITE_SPACE = re.compile(r"(?s).*[\w!-~](?=[ \t\r\n]+[\w!-~])")
 _AT_BLANKS = re.compile(r"(?s).*[\w!-~](?= +[\w!-~])")
 
@@ -30,19 +30,19 @@ _NORMALIZERS = {
     "Strip",
     "StripAccents",
 }
-"""Those that change a character by its neighbours at most, and white space to white space."""
+"""Normalizers that look no further than a character's neighbours and keep white space."""
 
 _SPLITTERS = {"BertPreTokenizer", "ByteLevel", "Metaspace", "Whitespace", "WhitespaceSplit"}
-"""Those that leave no word with white space in it, unless their options say otherwise."""
+"""Pre-tokenizers that leave no white space within a word, unless their options say otherwise."""
 
 _BEFORE_SPLITTERS = {"Digits", "Punctuation"}
 
 
 def where_to_cut(tokenizer: "Tokenizer") -> re.Pattern[str] | None:
-    """What `head` takes for texts of this tokenizer; `None`: it must be given the whole text.
+    """Where `head` may cut texts for this tokenizer; `None` if it needs whole texts.
 
-    Known of the kinds that WordPiece, byte-level BPE and SentencePiece models come with; others,
-    such as those that split by a regular expression of their own, are given the whole text.
+    The tokenizers of WordPiece, byte-level BPE and SentencePiece models are known. All others need
+    whole texts, for example tokenizers that split by a regular expression of their own.
     """
     parts: dict[str, Any] = json.loads(tokenizer.to_str())
     splitter = _splitter(_steps(parts["pre_tokenizer"], "pretokenizers"))
@@ -60,15 +60,15 @@ def where_to_cut(tokenizer: "Tokenizer") -> re.Pattern[str] | None:
 
 
 def head(text: str, characters: int, where: re.Pattern[str] | None) -> str:
-    """The longest beginning within so many characters whose tokens are the first of the text's.
+    """The longest beginning of a text, within a limit, whose tokens are the text's first tokens.
 
     Args:
         text: The text.
-        characters: Most characters of the beginning.
-        where: What `where_to_cut` says.
+        characters: The most characters of the beginning.
+        where: What `where_to_cut` returned.
 
     Returns:
-        The whole text if it is no longer or must be whole; `""` if it has no place for a cut.
+        The whole text if it is within the limit or must stay whole; `""` if it cannot be cut.
     """
     if where is None or len(text) <= characters:
         return text
@@ -77,7 +77,7 @@ def head(text: str, characters: int, where: re.Pattern[str] | None) -> str:
 
 
 def _steps(part: dict[str, Any] | None, members: str) -> list[dict[str, Any]]:
-    """The steps of a normalizer or pre-tokenizer, those of sequences in it one by one."""
+    """The single steps of a normalizer or pre-tokenizer, in order."""
     if part is None:
         return []
     if part["type"] != "Sequence":
@@ -86,7 +86,7 @@ def _steps(part: dict[str, Any] | None, members: str) -> list[dict[str, Any]]:
 
 
 def _splitter(steps: list[dict[str, Any]]) -> str | None:
-    """Which step of a pre-tokenizer splits at white space before any splits otherwise."""
+    """The step of a pre-tokenizer that splits at white space, if none splits otherwise before."""
     for step in steps:
         kind: str = step["type"]
         if kind in _SPLITTERS:
@@ -97,7 +97,7 @@ def _splitter(steps: list[dict[str, Any]]) -> str | None:
 
 
 def _keeps_white_space(step: dict[str, Any], blanks_only: bool) -> bool:
-    """Whether a step of a normalizer leaves it to the splitter."""
+    """Whether a step of a normalizer keeps white space for the splitter."""
     if step["type"] != "Replace":
         return step["type"] in _NORMALIZERS
     pattern, content = step["pattern"], step["content"]

@@ -17,13 +17,13 @@ _PROBES = (("a", "b c"), ("d e f", "g"))
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What stands before, between and behind the texts of a pair, as tokens and their types.
+    """The special tokens before, between and behind the texts of a pair, and all types of tokens.
 
     Attributes:
         before: Token ids in front of the query, int32 `(n,)`.
-        between: Those between query and passage.
-        behind: Those after the passage.
-        types: The type of each part: before, query, between, passage, behind.
+        between: Token ids between query and passage.
+        behind: Token ids after the passage.
+        types: The token type of each part: before, query, between, passage, behind.
     """
 
     before: Ids
@@ -36,7 +36,7 @@ class Frame:
 
     @staticmethod
     def of(tokenizer: "Tokenizer") -> "Frame | None":
-        """The frame that a tokenizer puts around every pair; `None` if it has no fixed one."""
+        """The frame that a tokenizer puts around every pair; `None` if the frame is not fixed."""
         query, passage = _PROBES[0]
         pair = tokenizer.encode(query, passage)
         first, second = (
@@ -52,7 +52,7 @@ class Frame:
         return np.concatenate((self.before, query, self.between, passage, self.behind))
 
     def type_ids(self, query: int, passage: int) -> Ids:
-        """Types of the tokens of a pair of texts of these lengths, int32 `(t,)`."""
+        """Token types of a pair whose texts have these lengths, int32 `(t,)`."""
         lengths = (len(self.before), query, len(self.between), passage, len(self.behind))
         return np.repeat(np.array(self.types, dtype=np.int32), lengths)
 
@@ -72,7 +72,7 @@ def token_ids(ids: Sequence[int]) -> Ids:
 
 
 def _splits(pair: "Encoding", query: int, passage: int) -> Iterator[Frame]:
-    """Every way in which the special tokens of an encoded pair may stand around its texts."""
+    """Every way to divide an encoded pair into two texts and the special tokens around them."""
     ids, types = token_ids(pair.ids), pair.type_ids
     special = len(ids) - query - passage
     for before in range(special + 1):

@@ -14,21 +14,21 @@ from rerank_plugins.tokens.beginnings import head, where_to_cut
 from rerank_plugins.tokens.frame import Frame, Ids, token_ids
 
 KEPT_BYTES = 10_000_000
-"""Of passages whose ids are kept, texts included."""
+"""The most memory for kept passages, their texts and token ids together."""
 
 _ENTRY_BYTES = 250
-"""What Python's objects for one kept passage take, besides text and ids."""
+"""Memory that Python's objects take for one kept passage, besides its text and ids."""
 
 _CHARACTERS = 8
-"""Of a text are read so many a token at first: more than words take in most languages."""
+"""Characters read per wanted token at first: more than words have in most languages."""
 
 _KEPT_TYPES = 1024
-"""Pairs of lengths whose type ids are kept: 2 MB at most in a model that reads 512 tokens."""
+"""How many pairs of lengths have their type ids kept: at most 2 MB if a model reads 512 tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairTokens:
-    """One pair of t tokens: what the model reads of the tokenizer's much larger `Encoding`.
+    """One pair of t tokens: the part of the tokenizer's much larger `Encoding` that a model reads.
 
     Attributes:
         input_ids: int32, shape `(t,)`.
@@ -58,10 +58,10 @@ class _Text:
     """A text alone, without special tokens.
 
     Attributes:
-        ids: Its ids as far as a pair can hold them.
-        length: How many there are; if the text was not read to its end, at least so many.
+        ids: Its first token ids, as many as a pair can hold.
+        length: How many tokens it has, or at least has if it was not read to its end.
         whole: Whether it was read to its end.
-        size: Bytes that keeping it takes.
+        size: How many bytes it takes to keep it.
     """
 
     ids: Ids
@@ -73,20 +73,18 @@ class _Text:
 class PairTokenizer:
     """Tokenizes pairs as transformers does for `CrossEncoder.predict`.
 
-    A query is tokenized once for all of its passages, and a passage that was met lately not at
-    all: pairs are joined, and cut, from the ids of their texts. Of a long text no more is read
-    than that takes.
+    Pairs are joined and cut from the token ids of their texts. A query is tokenized once for all of
+    its passages, and the ids of recent passages are kept. Only as much of a long text is tokenized
+    as a pair can hold.
 
-    It keeps a copy of the tokenizer for itself: truncation is state of a fast tokenizer, and
-    changing it under another user is what makes shared ones fail between threads. One thread at a
-    time may use it.
+    It has a copy of the tokenizer, because truncation is part of a fast tokenizer's state and must
+    not change while another user tokenizes. One thread at a time may use it.
 
     Args:
         tokenizer: The tokenizer, in the JSON form of its `to_str()`.
-        max_length: Most tokens of a pair, special tokens included; the longer text of a pair
-            is cut first, so a query that alone is too long is cut as well.
-        kept_bytes: Most memory for passages whose ids are kept; those that were not used for
-            longest go first.
+        max_length: The most tokens of a pair, special tokens included. The longer text of a pair
+            is cut first, so a query that is too long by itself is cut as well.
+        kept_bytes: The most memory for kept passages; those unused for longest are dropped first.
     """
 
     def __init__(self, tokenizer: str, *, max_length: int, kept_bytes: int = KEPT_BYTES) -> None:
@@ -97,7 +95,7 @@ class PairTokenizer:
         self._tokenizer.no_truncation()
         self._frame = Frame.of(self._tokenizer)
         if self._frame is not None:
-            # Pairs of the same lengths have the same types, which take longer to make than to find.
+            # Pairs of equal lengths have equal type ids, and looking them up is faster.
             self._type_ids = lru_cache(_KEPT_TYPES)(self._frame.type_ids)
         self._max_length = max_length
         self._cut = where_to_cut(self._tokenizer)
@@ -137,7 +135,7 @@ class PairTokenizer:
         queries: dict[str, _Text],
         passages: dict[str, _Text],
     ) -> None:
-        """Reads texts further until the longer one of each pair is known: once for all pairs."""
+        """Reads texts further, for all pairs at once, until it is known which text is longer."""
         enough = self._max_length
         while left := [
             (query, passage)
@@ -151,7 +149,7 @@ class PairTokenizer:
                 known.update(self._encode_texts(short, enough))
 
     def _keep(self, passages: dict[str, _Text]) -> None:
-        """Keeps the ids of passages as those used last, as far as there is room for them."""
+        """Keeps the ids of passages as the ones used last, and drops older ones to make room."""
         for text, found in passages.items():
             before = self._passages.get(text)
             self._now_kept += found.size - (before.size if before else 0)
@@ -161,7 +159,7 @@ class PairTokenizer:
             self._now_kept -= self._passages.popitem(last=False)[1].size
 
     def _encode_texts(self, texts: Collection[str], enough: int) -> dict[str, _Text]:
-        """Each text alone, read to its end or until it has more ids than `enough`."""
+        """Tokenizes each text alone, to its end or until it has more than `enough` tokens."""
         found: dict[str, _Text] = {}
         characters = _CHARACTERS * enough
         while left := [text for text in texts if text not in found]:
@@ -177,7 +175,7 @@ class PairTokenizer:
         return found
 
     def _encode_whole(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
-        """The tokens of each pair as the tokenizer joins and cuts it."""
+        """The tokens of each pair, joined and cut by the tokenizer itself."""
         return [
             PairTokens(
                 input_ids=token_ids(encoding.ids),
@@ -188,7 +186,7 @@ class PairTokenizer:
         ]
 
     def _encodings(self, inputs: Sequence[tuple[str, ...]], *, special: bool) -> list[Any]:
-        """The tokenizer's own encodings of texts, each alone in its tuple, or of pairs."""
+        """The tokenizer's own encodings of tuples of one text or two."""
 
         def encode(given: Sequence[tuple[str, ...]]) -> list[Any]:
             batch = [texts if len(texts) > 1 else texts[0] for texts in given]
@@ -202,12 +200,12 @@ class PairTokenizer:
 
 
 def _length_and_end(text: _Text) -> tuple[int, bool]:
-    """Orders texts by length; of two that seem equal, one that goes on is read first."""
+    """Sorting key by length; of two texts read equally far, one that goes on comes first."""
     return text.length, text.whole
 
 
 def kept_lengths(query: int, passage: int, room: int) -> tuple[int, int]:
-    """How many tokens of each text stay where only `room` do: the longer one is cut first.
+    """How many tokens of each text stay if there is room for `room`: the longer text is cut first.
 
     The rule of the `tokenizers` library's strategy `longest_first`.
     """
@@ -219,7 +217,7 @@ def kept_lengths(query: int, passage: int, room: int) -> tuple[int, int]:
 
 
 def pad(pairs: Sequence[PairTokens], pad_id: int) -> Tokens:
-    """The pairs as one batch, filled up on the right with `pad_id` to the longest."""
+    """The pairs as one batch, padded on the right with `pad_id` to the longest."""
     input_ids, filled = pad_rows([pair.input_ids for pair in pairs], pad_id)
     token_type_ids, _ = pad_rows([pair.type_ids for pair in pairs], 0)
     return Tokens(input_ids, filled.astype(np.int64), token_type_ids)
@@ -240,5 +238,5 @@ def pad_rows(rows: Sequence[Ids], value: int) -> tuple[NDArray[np.int64], NDArra
 
 
 def valid_text(text: str) -> str:
-    """The text with question marks where it is no valid Unicode."""
+    """The text with question marks in place of invalid Unicode."""
     return text.encode("utf-8", "replace").decode("utf-8")
