@@ -24,6 +24,7 @@ from rerank_plugins import (
     UnsupportedOptionError,
     compile_model,
 )
+from rerank_plugins.backends import choice
 from rerank_plugins.backends.graphs import cache as graph_cache
 from rerank_plugins.backends.graphs.bundle import bundle_needs
 from rerank_plugins.backends.graphs.compilation import versions_for
@@ -74,6 +75,12 @@ def bundle(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def processor_with_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO runs bf16 on every processor, slowly where there are no instructions for it."""
+    monkeypatch.setattr(choice, "cpu_has_bf16", lambda: True)
+
+
+@pytest.fixture
 def copy(bundle: Path, tmp_path: Path) -> Path:
     """A bundle to damage."""
     for file in bundle.iterdir():
@@ -113,6 +120,7 @@ def test_a_manifest_says_what_the_bundle_is(tiny_model: Path, bundle: Path) -> N
     assert manifest["model"] == str(tiny_model)
     assert manifest["architecture"] == "BertForSequenceClassification"
     assert (manifest["backend"], manifest["precision"]) == ("openvino", "fp32")
+    assert manifest["measured"] == []
     assert {"openvino", "torch", "transformers", "rerank-plugins"} <= set(manifest["versions"])
     assert set(manifest["sha256"]) == {"model.xml", "model.bin", "tokenizer.json"}
     assert manifest["settings"]["limit"] == 64
@@ -123,7 +131,7 @@ def test_a_manifest_says_what_the_bundle_is(tiny_model: Path, bundle: Path) -> N
     ("backend", "precision", "needs"),
     [
         ("onnx", "fp32", ["rerank-plugins"]),
-        ("openvino", "bf16", ["rerank-plugins[openvino]", "bf16 instructions (AVX512-BF16, AMX)"]),
+        ("openvino", "fp32", ["rerank-plugins[openvino]"]),
         ("openvino", "int8", ["rerank-plugins[openvino]", "VNNI"]),
     ],
 )
@@ -156,7 +164,7 @@ def test_a_bundle_whose_runtime_is_missing_says_what_to_install_or_to_compile(
 def test_a_bundle_brings_its_backend_and_precision_with_it(bundle: Path) -> None:
     with CrossEncoderScorer(bundle) as scorer:
         assert (scorer.plan.backend, scorer.plan.precision) == ("openvino", "fp32")
-    for options in ({"backend": "torch"}, {"precision": "bf16"}):
+    for options in ({"backend": "torch"}, {"precision": "int8"}, {"precision": "fp16"}):
         with (
             CrossEncoderScorer(bundle, **options) as scorer,
             pytest.raises(UnsupportedOptionError, match="rerank compile MODEL --backend"),
@@ -180,6 +188,8 @@ def test_a_changed_file_is_refused_by_its_name(copy: Path, file: str) -> None:
     [
         ({"format": "rerank-plugins bundle 99"}, "bundle 99"),
         ({"format": "rerank-plugins bundle 1"}, "bundle 1'.*rerank compile MODEL --output"),
+        ({"format": "rerank-plugins bundle 2"}, "bundle 2'.*rerank compile MODEL --output"),
+        ({"measured": None}, "not complete"),
         ({"settings": {}}, "not complete"),
         ({"sha256": {"../model.xml": "0"}}, "no file"),
         ({"sha256": None}, "not complete"),
@@ -263,7 +273,7 @@ def test_a_file_is_no_place_for_a_bundle(tmp_path: Path) -> None:
 
 
 def test_compiling_checks_its_options(tmp_path: Path) -> None:
-    for options in ({"backend": "torch"}, {"precision": "fp16"}, {"calibration": [("a", "b")]}):
+    for options in ({"backend": "torch"}, {"precision": "bf16"}, {"calibration": [("a", "b")]}):
         with pytest.raises(InvalidInputError, match="|".join(options)):
             compile_model("embedded", tmp_path / "new", **options)
     with pytest.raises(InvalidInputError, match="no pairs"):
@@ -385,16 +395,74 @@ def test_a_graph_in_the_cache_that_an_older_version_made_is_made_anew(
     assert len(bundles(cache)) == 2
 
 
-def test_bf16_and_fp32_share_a_graph_and_changed_weights_do_not(tmp_path: Path) -> None:
-    first = save_tiny_cross_encoder(tmp_path / "first")
-    second = save_tiny_cross_encoder(tmp_path / "second", spread=2.0)
-    assert model_digest(first) != model_digest(second)
-    assert graph_cache._key("digest", "openvino", "fp32") != graph_cache._key(
-        "digest", "openvino", "int8"
-    )
-    assert graph_cache._key("digest", "openvino", "fp32") != graph_cache._key(
-        "digest", "onnx", "fp32"
-    )
+def test_bf16_and_fp32_share_a_graph_and_changed_weights_do_not(
+    tiny_model: Path, cache: Path, tmp_path: Path, processor_with_bf16: None
+) -> None:
+    changed = save_tiny_cross_encoder(tmp_path / "changed", spread=2.0)
+    made = []
+    for model, options in (
+        (tiny_model, {"precision": "bf16"}),
+        (tiny_model, {"precision": "fp32"}),
+        (changed, {}),
+        (tiny_model, {"backend": "onnx"}),
+    ):
+        with CrossEncoderScorer(model, **{"backend": "openvino", **options}) as scorer:
+            assert scorer.plan.precision == options.get("precision", "fp32")
+        made.append(len(bundles(cache)))
+    assert made == [1, 1, 2, 3]
+    with CrossEncoderScorer(tiny_model, backend="openvino", precision="int8") as scorer:
+        scorer.warm_up()
+    assert len(bundles(cache)) == 4
+
+
+def test_one_bundle_runs_in_fp32_and_in_bf16_as_the_scorer_asks(
+    bundle: Path, wanted: np.ndarray, processor_with_bf16: None
+) -> None:
+    for precision in (None, "fp32", "auto"):  # what bf16 costs this model was never measured
+        with CrossEncoderScorer(bundle, precision=precision) as scorer:
+            assert scorer.plan.precision == "fp32"
+            np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+    with CrossEncoderScorer(bundle, precision="bf16") as scorer:
+        assert scorer.plan.precision == "bf16"
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=0.2)
+
+
+def test_auto_runs_a_bundle_in_bf16_where_its_cost_was_measured(
+    copy: Path, processor_with_bf16: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit_json(copy / "manifest.json", measured=["bf16"])
+    for precision, chosen in (("auto", "bf16"), (None, "fp32")):
+        with CrossEncoderScorer(copy, precision=precision) as scorer:
+            assert scorer.plan.precision == chosen
+    monkeypatch.setattr(choice, "cpu_has_bf16", lambda: False)
+    with CrossEncoderScorer(copy, precision="auto") as scorer:
+        assert scorer.plan.precision == "fp32"
+    with (
+        CrossEncoderScorer(copy, precision="bf16") as scorer,
+        pytest.raises(UnsupportedOptionError, match=r"this one has none\. Pass precision='fp32'"),
+    ):
+        scorer.warm_up()
+
+
+@pytest.mark.parametrize(
+    ("model", "backend", "measured"),
+    [("embedded", "openvino", ["bf16"]), ("embedded", "onnx", [])],
+)
+def test_a_manifest_says_which_lower_precision_was_measured(
+    model: str, backend: str, measured: list[str], tmp_path: Path
+) -> None:
+    compile_model(model, tmp_path / "bundle", backend=backend)
+    manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
+    assert (manifest["precision"], manifest["measured"]) == ("fp32", measured)
+
+
+def test_an_onnx_bundle_is_for_fp32_alone(tmp_path: Path) -> None:
+    compile_model("embedded", tmp_path / "bundle", backend="onnx")
+    with (
+        CrossEncoderScorer(tmp_path / "bundle", precision="bf16") as scorer,
+        pytest.raises(UnsupportedOptionError, match=r"in precision='fp32'; got .*'bf16'"),
+    ):
+        scorer.warm_up()
 
 
 def test_without_a_writable_cache_the_graph_lives_as_long_as_the_process(
@@ -524,6 +592,7 @@ def test_int8_is_compiled_on_the_pairs_that_are_given(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "int8" / "manifest.json").read_text())
     assert manifest["precision"] == "int8"
     assert manifest["calibration"]["pairs"] == len(pairs)
+    assert manifest["measured"] == []
     weights = (tmp_path / "int8" / "model.bin").stat().st_size
     graph = openvino.Core().compile_model(str(tmp_path / "int8" / "model.xml"), "CPU")
     operations = [node.get_rt_info() for node in graph.get_runtime_model().get_ops()]

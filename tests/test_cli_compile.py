@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rerank_plugins.backends import choice
 from rerank_plugins.cli import main
 
 Run = Callable[..., tuple[int, str, str]]
@@ -63,6 +64,20 @@ def test_commands_run_a_bundle_as_it_was_compiled_and_refuse_another_precision(
     code, _, err = rerank("rank", "red fox", passages, "-m", bundle, "--precision", "fp32")
     assert code == 1
     assert "is a bundle for --backend openvino in --precision int8; got" in err
+
+
+def test_a_bundle_in_fp32_is_run_in_bf16_when_it_is_loaded(
+    rerank: Run, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "cpu_has_bf16", lambda: True)
+    assert rerank("compile", tiny_model, "-o", tmp_path / "bundle")[0] == 0
+    for options, precision in (((), "fp32"), (("--precision", "bf16"), "bf16")):
+        _, out, _ = rerank("plan", tmp_path / "bundle", *options)
+        assert dict(line.split(maxsplit=1) for line in out.splitlines())["precision"] == precision
+    code, _, err = rerank("compile", tiny_model, "--precision", "bf16", "-o", tmp_path / "other")
+    assert code == 2
+    assert "'bf16' is not one of 'fp32', 'int8'" in err
+    assert not (tmp_path / "other").exists()
 
 
 def test_errors_are_told_in_the_words_of_the_command(rerank: Run, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from rerank_plugins.backends.graphs.bundle import runs_in
+from rerank_plugins.backends.graphs.bundle import graph_precisions, runs_in
 from rerank_plugins.errors import MissingExtraError, UnsupportedOptionError
 from rerank_plugins.messages.commands import command, install_command
 from rerank_plugins.messages.spelling import option
@@ -93,17 +93,27 @@ def is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
+def measured_precisions(model: str) -> tuple[str, ...]:
+    """Lower precisions of a model in OpenVINO that `precision="auto"` may choose.
+
+    What a lower precision costs in ranking depends on the model, so it is chosen only where that
+    was measured: docs/backends.md has bf16 for the embedded model.
+    """
+    return ("bf16",) if model == EMBEDDED else ()
+
+
 def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
-    """What the bundle was compiled for: the options may say the same, or nothing."""
-    backend, precision = runs_in(folder)
+    """How a bundle runs: its backend, and a precision that its graph allows."""
+    backend, compiled, measured = runs_in(folder)
+    allowed = graph_precisions(backend, compiled)
     asked = settings.precision
-    if settings.backend not in ("auto", backend) or asked not in (None, "auto", precision):
+    if settings.backend not in ("auto", backend) or asked not in (None, "auto", *allowed):
         message = (
             f"{settings.model!r} is a bundle for {option('backend', backend)} in "
-            f"{option('precision', precision)}; got {option('backend', settings.backend)}, "
-            f"{option('precision', asked or precision)}. Leave them out, "
-            f"or compile another: {command('rerank')} compile MODEL --backend BACKEND "
-            "--precision PRECISION"
+            f"{' or '.join(option('precision', each) for each in allowed)}; got "
+            f"{option('backend', settings.backend)}, {option('precision', asked or compiled)}. "
+            f"Leave them out, or compile another: {command('rerank')} compile MODEL --backend "
+            "BACKEND, with --precision int8 for int8."
         )
         raise UnsupportedOptionError(message)
     _check_device(settings, backend)
@@ -114,27 +124,20 @@ def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
             "--backend onnx"
         )
         raise MissingExtraError(message, name="openvino")
-    if precision == "bf16" and not cpu_has_bf16():
-        message = (
-            f"{settings.model!r} is a bundle for bf16, and this processor has no bf16 instructions "
-            f"(AVX512-BF16, AMX). Compile another: {command('rerank')} compile MODEL "
-            "--precision fp32"
-        )
-        raise UnsupportedOptionError(message)
-    return Plan(backend, precision, "the bundle was compiled for it")
+    if asked == "bf16":
+        _check_bf16(option("precision", "fp32"))
+    if asked == "bf16" or (asked == "auto" and "bf16" in measured and cpu_has_bf16()):
+        return Plan(backend, "bf16", "the bundle's graph runs in bf16 too")
+    return Plan(backend, compiled, "the bundle was compiled for it")
 
 
 def _auto_precision(settings: ModelSettings, folder: Path) -> str | None:
-    """What `precision="auto"` is; `None` if something else was asked for.
-
-    What a lower precision costs in ranking depends on the model, so it is taken only where it was
-    measured: docs/backends.md has bf16 for the embedded model in OpenVINO.
-    """
+    """What `precision="auto"` is; `None` if something else was asked for."""
     if settings.precision != "auto":
         return None
-    measured = settings.model == EMBEDDED and settings.backend in ("auto", "openvino")
-    if measured and _reason_for_torch(settings, folder, "bf16") is None:
-        return "bf16"
+    measured = "bf16" in measured_precisions(settings.model)
+    if measured and settings.backend in ("auto", "openvino"):
+        return "fp32" if _reason_for_torch(settings, folder, "bf16") else "bf16"
     return "fp32"
 
 
@@ -195,11 +198,16 @@ def _check(settings: ModelSettings, folder: Path, precision: str) -> None:
         return
     _check_device(settings, backend)
     _check_architecture(settings, folder, backend)
-    if precision == "bf16" and not cpu_has_bf16():
+    if precision == "bf16":
+        precisions = f"{option('precision', 'fp32')} or {option('precision', 'int8')}"
+        _check_bf16(f"{precisions}, or {option('backend', 'torch')}")
+
+
+def _check_bf16(instead: str) -> None:
+    if not cpu_has_bf16():
         message = (
             f"{option('backend', 'openvino')} runs bf16 on processors with bf16 instructions "
-            f"(AVX512-BF16, AMX), and this one has none. Pass {option('precision', 'fp32')} or "
-            f"{option('precision', 'int8')}, or {option('backend', 'torch')}."
+            f"(AVX512-BF16, AMX), and this one has none. Pass {instead}."
         )
         raise UnsupportedOptionError(message)
 

@@ -30,8 +30,12 @@ def compile_bundle(
         Literal["openvino", "onnx"], typer.Option("--backend", help="What will run it.")
     ] = "openvino",
     precision: Annotated[
-        Literal["fp32", "bf16", "int8"],
-        typer.Option("--precision", help="Number format; bf16 and int8 are openvino's."),
+        Literal["fp32", "int8"],
+        typer.Option(
+            "--precision",
+            help="int8 quantises the graph, for openvino only. An fp32 graph for openvino can also "
+            "be run in bf16: choose that when you load the bundle.",
+        ),
     ] = "fp32",
     calibration: Annotated[
         str | None,
@@ -47,7 +51,7 @@ def compile_bundle(
 ) -> None:
     """Compiles a cross-encoder into a folder that loads without torch.
 
-    Example: rerank compile my-model --precision bf16 -o my-bundle
+    Example: rerank compile my-model --precision int8 -o my-bundle
     """
     from rerank_plugins.backends.graphs.bundle import bundle_needs
     from rerank_plugins.backends.graphs.compile_model import compile_model

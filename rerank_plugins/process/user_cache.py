@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 
 def user_cache(name: str) -> Path | None:
     """The folder of that name in this package's cache; `None` if the user has no home folder."""
+    from platformdirs import user_cache_path  # only models that are loaded need it
+
     try:
         return user_cache_path("rerank-plugins") / name
     except RuntimeError:

@@ -14,13 +14,10 @@ from rerank_plugins.models.digests import file_digest
 from rerank_plugins.models.known_digests import known_digest
 from rerank_plugins.models.references import MANIFEST_FILE
 
-FORMAT = "rerank-plugins bundle 2"
+FORMAT = "rerank-plugins bundle 3"
 """Changes when a bundle of before can no longer be read or would score differently."""
 
-_INSTRUCTIONS = {
-    "bf16": "a processor with bf16 instructions (AVX512-BF16, AMX)",
-    "int8": "a processor with VNNI (AVX512-VNNI, AVX-VNNI, AMX) for speed and the measured scores",
-}
+_FOR_INT8 = "a processor with VNNI (AVX512-VNNI, AVX-VNNI, AMX) for speed and the measured scores"
 
 _TOKENIZER = "tokenizer.json"
 
@@ -35,7 +32,8 @@ class Manifest:
         model_digest: sha256 over the files it was compiled from.
         architecture: Class of the model in transformers.
         backend: `"onnx"` or `"openvino"`.
-        precision: What it runs in.
+        precision: Precision of the graph: `"fp32"`, which may be run in bf16 too, or `"int8"`.
+        measured: Lower precisions of the graph whose cost in ranking was measured for this model.
         graph: The graph's file.
         description: How pairs become its input.
         versions: Version of each library that took part, by name.
@@ -48,6 +46,7 @@ class Manifest:
     architecture: str
     backend: str
     precision: str
+    measured: tuple[str, ...]
     graph: str
     description: ModelDescription
     versions: Mapping[str, str]
@@ -66,6 +65,7 @@ def write_bundle(folder: Path, manifest: Manifest) -> None:
         "architecture": manifest.architecture,
         "backend": manifest.backend,
         "precision": manifest.precision,
+        "measured": list(manifest.measured),
         "graph": manifest.graph,
         "settings": description.settings(),
         "versions": dict(manifest.versions),
@@ -80,8 +80,12 @@ def write_bundle(folder: Path, manifest: Manifest) -> None:
 def bundle_needs(backend: str, precision: str) -> list[str]:
     """What has to be there where a bundle runs: a package, and instructions of the processor."""
     extra = "[openvino]" if backend == "openvino" else ""
-    instructions = [_INSTRUCTIONS[precision]] if precision in _INSTRUCTIONS else []
-    return [f"rerank-plugins{extra}", *instructions]
+    return [f"rerank-plugins{extra}", *([_FOR_INT8] if precision == "int8" else [])]
+
+
+def graph_precisions(backend: str, precision: str) -> tuple[str, ...]:
+    """In which precisions a graph may be run: OpenVINO runs one of fp32 in bf16 too."""
+    return ("fp32", "bf16") if (backend, precision) == ("openvino", "fp32") else (precision,)
 
 
 def read_bundle(folder: Path) -> Manifest:
@@ -101,6 +105,7 @@ def read_bundle(folder: Path) -> Manifest:
             architecture=str(content["architecture"]),
             backend=str(content["backend"]),
             precision=str(content["precision"]),
+            measured=tuple(content["measured"]),
             graph=str(content["graph"]),
             description=ModelDescription.from_settings(content["settings"], tokenizer),
             versions=content["versions"],
@@ -109,18 +114,20 @@ def read_bundle(folder: Path) -> Manifest:
     except BundleError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        reason = f"its manifest is not complete ({type(error).__name__}: {error})"
-        raise _refused(folder, reason) from error
+        raise _incomplete(folder, error) from error
 
 
-def runs_in(folder: Path) -> tuple[str, str]:
-    """Backend and precision of a bundle, by its manifest alone.
+def runs_in(folder: Path) -> tuple[str, str, tuple[str, ...]]:
+    """Backend, precision and measured lower precisions of a bundle, by its manifest alone.
 
     Raises:
         BundleError: The manifest cannot be read.
     """
     content = _read_manifest(folder)
-    return str(content.get("backend")), str(content.get("precision"))
+    try:
+        return str(content["backend"]), str(content["precision"]), tuple(content["measured"])
+    except (KeyError, TypeError) as error:
+        raise _incomplete(folder, error) from error
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -151,6 +158,10 @@ def _check_files(folder: Path, checksums: Mapping[str, str], read: set[str]) -> 
             raise _refused(folder, f"{name!r} is not the file that its manifest tells of")
     for name in sorted(read - checksums.keys()):
         raise _refused(folder, f"its manifest has no checksum of {name!r}")
+
+
+def _incomplete(folder: Path, error: Exception) -> BundleError:
+    return _refused(folder, f"its manifest is not complete ({type(error).__name__}: {error})")
 
 
 def _refused(folder: Path, reason: str) -> BundleError:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rerank_plugins.backends.graphs.bundle import Manifest, write_bundle
+from rerank_plugins.backends.choice import measured_precisions
+from rerank_plugins.backends.graphs.bundle import Manifest, graph_precisions, write_bundle
 from rerank_plugins.backends.graphs.description import ModelDescription
 from rerank_plugins.models.digests import text_digest
 from rerank_plugins.models.json_files import read_json
@@ -37,7 +38,7 @@ def compile_into(
         folder: Where the model is.
         digest: Its `model_digest`.
         backend: `"onnx"` or `"openvino"`.
-        precision: What the bundle will run in; `"int8"` quantises the graph.
+        precision: `"fp32"`, or `"int8"`, which quantises the graph.
         calibration: Pairs to quantise by; `None`: those that ship.
 
     Raises:
@@ -78,6 +79,11 @@ def compile_into(
         architecture=read_json(folder / "config.json")["architectures"][0],
         backend=backend,
         precision=precision,
+        measured=tuple(
+            each
+            for each in graph_precisions(backend, precision)
+            if each in measured_precisions(settings.model)
+        ),
         graph=graph,
         description=description,
         versions=versions_for(backend, precision, shipped=shipped),

@@ -20,7 +20,7 @@ from rerank_plugins.process.folders import make_folder
 from rerank_plugins.scoring.inputs import check_pairs
 
 COMPILED_BACKENDS = ("openvino", "onnx")
-COMPILED_PRECISIONS = ("fp32", "bf16", "int8")
+COMPILED_PRECISIONS = ("fp32", "int8")
 
 
 def compile_model(
@@ -44,7 +44,8 @@ def compile_model(
         model: Hub id, local directory, or `"embedded"`.
         output: A folder that is new, empty, or holds a bundle and nothing else, which is replaced.
         backend: `"openvino"` or `"onnx"`.
-        precision: `"fp32"`, and on openvino `"bf16"` or `"int8"`.
+        precision: `"fp32"`, or on openvino `"int8"`. An fp32 graph of openvino also runs in bf16,
+            which is chosen when the bundle is loaded.
         calibration: (query, passage) pairs like those that will be scored, a few hundred of them,
             to quantise to int8 by. `None`: pairs that ship with this package, in English.
         revision: Branch, tag or commit of a hub model.
