@@ -10,6 +10,7 @@ import pytest
 
 from rerank_plugins import CrossEncoderScorer, compile_model
 from rerank_plugins.engine import registry
+from tests.forked import run_forked
 
 HAS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -70,7 +71,8 @@ def run(code: str, *arguments: str) -> str:
 def test_after_a_fork_new_scorers_work_and_the_parents_can_be_closed_or_forgotten(
     backend: str,
 ) -> None:
-    run(FORKED, backend)
+    done = run_forked(FORKED, backend)
+    assert done.returncode == 0, done.stderr
 
 
 FORKED_WHILE_LOADING = """

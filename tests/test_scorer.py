@@ -3,10 +3,7 @@
 import asyncio
 import copy
 import gc
-import multiprocessing
 import pickle
-import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -30,6 +27,7 @@ from rerank_plugins import (
 from rerank_plugins.backends import half_precision
 from rerank_plugins.backends.half_precision import pays, slowdown
 from rerank_plugins.engine import registry
+from tests.forked import run_forked
 from tests.tiny_models import WORDS, save_as_the_library_does, save_tiny_cross_encoder
 
 PAIRS = [
@@ -345,17 +343,17 @@ def test_a_scorer_that_is_forgotten_releases_its_model(tiny_model: Path) -> None
     assert backend() is None
 
 
-def test_collecting_a_scorer_inside_any_lock_does_not_wait_for_it(tiny_model: Path) -> None:
+def test_collecting_a_scorer_inside_the_registrys_lock_does_not_wait_for_it(
+    tiny_model: Path,
+) -> None:
     # the garbage collector can run between any two instructions: also while this very thread
-    # holds the registry's lock or an executor's
-    from concurrent.futures.thread import _global_shutdown_lock
-
+    # holds the registry's lock
     def forget_in_a_cycle() -> None:
         cycle = [CrossEncoderScorer(tiny_model, device="cpu")]
         cycle.append(cycle)
 
     forget_in_a_cycle()
-    with registry._lock, _global_shutdown_lock:
+    with registry._lock:
         gc.collect()
 
 
@@ -429,31 +427,27 @@ def test_threads_that_cut_at_other_lengths_do_not_disturb_each_other(tiny_model:
         scorer.close()
 
 
-def _child_score(scorer: CrossEncoderScorer, answer: "multiprocessing.Queue[object]") -> None:
-    try:
-        answer.put(float(scorer.score("red fox", ["the fox"])[0]))
-    except Exception as error:
-        answer.put(type(error).__name__)
-
-
 @pytest.mark.parametrize("loaded", [True, False])
 def test_after_a_fork_a_model_works_or_says_why_not(tiny_model: Path, *, loaded: bool) -> None:
     code = (
-        "import multiprocessing, sys\n"
+        "import multiprocessing\n"
         "from rerank_plugins import CrossEncoderScorer\n"
-        "from tests.test_scorer import _child_score\n"
+        "def score():\n"
+        "    try:\n"
+        "        answer.put(float(scorer.score('red fox', ['the fox'])[0]))\n"
+        "    except Exception as error:\n"
+        "        answer.put(type(error).__name__)\n"
         "context = multiprocessing.get_context('fork')\n"
         f"scorer = CrossEncoderScorer({str(tiny_model)!r})\n"
         f"{'scorer.warm_up()' if loaded else ''}\n"
         "answer = context.Queue()\n"
-        "child = context.Process(target=_child_score, args=(scorer, answer))\n"
+        "child = context.Process(target=score)\n"
         "child.start()\n"
         "print(answer.get(timeout=300))\n"
         "child.join()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
-    )
+    done = run_forked(code)
+    assert done.returncode == 0, done.stderr
     answer = done.stdout.split()[-1]
     if loaded:
         assert answer == "ForkedProcessError"
@@ -481,12 +475,7 @@ assert not logging.getLogger("rerank_plugins").handlers
 def test_loading_and_scoring_print_nothing_and_leave_logging_and_environment_alone(
     tiny_model: Path,
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", QUIET_SESSION, str(tiny_model), "embedded"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_forked(QUIET_SESSION, tiny_model, "embedded")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from rerank_plugins import CrossEncoderScorer, ModelError, UnsupportedOptionError, compile_model
 from rerank_plugins.models.digests import file_digest
+from tests.forked import run_forked
 from tests.small_hub import small_hub
 from tests.tiny_models import edit_json, save_tiny_cross_encoder, tiny_tokenizer
 from tests.unknown_user import needs_root, run_as_unknown_user
@@ -172,8 +173,10 @@ def test_an_openvino_that_cannot_be_imported_leaves_auto_to_another_backend(
         "    'openvino': outcome('embedded', backend='openvino'),\n"
         "}))\n"
     )
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    found = outcomes(code, tiny_model, PYTHONPATH=path)
+    first = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\n"
+    done = run_forked(first + OUTCOMES + code, tiny_model)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
     assert found["auto"][0] == "torch"
     assert "no such processor" in str(found["auto"][1])
     assert found["auto"][2] == pytest.approx(score_of(tiny_model), abs=1e-5)

@@ -4,13 +4,11 @@ What they would look up comes up to a minute after the import, so a short test c
 The files that they write for it are there at once.
 """
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.forked import run_forked
 from tests.tiny_models import save_tiny_cross_encoder
 
 COMMON = """
@@ -20,6 +18,7 @@ def watch(event, arguments):
     if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect"):
         raise AssertionError(f"{event}: {arguments}")
 
+assert not {"onnxruntime", "openvino", "nncf"} & set(sys.modules)
 sys.addaudithook(watch)
 from rerank_plugins import CrossEncoderScorer, compile_model
 """
@@ -48,15 +47,13 @@ def test_libraries_write_no_identity_and_look_nothing_up(use: str, tmp_path: Pat
     home, work = tmp_path / "home", tmp_path / "work"
     for folder in (home, work):
         folder.mkdir()
-    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
-    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
-    done = subprocess.run(
-        [sys.executable, "-c", f"{COMMON}\n{use}\n{AFTER}", str(model)],
-        env=environment,
-        cwd=work,
-        capture_output=True,
-        text=True,
-        check=False,
+    environment = {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+    done = run_forked(
+        f"{COMMON}\n{use}\n{AFTER}",
+        model,
+        folder=work,
+        ORT_DISABLE_TELEMETRY=None,
+        **environment,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["None", "False"]  # as before: users' own imports are their own
@@ -76,11 +73,5 @@ def test_what_the_user_has_set_about_telemetry_stays(value: str) -> None:
         "sys.meta_path.insert(0, Look())\n"
     )
     code = f"{COMMON}\n{seen}\n{USES['onnx']}\nprint(os.environ['ORT_DISABLE_TELEMETRY'])"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "ORT_DISABLE_TELEMETRY": value},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_forked(code, ORT_DISABLE_TELEMETRY=value)
     assert done.stdout.split() == [value, value]

@@ -1,14 +1,11 @@
-"""A tiny bi-encoder and a tiny source for each module of tests, and the core's cache."""
+"""A tiny bi-encoder and a tiny source for each module of tests."""
 
 from pathlib import Path
 
 import pytest
 
 from examples.embedded_model.tests.tiny_runs import tiny_rows, write_source
-from tests.conftest import own_cache
 from tests.tiny_models import save_tiny_encoder
-
-__all__ = ["own_cache"]
 
 
 @pytest.fixture(scope="module")

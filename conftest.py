@@ -1,7 +1,6 @@
 """Tiny real checkpoints, made once per run."""
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,17 @@ import pytest
 from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_cache() -> Iterator[None]:
-    """Compiled graphs of this run go where they are deleted afterwards, subprocesses' too."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", folder)
-        yield
+def pytest_configure(config: pytest.Config) -> None:
+    """Compiled graphs of this run go where they are deleted afterwards, subprocesses' too.
+
+    Workers inherit the folder of the process that started them: each graph is compiled once.
+    """
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory()
+        patch = pytest.MonkeyPatch()
+        patch.setenv("XDG_CACHE_HOME", folder.name)
+        config.add_cleanup(folder.cleanup)
+        config.add_cleanup(patch.undo)
 
 
 @pytest.fixture(scope="session")
