@@ -498,6 +498,17 @@ def test_a_callback_that_would_end_the_process_spares_the_other_callers(
     assert caplog.text.count("SystemExit: 3") == 2
 
 
+def breaking_off(size: int, timeout: float | None = None) -> Request:
+    """A request whose `cancel()` is interrupted before the engine hears of it."""
+    request = Request(some_pairs("broken", size), PLAIN, timeout=timeout)
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    request.add_done_callback(interrupt)  # before the engine's own
+    return request
+
+
 def test_a_request_whose_cancelling_broke_off_holds_up_nothing() -> None:
     loads = []
 
@@ -508,9 +519,9 @@ def test_a_request_whose_cancelling_broke_off_holds_up_nothing() -> None:
 
     subject = Engine("numbers", [fails])
     with subject._changed:
-        broken = subject.submit(Request(some_pairs("broken", 3), PLAIN, timeout=0.01))
-        broken._done_callbacks.clear()  # a signal's handler raised between the two
-        broken.cancel()
+        broken = subject.submit(breaking_off(3, timeout=0.01))
+        with pytest.raises(KeyboardInterrupt):
+            broken.cancel()
     with pytest.raises(OSError, match="no such model"):
         scores(subject.submit(Request(some_pairs("q", 3), PLAIN)))
     until(lambda: not subject._open)
@@ -522,27 +533,23 @@ def test_a_request_whose_cancelling_broke_off_holds_up_nothing() -> None:
 def test_a_request_whose_cancelling_broke_off_makes_room_for_those_that_wait() -> None:
     backend = NumberBackend(gate=threading.Semaphore(0))
     with engine(backend) as subject:
-        broken = subject.submit(Request(some_pairs("broken", 30), PLAIN))
+        broken = subject.submit(breaking_off(30))
         (waiting,) = lined_up(subject, 20, limit=30)
         backend.begun.get(timeout=PATIENCE)
-        broken._done_callbacks.clear()  # a signal's handler raised between the two
-        broken.cancel()
+        with pytest.raises(KeyboardInterrupt):
+            broken.cancel()
         backend.open_gate()
         assert scores(waiting).shape == (20,)
 
 
 def test_closing_in_the_moment_a_request_is_done_leaves_it_whole() -> None:
-    class Late(Request):
-        def _invoke_callbacks(self) -> None:
-            closed.wait(PATIENCE)
-            super()._invoke_callbacks()
-
     closed = threading.Event()
     backend = NumberBackend(gate=threading.Semaphore(0))
+    request = Request(some_pairs("q", 3), PLAIN)
+    request.add_done_callback(lambda _: closed.wait(PATIENCE))  # before the engine's own
     with engine(backend) as subject:
-        request = subject.submit(Request(some_pairs("q", 3), PLAIN))
+        subject.submit(request)
         backend.begun.get(timeout=PATIENCE)
-        request.__class__ = Late
         canceller = threading.Thread(target=request.cancel)
         canceller.start()
         until(request.cancelled)
