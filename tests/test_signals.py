@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 TWO_MODELS = """
-from rerank_plugins.models.settings import EMBEDDED_FOLDER
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 from rerank_plugins.backends.openvino import OpenVinoForward
 
 held = [OpenVinoForward(EMBEDDED_FOLDER / "model.onnx") for _ in range(2)]
