@@ -48,7 +48,7 @@ def _fresh(pairs: Pairs, mark: tuple[int, int]) -> Pairs:
 def _steps(model: Model, precision: str, pairs: Pairs) -> dict[str, float]:
     scorer = model.ours[precision]
     backend: Any = scorer._shared.engine.backends[0]
-    options = scorer._options
+    options = scorer._pair_options
     found: dict[str, float] = {}
 
     def timed(name: str, call: Callable[[], Any]) -> Any:

@@ -1,178 +1,249 @@
-"""Checks of options: each says what was given, what is allowed and what to do."""
+"""Every option of a scorer, of a ranking and of a wrapper's results, declared once.
 
-import math
-import operator
+An option is an entry of one of the `TypedDict` classes: its name, its type, and an `Option` with
+its default, its check and one sentence of help. Constructors take `**options: Unpack[...]`, so type
+checkers and editors know every name; `spelled_out` gives them the same signature at run time. The
+fields of the wrappers and the options of the `rerank` command are made from the dictionaries at the
+end, and a test holds the table in docs/getting-started.md to them.
+"""
+
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, get_args
+from functools import partial
+from typing import Annotated, Literal, TypeAlias, TypedDict, get_args
 
-from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.messages.spelling import option
-from rerank_plugins.messages.values import described
+from rerank_plugins.checks.declaration import Option, declared
+from rerank_plugins.checks.values import (
+    check_choice,
+    check_device,
+    check_flag,
+    check_folder_name,
+    check_label,
+    check_max_length,
+    check_positive_int,
+    check_scale,
+    check_seconds,
+    check_text,
+    check_token,
+    check_top_k,
+    is_a_threshold,
+    optional,
+)
+from rerank_plugins.models.references import check_reference
 from rerank_plugins.results import ScoreScale
 
+BackendName: TypeAlias = Literal["auto", "torch", "onnx", "openvino"]
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-def check_top_k(top_k: Any, name: str = "top_k") -> int | None:
-    """`top_k` as an int of at least 1, or None for no limit."""
-    if top_k is None:
-        return None
-    return check_positive_int(top_k, name, hint="To keep every passage, pass None.")
+DEFAULT_MODEL = "cross-encoder/ms-marco-MiniLM-L4-v2"
 
-
-def check_positive_int(value: Any, name: str, hint: str = "") -> int:
-    """`value` as an int of at least 1; numpy integers are fine, booleans and floats are not."""
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or number < 1:
-        message = (
-            f"{option(name)} must be > 0, but got {value!r}. Pass a whole number. {hint}".rstrip()
-        )
-        raise InvalidInputError(message)
-    return number
+_positive = optional(check_positive_int)
+_text = optional(check_text)
 
 
-def check_seconds(value: Any, name: str) -> float | None:
-    """`value` as a finite number of seconds above 0, or None."""
-    if value is None:
-        return None
-    number = _number(value)
-    if not 0.0 < number < math.inf:
-        message = (
-            f"{name} must be a number of seconds > 0, but got {value!r}. "
-            "To wait as long as it takes, pass None."
-        )
-        raise InvalidInputError(message)
-    return number
+class ModelOption(TypedDict, total=False):
+    """The option that constructors also take by position."""
+
+    model: Annotated[
+        str | os.PathLike[str],
+        Option(
+            DEFAULT_MODEL,
+            check_reference,
+            "Hub id, local folder or compiled bundle, or `embedded` for the model that ships with "
+            "the package.",
+        ),
+    ]
 
 
-def check_devices(device: Any) -> tuple[str | None, ...]:
-    """The devices that are meant, at least one; `(None,)` where the backend is to choose."""
-    if device is None:
-        return (None,)
-    devices = (device,) if isinstance(device, str) else device
-    if (
-        not isinstance(devices, (list, tuple))
-        or not devices
-        or not all(isinstance(one, str) for one in devices)
-    ):
-        message = (
-            "device must be a string or a list of strings, one worker each, but got "
-            f"{described(device)}. Pass for example 'cpu' or ['cuda:0', 'cuda:1']."
-        )
-        raise InvalidInputError(message)
-    return tuple(devices)
+class SharedOptions(TypedDict, total=False):
+    """The options of a scorer that are spelled alike in every framework."""
+
+    revision: Annotated[
+        str | None, Option(None, _text, "Branch, tag or commit of a hub model.", "the newest")
+    ]
+    backend: Annotated[
+        BackendName,
+        Option(
+            "auto",
+            partial(check_choice, allowed=BACKENDS),
+            "Library that runs the model: `torch`, `onnx`, `openvino`, or `auto`, which chooses by "
+            "what is installed and what the processor has.",
+        ),
+    ]
+    precision: Annotated[
+        Precision | None,
+        Option(
+            None,
+            optional(partial(check_choice, allowed=PRECISIONS)),
+            "Number format: `fp32`, `bf16`, `fp16` (torch only), `int8` (OpenVINO only), or "
+            "`auto`, which takes bf16 where its cost in ranking was measured.",
+            "fp32, or a bundle's own",
+        ),
+    ]
+    max_length: Annotated[
+        int | None,
+        Option(
+            None,
+            optional(check_max_length),
+            "Most tokens of query and passage together; longer pairs are cut.",
+            "as many as the model can read",
+        ),
+    ]
+    max_batch_tokens: Annotated[
+        int | None,
+        Option(
+            None,
+            _positive,
+            "Most tokens per batch, padding included.",
+            "2048 on a CPU, 1536 in OpenVINO, 32768 elsewhere",
+        ),
+    ]
+    prompt: Annotated[
+        str | None,
+        Option(None, _text, "Instruction placed before the query.", "the model's own, if any"),
+    ]
+    query_prefix: Annotated[
+        str, Option("", check_text, "Text placed before every query, after the prompt.")
+    ]
+    query_suffix: Annotated[str, Option("", check_text, "Text placed after every query.")]
+    passage_prefix: Annotated[str, Option("", check_text, "Text placed before every passage.")]
+    passage_suffix: Annotated[
+        str,
+        Option(
+            "",
+            check_text,
+            "Text placed after every passage; it is cut with a passage that is too long.",
+        ),
+    ]
+    label: Annotated[
+        int | str | None,
+        Option(
+            None,
+            check_label,
+            "Column that means relevant, by index or name, if the model's head has several.",
+            "the only column",
+        ),
+    ]
+    local_files_only: Annotated[
+        bool, Option(False, check_flag, "Use the local cache and never ask the hub.")
+    ]
+    cache_folder: Annotated[
+        str | os.PathLike[str] | None,
+        Option(None, check_folder_name, "Folder for hub models.", "the Hugging Face default"),
+    ]
+    trust_remote_code: Annotated[
+        bool,
+        Option(
+            False, check_flag, "Run the Python code that comes with a hub model; read it first."
+        ),
+    ]
+    progress_bar: Annotated[
+        bool, Option(False, check_flag, "Show a progress bar over the pairs of a call.")
+    ]
+    timeout: Annotated[
+        float | None,
+        Option(
+            None,
+            check_seconds,
+            "Seconds after which a call fails with `ScoringTimeoutError`; the time to load the "
+            "model counts.",
+            "no limit",
+        ),
+    ]
+    max_queue_pairs: Annotated[
+        int | None,
+        Option(
+            100_000,
+            optional(partial(check_positive_int, hint="For a queue without bound, pass None.")),
+            "Most pairs, over all calls, that may wait for the model; beyond it blocking calls "
+            "fail and async calls wait for room. `None` is no limit.",
+        ),
+    ]
 
 
-def check_scale(scale: Any) -> ScoreScale:
-    """`scale`, if it is one of the two."""
-    allowed: tuple[ScoreScale, ...] = get_args(ScoreScale)
-    for known in allowed:
-        if isinstance(scale, str) and scale == known:
-            return known
-    message = f"scale must be 'probability' or 'logit', but got {scale!r}."
-    raise InvalidInputError(message)
+class ScorerOptions(SharedOptions, total=False):
+    """The options of a scorer beside `model`; frameworks have their own types for the last two."""
+
+    device: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            None,
+            check_device,
+            "Device that runs the model, such as `cpu`, `cuda`, `cuda:1` or `mps`; several devices "
+            "share the work.",
+            "chosen by the backend",
+        ),
+    ]
+    token: Annotated[
+        str | Callable[[], str | None] | None,
+        Option(
+            None,
+            check_token,
+            "Hub token, or a function that returns it when the model is loaded; it is left out of "
+            "pickles.",
+            "the token saved by `hf auth login`",
+        ),
+    ]
 
 
-def check_threshold(threshold: Any, scale: ScoreScale) -> float | None:
-    """`threshold` as a float that can be reached on `scale`, or None."""
-    if threshold is None:
-        return None
-    number = _number(threshold)
-    if math.isnan(number):
-        message = (
-            f"{option('score_threshold')} must be a number, but got {threshold!r}. "
-            "To keep every passage, leave it out."
-        )
-        raise InvalidInputError(message)
-    if scale == "probability" and not 0.0 <= number <= 1.0:
-        message = (
-            f"{option('score_threshold')} must be between 0 and 1 on the probability scale, "
-            f"but got {threshold!r}. For a threshold on raw model outputs, set "
-            f"{option('scale', 'logit')}."
-        )
-        raise InvalidInputError(message)
-    return number
+class LimitOption(TypedDict, total=False):
+    """The option that LlamaIndex and LangChain call `top_n`."""
+
+    top_k: Annotated[
+        int | None, Option(None, check_top_k, "Keep at most this many passages.", "all")
+    ]
 
 
-def check_choice(value: Any, name: str, allowed: Sequence[str]) -> str:
-    """`value`, if it is one of the `allowed` strings."""
-    if not isinstance(value, str) or value not in allowed:
-        message = (
-            f"{option(name)} must be one of {', '.join(map(repr, allowed))}, but got {value!r}."
-        )
-        raise InvalidInputError(message)
-    return value
+class ThresholdOption(TypedDict, total=False):
+    """The option that a class that only scores has no use for."""
+
+    score_threshold: Annotated[
+        float | None,
+        Option(
+            None,
+            is_a_threshold,
+            "Keep only passages that score at least this much, on `scale`.",
+            "no threshold",
+        ),
+    ]
 
 
-def check_text(value: Any, name: str) -> str:
-    """`value`, if it is a string."""
-    if not isinstance(value, str):
-        message = f"{name} must be a string, but got {described(value)}."
-        raise InvalidInputError(message)
-    return value
+class ScaleOption(TypedDict, total=False):
+    """The option of everything that gives scores."""
+
+    scale: Annotated[
+        ScoreScale,
+        Option(
+            "probability",
+            check_scale,
+            "Scale of the scores: `logit` is the model's raw output, `probability` its sigmoid.",
+        ),
+    ]
 
 
-def check_flag(value: Any, name: str) -> bool:
-    """`value`, if it is True or False: a string such as "false" would count as true."""
-    if not isinstance(value, bool):
-        message = f"{name} must be True or False, but got {described(value)}."
-        raise InvalidInputError(message)
-    return value
+class ResultOptions(TypedDict, total=False):
+    """The options of a wrapper that say what is added to the metadata of its results."""
+
+    annotate: Annotated[
+        bool,
+        Option(
+            False,
+            check_flag,
+            "Add `relevance_score_scale` and `relevance_truncated` to the metadata.",
+        ),
+    ]
+    keep_retrieval_score: Annotated[
+        bool,
+        Option(
+            False,
+            check_flag,
+            "Add the first stage's score to the metadata, as `retrieval_score`.",
+        ),
+    ]
 
 
-def check_token(token: Any) -> str | Callable[[], str | None] | None:
-    """`token`, if it is a string, a function that gives one, or None; it is not shown."""
-    if token is None or isinstance(token, str):
-        return token
-    if callable(token) and _is_hashable(token):
-        given: Callable[[], str | None] = token
-        return given
-    message = (
-        f"token must be a string or a hashable function that gives one, but got "
-        f"{type(token).__name__}. "
-        "Pass None to use the one that `hf auth login` saved."
-    )
-    raise InvalidInputError(message)
-
-
-def check_folder(folder: Any, name: str) -> Path | None:
-    """`folder` as a path, or None."""
-    if folder is None or isinstance(folder, (str, os.PathLike)):
-        return None if folder is None else Path(folder)
-    message = f"{name} must be a folder's path, but got {described(folder)}."
-    raise InvalidInputError(message)
-
-
-def _is_hashable(value: object) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
-
-
-def _number(value: Any) -> float:
-    """`value` as a float, NaN where it is no number, infinite where no float is so big."""
-    try:
-        return math.nan if isinstance(value, (bool, str)) else float(value)
-    except (TypeError, ValueError):
-        return math.nan
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
-def check_label(label: Any) -> int | str | None:
-    """The `label` option as given, if it can be a column's index or name."""
-    if label is None or (isinstance(label, str) and label):
-        return label
-    try:
-        index = -1 if isinstance(label, bool) else operator.index(label)
-    except TypeError:
-        index = -1
-    if index < 0:
-        message = f"label must be the index (0, 1, ...) or the name of a column, but got {label!r}."
-        raise InvalidInputError(message)
-    return index
+SCORER_OPTIONS = declared(ModelOption, ScorerOptions)
+RANKING_OPTIONS = declared(LimitOption, ThresholdOption, ScaleOption)
+RESULT_OPTIONS = declared(ResultOptions)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from inspect import signature
 from typing import Any, Self
 
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.options import SCORER_OPTIONS
 from rerank_plugins.ranking.order import NO_SCORES, Batch, Cut, requests
 from rerank_plugins.results import PairScores, Ranked, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer
@@ -57,7 +57,6 @@ class Reranker:
         top_k: int | None = None,
         score_threshold: float | None = None,
         scale: ScoreScale = "probability",
-        limit_name: str = "top_k",
         **model_options: Any,
     ) -> Self:
         """A reranker from flat options, as the framework wrappers take them.
@@ -67,27 +66,27 @@ class Reranker:
             top_k: As in the constructor.
             score_threshold: As in the constructor.
             scale: As in the constructor.
-            limit_name: What the wrapper calls `top_k`, for error messages.
             **model_options: `model` and the other arguments of `CrossEncoderScorer`.
 
         Raises:
             InvalidInputError: An option is not allowed, or a scorer is given together with a
                 model option that it would silently ignore.
         """
-        Cut.checked(
-            top_k=top_k, score_threshold=score_threshold, scale=scale, limit_name=limit_name
-        )
-        defaults = signature(CrossEncoderScorer).parameters
-        if unknown := model_options.keys() - defaults.keys():
+        Cut.checked(top_k=top_k, score_threshold=score_threshold, scale=scale)
+        if unknown := model_options.keys() - SCORER_OPTIONS.keys():
             message = (
                 f"{', '.join(f'{name}=' for name in sorted(unknown))} cannot be used here. "
-                f"The options of the model are {', '.join(defaults)}."
+                f"The options of the model are {', '.join(SCORER_OPTIONS)}."
             )
             raise InvalidInputError(message)
         if scorer is None:
             scorer = CrossEncoderScorer(**model_options)
         else:
-            ignored = [n for n, value in model_options.items() if value != defaults[n].default]
+            ignored = [
+                name
+                for name, value in model_options.items()
+                if value != SCORER_OPTIONS[name].default
+            ]
             if ignored:
                 message = (
                     f"scorer= and {', '.join(f'{name}=' for name in ignored)} exclude each other: "

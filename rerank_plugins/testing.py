@@ -5,7 +5,7 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from rerank_plugins.options import check_positive_int
+from rerank_plugins.checks.values import check_positive_int
 from rerank_plugins.results import PairScores
 from rerank_plugins.scoring.contract import Scorer
 

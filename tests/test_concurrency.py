@@ -82,8 +82,8 @@ def test_two_workers_have_a_model_each_and_a_list_of_one_has_one(tiny_model: Pat
         first, second = two._shared.engine.backends
         assert first is not second
         assert one._shared is plain._shared
-        assert one._arguments() == plain._arguments()
-        assert two._arguments()["device"] == ["cpu", "cpu"]
+        assert one._options == plain._options
+        assert two._options["device"] == ["cpu", "cpu"]
 
 
 def test_threads_that_call_at_once_all_get_their_scores(

@@ -234,13 +234,15 @@ class TestIdentity:
             each.identity()
             for each in (
                 Configuration("embedded"),
-                Configuration("embedded", backend="torch"),
-                Configuration("embedded", precision="bf16"),
-                Configuration("embedded", device="cpu"),
-                Configuration("embedded", max_length=64),
+                Configuration("embedded", {"backend": "torch"}),
+                Configuration("embedded", {"precision": "bf16"}),
+                Configuration("embedded", {"device": "cpu"}),
+                Configuration("embedded", {"max_length": 64}),
+                Configuration("embedded", {"passage_suffix": "."}),
             )
         }
-        assert len(identities) == 5
+        assert len(identities) == 6
+        assert Configuration("embedded", {"label": None}).identity() in identities
 
     def test_of_a_model_that_is_not_there_is_an_error(self) -> None:
         with pytest.raises(ModelNotFoundError, match="nowhere"):
@@ -259,7 +261,14 @@ class TestConfigurations:
             "embedded torch bf16",
         ]
         assert len(found) == 8
-        assert found["org/model torch bf16"] == Configuration("org/model", "torch", "bf16")
+        chosen = found["org/model torch bf16"]
+        assert chosen.model == "org/model"
+        assert chosen.options == {"backend": "torch", "precision": "bf16", "max_length": None}
+
+    def test_of_several_lengths_say_their_length(self) -> None:
+        found = configurations(["embedded"], max_lengths=[64, 128, 64])
+        assert list(found) == ["embedded 64 tokens", "embedded 128 tokens"]
+        assert found["embedded 64 tokens"].options["max_length"] == 64
 
     def test_are_called_as_the_model_where_nothing_else_differs(self) -> None:
         assert list(configurations(["a/small", "embedded"])) == ["small", "embedded"]
@@ -280,8 +289,8 @@ def test_memory_is_that_of_scoring_in_a_process_of_its_own(
     collection: JudgedCollection,
 ) -> None:
     comparison = compare(collection, bm25_candidates(collection), {"length": by_length})
-    configuration = Configuration("embedded", backend="onnx")
-    wrong = Configuration("embedded", backend="onnx", precision="bf16")
+    configuration = Configuration("embedded", {"backend": "onnx"})
+    wrong = Configuration("embedded", {"backend": "onnx", "precision": "bf16"})
     found = scoring_memory({"right": configuration, "wrong": wrong}, [comparison])
     assert found["wrong"] is None
     assert found["right"] is not None

@@ -373,9 +373,9 @@ def test_a_scorer_survives_pickle_and_deepcopy_without_leaking_its_token(
     assert b"hf_secret" not in pickle.dumps(scorer)
     assert "hf_secret" not in repr(scorer) + repr(scorer._settings)
     loaded = pickle.loads(pickle.dumps(scorer))
-    assert loaded._arguments() == {**scorer._arguments(), "token": None}
+    assert loaded._options == {**scorer._options, "token": None}
     for copied in (copy.copy(scorer), copy.deepcopy(scorer)):
-        assert copied._arguments() == scorer._arguments()
+        assert copied._options == scorer._options
         copied.close()
     assert scorer.score("red fox", ["the fox"]).shape == (1,)
 

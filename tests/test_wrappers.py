@@ -437,7 +437,7 @@ def test_each_page_says_how_many_we_keep_and_how_many_the_stock_class_keeps() ->
         documents = wrapper.documents(["red"] * 20)
         output = wrapper.run(wrapper.make(scorer=DeterministicScorer()), "red", documents)
         assert len(wrapper.ranking(output)) == 10
-        assert re.search(rf"(?i)\bten\b.* at most.* unless `{wrapper.limit}` says otherwise", page)
+        assert re.search(rf"At most ten come back unless `{wrapper.limit}` says otherwise", page)
 
 
 class Bare(Scorer):
@@ -594,9 +594,23 @@ def test_every_pydantic_wrapper_takes_back_what_it_dumped(kind: Any) -> None:
     ):
         assert type(again) is kind
         assert again.model_dump() == given.model_dump()
-        assert again._ready().scorer._options.max_length == 99
+        assert again._ready().scorer._options["max_length"] == 99
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         kind.model_validate({**given.model_dump(), "class_name": "Another"})
+
+
+@pytest.mark.parametrize("kind", PYDANTIC)
+def test_a_scorer_is_not_silently_replaced_by_a_model_when_a_dump_is_taken_back(kind: Any) -> None:
+    given = kind(scorer=DeterministicScorer())
+    assert given.model_dump()["scorer"] == "deterministic"
+    for take_back in (
+        lambda: kind.model_validate(given.model_dump()),
+        lambda: kind.model_validate_json(given.model_dump_json()),
+    ):
+        with pytest.raises(ValueError, match=r"scorer must be a Scorer, but got str"):
+            take_back()
+    again = kind.model_validate({**given.model_dump(), "scorer": DeterministicScorer()})
+    assert again.model_dump() == given.model_dump()
 
 
 def kept_metadata(metadata: dict[str, Any], score: Any) -> dict[str, Any]:

@@ -15,8 +15,6 @@ from rerank_plugins.process.extras import require
 from rerank_plugins.process.signal_stack import signal_stack_kept
 from rerank_plugins.results import Plan
 
-BACKENDS = ("auto", "torch", "onnx", "openvino")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 FIRST_TOKEN_ARCHITECTURES = (
     "BertForSequenceClassification",
     "CamembertForSequenceClassification",

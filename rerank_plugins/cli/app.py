@@ -3,15 +3,15 @@
 The heavy imports are inside the commands, so that `rerank --help` answers at once.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from rerank_plugins import __version__
-from rerank_plugins.cli import options
 from rerank_plugins.cli.compile_command import compile_bundle, plan
 from rerank_plugins.cli.errors import Commands
 from rerank_plugins.cli.eval import evaluate
+from rerank_plugins.cli.options import scorer_of, scorer_options
 from rerank_plugins.cli.rank_command import rank
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.cli.train_command import train
@@ -19,7 +19,6 @@ from rerank_plugins.cli.train_command import train
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # its tables leave help 20 characters at 80 columns
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -46,20 +45,13 @@ def rerank(
 
 
 @app.command(short_help="Shows on a small corpus what reranking does.")
+@scorer_options()
 def demo(
     query: Annotated[
         str | None,
         typer.Option("--query", "-q", help="Search for a question of your own instead."),
     ] = None,
-    model: options.Model = "embedded",
-    revision: options.Revision = None,
-    device: options.Device = None,
-    backend: options.Backend = "auto",
-    precision: options.ModelPrecision = None,
-    max_length: options.MaxLength = None,
-    label: options.Label = None,
-    local_files_only: options.LocalFilesOnly = False,
-    trust_remote_code: options.TrustRemoteCode = False,
+    **scorer: Any,
 ) -> None:
     """Searches a small corpus with BM25, reranks what it finds, and shows the difference.
 
@@ -70,18 +62,7 @@ def demo(
     from rerank_plugins.cli.demo import run_demo
 
     check_output()
-    scorer = options.scorer_of(
-        model=model,
-        revision=revision,
-        device=device,
-        backend=backend,
-        precision=precision,
-        max_length=max_length,
-        label=label,
-        local_files_only=local_files_only,
-        trust_remote_code=trust_remote_code,
-    )
-    run_demo(Console(), scorer, query=query)
+    run_demo(Console(), scorer_of(scorer), query=query)
 
 
 app.command(short_help="Puts the candidates in a file into a better order.")(rank)

@@ -1,17 +1,18 @@
 """`rerank compile` and `rerank plan`: a model as a bundle, and how a model would be run."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from rerank_plugins.cli import options
 from rerank_plugins.cli.errors import show
+from rerank_plugins.cli.options import scorer_of, scorer_options
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.formats.lines import json_rows, read_lines, shown
 from rerank_plugins.formats.pair_rows import query_and_answers
 
 
+@scorer_options("revision", "local_files_only")
 def compile_bundle(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="'embedded', a hub id, or a folder.")
@@ -46,8 +47,7 @@ def compile_bundle(
             show_default="pairs that ship",
         ),
     ] = None,
-    revision: options.Revision = None,
-    local_files_only: options.LocalFilesOnly = False,
+    **hub: Any,
 ) -> None:
     """Compiles a cross-encoder into a folder that loads without torch.
 
@@ -62,43 +62,29 @@ def compile_bundle(
         backend=backend,
         precision=precision,
         calibration=None if calibration is None else _read_pairs(calibration),
-        revision=revision,
-        local_files_only=local_files_only,
+        **hub,
     )
     size = sum(file.stat().st_size for file in bundle.iterdir()) / 1e6
     show("note", f"{size:.1f} MB written to {bundle}")
     show("note", f"where it runs, it needs {'; '.join(bundle_needs(backend, precision))}")
 
 
+@scorer_options(
+    "backend", "precision", "revision", "device", "local_files_only", "trust_remote_code"
+)
 def plan(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="'embedded', a hub id, a folder, or a bundle.")
     ] = "embedded",
-    backend: options.Backend = "auto",
-    precision: options.ModelPrecision = None,
-    revision: options.Revision = None,
-    device: options.Device = None,
-    local_files_only: options.LocalFilesOnly = False,
-    trust_remote_code: options.TrustRemoteCode = False,
+    **scorer: Any,
 ) -> None:
     """Says how a model is run on this machine, and why; loads it to find out.
 
     Example: rerank plan embedded --precision auto
     """
     check_output()
-    scorer = options.scorer_of(
-        model=model,
-        revision=revision,
-        device=device,
-        backend=backend,
-        precision=precision,
-        max_length=None,
-        label=None,
-        local_files_only=local_files_only,
-        trust_remote_code=trust_remote_code,
-    )
-    with scorer:
-        chosen = scorer.plan
+    with scorer_of({"model": model, **scorer}) as loaded:
+        chosen = loaded.plan
     rows = {
         "backend": chosen.backend,
         "precision": chosen.precision,

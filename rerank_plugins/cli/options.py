@@ -1,108 +1,100 @@
-"""Options that several commands share, and the scorer they describe."""
+"""The options of a scorer, as a command takes them."""
 
-from typing import Annotated, Literal
+import inspect
+from collections.abc import Callable, Collection
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from rerank_plugins.scorer import MINIMUM_MAX_LENGTH, CrossEncoderScorer
+from rerank_plugins.checks.declaration import Option
+from rerank_plugins.checks.values import MINIMUM_MAX_LENGTH
+from rerank_plugins.options import SCORER_OPTIONS
+from rerank_plugins.scorer import CrossEncoderScorer
 
-BackendName = Literal["auto", "torch", "onnx", "openvino"]
-Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+Command = TypeVar("Command", bound=Callable[..., Any])
 
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        "-m",
-        help="Model that reranks: 'embedded' (ships with the package, needs no network), "
-        "a hub id, or a folder.",
-    ),
-]
-Revision = Annotated[
-    str | None, typer.Option(help="Branch, tag or commit of a hub model.", show_default=False)
-]
-Device = Annotated[
-    str | None,
-    typer.Option(help="Where to run it: cpu, cuda, cuda:1, mps.", show_default="chosen for you"),
-]
-Backend = Annotated[
-    BackendName, typer.Option("--backend", help="What runs it; 'rerank plan' says what auto chose.")
-]
-ModelPrecision = Annotated[
-    Precision | None,
-    typer.Option("--precision", help="Number format.", show_default="fp32, or a bundle's own"),
-]
-MaxLength = Annotated[
-    int | None,
-    typer.Option(
-        min=MINIMUM_MAX_LENGTH,
-        help="Tokens of query and passage together; what is longer is cut.",
-        show_default="all that the model reads",
-    ),
-]
-Label = Annotated[
-    str | None,
-    typer.Option(
-        help="Column that means relevant, index or name, for heads with several.",
-        show_default=False,
-    ),
-]
-LocalFilesOnly = Annotated[
-    bool, typer.Option("--local-files-only", help="Never ask the hub; use its local cache.")
-]
+_NOT_TYPED = {
+    "cache_folder",
+    "max_batch_tokens",
+    "max_queue_pairs",
+    "progress_bar",
+    "timeout",
+    "token",
+}
+"""What only Python callers set: a command makes one call and reads the hub's settings."""
 
-TrustRemoteCode = Annotated[
-    bool,
-    typer.Option(
-        "--trust-remote-code", help="Run model code that comes with the model; read it first."
-    ),
-]
-Prompt = Annotated[
-    str | None,
-    typer.Option(help="Instruction put before the query.", show_default="the model's own"),
-]
-QueryPrefix = Annotated[str, typer.Option(help="Put before every query.", show_default=False)]
-PassagePrefix = Annotated[str, typer.Option(help="Put before every passage.", show_default=False)]
+_TYPES = {"model": str, "device": str | None, "label": str | None}
+"""Types of options that Python's users may also give in another form."""
+
+_MORE: dict[str, dict[str, Any]] = {"max_length": {"min": MINIMUM_MAX_LENGTH}}
 
 
-def label_of(label: str | None) -> int | str | None:
-    """The column that an option names: its index, or its name."""
-    return int(label) if label is not None and label.isdecimal() else label
+def scorer_options(*names: str, without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """Gives a command the options of a scorer, which it takes as `**scorer`.
+
+    Args:
+        *names: The options; by default all that can be typed.
+        without: Options that the command declares itself.
+    """
+    wanted = names or [name for name in SCORER_OPTIONS if name not in {*_NOT_TYPED, *without}]
+
+    def with_options(command: Command) -> Command:
+        signature = inspect.signature(command)
+        own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+        more = [_parameter(SCORER_OPTIONS[name]) for name in wanted]
+        command.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[*own, *more]
+        )
+        return command
+
+    return with_options
 
 
-def scorer_of(
-    *,
-    model: str,
-    revision: str | None,
-    device: str | None,
-    backend: BackendName,
-    precision: Precision | None,
-    max_length: int | None,
-    label: str | None,
-    local_files_only: bool,
-    trust_remote_code: bool = False,
-    prompt: str | None = None,
-    query_prefix: str = "",
-    passage_prefix: str = "",
-    progress_bar: bool = False,
-) -> CrossEncoderScorer:
+def typed(name: str, *short: str, help: str = "", unset: str = "") -> Any:
+    """The typer option of one of a scorer's options.
+
+    Args:
+        name: The option of a scorer.
+        *short: Other spellings, such as `-m`.
+        help: More about it here.
+        unset: What stands for its default, if not what the declaration says.
+    """
+    option = SCORER_OPTIONS[name]
+    return typer.Option(
+        f"--{name.replace('_', '-')}",
+        *short,
+        help=f"{plain(option.help)} {help}".rstrip(),
+        show_default=unset or option.unset or option.default not in (None, ""),
+        **_MORE.get(name, {}),
+    )
+
+
+def plain(text: str) -> str:
+    """A sentence of the declaration for a terminal, without its backticks."""
+    return text.replace("`", "")
+
+
+def scorer_of(options: dict[str, Any], *, progress_bar: bool = False) -> CrossEncoderScorer:
     """The scorer that the options of a command describe; nothing is loaded yet.
 
     Raises:
         InvalidInputError: An option is not allowed.
     """
-    return CrossEncoderScorer(
-        model,
-        revision=revision,
-        device=device,
-        backend=backend,
-        precision=precision,
-        max_length=max_length,
-        label=label_of(label),
-        local_files_only=local_files_only,
-        trust_remote_code=trust_remote_code,
-        prompt=prompt,
-        query_prefix=query_prefix,
-        passage_prefix=passage_prefix,
-        progress_bar=progress_bar,
+    return CrossEncoderScorer(**as_arguments(options), progress_bar=progress_bar)
+
+
+def as_arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a command as a scorer's: a label that is a number is a column's index."""
+    label = options.get("label")
+    return options if label is None or not label.isdecimal() else {**options, "label": int(label)}
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    short = ("-m",) if option.name == "model" else ()
+    kind = _TYPES.get(option.name, option.type)
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default="embedded" if option.name == "model" else option.default,
+        annotation=Annotated[kind, typed(option.name, *short)],
     )

@@ -2,14 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from rerank_plugins.cli import options
 from rerank_plugins.cli import output as output_forms
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.files import check_writable, write_text
+from rerank_plugins.cli.options import scorer_of, scorer_options
 from rerank_plugins.cli.rank import MANY_PAIRS, CutCounter, cut_warning, rank_all
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.cli.trec import read_run_requests
@@ -21,6 +21,7 @@ from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import Ranked, ScoreScale
 
 
+@scorer_options()
 def rank(
     query: Annotated[
         str | None, typer.Argument(metavar="QUERY", help="The question.", show_default=False)
@@ -84,18 +85,7 @@ def rank(
             "--output", "-o", metavar="FILE", help="Write to this file.", show_default=False
         ),
     ] = None,
-    model: options.Model = "embedded",
-    revision: options.Revision = None,
-    device: options.Device = None,
-    backend: options.Backend = "auto",
-    precision: options.ModelPrecision = None,
-    max_length: options.MaxLength = None,
-    label: options.Label = None,
-    local_files_only: options.LocalFilesOnly = False,
-    trust_remote_code: options.TrustRemoteCode = False,
-    prompt: options.Prompt = None,
-    query_prefix: options.QueryPrefix = "",
-    passage_prefix: options.PassagePrefix = "",
+    **scorer: Any,
 ) -> None:
     """Puts the candidates in a file into the order in which they answer a question.
 
@@ -114,23 +104,7 @@ def rank(
     pairs = sum(len(request.passages) for request in requests)
     show_progress = pairs >= MANY_PAIRS and sys.stderr.isatty()
     scale = scale or ("probability" if run is None else "logit")
-    counter = CutCounter(
-        options.scorer_of(
-            model=model,
-            revision=revision,
-            device=device,
-            backend=backend,
-            precision=precision,
-            max_length=max_length,
-            label=label,
-            local_files_only=local_files_only,
-            trust_remote_code=trust_remote_code,
-            prompt=prompt,
-            query_prefix=query_prefix,
-            passage_prefix=passage_prefix,
-            progress_bar=show_progress and run is None,
-        )
-    )
+    counter = CutCounter(scorer_of(scorer, progress_bar=show_progress and run is None))
     with Reranker(counter, top_k=top_k, score_threshold=score_threshold, scale=scale) as reranker:
         rankings = rank_all(reranker, requests, show_progress=show_progress and run is not None)
     if run is not None and as_json:
@@ -143,7 +117,7 @@ def rank(
         _write(output_forms.as_lines(requests[0], rankings[0]), output)
     else:
         _show_table(requests[0], rankings[0])
-    warning = cut_warning(counter, max_length)
+    warning = cut_warning(counter, scorer["max_length"])
     if warning is not None:
         show("warning", warning)
     if output is not None:

@@ -2,15 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from rerank_plugins.cli import options
+from rerank_plugins.cli.options import scorer_options
 from rerank_plugins.cli.streams import output_is_closed
 from rerank_plugins.cli.train import fine_tune_model, fine_tune_report
 
 
+@scorer_options("revision", "local_files_only")
 def train(
     data: Annotated[
         Path,
@@ -33,8 +34,6 @@ def train(
             show_default="embedded",
         ),
     ] = None,
-    revision: options.Revision = None,
-    local_files_only: options.LocalFilesOnly = False,
     bi_encoder: Annotated[
         str | None,
         typer.Option(
@@ -115,6 +114,7 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of going on with what is there.")
     ] = False,
+    **hub: Any,
 ) -> None:
     """Fine-tunes a cross-encoder on your pairs; a stopped run goes on when it is started again.
 
@@ -122,8 +122,8 @@ def train(
     """
     settings = {
         "model": model,
-        "revision": revision,
-        "local_files_only": local_files_only or None,
+        "revision": hub["revision"],
+        "local_files_only": hub["local_files_only"] or None,
         "bi_encoder": bi_encoder,
         "questions": questions,
         "epochs": epochs,

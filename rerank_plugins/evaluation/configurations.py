@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from rerank_plugins.checks.declaration import checked
 from rerank_plugins.evaluation.environment import RUNTIME, processor
 from rerank_plugins.messages.names import model_names
 from rerank_plugins.models.identity import model_digest
 from rerank_plugins.models.location import locate
 from rerank_plugins.models.settings import ModelSettings
+from rerank_plugins.options import SCORER_OPTIONS
 from rerank_plugins.process.quota import processors
 from rerank_plugins.process.versions import installed_versions
 from rerank_plugins.scorer import CrossEncoderScorer
@@ -20,28 +22,23 @@ from rerank_plugins.scorer import CrossEncoderScorer
 
 @dataclass(frozen=True)
 class Configuration:
-    """A cross-encoder and how it is run; the fields are options of ``CrossEncoderScorer``."""
+    """A cross-encoder and how it is run.
+
+    Attributes:
+        model: As `CrossEncoderScorer` takes it.
+        options: Its other options, where they are not the defaults.
+    """
 
     model: str
-    backend: str = "auto"
-    precision: str | None = None
-    device: str | None = None
-    max_length: int | None = None
-    label: int | str | None = None
-    revision: str | None = None
-    local_files_only: bool = False
-    trust_remote_code: bool = False
-    prompt: str | None = None
-    query_prefix: str = ""
-    passage_prefix: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
-    def options(self) -> dict[str, Any]:
-        """The arguments of ``CrossEncoderScorer``."""
-        return asdict(self)
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of `CrossEncoderScorer`."""
+        return {"model": self.model, **self.options}
 
     def scorer(self) -> CrossEncoderScorer:
         """A scorer of this configuration; nothing is loaded yet."""
-        return CrossEncoderScorer(**self.options())
+        return CrossEncoderScorer(**self.arguments())
 
     def identity(self) -> str:
         """All that scores and times depend on: the model's files, options, packages, processor.
@@ -49,14 +46,15 @@ class Configuration:
         Raises:
             ModelError: The model cannot be found.
         """
+        options = checked(self.arguments(), SCORER_OPTIONS, type(self).__name__)
         settings = ModelSettings(
-            self.model,
-            revision=self.revision,
-            local_files_only=self.local_files_only,
-            trust_remote_code=self.trust_remote_code,
+            options["model"],
+            revision=options["revision"],
+            local_files_only=options["local_files_only"],
+            trust_remote_code=options["trust_remote_code"],
         )
-        digest = model_digest(locate(settings))
-        return json.dumps([self.options(), digest, machine_identity()], sort_keys=True)
+        parts = [options, model_digest(locate(settings)), machine_identity()]
+        return json.dumps(parts, sort_keys=True)
 
 
 def configurations(
@@ -64,28 +62,33 @@ def configurations(
     *,
     backends: Sequence[str] = ("auto",),
     precisions: Sequence[str | None] = (None,),
+    max_lengths: Sequence[int | None] = (None,),
     **options: Any,
 ) -> dict[str, Configuration]:
     """Returns every combination by its name.
 
     A name is that of the model (`run/model` for a folder that is called as all are), then the
-    backend and the precision where several were given.
+    backend, the precision and the length where several were given.
 
     Args:
         models: Models, as ``CrossEncoderScorer`` takes them.
         backends: Backends of each.
         precisions: Precisions of each; `None` is fp32, or a bundle's own.
-        **options: The other fields of ``Configuration``, of all.
+        max_lengths: Values of `max_length` of each; `None` is what the model can read.
+        **options: The other options of `CrossEncoderScorer`, of all.
     """
     models, backends = (list(dict.fromkeys(values)) for values in (models, backends))
     precisions = list(dict.fromkeys(precisions))
+    max_lengths = list(dict.fromkeys(max_lengths))
     names = model_names(models)
     found = {}
-    for model, backend, precision in product(models, backends, precisions):
+    for model, backend, precision, length in product(models, backends, precisions, max_lengths):
         parts = [names[model]]
         parts += [backend] * (len(backends) > 1)
         parts += [precision or "fp32"] * (len(precisions) > 1)
-        found[" ".join(parts)] = Configuration(model, backend, precision, **options)
+        parts += [f"{length or 'all'} tokens"] * (len(max_lengths) > 1)
+        how = {"backend": backend, "precision": precision, "max_length": length}
+        found[" ".join(parts)] = Configuration(model, {**options, **how})
     return found
 
 

@@ -37,7 +37,7 @@ def scoring_memory(
     """
     query, passages = _largest(comparisons)
     return {
-        name: _measured({"options": each.options(), "query": query, "passages": passages})
+        name: _measured({"options": each.arguments(), "query": query, "passages": passages})
         for name, each in configurations.items()
     }
 

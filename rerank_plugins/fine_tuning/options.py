@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rerank_plugins.checks.values import MINIMUM_MAX_LENGTH, check_positive_int, check_text
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.options import check_positive_int, check_text
-from rerank_plugins.scorer import MINIMUM_MAX_LENGTH
 
 MINIMUM_QUESTIONS = 10
 """Fewer leave nothing to split. It takes a few hundred to gain something."""

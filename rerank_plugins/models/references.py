@@ -17,11 +17,11 @@ EMBEDDED_FOLDER = Path(__file__).parents[1] / "embedded"
 MANIFEST_FILE = "manifest.json"
 
 
-def check_reference(model: Any) -> str:
+def check_reference(model: Any, name: str = "model") -> str:
     """The reference as a string, if it can be a hub id, a directory or `"embedded"`."""
     if not isinstance(model, (str, os.PathLike)) or not str(model).strip():
         message = (
-            f"model must be a hub id, a local directory or 'embedded', but got {model!r}. "
+            f"{name} must be a hub id, a local directory or 'embedded', but got {model!r}. "
             "Pass for example 'cross-encoder/ms-marco-MiniLM-L4-v2'."
         )
         raise InvalidInputError(message)
@@ -31,7 +31,7 @@ def check_reference(model: Any) -> str:
     except (RuntimeError, OSError, ValueError) as error:  # no such home, a name too long, a NUL
         reason = error.strerror if isinstance(error, OSError) else error
         message = (
-            f"model must be a hub id, a local directory or 'embedded', and {described(model)} "
+            f"{name} must be a hub id, a local directory or 'embedded', and {described(model)} "
             f"cannot be looked for: {reason}."
         )
         raise InvalidInputError(message) from error

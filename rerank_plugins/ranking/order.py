@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins.checks.values import check_scale, check_threshold, check_top_k
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.values import described
-from rerank_plugins.options import check_scale, check_threshold, check_top_k
 from rerank_plugins.results import PairScores, Ranked, ScoreScale
 from rerank_plugins.scoring.inputs import check_passages, check_query
 
@@ -25,13 +25,11 @@ class Cut:
     scale: ScoreScale
 
     @classmethod
-    def checked(
-        cls, *, top_k: object, score_threshold: object, scale: object, limit_name: str = "top_k"
-    ) -> "Cut":
-        """The options, or `InvalidInputError`; it calls `top_k` what its caller calls it."""
+    def checked(cls, *, top_k: object, score_threshold: object, scale: object) -> "Cut":
+        """The options, or `InvalidInputError`."""
         checked_scale = check_scale(scale)
         return cls(
-            top_k=check_top_k(top_k, limit_name),
+            top_k=check_top_k(top_k),
             score_threshold=check_threshold(score_threshold, checked_scale),
             threshold_scale=checked_scale,
             scale=checked_scale,

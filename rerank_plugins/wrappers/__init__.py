@@ -1,9 +1,11 @@
-"""What the integrations share: documents in and out, options as fields.
+"""What the integrations share: documents in and out, options as attributes and as fields.
 
 In: a framework's documents and options. Out: texts for the core, and what is added to metadata. A
-public door, for integrations; it imports no framework.
+public door, for integrations. It imports no framework, but pydantic, which all of them need.
 """
 
+from rerank_plugins.checks.declaration import checked, spelled_out
+from rerank_plugins.options import DEFAULT_MODEL, RESULT_OPTIONS
 from rerank_plugins.wrappers.documents import (
     NoTextWarning,
     check_items,
@@ -11,23 +13,37 @@ from rerank_plugins.wrappers.documents import (
     readable_texts,
     result_metadata,
 )
-from rerank_plugins.wrappers.fields import OptionFields
-from rerank_plugins.wrappers.option_values import (
-    RESULT_OPTIONS,
-    SCORER_OPTIONS,
-    check_result_options,
-    plain_options,
+from rerank_plugins.wrappers.fields import (
+    RankingFieldOptions,
+    RankingFields,
+    ScoringFieldOptions,
+    ScoringFields,
+)
+from rerank_plugins.wrappers.options import (
+    DEFAULT_LIMIT,
+    SHARED_OPTIONS,
+    WRAPPER_OPTIONS,
+    WrapperOptions,
+    plain_values,
 )
 
 __all__ = [
+    "DEFAULT_LIMIT",
+    "DEFAULT_MODEL",
     "RESULT_OPTIONS",
-    "SCORER_OPTIONS",
+    "SHARED_OPTIONS",
+    "WRAPPER_OPTIONS",
     "NoTextWarning",
-    "OptionFields",
+    "RankingFieldOptions",
+    "RankingFields",
+    "ScoringFieldOptions",
+    "ScoringFields",
+    "WrapperOptions",
     "check_items",
     "check_kind",
-    "check_result_options",
-    "plain_options",
+    "checked",
+    "plain_values",
     "readable_texts",
     "result_metadata",
+    "spelled_out",
 ]

@@ -1,36 +1,119 @@
-"""Options of a reranker as fields of a pydantic model."""
+"""Options of a reranker as fields of pydantic models."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    SkipValidation,
+    ValidationError,
+    create_model,
+    field_serializer,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from rerank_plugins.checks.declaration import Option
 from rerank_plugins.errors import InvalidInputError, RerankError
+from rerank_plugins.options import (
+    RANKING_OPTIONS,
+    RESULT_OPTIONS,
+    SCORER_OPTIONS,
+    ModelOption,
+    ResultOptions,
+    ScaleOption,
+    SharedOptions,
+    ThresholdOption,
+)
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import Statistics
+from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.wrappers.documents import check_kind
-from rerank_plugins.wrappers.option_values import _OPTIONS, check_result_options, plain_options
+from rerank_plugins.wrappers.options import DEFAULT_LIMIT, plain_values
+
+_SCORING = [*SCORER_OPTIONS.values(), RANKING_OPTIONS["scale"]]
+_RANKING = [
+    replace(RANKING_OPTIONS["top_k"], name="top_n", default=DEFAULT_LIMIT),
+    RANKING_OPTIONS["score_threshold"],
+    *RESULT_OPTIONS.values(),
+]
+_NAMES = [option.name for option in (*_SCORING, *_RANKING)]
+
+Checked: Any = SkipValidation()  # type: ignore[type-arg] # typed for SkipValidation[T] only
+"""Marks what the core checks, so that its words and its strictness are the same everywhere."""
 
 
-class OptionFields:
-    """Mixin in front of a pydantic model whose fields are the options of a reranker.
+class ScoringFieldOptions(ModelOption, SharedOptions, ScaleOption, total=False):
+    """The arguments of a model with `ScoringFields`."""
 
-    Fields are named as the options of `Reranker.from_options`, with `top_n` for `top_k`; those that
-    a model does not have keep their defaults, and other fields are left alone. `token` is a
-    `SecretStr`, also where a string was assigned, and is left out of pickles. Whatever is assigned
-    later is checked like the constructor's arguments and takes effect on the next use. Fields hold
-    the plain values that the core made of what was given. The model declares
-    `_reranker: Reranker | None = PrivateAttr()`, and asks `_ready()` for it.
+    device: str | Sequence[str] | None
+    token: SecretStr | str | None
+    scorer: Scorer | None
+
+
+class RankingFieldOptions(ScoringFieldOptions, ThresholdOption, ResultOptions, total=False):
+    """The arguments of a model with `RankingFields`."""
+
+    top_n: int | None
+
+
+def _declared(name: str, options: Iterable[Option]) -> type[BaseModel]:
+    """A model whose fields are the options."""
+    fields: dict[str, Any] = {
+        option.name: (
+            Annotated[option.type, Checked],
+            Field(default=option.default, description=option.help.replace("`", "")),
+        )
+        for option in options
+    }
+    return create_model(name, **fields)
+
+
+if TYPE_CHECKING:
+    _Scoring: TypeAlias = BaseModel
+    _Ranking: TypeAlias = BaseModel
+else:
+    _Scoring = _declared("_Scoring", [option for option in _SCORING if option.name != "token"])
+    _Ranking = _declared("_Ranking", _RANKING)
+
+
+class ScoringFields(_Scoring):
+    """The options of a scorer, and the scale of its scores, as fields of a pydantic model.
+
+    Fields hold the plain values that the core made of what was given. `token` is a `SecretStr`,
+    also where a string was assigned, and is left out of dumps and pickles. What is assigned later
+    is checked like the constructor's arguments and takes effect on the next use. A model asks
+    `_ready()` for its reranker.
 
     Raises:
         InvalidInputError: An option is not allowed. What pydantic itself checks, such as the names
             of options, is its `ValidationError`; both are a `ValueError`.
     """
 
-    model_fields: ClassVar[dict[str, Any]]
-    _reranker: Reranker | None
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # the token is in it
+    )
+
+    token: SecretStr | None = Field(
+        default=None, exclude=True, description=SCORER_OPTIONS["token"].help
+    )
+    scorer: SkipJsonSchema[Annotated[Scorer | None, Checked]] = Field(
+        default=None, description="A ready scorer instead of a model and its options."
+    )
+
+    _reranker: Reranker | None = PrivateAttr()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...  # the fields, which are declared elsewhere
 
     def __init__(self, **values: Any) -> None:
-        from pydantic import ValidationError
-
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -53,6 +136,11 @@ class OptionFields:
                 self.__dict__[name] = before
                 raise
 
+    @field_serializer("scorer")
+    def _scorer_name(self, scorer: Scorer | None) -> str | None:
+        """The name of a scorer, which no model takes back: a dump cannot hold the scorer itself."""
+        return None if scorer is None else scorer.name
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with other options, checked like the constructor's arguments.
 
@@ -67,37 +155,33 @@ class OptionFields:
                 f"are {', '.join(fields)}."
             )
             raise InvalidInputError(message)
-        base: Any = super()
-        copied: Self = base.model_copy(update=update, deep=deep)
+        copied = super().model_copy(update=update, deep=deep)
         copied.model_post_init(None)
         return copied
 
     def __copy__(self) -> Self:
         """A copy with a reranker of its own: closing one leaves the other, but for `scorer=`."""
-        base: Any = super()
-        copied: Self = base.__copy__()
+        copied = super().__copy__()
         copied.model_post_init(None)
         return copied
 
     def __getstate__(self) -> dict[Any, Any]:
-        own: Any = self
-        fields, private = dict(self.__dict__), dict(own.__pydantic_private__)
-        state: Any = super().__getstate__()
+        fields, private = dict(self.__dict__), dict(self.__pydantic_private__ or {})
         state = {
-            name: dict(part) if isinstance(part, dict) else part for name, part in state.items()
+            name: dict(part) if isinstance(part, dict) else part
+            for name, part in super().__getstate__().items()
         }
         # LlamaIndex deletes what cannot be pickled, and from the model itself too.
         self.__dict__.update(fields)
-        own.__pydantic_private__.update(private)
+        (self.__pydantic_private__ or {}).update(private)
         if fields.get("scorer") is not None and "scorer" not in state["__dict__"]:
-            name = type(self).__name__
             message = (
-                f"This {name} cannot be pickled: its scorer cannot. Give it model= and options "
-                "instead, or a scorer that pickles."
+                f"This {type(self).__name__} cannot be pickled: its scorer cannot. Give it model= "
+                "and options instead, or a scorer that pickles."
             )
             raise InvalidInputError(message)
         state["__dict__"]["token"] = None
-        return dict(state)
+        return state
 
     @property
     def statistics(self) -> Statistics:
@@ -126,22 +210,21 @@ class OptionFields:
         return reranker
 
     def _make_reranker(self) -> Reranker:
-        """The reranker that the fields describe."""
-        fields, values = type(self).model_fields, self.__dict__
-        check_result_options(values)
-        options = {name: values[name] for name in _OPTIONS if name in fields}
-        options["token"] = self._readable_token()
-        if "top_n" in fields:
-            options["top_k"] = values["top_n"]
-        reranker = Reranker.from_options(limit_name="top_n", **options)
-        for name, value in plain_options(options, reranker).items():
-            values["top_n" if name == "top_k" else name] = value
+        """The reranker that the fields describe, whose values are made plain."""
+        values = self.__dict__
+        token = self._readable_token()
+        options = plain_values(
+            {name: token if name == "token" else values[name] for name in _NAMES if name in values}
+        )
+        ranking = {name: value for name, value in options.items() if name not in RESULT_OPTIONS}
+        if "top_n" in ranking:
+            ranking["top_k"] = ranking.pop("top_n")
+        reranker = Reranker.from_options(scorer=values["scorer"], **ranking)
+        values.update({**options, "token": values["token"]})
         return reranker
 
     def _readable_token(self) -> str | None:
         """The token for the core; pydantic does not validate what is assigned, so this does."""
-        from pydantic import SecretStr
-
         if isinstance(self.__dict__["token"], str):
             self.__dict__["token"] = SecretStr(self.__dict__["token"])
         token = self.__dict__["token"]
@@ -149,3 +232,11 @@ class OptionFields:
             return None
         hint = "Pass the token as a string or as a SecretStr."
         return str(check_kind(token, SecretStr, "token", hint).get_secret_value())
+
+
+class RankingFields(ScoringFields, _Ranking):
+    """The options of a reranker and of its results as fields of a pydantic model.
+
+    They are those of `ScoringFields`, `top_n` (the core's `top_k`), `score_threshold`, `annotate`
+    and `keep_retrieval_score`.
+    """

@@ -182,10 +182,7 @@ def test_a_path_as_model_is_dumped_as_text(tiny_model: Path, tmp_path: Path) -> 
 
 def test_every_field_is_a_constructor_argument_and_is_dumped_unless_it_is_a_secret() -> None:
     fields = set(CrossEncoderCompressor.model_fields)
-    assert set(CrossEncoderCompressor(model="embedded").model_dump()) == fields - {
-        "token",
-        "scorer",
-    }
+    assert set(CrossEncoderCompressor(model="embedded").model_dump()) == fields - {"token"}
 
 
 def test_the_stock_reranker_takes_the_cross_encoder_in_place_of_the_community_one() -> None:

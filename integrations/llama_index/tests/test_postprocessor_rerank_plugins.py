@@ -238,7 +238,6 @@ def test_options_round_trip_and_every_field_is_a_constructor_argument(tmp_path: 
     assert set(data) - {"class_name"} == set(CrossEncoderRerank.model_fields) - {
         "callback_manager",
         "token",
-        "scorer",
     }
     assert CrossEncoderRerank.from_json(subject.to_json()).top_n == 3
 

@@ -9,13 +9,19 @@ from typing import Any
 
 from rerank_plugins.backends.choice import check_installed, choose
 from rerank_plugins.backends.graphs.bundle import FORMAT
+from rerank_plugins.checks.values import (
+    check_choice,
+    check_flag,
+    check_folder,
+    check_text,
+    check_token,
+)
 from rerank_plugins.errors import InvalidInputError, RerankError, UnsupportedOptionError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.json_files import read_json
 from rerank_plugins.models.location import locate
 from rerank_plugins.models.references import MANIFEST_FILE, check_reference, is_bundle
 from rerank_plugins.models.settings import ModelSettings
-from rerank_plugins.options import check_choice, check_flag, check_folder, check_text, check_token
 from rerank_plugins.process.folders import make_folder
 from rerank_plugins.scoring.inputs import check_pairs
 
@@ -68,7 +74,7 @@ def compile_model(
         backend=check_choice(backend, "backend", COMPILED_BACKENDS),
         precision=check_choice(precision, "precision", COMPILED_PRECISIONS),
         local_files_only=check_flag(local_files_only, "local_files_only"),
-        token=check_token(token),
+        token=check_token(token, "token"),
         cache_folder=check_folder(cache_folder, "cache_folder"),
     )
     pairs = None if calibration is None else _checked(calibration, precision)

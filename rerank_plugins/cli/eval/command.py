@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,18 +13,7 @@ from rerank_plugins.cli.eval.candidates import Stage
 from rerank_plugins.cli.eval.inputs import Source, dataset_source, sources_of
 from rerank_plugins.cli.eval.output import Output
 from rerank_plugins.cli.eval.scorers import Scorers, loaded_scorers
-from rerank_plugins.cli.options import (
-    Device,
-    Label,
-    LocalFilesOnly,
-    MaxLength,
-    PassagePrefix,
-    Prompt,
-    QueryPrefix,
-    Revision,
-    TrustRemoteCode,
-    label_of,
-)
+from rerank_plugins.cli.options import as_arguments, scorer_options
 from rerank_plugins.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -35,6 +24,7 @@ _DEPTH = 100
 _CURVE_DEPTH = 200
 
 
+@scorer_options(without=("model", "backend", "precision", "max_length"))
 def evaluate(
     context: typer.Context,
     data: options.Data = None,
@@ -46,15 +36,7 @@ def evaluate(
     model: options.Models = None,
     backend: options.BackendNames = None,
     precision: options.Precisions = None,
-    device: Device = None,
-    max_length: MaxLength = None,
-    label: Label = None,
-    revision: Revision = None,
-    local_files_only: LocalFilesOnly = False,
-    trust_remote_code: TrustRemoteCode = False,
-    prompt: Prompt = None,
-    query_prefix: QueryPrefix = "",
-    passage_prefix: PassagePrefix = "",
+    max_length: options.MaxLengths = None,
     first_stage: options.Stage = None,
     run: options.GivenRun = None,
     keep_identical: options.KeepIdentical = False,
@@ -70,6 +52,7 @@ def evaluate(
     markdown: options.Markdown = False,
     html: options.Html = None,
     runs: options.Runs = None,
+    **scorer: Any,
 ) -> None:
     """Measures rerankers on judged collections: quality before and after, changes, latency.
 
@@ -125,21 +108,16 @@ def evaluate(
     encoder = (
         None
         if bi_encoder is None
-        else TextEncoder(bi_encoder, device=device, local_files_only=local_files_only)
+        else TextEncoder(
+            bi_encoder, device=scorer["device"], local_files_only=scorer["local_files_only"]
+        )
     )
     combinations = configurations(
         model or [card or "embedded"],
         backends=backend or ["auto"],
         precisions=precision or [None],
-        device=device,
-        max_length=max_length,
-        label=label_of(label),
-        revision=revision,
-        local_files_only=local_files_only,
-        trust_remote_code=trust_remote_code,
-        prompt=prompt,
-        query_prefix=query_prefix,
-        passage_prefix=passage_prefix,
+        max_lengths=max_length or [None],
+        **as_arguments(scorer),
     )
     stage = Stage(first_stage, depth, run, encoder)
     with (

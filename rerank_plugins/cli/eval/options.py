@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from rerank_plugins.backends.choice import BACKENDS, PRECISIONS
+from rerank_plugins.cli.options import typed
+
+_EACH = "Give it several times to compare; every combination is measured."
 
 
 class FirstStage(StrEnum):
@@ -69,30 +71,11 @@ Card = Annotated[
 ]
 Models = Annotated[
     list[str] | None,
-    typer.Option(
-        "--model",
-        "-m",
-        help="Cross-encoder to measure: 'embedded', a hub id or a folder; repeatable.",
-        show_default="embedded",
-    ),
+    typed("model", "-m", help=_EACH, unset="embedded"),
 ]
-BackendNames = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--backend",
-        help=f"What runs the models: {', '.join(BACKENDS)}; repeatable.",
-        show_default="auto",
-    ),
-]
-Precisions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--precision",
-        help=f"Number format: {', '.join(PRECISIONS)}; repeatable. Every combination of model, "
-        "backend and precision is measured.",
-        show_default="fp32, or a bundle's own",
-    ),
-]
+BackendNames = Annotated[list[str] | None, typed("backend", help=_EACH)]
+Precisions = Annotated[list[str] | None, typed("precision", help=_EACH)]
+MaxLengths = Annotated[list[int] | None, typed("max_length", help=_EACH)]
 Stage = Annotated[
     FirstStage | None,
     typer.Option(

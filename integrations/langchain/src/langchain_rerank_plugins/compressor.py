@@ -1,39 +1,37 @@
 """The document compressor: documents in, the most relevant ones out, best first."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any, Unpack
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from langchain_rerank_plugins import _tracing
-from langchain_rerank_plugins._options import Checked, RerankOptions
 from rerank_plugins import InvalidInputError, Ranked
-from rerank_plugins.wrappers import check_items, readable_texts, result_metadata
+from rerank_plugins.wrappers import (
+    RankingFieldOptions,
+    RankingFields,
+    check_items,
+    readable_texts,
+    result_metadata,
+)
 
 
-class CrossEncoderCompressor(RerankOptions, BaseDocumentCompressor):
+class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
     """Keeps the documents that a cross-encoder finds most relevant to the query, best first.
 
     Documents come back as copies with id, type and metadata; added to the metadata is
     `relevance_score`, a float on `scale`. A document without text is scored as empty text, with a
     warning.
 
-    Further attributes are those of `RerankOptions`.
-
-    Attributes:
-        top_n: How many documents to keep at most; `None` keeps all.
-        score_threshold: Keep only documents with at least this score, on `scale`.
-        annotate: Add `relevance_score_scale` and `relevance_truncated` (whether the model read the
-            document only in part) to the metadata.
-        keep_retrieval_score: Add the `relevance_score` that was there as `retrieval_score`.
+    Nothing is loaded before the first use. Assigning to a field takes effect on the next use. The
+    fields are the core's options, with `top_n` for `top_k`; docs/getting-started.md has a table of
+    them. `keep_retrieval_score` keeps the `relevance_score` that a document came with.
     """
 
-    top_n: Annotated[int | None, Checked] = 10
-    score_threshold: Annotated[float | None, Checked] = None
-    annotate: Annotated[bool, Checked] = False
-    keep_retrieval_score: Annotated[bool, Checked] = False
+    def __init__(self, **options: Unpack[RankingFieldOptions]) -> None:
+        super().__init__(**options)
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks = None

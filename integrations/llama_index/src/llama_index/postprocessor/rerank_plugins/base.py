@@ -2,34 +2,29 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any, Unpack
 
-from llama_index.core.bridge.pydantic import (
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    model_validator,
-)
+from llama_index.core.bridge.pydantic import model_validator
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation.events.exception import ExceptionEvent
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
-from pydantic import SkipValidation
-from pydantic.json_schema import SkipJsonSchema
 
-from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale
-from rerank_plugins.wrappers import OptionFields, check_items, readable_texts, result_metadata
+from rerank_plugins import InvalidInputError, Ranked
+from rerank_plugins.wrappers import (
+    RankingFieldOptions,
+    RankingFields,
+    check_items,
+    readable_texts,
+    result_metadata,
+)
 
 dispatcher = get_dispatcher(__name__)
 
-# The core checks these, so that its words and its strictness are the same in every framework.
-Checked: Any = SkipValidation()  # type: ignore[type-arg] # typed for SkipValidation[T] only
 
-
-class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
+class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
     """Keeps the nodes that a cross-encoder finds most relevant to the query, best first.
 
     The model reads what an embedding model would: `get_content(MetadataMode.EMBED)`. A node without
@@ -37,89 +32,16 @@ class CrossEncoderRerank(OptionFields, BaseNodePostprocessor):
     score is a float on `scale`. Whatever `annotate` and `keep_retrieval_score` add to the metadata,
     which gives a node another hash, is excluded from embedding and LLM texts.
 
-    Nothing is loaded before the first use. Assigning to a field takes effect on the next use.
+    Nothing is loaded before the first use. Assigning to a field takes effect on the next use. The
+    fields are the core's options, with `top_n` for `top_k`; docs/getting-started.md has a table of
+    them.
 
     Raises:
         ValueError: An option is not allowed.
     """
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)  # the token is in it
-
-    model: Annotated[str, Checked] = Field(
-        default="cross-encoder/ms-marco-MiniLM-L4-v2",
-        description='Hub id, local directory (a path is fine), or "embedded".',
-    )
-    top_n: Annotated[int | None, Checked] = Field(
-        default=10, description="How many nodes to keep at most; None keeps all."
-    )
-    score_threshold: Annotated[float | None, Checked] = Field(
-        default=None, description="Keep only nodes with at least this score, on `scale`."
-    )
-    scale: Annotated[ScoreScale, Checked] = Field(
-        default="probability", description='"probability" or "logit": what the scores are.'
-    )
-    annotate: Annotated[bool, Checked] = Field(
-        default=False,
-        description="Add `relevance_score_scale` and `relevance_truncated` to the copied metadata.",
-    )
-    keep_retrieval_score: Annotated[bool, Checked] = Field(
-        default=False, description="Keep the first stage's score in the copied metadata."
-    )
-    device: Annotated[str | list[str] | None, Checked] = Field(
-        default=None,
-        description='"cpu", "cuda:1" ...; None: the backend chooses; a list shares the work out.',
-    )
-    backend: Annotated[str, Checked] = Field(
-        default="auto", description='"auto", "torch", "onnx" or "openvino".'
-    )
-    precision: Annotated[str | None, Checked] = Field(
-        default=None,
-        description='"auto", "fp32", "bf16", "fp16" or "int8"; None: fp32, or a bundle\'s own.',
-    )
-    revision: Annotated[str | None, Checked] = Field(
-        default=None, description="Branch, tag or commit of a hub model."
-    )
-    max_length: Annotated[int | None, Checked] = Field(
-        default=None, description="Tokens of query and node together; longer pairs are cut."
-    )
-    max_batch_tokens: Annotated[int | None, Checked] = Field(
-        default=None, description="Tokens per batch, padding included."
-    )
-    prompt: Annotated[str | None, Checked] = Field(
-        default=None, description="Instruction put before the query."
-    )
-    query_prefix: Annotated[str, Checked] = Field(default="", description="Put before queries.")
-    passage_prefix: Annotated[str, Checked] = Field(default="", description="Put before nodes.")
-    label: Annotated[int | str | None, Checked] = Field(
-        default=None, description="Column to score by, where the model's head has several."
-    )
-    local_files_only: Annotated[bool, Checked] = Field(
-        default=False, description="Never ask the hub."
-    )
-    token: SecretStr | None = Field(
-        default=None, exclude=True, description="Hub token; left out of dumps and pickles."
-    )
-    cache_folder: Annotated[str | None, Checked] = Field(
-        default=None, description="Where hub models are kept."
-    )
-    trust_remote_code: Annotated[bool, Checked] = Field(
-        default=False, description="Run model code that comes with a hub model."
-    )
-    progress_bar: Annotated[bool, Checked] = Field(
-        default=False, description="Show a bar over the nodes of a call."
-    )
-    timeout: Annotated[float | None, Checked] = Field(
-        default=None, description="Seconds after which a call fails with ScoringTimeoutError."
-    )
-    max_queue_pairs: Annotated[int | None, Checked] = Field(
-        default=100_000,
-        description="Pairs of all calls that may wait for the model; more are refused.",
-    )
-    scorer: SkipJsonSchema[Annotated[Scorer | None, Checked]] = Field(
-        default=None, exclude=True, description="A ready scorer instead of a model."
-    )
-
-    _reranker: Reranker | None = PrivateAttr()
+    def __init__(self, **options: Unpack[RankingFieldOptions]) -> None:
+        super().__init__(**options)
 
     @model_validator(mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 import asyncio
 from copy import deepcopy
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
@@ -14,17 +14,24 @@ from haystack_integrations.components.rankers.rerank_plugins._documents import r
 from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
 from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale, Statistics
 from rerank_plugins.wrappers import (
+    DEFAULT_LIMIT,
+    DEFAULT_MODEL,
     RESULT_OPTIONS,
-    SCORER_OPTIONS,
+    SHARED_OPTIONS,
+    WRAPPER_OPTIONS,
+    WrapperOptions,
     check_items,
     check_kind,
-    check_result_options,
-    plain_options,
+    checked,
+    plain_values,
+    spelled_out,
 )
 
 _TOKEN = Secret.from_env_var(["HF_API_TOKEN", "HF_TOKEN"], strict=False)
-_RANKING = ("top_k", "score_threshold", "scale")
-_OPTIONS = (*SCORER_OPTIONS, *_RANKING, *RESULT_OPTIONS, "meta_fields_to_embed", "embedding_separator")
+_OPTIONS = (*WRAPPER_OPTIONS, "meta_fields_to_embed", "embedding_separator", "scorer")
+
+_OF_HAYSTACK = ("device", "token")
+"""The options that are objects of Haystack's."""
 
 
 @component
@@ -50,98 +57,57 @@ class CrossEncoderRanker:
     ```
     """
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...  # the options, which are declared elsewhere
+
+    @spelled_out
     def __init__(
         self,
-        model: str | PathLike[str] = "cross-encoder/ms-marco-MiniLM-L4-v2",
+        model: str | PathLike[str] = DEFAULT_MODEL,
         *,
-        top_k: int | None = 10,
-        score_threshold: float | None = None,
-        scale: ScoreScale = "probability",
-        annotate: bool = False,
-        keep_retrieval_score: bool = False,
+        top_k: int | None = DEFAULT_LIMIT,
         meta_fields_to_embed: list[str] | None = None,
         embedding_separator: str = "\n",
         device: ComponentDevice | None = None,
-        backend: str = "auto",
-        precision: str | None = None,
-        revision: str | None = None,
-        max_length: int | None = None,
-        max_batch_tokens: int | None = None,
-        prompt: str | None = None,
-        query_prefix: str = "",
-        passage_prefix: str = "",
-        label: int | str | None = None,
-        local_files_only: bool = False,
         token: Secret | None = _TOKEN,
-        cache_folder: str | PathLike[str] | None = None,
-        trust_remote_code: bool = False,
-        progress_bar: bool = False,
-        timeout: float | None = None,
-        max_queue_pairs: int | None = 100_000,
         scorer: Scorer | None = None,
+        **options: Unpack[WrapperOptions],
     ) -> None:
         """
         Create the ranker. Options are checked now; the model is loaded later.
 
-        :param model: Hub id, local directory, or `"embedded"` for the model that ships with rerank-plugins.
+        :param model: Hub id, local folder, or `"embedded"` for the model that ships with rerank-plugins.
         :param top_k: How many documents to return at most; `None` returns all.
-        :param score_threshold: Return only documents with at least this score, on `scale`.
-        :param scale: `"probability"` or `"logit"`: what the scores are.
-        :param annotate: Add to the meta `relevance_score_scale` and `relevance_truncated`, which says whether the model
-            read the document only in part.
-        :param keep_retrieval_score: Add to the meta `retrieval_score`, the score that the document came with, if any.
         :param meta_fields_to_embed: Meta fields put before the content; only a missing value or `None` is skipped.
         :param embedding_separator: Joins the meta fields and the content.
         :param device: Where the model runs; `None` lets the backend choose. On several devices (a device map, whose
             names do not matter) the model is loaded for each, and the work is shared out.
-        :param backend: `"auto"`, `"torch"`, `"onnx"` or `"openvino"`.
-        :param precision: `"auto"`, `"fp32"`, `"bf16"`, `"fp16"` or `"int8"`; `None`: fp32, or a
-            bundle's own.
-        :param revision: Branch, tag or commit of a hub model.
-        :param max_length: Tokens of query and document together; longer pairs are cut.
-        :param max_batch_tokens: Tokens per batch, padding included.
-        :param prompt: Instruction put before the query.
-        :param query_prefix: Put before every query.
-        :param passage_prefix: Put before every document.
-        :param label: Column to score by, where the model's head has several.
-        :param local_files_only: Never ask the hub.
         :param token: Hub token, resolved when the model is loaded.
-        :param cache_folder: Where hub models are kept.
-        :param trust_remote_code: Run model code that comes with a hub model.
-        :param progress_bar: Show a bar over the documents of a run.
-        :param timeout: Seconds after which a run fails with `ScoringTimeoutError`.
-        :param max_queue_pairs: Pairs of all runs that may wait for the model; more are refused.
         :param scorer: A ready scorer instead of a model and its options; it cannot be serialised.
+        :param options: The other options of `WrapperOptions`, such as `score_threshold`, `scale`, `backend` and
+            `max_length`. docs/getting-started.md has a table of them.
         :raises ValueError: If an option is not allowed.
         """
+        self._version = 0
+        self._made: tuple[Reranker, int] | None = None
+        self.__dict__.update(checked(options, SHARED_OPTIONS, type(self).__name__))
         self.model = model
         self.top_k = top_k
-        self.score_threshold = score_threshold
-        self.scale = scale
-        self.annotate = annotate
-        self.keep_retrieval_score = keep_retrieval_score
         self.meta_fields_to_embed = meta_fields_to_embed
         self.embedding_separator = embedding_separator
         self.device = device
-        self.backend = backend
-        self.precision = precision
-        self.revision = revision
-        self.max_length = max_length
-        self.max_batch_tokens = max_batch_tokens
-        self.prompt = prompt
-        self.query_prefix = query_prefix
-        self.passage_prefix = passage_prefix
-        self.label = label
-        self.local_files_only = local_files_only
         self.token = token
-        self.cache_folder = cache_folder
-        self.trust_remote_code = trust_remote_code
-        self.progress_bar = progress_bar
-        self.timeout = timeout
-        self.max_queue_pairs = max_queue_pairs
         self.scorer = scorer
-        self._made: tuple[Reranker, dict[str, Any]] | None = None
         self._ready()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """
+        Assign an attribute. An option is checked on the next use, and takes effect then.
+        """
+        self.__dict__[name] = value
+        if name in _OPTIONS:
+            self._version += 1
 
     @property
     def statistics(self) -> Statistics:
@@ -197,7 +163,7 @@ class CrossEncoderRanker:
             )
             raise InvalidInputError(message)
         self._ready()  # makes plain values of what was assigned since
-        return default_to_dict(self, **{name: deepcopy(getattr(self, name)) for name in _OPTIONS}, scorer=None)
+        return default_to_dict(self, **{name: deepcopy(getattr(self, name)) for name in _OPTIONS})
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "CrossEncoderRanker":
@@ -258,7 +224,7 @@ class CrossEncoderRanker:
         return self._ranked(given, ranking)
 
     def _ranked(self, documents: list[Document], ranking: list[Ranked]) -> dict[str, list[Document]]:
-        options = {"annotate": self.annotate, "keep_retrieval_score": self.keep_retrieval_score}
+        options = {name: getattr(self, name) for name in RESULT_OPTIONS}
         return {"documents": ranked_copies(documents, ranking, **options)}
 
     def _texts(self, documents: list[Document]) -> list[str]:
@@ -284,7 +250,7 @@ class CrossEncoderRanker:
         """
         A ranker of its own, which keeps the token and is in no pipeline yet.
         """
-        return type(self)(**{name: getattr(self, name) for name in (*_OPTIONS, "scorer")})
+        return type(self)(**{name: getattr(self, name) for name in _OPTIONS})
 
     def _get_telemetry_data(self) -> dict[str, Any]:
         return {"model": self._ready().scorer.name}
@@ -293,22 +259,32 @@ class CrossEncoderRanker:
         """
         The reranker; a new one after `close`, and where an option was assigned.
         """
-        self.meta_fields_to_embed = check_items(self.meta_fields_to_embed or [], str, "meta_fields_to_embed")
-        check_result_options(self.__dict__)
-        check_kind(self.embedding_separator, str, "embedding_separator")
-        options: dict[str, Any] = {name: getattr(self, name) for name in (*SCORER_OPTIONS, *_RANKING, "scorer")}
-        if self.device is not None:
-            hint = "Pass ComponentDevice.from_str('cpu'), or None to let the backend choose."
-            options["device"] = torch_names(check_kind(self.device, ComponentDevice, "device", hint))
-        if self.token is not None:
-            hint = "Pass Secret.from_env_var('HF_TOKEN') or Secret.from_token(...)."
-            token = check_kind(self.token, Secret, "token", hint)
-            options["token"] = SecretToken(token) if self.scorer is None else None
-        made = self._made  # another thread may close the ranker meanwhile
-        if made is None or options != made[1]:
-            reranker = Reranker.from_options(**options)
-            plain = plain_options(options, reranker)
-            for name, value in plain.items():
-                setattr(self, name, value)
-            made = self._made = reranker, {**options, **plain}
+        made, version = self._made, self._version  # another thread may close the ranker meanwhile
+        if made is None or made[1] != version:
+            made = self._made = self._make(), version
         return made[0]
+
+    def _make(self) -> Reranker:
+        """
+        The reranker of the options, whose values are made plain.
+        """
+        self.__dict__["meta_fields_to_embed"] = check_items(
+            self.meta_fields_to_embed or [], str, "meta_fields_to_embed"
+        )
+        check_kind(self.embedding_separator, str, "embedding_separator")
+        given = {name: self.__dict__[name] for name in WRAPPER_OPTIONS}
+        plain = plain_values({name: value for name, value in given.items() if name not in _OF_HAYSTACK})
+        device: Any = self.device
+        token: Any = self.token
+        if device is not None:
+            hint = "Pass ComponentDevice.from_str('cpu'), or None to let the backend choose."
+            device = torch_names(check_kind(device, ComponentDevice, "device", hint))
+        if token is not None:
+            hint = "Pass Secret.from_env_var('HF_TOKEN') or Secret.from_token(...)."
+            token = SecretToken(check_kind(token, Secret, "token", hint))
+        options = {name: value for name, value in plain.items() if name not in RESULT_OPTIONS}
+        reranker = Reranker.from_options(
+            **options, device=device, token=None if self.scorer else token, scorer=self.scorer
+        )
+        self.__dict__.update(plain)
+        return reranker
