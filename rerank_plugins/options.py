@@ -51,8 +51,8 @@ class ModelOption(TypedDict, total=False):
         Option(
             DEFAULT_MODEL,
             check_reference,
-            "Hub id, local folder or compiled bundle, or `embedded` for the model that ships with "
-            "the package.",
+            'Hub id, local folder or compiled bundle, or `"embedded"` for the model that ships '
+            "with the package.",
         ),
     ]
 
@@ -68,8 +68,8 @@ class SharedOptions(TypedDict, total=False):
         Option(
             "auto",
             partial(check_choice, allowed=BACKENDS),
-            "Library that runs the model: `torch`, `onnx`, `openvino`, or `auto`, which chooses by "
-            "what is installed and what the processor has.",
+            'Library that runs the model: `"torch"`, `"onnx"`, `"openvino"`, or `"auto"`, which '
+            "chooses by what is installed and what the processor has.",
         ),
     ]
     precision: Annotated[
@@ -77,8 +77,8 @@ class SharedOptions(TypedDict, total=False):
         Option(
             None,
             optional(partial(check_choice, allowed=PRECISIONS)),
-            "Number format: `fp32`, `bf16`, `fp16` (torch only), `int8` (OpenVINO only), or "
-            "`auto`, which takes bf16 where its cost in ranking was measured.",
+            'Number format: `"fp32"`, `"bf16"`, `"fp16"` (torch only), `"int8"` (OpenVINO only), '
+            'or `"auto"`, which takes bf16 where its cost in ranking was measured.',
             "fp32, or a bundle's own",
         ),
     ]
@@ -171,8 +171,8 @@ class ScorerOptions(SharedOptions, total=False):
         Option(
             None,
             check_device,
-            "Device that runs the model, such as `cpu`, `cuda`, `cuda:1` or `mps`; several devices "
-            "share the work.",
+            'Device that runs the model, such as `"cpu"`, `"cuda"`, `"cuda:1"` or `"mps"`; a list '
+            "shares the work among devices.",
             "chosen by the backend",
         ),
     ]
@@ -218,7 +218,8 @@ class ScaleOption(TypedDict, total=False):
         Option(
             "probability",
             check_scale,
-            "Scale of the scores: `logit` is the model's raw output, `probability` its sigmoid.",
+            'What the scores are: the model\'s raw outputs (`"logit"`), or their sigmoid '
+            '(`"probability"`).',
         ),
     ]
 

@@ -262,17 +262,18 @@ def test_a_model_with_several_columns_is_measured_by_the_one_that_is_named(
     assert by_name[0]["reranked"][0]["by_query"] == by_index[0]["reranked"][0]["by_query"]
 
 
-def test_prompt_and_prefixes_are_part_of_what_is_measured(
+def test_prompt_prefixes_and_suffixes_are_part_of_what_is_measured(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["eval", str(data / "one"), *FAST, "--runs", str(tmp_path)]
     scores = []
-    for given in ([], ["--prompt=find: "], ["--query-prefix=q "], ["--passage-prefix=p "]):
-        assert main([*arguments, *given]) == 0
+    texts = ("--prompt=find: ", "--query-prefix=q ", "--query-suffix= q", "--passage-suffix= p")
+    for given in ("--prompt=", *texts):
+        assert main([*arguments, given]) == 0
         capsys.readouterr()
         run = next(file for file in tmp_path.rglob("*embedded*"))
         scores.append(run.read_text())
-    assert len(set(scores)) == 4
+    assert len(set(scores)) == 5
 
 
 def test_a_model_in_the_working_directory_has_its_name(

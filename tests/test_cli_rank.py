@@ -310,10 +310,16 @@ def _unpacked(path: Path) -> bytes:
     return gzip.decompress(path.read_bytes())
 
 
-def test_prompt_and_prefixes_reach_the_model(rerank: Run, lines: Path) -> None:
-    given = ("--prompt", "in kitchens: ", "--query-prefix", "q: ", "--passage-prefix", "p: ")
+def test_prompt_prefixes_and_suffixes_reach_the_model(rerank: Run, lines: Path) -> None:
+    options = {
+        "prompt": "in kitchens: ",
+        "query_prefix": "q: ",
+        "query_suffix": " ?",
+        "passage_prefix": "p: ",
+        "passage_suffix": " .",
+    }
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     code, out, _ = rerank("rank", QUERY, lines, *given, "--json")
-    options = {"prompt": "in kitchens: ", "query_prefix": "q: ", "passage_prefix": "p: "}
     with Reranker(CrossEncoderScorer("embedded", **options)) as reranker:
         ranking = reranker.rank(QUERY, PASSAGES)
     scores = [pytest.approx(ranked.score, abs=1e-6) for ranked in ranking]

@@ -1,7 +1,6 @@
 """Every Python block in pages and notebooks runs, and prints what the page says it prints."""
 
 import ast
-import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -10,7 +9,8 @@ import pytest
 import yaml
 
 import rerank_plugins
-from rerank_plugins import CrossEncoderScorer, errors
+from rerank_plugins import errors
+from rerank_plugins.options import RANKING_OPTIONS, RESULT_OPTIONS, SCORER_OPTIONS
 from tests.forked import forked_process
 from tests.pages import NOTEBOOKS, PAGES, ROOT, difference, python_blocks, run_blocks
 from tests.test_rooms import DOORS
@@ -37,13 +37,14 @@ def test_the_readme_has_an_example_for_each_framework() -> None:
         assert package in code
 
 
-def test_the_table_of_options_has_each_option_with_its_default() -> None:
+def test_the_tables_of_options_say_of_each_its_default_and_its_sentence() -> None:
     text = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", text.partition("## Options")[2], re.MULTILINE)
-    options = inspect.signature(CrossEncoderScorer).parameters
-    assert {name: ast.literal_eval(default) for name, default in rows} == {
-        name: option.default for name, option in options.items()
-    }
+    row = r"^\| `(\w+)` \| `(.+?)` \| (.+) \|$"
+    rows = re.findall(row, text.partition("## Options")[2], re.MULTILINE)
+    options = [*SCORER_OPTIONS.values(), *RANKING_OPTIONS.values(), *RESULT_OPTIONS.values()]
+    assert [(name, ast.literal_eval(default), said) for name, default, said in rows] == [
+        (option.name, option.default, option.description) for option in options
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -115,15 +115,23 @@ def test_max_length_cuts_as_cross_encoder_does(tiny_model: Path) -> None:
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
 
 
-def test_prompt_and_prefixes_are_put_before_the_texts(tiny_model: Path) -> None:
+def test_prompt_prefixes_and_suffixes_are_put_around_the_texts(tiny_model: Path) -> None:
     with (
         CrossEncoderScorer(tiny_model) as plain,
         CrossEncoderScorer(
-            tiny_model, prompt="how ", query_prefix="big ", passage_prefix="old "
-        ) as prefixed,
+            tiny_model,
+            prompt="how ",
+            query_prefix="big ",
+            query_suffix=" fast",
+            passage_prefix="old ",
+            passage_suffix=" blue",
+        ) as scorer,
+        CrossEncoderScorer(tiny_model, passage_suffix=" blue") as suffixed,
     ):
-        wanted = plain.score("how big red fox", ["old dog", "old sea"])
-        np.testing.assert_array_equal(prefixed.score("red fox", ["dog", "sea"]), wanted)
+        wanted = plain.score("how big red fox fast", ["old dog blue", "old sea blue"])
+        np.testing.assert_array_equal(scorer.score("red fox", ["dog", "sea"]), wanted)
+        wanted = plain.score("red fox", ["dog blue"])
+        np.testing.assert_array_equal(suffixed.score("red fox", ["dog"]), wanted)
 
 
 def test_a_prompt_saved_with_the_model_is_used_unless_another_is_given(tmp_path: Path) -> None:
@@ -515,6 +523,7 @@ class Unhashable:
         ({"prompt": 3}, "prompt must be a string"),
         ({"query_prefix": None}, "query_prefix must be a string"),
         ({"passage_prefix": 1}, "passage_prefix must be a string"),
+        ({"query_suffix": None}, "query_suffix must be a string"),
         ({"label": -1}, "label must be the index"),
         ({"label": True}, "label must be the index"),
         ({"label": 1.0}, "label must be the index"),

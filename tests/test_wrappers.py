@@ -124,6 +124,7 @@ def test_every_wrapper_ranks_as_the_table_says(framework: str, case: Case, path:
         {"max_length": 12},
         {"precision": "bf16"},
         {"prompt": "how ", "query_prefix": "big ", "passage_prefix": "old "},
+        {"query_suffix": " fast", "passage_suffix": " blue"},
         {"max_batch_tokens": 16, "limit": 2, "scale": "logit"},
     ],
     ids=str,

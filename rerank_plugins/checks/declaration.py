@@ -29,6 +29,11 @@ class Option:
     name: str = ""
     type: Any = None
 
+    @property
+    def description(self) -> str:
+        """The help and what `None` stands for."""
+        return f"{self.help} `None`: {self.unset}." if self.unset else self.help
+
 
 def declared(*classes: Any) -> dict[str, Option]:
     """The options that `TypedDict` classes declare, by name."""

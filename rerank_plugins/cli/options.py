@@ -70,8 +70,8 @@ def typed(name: str, *short: str, help: str = "", unset: str = "") -> Any:
 
 
 def plain(text: str) -> str:
-    """A sentence of the declaration for a terminal, without its backticks."""
-    return text.replace("`", "")
+    """A sentence of the declaration as it stands in a terminal, without the marks of code."""
+    return text.replace("`", "").replace('"', "")
 
 
 def scorer_of(options: dict[str, Any], *, progress_bar: bool = False) -> CrossEncoderScorer:

@@ -66,7 +66,7 @@ def _declared(name: str, options: Iterable[Option]) -> type[BaseModel]:
     fields: dict[str, Any] = {
         option.name: (
             Annotated[option.type, Checked],
-            Field(default=option.default, description=option.help.replace("`", "")),
+            Field(default=option.default, description=option.description),
         )
         for option in options
     }
@@ -101,7 +101,7 @@ class ScoringFields(_Scoring):
     )
 
     token: SecretStr | None = Field(
-        default=None, exclude=True, description=SCORER_OPTIONS["token"].help
+        default=None, exclude=True, description=SCORER_OPTIONS["token"].description
     )
     scorer: SkipJsonSchema[Annotated[Scorer | None, Checked]] = Field(
         default=None, description="A ready scorer instead of a model and its options."

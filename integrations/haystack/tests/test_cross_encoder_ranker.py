@@ -333,6 +333,8 @@ def test_every_option_survives_the_round_trip(tmp_path: Path) -> None:
         "prompt": "p",
         "query_prefix": "q",
         "passage_prefix": "d",
+        "query_suffix": "?",
+        "passage_suffix": ".",
         "label": "yes",
         "local_files_only": True,
         "token": Secret.from_env_var("MY_TOKEN", strict=False),
