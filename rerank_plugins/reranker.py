@@ -1,13 +1,12 @@
 """Scores into a ranking: order, threshold, top k, and the scale the scores are on."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Self
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.options import SCORER_OPTIONS
-from rerank_plugins.ranking.order import NO_SCORES, Batch, Cut, requests
-from rerank_plugins.results import PairScores, Ranked, ScoreScale
+from rerank_plugins.ranking.order import NOT_GIVEN, Batch, Cut, NotGiven, requests
+from rerank_plugins.results import Ranked, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.scoring.contract import Scorer, aanswer, answer
 from rerank_plugins.scoring.inputs import check_pairs
@@ -47,7 +46,23 @@ class Reranker:
             )
             raise InvalidInputError(message)
         self.scorer = scorer
+        self._made_scorer = False
         self._cut = Cut.checked(top_k=top_k, score_threshold=score_threshold, scale=scale)
+
+    @property
+    def top_k(self) -> int | None:
+        """How many passages are kept at most; `None` keeps all."""
+        return self._cut.top_k
+
+    @property
+    def score_threshold(self) -> float | None:
+        """The score, on `scale`, that a passage needs to be kept; `None` keeps all."""
+        return self._cut.score_threshold
+
+    @property
+    def scale(self) -> ScoreScale:
+        """The scale of the scores."""
+        return self._cut.scale
 
     @classmethod
     def from_options(
@@ -79,6 +94,7 @@ class Reranker:
                 f"The options of the model are {', '.join(SCORER_OPTIONS)}."
             )
             raise InvalidInputError(message)
+        made_scorer = scorer is None
         if scorer is None:
             scorer = CrossEncoderScorer(**model_options)
         else:
@@ -94,25 +110,29 @@ class Reranker:
                     "CrossEncoderScorer that you pass, or leave scorer= out."
                 )
                 raise InvalidInputError(message)
-        return cls(scorer, top_k=top_k, score_threshold=score_threshold, scale=scale)
+        reranker = cls(scorer, top_k=top_k, score_threshold=score_threshold, scale=scale)
+        reranker._made_scorer = made_scorer
+        return reranker
 
     def rank(
         self,
         query: str,
         passages: Iterable[str],
         *,
-        top_k: int | None = None,
-        score_threshold: float | None = None,
+        top_k: int | NotGiven | None = NOT_GIVEN,
+        score_threshold: float | NotGiven | None = NOT_GIVEN,
         scale: ScoreScale | None = None,
+        timeout: float | None = None,
     ) -> list[Ranked]:
         """The passages in order of relevance; an empty list for no passages.
 
         Args:
             query: The query.
             passages: The passages, in first-stage order.
-            top_k: For this call; `None` uses the reranker's own.
-            score_threshold: For this call; `None` uses the reranker's own.
+            top_k: For this call, `None` for all passages; left out, the reranker's own.
+            score_threshold: For this call, `None` for none; left out, the reranker's own.
             scale: For this call; `None` uses the reranker's own.
+            timeout: Seconds that this call may take; `None` uses the scorer's own limit, if any.
 
         Returns:
             `Ranked` values, best first; `index` points into `passages`.
@@ -122,19 +142,21 @@ class Reranker:
                 anything is scored, also when there are no passages.
             ModelError: The model could not be loaded; a subclass says why.
             ScoringError: The model gave NaN or infinity.
+            ScoringTimeoutError: The time is over.
         """
         cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
         batch = Batch.of([(query, passages)])
-        return batch.rankings(self._scores(batch), cut)[0]
+        return batch.rankings(answer(self.scorer, batch.pairs, timeout), cut)[0]
 
     def rank_many(
         self,
         queries: Iterable[str],
         passages: Iterable[Iterable[str]],
         *,
-        top_k: int | None = None,
-        score_threshold: float | None = None,
+        top_k: int | NotGiven | None = NOT_GIVEN,
+        score_threshold: float | NotGiven | None = NOT_GIVEN,
         scale: ScoreScale | None = None,
+        timeout: float | None = None,
     ) -> list[list[Ranked]]:
         """`rank` for m queries, each with its own passages, scored together.
 
@@ -144,6 +166,7 @@ class Reranker:
             top_k: As in `rank`.
             score_threshold: As in `rank`.
             scale: As in `rank`.
+            timeout: Seconds for all of them together.
 
         Returns:
             m rankings, in the order of the queries.
@@ -153,51 +176,60 @@ class Reranker:
         """
         cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
         batch = Batch.of(requests(queries, passages))
-        return batch.rankings(self._scores(batch), cut)
+        return batch.rankings(answer(self.scorer, batch.pairs, timeout), cut)
 
     async def arank(
         self,
         query: str,
         passages: Iterable[str],
         *,
-        top_k: int | None = None,
-        score_threshold: float | None = None,
+        top_k: int | NotGiven | None = NOT_GIVEN,
+        score_threshold: float | NotGiven | None = NOT_GIVEN,
         scale: ScoreScale | None = None,
+        timeout: float | None = None,
     ) -> list[Ranked]:
         """`rank` that never blocks the event loop."""
         cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
         batch = Batch.of([(query, passages)])
-        return batch.rankings(await self._ascores(batch), cut)[0]
+        return batch.rankings(await aanswer(self.scorer, batch.pairs, timeout), cut)[0]
 
     async def arank_many(
         self,
         queries: Iterable[str],
         passages: Iterable[Iterable[str]],
         *,
-        top_k: int | None = None,
-        score_threshold: float | None = None,
+        top_k: int | NotGiven | None = NOT_GIVEN,
+        score_threshold: float | NotGiven | None = NOT_GIVEN,
         scale: ScoreScale | None = None,
+        timeout: float | None = None,
     ) -> list[list[Ranked]]:
         """`rank_many` that never blocks the event loop."""
         cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
         batch = Batch.of(requests(queries, passages))
-        return batch.rankings(await self._ascores(batch), cut)
+        return batch.rankings(await aanswer(self.scorer, batch.pairs, timeout), cut)
 
-    def score_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[float]:
+    def score_pairs(
+        self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None
+    ) -> list[float]:
         """The score of each (query, passage) pair on the reranker's scale, in their order.
+
+        Args:
+            pairs: n (query, passage) pairs; `top_k` and `score_threshold` leave none of them out.
+            timeout: As in `rank`.
 
         Raises:
             InvalidInputError: A pair is not a tuple of two strings.
             ModelError: The model could not be loaded; a subclass says why.
             ScoringError: The model gave NaN or infinity.
+            ScoringTimeoutError: The time is over.
         """
-        batch = _one_by_one(pairs)
-        return self._in_order(batch, self._scores(batch))
+        return self._cut.on_scale(answer(self.scorer, check_pairs(pairs), timeout))
 
-    async def ascore_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[float]:
+    async def ascore_pairs(
+        self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None
+    ) -> list[float]:
         """`score_pairs` that never blocks the event loop."""
-        batch = _one_by_one(pairs)
-        return self._in_order(batch, await self._ascores(batch))
+        return self._cut.on_scale(await aanswer(self.scorer, check_pairs(pairs), timeout))
 
     def warm_up(self) -> None:
         """Makes the scorer ready now; see `Scorer.warm_up`."""
@@ -208,8 +240,14 @@ class Reranker:
         await self.scorer.awarm_up()
 
     def close(self) -> None:
-        """Closes the scorer."""
-        self.scorer.close()
+        """Closes the scorer that `from_options` made; one that was handed in stays open."""
+        if self._made_scorer:
+            self.scorer.close()
+
+    async def aclose(self) -> None:
+        """`close` that never blocks the event loop."""
+        if self._made_scorer:
+            await self.scorer.aclose()
 
     def __enter__(self) -> Self:
         return self
@@ -217,20 +255,14 @@ class Reranker:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _scores(self, batch: Batch) -> PairScores:
-        """The scorer's answer; without pairs it is not asked, and loads no model."""
-        return answer(self.scorer, batch.pairs) if batch.pairs else NO_SCORES
+    async def __aenter__(self) -> Self:
+        return self
 
-    async def _ascores(self, batch: Batch) -> PairScores:
-        """`_scores` without blocking the event loop."""
-        return await aanswer(self.scorer, batch.pairs) if batch.pairs else NO_SCORES
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
 
-    def _in_order(self, batch: Batch, scores: PairScores) -> list[float]:
-        """The scores of a batch of single passages, none of them left out."""
-        whole = replace(self._cut, top_k=None, score_threshold=None)
-        return [ranking[0].score for ranking in batch.rankings(scores, whole)]
-
-
-def _one_by_one(pairs: Iterable[tuple[str, str]]) -> Batch:
-    """The checked pairs, each as a query with a single passage."""
-    return Batch.of((query, [passage]) for query, passage in check_pairs(pairs))
+    def __repr__(self) -> str:
+        return (
+            f"Reranker({self.scorer!r}, top_k={self.top_k!r}, "
+            f"score_threshold={self.score_threshold!r}, scale={self.scale!r})"
+        )

@@ -62,9 +62,8 @@ class CrossEncoderScorer(Scorer):
         self._release = weakref.finalize(self, registry.abandon, self._shared)
         self._release.atexit = False  # at exit the thread ends by itself
 
-    @property
     def plan(self) -> Plan:
-        """How the model is run, and why that way; loads it if need be.
+        """How the model is run, and why that way; loads it if necessary.
 
         Raises:
             ModelError: The model cannot be loaded or does not fit the options.
@@ -72,6 +71,11 @@ class CrossEncoderScorer(Scorer):
             ScorerClosedError: The scorer is closed.
         """
         self.warm_up()
+        return self._shared.engine.plan
+
+    async def aplan(self) -> Plan:
+        """`plan` that never blocks the event loop."""
+        await self.awarm_up()
         return self._shared.engine.plan
 
     def submit(
@@ -109,8 +113,13 @@ class CrossEncoderScorer(Scorer):
         )
         return self._shared.engine_here().submit(request, wait=wait)
 
-    def _submit_or_wait(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
-        return self.submit(pairs, wait=True)
+    def _begin(
+        self, pairs: Sequence[tuple[str, str]], timeout: float | None, *, wait: bool
+    ) -> "Future[PairScores]":
+        return self.submit(pairs, timeout=timeout, wait=wait)
+
+    def _wait_at_most(self, timeout: float | None) -> float | None:
+        return None  # the engine keeps the time, and can say what is left
 
     def warm_up(self) -> None:
         """Loads the model now; every later call finds it loaded.

@@ -34,7 +34,7 @@ from rerank_plugins import CrossEncoderScorer, compile_model
 pairs = [('why is the sky blue', 'Blue light scatters.'), ('why is snow white', 'It reflects.')]
 bundle = compile_model('embedded', 'bundle', precision='int8', calibration=pairs)
 with CrossEncoderScorer(bundle) as scorer:
-    assert scorer.plan.precision == 'int8'
+    assert scorer.plan().precision == 'int8'
 " """
 NO_TORCH = "! python -c 'import torch' 2> /dev/null"
 OWN_HINT = """python -P -c "

@@ -160,7 +160,7 @@ def test_a_tokenizer_that_gives_no_mask_is_no_hindrance(tmp_path: Path, backend:
 def test_the_plan_says_why_a_model_gets_one_pair_per_batch(tmp_path: Path) -> None:
     save(tmp_path, XLNET)
     with CrossEncoderScorer(tmp_path, device="cpu") as scorer:
-        assert "one pair per batch because it scores a pair beside longer" in scorer.plan.reason
+        assert "one pair per batch because it scores a pair beside longer" in scorer.plan().reason
 
 
 def test_a_decoder_without_a_padding_token_scores_each_pair_alone(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_decoder_without_a_padding_token_scores_each_pair_alone(tmp_path: Path
     padded = save(tmp_path / "padded", GPT2, plain_tokenizer(pad_token="<pad>"))
     with CrossEncoderScorer(tmp_path, device="cpu") as scorer:
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), predicted(padded, PAIRS), atol=1e-5)
-        assert "because its tokenizer has no padding token" in scorer.plan.reason
+        assert "because its tokenizer has no padding token" in scorer.plan().reason
 
 
 def test_a_pair_without_tokens_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_texts_that_a_model_refuses_side_by_side_are_scored_one_by_one(tmp_path:
     pairs = [*PAIRS, ("sea", "a river </s> the sea")]  # BART wants as many </s> in each
     with CrossEncoderScorer(tmp_path, device="cpu") as scorer:
         np.testing.assert_allclose(scorer.score_pairs(pairs), predicted(tmp_path, pairs), atol=1e-5)
-        assert "one pair per batch" not in scorer.plan.reason
+        assert "one pair per batch" not in scorer.plan().reason
 
 
 def test_what_a_model_raises_comes_as_our_error_with_its_cause(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_bundle_whose_runtime_is_missing_says_what_to_install_or_to_compile(
 
 def test_a_bundle_brings_its_backend_and_precision_with_it(bundle: Path) -> None:
     with CrossEncoderScorer(bundle) as scorer:
-        assert (scorer.plan.backend, scorer.plan.precision) == ("openvino", "fp32")
+        assert (scorer.plan().backend, scorer.plan().precision) == ("openvino", "fp32")
     for options in ({"backend": "torch"}, {"precision": "int8"}, {"precision": "fp16"}):
         with (
             CrossEncoderScorer(bundle, **options) as scorer,
@@ -220,7 +220,7 @@ def test_compiling_replaces_a_bundle_and_nothing_else(
     (copy / "model.bin").write_bytes(b"damaged")
     compile_model("embedded", copy, backend="onnx")
     with CrossEncoderScorer(copy) as scorer:
-        assert scorer.plan.backend == "onnx"
+        assert scorer.plan().backend == "onnx"
     with pytest.raises(InvalidInputError, match="not a bundle"):
         compile_model("embedded", tiny_model)
     with pytest.raises(InvalidInputError, match="a bundle already"):
@@ -407,7 +407,7 @@ def test_bf16_and_fp32_share_a_graph_and_changed_weights_do_not(
         (tiny_model, {"backend": "onnx"}),
     ):
         with CrossEncoderScorer(model, **{"backend": "openvino", **options}) as scorer:
-            assert scorer.plan.precision == options.get("precision", "fp32")
+            assert scorer.plan().precision == options.get("precision", "fp32")
         made.append(len(bundles(cache)))
     assert made == [1, 1, 2, 3]
     with CrossEncoderScorer(tiny_model, backend="openvino", precision="int8") as scorer:
@@ -420,10 +420,10 @@ def test_one_bundle_runs_in_fp32_and_in_bf16_as_the_scorer_asks(
 ) -> None:
     for precision in (None, "fp32", "auto"):  # what bf16 costs this model was never measured
         with CrossEncoderScorer(bundle, precision=precision) as scorer:
-            assert scorer.plan.precision == "fp32"
+            assert scorer.plan().precision == "fp32"
             np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
     with CrossEncoderScorer(bundle, precision="bf16") as scorer:
-        assert scorer.plan.precision == "bf16"
+        assert scorer.plan().precision == "bf16"
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=0.2)
 
 
@@ -433,10 +433,10 @@ def test_auto_runs_a_bundle_in_bf16_where_its_cost_was_measured(
     edit_json(copy / "manifest.json", measured=["bf16"])
     for precision, chosen in (("auto", "bf16"), (None, "fp32")):
         with CrossEncoderScorer(copy, precision=precision) as scorer:
-            assert scorer.plan.precision == chosen
+            assert scorer.plan().precision == chosen
     monkeypatch.setattr(choice, "cpu_has_bf16", lambda: False)
     with CrossEncoderScorer(copy, precision="auto") as scorer:
-        assert scorer.plan.precision == "fp32"
+        assert scorer.plan().precision == "fp32"
     with (
         CrossEncoderScorer(copy, precision="bf16") as scorer,
         pytest.raises(UnsupportedOptionError, match=r"this one has none\. Pass precision='fp32'"),
@@ -545,8 +545,8 @@ def test_a_model_that_cannot_be_compiled_runs_in_torch_unless_that_was_ruled_out
     monkeypatch.setattr(*place, broken)
     with CrossEncoderScorer(tmp_path / "model", device="cpu") as scorer:
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
-        assert scorer.plan.backend == "torch"
-        assert re.search(told, scorer.plan.reason)
+        assert scorer.plan().backend == "torch"
+        assert re.search(told, scorer.plan().reason)
     with (
         CrossEncoderScorer(tmp_path / "model", backend="openvino") as scorer,
         pytest.raises(ModelError, match=f"{told}.*backend='torch'"),
@@ -601,6 +601,6 @@ def test_int8_is_compiled_on_the_pairs_that_are_given(tmp_path: Path) -> None:
     assert sum(each["primitiveType"].astype(str).endswith("I8") for each in linear) == 18
     assert len(linear) == 26
     with CrossEncoderScorer("embedded") as exact, CrossEncoderScorer(tmp_path / "int8") as scorer:
-        assert scorer.plan.precision == "int8"
+        assert scorer.plan().precision == "int8"
         assert np.corrcoef(exact.score_pairs(pairs), scorer.score_pairs(pairs))[0, 1] > 0.9
     assert weights < 40e6

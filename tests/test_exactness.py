@@ -58,7 +58,7 @@ def test_a_backend_scores_as_predict_does(model: Path, backend: str) -> None:
     wanted, cut = predicted(model), predicted(model, 16)
     assert np.ptp(wanted) > 0.1
     with CrossEncoderScorer(model, backend=backend, device="cpu") as scorer:
-        assert scorer.plan.backend == backend
+        assert scorer.plan().backend == backend
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
     for budget in (1, 4096):  # one pair a batch, and all in one
         with CrossEncoderScorer(
@@ -99,8 +99,8 @@ def test_other_architectures_run_in_torch_and_say_so(tmp_path: Path, config: obj
     tokenizer.save_pretrained(tmp_path)
     with CrossEncoderScorer(tmp_path, device="cpu") as scorer:
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), predicted(tmp_path), atol=1e-5)
-        assert scorer.plan.backend == "torch"
-        assert "architecture" in scorer.plan.reason
+        assert scorer.plan().backend == "torch"
+        assert "architecture" in scorer.plan().reason
     with (
         CrossEncoderScorer(tmp_path, backend="openvino") as scorer,
         pytest.raises(UnsupportedOptionError, match=f"{type(model).__name__}.*backend='torch'"),
@@ -131,7 +131,7 @@ def test_a_model_that_cuts_texts_in_a_way_of_its_own_scores_as_predict_does(
     assert np.abs(wanted - whole).max() > 0.01
     with CrossEncoderScorer(tmp_path / "own", device="cpu") as scorer:
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
-        assert scorer.plan.backend == "torch"
+        assert scorer.plan().backend == "torch"
     with (
         CrossEncoderScorer(tmp_path / "own", backend="openvino") as scorer,
         pytest.raises(UnsupportedOptionError, match=r"does not become a graph.*backend='torch'"),

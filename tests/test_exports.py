@@ -60,8 +60,8 @@ def test_options_are_keyword_only(called: Callable[..., object], positional: lis
 @pytest.mark.parametrize(
     ("owner", "methods"),
     [
-        (rerank_plugins.CrossEncoderScorer, ["score", "score_pairs", "warm_up"]),
-        (rerank_plugins.Reranker, ["rank", "rank_many", "score_pairs", "warm_up"]),
+        (rerank_plugins.CrossEncoderScorer, ["score", "score_pairs", "plan", "warm_up", "close"]),
+        (rerank_plugins.Reranker, ["rank", "rank_many", "score_pairs", "warm_up", "close"]),
     ],
 )
 def test_what_scores_or_loads_has_an_async_twin(owner: type, methods: list[str]) -> None:

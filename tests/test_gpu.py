@@ -53,7 +53,7 @@ def test_a_gpu_gives_the_logits_of_the_cpu(precision: str, tolerance: float) -> 
     with CrossEncoderScorer("embedded", backend="torch", device="cpu") as scorer:
         wanted = scorer.score(QUERY, PASSAGES)
     with CrossEncoderScorer("embedded", device="cuda", precision=precision) as scorer:
-        assert (scorer.plan.backend, scorer.plan.precision) == ("torch", precision)
+        assert (scorer.plan().backend, scorer.plan().precision) == ("torch", precision)
         np.testing.assert_allclose(scorer.score(QUERY, PASSAGES), wanted, atol=tolerance)
 
 

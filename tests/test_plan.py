@@ -112,13 +112,13 @@ def test_bf16_is_refused_on_a_processor_without_it(machine: pytest.MonkeyPatch) 
 
 def test_a_scorer_tells_how_it_runs_the_model(tiny_model: Path) -> None:
     with CrossEncoderScorer("embedded", backend="openvino") as scorer:
-        plan = scorer.plan
+        plan = scorer.plan()
     assert (plan.backend, plan.precision, plan.streams) == ("openvino", "fp32", 1)
     assert plan.threads is not None
     assert plan.threads >= 1
     assert "asked for" in plan.reason
     with CrossEncoderScorer(tiny_model, backend="torch", device="cpu") as scorer:
-        assert scorer.plan == Plan("torch", "fp32", scorer.plan.reason, scorer.plan.threads)
+        assert scorer.plan() == Plan("torch", "fp32", scorer.plan().reason, scorer.plan().threads)
 
 
 def test_openvino_runs_in_the_precision_it_was_told_and_not_in_its_default() -> None:

@@ -65,4 +65,4 @@ def test_a_backend_takes_no_more_threads_than_the_limit(
     name = backend.__name__.rpartition(".")[2]  # type: ignore[attr-defined]
     with CrossEncoderScorer("embedded", backend=name) as scorer:
         scorer.warm_up()
-        assert scorer.plan.threads == 1
+        assert scorer.plan().threads == 1

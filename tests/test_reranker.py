@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerank_plugins import InvalidInputError, PairScores, Ranked, Reranker, Scorer, ScoringError
+from rerank_plugins import (
+    CrossEncoderScorer,
+    InvalidInputError,
+    PairScores,
+    Ranked,
+    Reranker,
+    Scorer,
+    ScorerClosedError,
+    ScoringError,
+)
 from rerank_plugins.testing import DeterministicScorer
 
 
@@ -262,7 +271,49 @@ def test_a_reranker_can_be_pickled_copied_and_closed() -> None:
         assert copied.rank("fox", ["dog", "fox"]) == reranker.rank("fox", ["dog", "fox"])
     with reranker as same:
         same.warm_up()
-    assert reranker.scorer.closed
+    assert not reranker.scorer.closed
+
+
+async def test_a_reranker_closes_the_scorer_that_it_made_and_no_other() -> None:
+    own = DeterministicScorer()
+    async with Reranker.from_options(scorer=own):
+        pass
+    assert not own.closed
+    made = Reranker.from_options(model="embedded")
+    async with made:
+        await made.arank("q", ["a"])
+    with pytest.raises(ScorerClosedError):
+        made.rank("q", ["a"])
+    with Reranker.from_options(model="embedded") as sync:
+        assert sync.rank("q", ["a"])
+    with pytest.raises(ScorerClosedError):
+        sync.scorer.score("q", ["a"])
+
+
+def test_a_reranker_shows_its_options() -> None:
+    reranker = Reranker(CrossEncoderScorer("embedded"), top_k=3, scale="logit")
+    assert (reranker.top_k, reranker.score_threshold, reranker.scale) == (3, None, "logit")
+    assert repr(reranker) == (
+        "Reranker(CrossEncoderScorer('embedded', backend='auto'), top_k=3, score_threshold=None, "
+        "scale='logit')"
+    )
+
+
+async def test_none_for_one_call_means_all_and_leaving_it_out_the_rerankers_own() -> None:
+    reranker = Reranker(DeterministicScorer(), top_k=1, score_threshold=0.9)
+    passages = ["red fox", "fox", "red fox again", "sea"]
+    assert [ranked.index for ranked in reranker.rank("red fox", passages)] == [0]
+    for options, found in (
+        ({"top_k": None}, [0, 2]),
+        ({"score_threshold": None}, [0]),
+        ({"top_k": None, "score_threshold": None}, [0, 2, 1, 3]),
+    ):
+        ranking = reranker.rank("red fox", passages, **options)
+        assert [ranked.index for ranked in ranking] == found
+        assert await reranker.arank("red fox", passages, **options) == ranking
+        many = (["red fox"], [passages])
+        assert reranker.rank_many(*many, **options) == [ranking]
+        assert await reranker.arank_many(*many, **options) == [ranking]
 
 
 @settings(deadline=None)

@@ -406,7 +406,7 @@ def test_a_plan_asked_for_while_another_thread_closes_says_so(tiny_model: Path) 
 
     scorer = ClosedMeanwhile(tiny_model)
     with pytest.raises(ScorerClosedError, match="Create a new CrossEncoderScorer"):
-        _ = scorer.plan
+        _ = scorer.plan()
 
 
 def test_many_threads_get_the_scores_that_one_gets(tiny_model: Path) -> None:

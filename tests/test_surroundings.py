@@ -30,7 +30,7 @@ def outcome(model, **options):
     try:
         with CrossEncoderScorer(model, **options) as scorer:
             score = float(scorer.score("red fox", ["the fox"])[0])
-            return [scorer.plan.backend, scorer.plan.reason, score]
+            return [scorer.plan().backend, scorer.plan().reason, score]
     except RerankError as error:
         return [type(error).__name__, str(error)]
 """
@@ -152,8 +152,8 @@ def test_a_graph_that_the_runtime_refuses_leaves_auto_to_torch_and_the_plan_says
     checksums = {**manifest["sha256"], graph.name: file_digest(graph)}
     edit_json(graph.parent / "manifest.json", sha256=checksums)
     with CrossEncoderScorer(tiny_model) as scorer:
-        assert scorer.plan.backend == "torch"
-        assert re.match("torch because openvino failed: .*NoSuchOperation", scorer.plan.reason)
+        assert scorer.plan().backend == "torch"
+        assert re.match("torch because openvino failed: .*NoSuchOperation", scorer.plan().reason)
         assert float(scorer.score("red fox", ["the fox"])[0]) == score_of(tiny_model)
     with (
         CrossEncoderScorer(tiny_model, backend="openvino") as scorer,
@@ -205,7 +205,7 @@ def test_a_precision_is_kept_or_refused_and_a_bundle_has_its_own(tmp_path: Path)
     compile_model(model, bundle, precision="int8", calibration=PAIRS * 2)
     for own in ({}, {"precision": None}, {"precision": "auto"}, {"precision": "int8"}):
         with CrossEncoderScorer(bundle, **own) as scorer:
-            assert scorer.plan.precision == "int8"
+            assert scorer.plan().precision == "int8"
     for other in ("fp32", "bf16"):
         with (
             CrossEncoderScorer(bundle, precision=other) as scorer,
@@ -213,5 +213,5 @@ def test_a_precision_is_kept_or_refused_and_a_bundle_has_its_own(tmp_path: Path)
         ):
             scorer.warm_up()
     with CrossEncoderScorer(model) as one, CrossEncoderScorer(model, precision="fp32") as other:
-        assert one.plan.precision == "fp32"
+        assert one.plan().precision == "fp32"
         assert one._shared is other._shared

@@ -91,7 +91,7 @@ def scoring(model: Path, **options: str) -> Job:
             barrier.wait()
             scorer.warm_up()
             if options.get("backend", "auto") != "torch":
-                assert scorer.plan.backend == options.get("backend", "openvino"), scorer.plan
+                assert scorer.plan().backend == options.get("backend", "openvino"), scorer.plan()
             barrier.wait()
             return scorer.score_pairs(PAIRS)
 

@@ -84,7 +84,7 @@ def plan(
     """
     check_output()
     with scorer_of({"model": model, **scorer}) as loaded:
-        chosen = loaded.plan
+        chosen = loaded.plan()
     rows = {
         "backend": chosen.backend,
         "precision": chosen.precision,

@@ -47,7 +47,8 @@ def run_demo(console: Console, scorer: Scorer, *, query: str | None = None) -> N
         f"then the model {scorer.name} reads each with the query and orders them.",
     )
     start = time.perf_counter()
-    with Reranker(scorer) as reranker:
+    with scorer:
+        reranker = Reranker(scorer)
         with progress(1, "model", "Load") as advance:
             reranker.warm_up()
             advance(1)

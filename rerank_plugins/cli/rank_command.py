@@ -10,7 +10,7 @@ from rerank_plugins.cli import output as output_forms
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.files import check_writable, write_text
 from rerank_plugins.cli.options import scorer_of, scorer_options
-from rerank_plugins.cli.rank import MANY_PAIRS, CutCounter, cut_warning, rank_all
+from rerank_plugins.cli.rank import MANY_PAIRS, cut_warning, rank_all
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.cli.trec import read_run_requests
 from rerank_plugins.formats.candidates import CandidateFormat, QueryPassages, read_passages
@@ -104,8 +104,8 @@ def rank(
     pairs = sum(len(request.passages) for request in requests)
     show_progress = pairs >= MANY_PAIRS and sys.stderr.isatty()
     scale = scale or ("probability" if run is None else "logit")
-    counter = CutCounter(scorer_of(scorer, progress_bar=show_progress and run is None))
-    with Reranker(counter, top_k=top_k, score_threshold=score_threshold, scale=scale) as reranker:
+    with scorer_of(scorer, progress_bar=show_progress and run is None) as ready:
+        reranker = Reranker(ready, top_k=top_k, score_threshold=score_threshold, scale=scale)
         rankings = rank_all(reranker, requests, show_progress=show_progress and run is not None)
     if run is not None and as_json:
         _write(output_forms.as_json_by_query(requests, rankings), output)
@@ -117,7 +117,7 @@ def rank(
         _write(output_forms.as_lines(requests[0], rankings[0]), output)
     else:
         _show_table(requests[0], rankings[0])
-    warning = cut_warning(counter, scorer["max_length"])
+    warning = cut_warning(ready.statistics, scorer["max_length"])
     if warning is not None:
         show("warning", warning)
     if output is not None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,18 @@ from rerank_plugins.messages.values import described
 from rerank_plugins.results import PairScores, Ranked, ScoreScale
 from rerank_plugins.scoring.inputs import check_passages, check_query
 
-NO_SCORES = PairScores(logits=np.empty(0, dtype=np.float32))
+
+class NotGiven(Enum):
+    """The type of `NOT_GIVEN`, for an argument whose `None` means something."""
+
+    NOT_GIVEN = "not given"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+NOT_GIVEN: Final = NotGiven.NOT_GIVEN
+"""An argument that was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +49,15 @@ class Cut:
         )
 
     def changed(self, *, top_k: object, score_threshold: object, scale: object) -> "Cut":
-        """These options with every argument that is not None in place.
+        """These options with every argument that is given in place.
 
         A threshold is on the scale that was set together with it: asking one call for logits
         does not change which passages a threshold of the constructor keeps.
         """
         new_scale = self.scale if scale is None else check_scale(scale)
-        own_threshold = score_threshold is None
+        own_threshold = score_threshold is NOT_GIVEN
         return Cut(
-            top_k=self.top_k if top_k is None else check_top_k(top_k),
+            top_k=self.top_k if top_k is NOT_GIVEN else check_top_k(top_k),
             score_threshold=(
                 self.score_threshold
                 if own_threshold
@@ -53,6 +66,11 @@ class Cut:
             threshold_scale=self.threshold_scale if own_threshold else new_scale,
             scale=new_scale,
         )
+
+    def on_scale(self, scores: PairScores) -> list[float]:
+        """The scores of all pairs on the scale, in their order."""
+        values: list[float] = _on_scale(scores.logits.astype(np.float64), self.scale).tolist()
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +100,12 @@ class Batch:
 
 
 def _ranking(scores: PairScores, part: slice, cut: Cut) -> list[Ranked]:
-    """One query's ranking. The only line where numpy numbers become Python's is in here."""
+    """One query's ranking."""
     logits = scores.logits[part].astype(np.float64)
-    on_scale = {"logit": logits, "probability": _sigmoid(logits)}
-    values = on_scale[cut.scale]
+    values = _on_scale(logits, cut.scale)
     order = np.argsort(-logits, kind="stable")
     if cut.score_threshold is not None:
-        order = order[on_scale[cut.threshold_scale][order] >= cut.score_threshold]
+        order = order[_on_scale(logits, cut.threshold_scale)[order] >= cut.score_threshold]
     order = order[: cut.top_k]
     truncated = None if scores.truncated is None else scores.truncated[part]
     return [
@@ -100,6 +117,10 @@ def _ranking(scores: PairScores, part: slice, cut: Cut) -> list[Ranked]:
         )
         for index, value in zip(order.tolist(), values[order].tolist(), strict=True)
     ]
+
+
+def _on_scale(logits: NDArray[np.float64], scale: ScoreScale) -> NDArray[np.float64]:
+    return _sigmoid(logits) if scale == "probability" else logits
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,25 +1,59 @@
 """The contract of a scorer: pairs in, a future of logits out; sync and async made from that."""
 
 import asyncio
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins.errors import ScoringError
+from rerank_plugins.checks.values import check_positive_int, check_seconds
+from rerank_plugins.errors import (
+    InvalidInputError,
+    ScorerClosedError,
+    ScoringError,
+    ScoringTimeoutError,
+)
 from rerank_plugins.messages.spelling import option
+from rerank_plugins.messages.values import described
 from rerank_plugins.results import PairScores, Statistics
 from rerank_plugins.scoring.inputs import check_pairs, check_passages, check_query
 from rerank_plugins.scoring.tally import Tally
 
+NO_SCORES = PairScores(np.empty(0, dtype=np.float32))
+"""The scores of no pairs."""
+
 
 class Scorer(ABC):
-    """Scores pairs of texts. Subclass it and write `submit` to rerank with a model of your own."""
+    """Scores pairs of texts.
+
+    To rerank with a model of your own, subclass it and write `submit`, or give a function to
+    `from_function`.
+    """
+
+    @staticmethod
+    def from_function(
+        function: "Callable[[Sequence[tuple[str, str]]], Sequence[float] | NDArray[Any]]",
+        *,
+        threads: int = 1,
+        name: str | None = None,
+    ) -> "Scorer":
+        """A scorer that calls a blocking function on threads of its own.
+
+        Args:
+            function: Takes n (query, passage) pairs and returns n finite logits. What it raises
+                reaches the caller. It is pickled with the scorer.
+            threads: How many calls of the function may run at a time.
+            name: What traces and reports call the scorer; `None` takes the function's name.
+
+        Raises:
+            InvalidInputError: The function cannot be called, or `threads` is less than 1.
+        """
+        return _FunctionScorer(function, threads, name)
 
     @cached_property
     def name(self) -> str:
@@ -44,10 +78,6 @@ class Scorer(ABC):
         caller has gone.
         """
 
-    def _submit_or_wait(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
-        """`submit` of the async methods, which wait for room where a scorer's queue is bounded."""
-        return self.submit(pairs)
-
     def warm_up(self) -> None:  # noqa: B027 - optional: nothing to do is a right answer
         """Makes the scorer ready now, so that the first request does not wait for it."""
 
@@ -58,12 +88,19 @@ class Scorer(ABC):
     def close(self) -> None:  # noqa: B027
         """Releases what the scorer holds. It cannot be used afterwards; a second call is fine."""
 
-    def score(self, query: str, passages: Iterable[str]) -> NDArray[np.float32]:
-        """One logit per passage for a query.
+    async def aclose(self) -> None:
+        """`close` that never blocks the event loop."""
+        await asyncio.to_thread(self.close)
+
+    def score(
+        self, query: str, passages: Iterable[str], *, timeout: float | None = None
+    ) -> NDArray[np.float32]:
+        """One logit per passage for a query; without passages no model is loaded.
 
         Args:
             query: The query.
             passages: n passages.
+            timeout: Seconds that this call may take; `None` uses the scorer's own limit, if any.
 
         Returns:
             float32, shape `(n,)`, raw model outputs (not probabilities), in the order of the
@@ -73,11 +110,18 @@ class Scorer(ABC):
             InvalidInputError: The query or a passage is not a string.
             ModelError: The model could not be loaded; a subclass says why.
             ScoringError: The model failed, or gave NaN or infinity.
+            ScoringTimeoutError: The time is over.
         """
-        return answer(self, _pair_up(query, passages)).logits
+        return answer(self, _pair_up(query, passages), timeout).logits
 
-    def score_pairs(self, pairs: Iterable[tuple[str, str]]) -> NDArray[np.float32]:
+    def score_pairs(
+        self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None
+    ) -> NDArray[np.float32]:
         """One logit per (query, passage) pair, for many queries at once.
+
+        Args:
+            pairs: n (query, passage) pairs.
+            timeout: As in `score`.
 
         Returns:
             float32, shape `(n,)`, raw model outputs in the order of the pairs.
@@ -86,41 +130,128 @@ class Scorer(ABC):
             InvalidInputError: A pair is not a tuple of two strings.
             ModelError: The model could not be loaded; a subclass says why.
             ScoringError: The model failed, or gave NaN or infinity.
+            ScoringTimeoutError: The time is over.
         """
-        return answer(self, check_pairs(pairs)).logits
+        return answer(self, check_pairs(pairs), timeout).logits
 
-    async def ascore(self, query: str, passages: Iterable[str]) -> NDArray[np.float32]:
+    async def ascore(
+        self, query: str, passages: Iterable[str], *, timeout: float | None = None
+    ) -> NDArray[np.float32]:
         """`score` that never blocks the event loop."""
-        return (await aanswer(self, _pair_up(query, passages))).logits
+        return (await aanswer(self, _pair_up(query, passages), timeout)).logits
 
-    async def ascore_pairs(self, pairs: Iterable[tuple[str, str]]) -> NDArray[np.float32]:
+    async def ascore_pairs(
+        self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None
+    ) -> NDArray[np.float32]:
         """`score_pairs` that never blocks the event loop."""
-        return (await aanswer(self, check_pairs(pairs))).logits
+        return (await aanswer(self, check_pairs(pairs), timeout)).logits
+
+    def _begin(
+        self, pairs: Sequence[tuple[str, str]], timeout: float | None, *, wait: bool
+    ) -> "Future[PairScores]":
+        """`submit` for a call with a time limit of its own, which may wait for room in a queue."""
+        return self.submit(pairs)
+
+    def _wait_at_most(self, timeout: float | None) -> float | None:
+        """How long to wait for the future of such a call; a scorer that ends it itself: `None`."""
+        return timeout
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
+    async def __aenter__(self) -> Self:
+        return self
 
-def answer(scorer: Scorer, pairs: Sequence[tuple[str, str]]) -> PairScores:
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+
+class _FunctionScorer(Scorer):
+    """What `Scorer.from_function` makes."""
+
+    def __init__(self, function: Any, threads: int, name: str | None) -> None:
+        if not callable(function):
+            message = (
+                f"Scorer.from_function takes a function of (query, passage) pairs, but got "
+                f"{described(function)}."
+            )
+            raise InvalidInputError(message)
+        self._function = function
+        self._threads = check_positive_int(threads, "threads")
+        self.name = name or str(getattr(function, "__name__", type(function).__name__))
+        self._closed = False
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None
+
+    def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
+        """Calls the function on one of the scorer's threads."""
+        if self._closed:
+            message = f"The scorer {self.name!r} is closed. Create a new one."
+            raise ScorerClosedError(message)
+        if self._pool is None or self._pool[0] != os.getpid():  # threads do not survive a fork
+            pool = ThreadPoolExecutor(self._threads, thread_name_prefix="rerank-function")
+            self._pool = (os.getpid(), pool)
+        return self._pool[1].submit(self._scores, pairs)
+
+    def close(self) -> None:
+        """Finishes what is queued."""
+        self._closed = True
+        if self._pool is not None and self._pool[0] == os.getpid():
+            self._pool[1].shutdown()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _FunctionScorer, (self._function, self._threads, self.name)
+
+    def _scores(self, pairs: Sequence[tuple[str, str]]) -> PairScores:
+        return PairScores(self._function(pairs))
+
+
+def answer(
+    scorer: Scorer, pairs: Sequence[tuple[str, str]], timeout: float | None = None
+) -> PairScores:
     """What the scorer gives for n checked pairs: n finite logits, counted in its statistics.
+
+    Without pairs the scorer is not asked, and loads no model.
+
+    Args:
+        scorer: The scorer.
+        pairs: n checked pairs.
+        timeout: Seconds that it may take; `None` uses the scorer's own limit, if any.
 
     Raises:
         ScoringError: The scorer gave something else.
+        ScoringTimeoutError: The time is over.
     """
-    return _counted(scorer, pairs, result_of(scorer.submit(pairs)))
+    seconds = check_seconds(timeout, "timeout")
+    if not pairs:
+        return NO_SCORES
+    future = scorer._begin(pairs, seconds, wait=False)
+    try:
+        return _counted(scorer, pairs, result_of(future, scorer._wait_at_most(seconds)))
+    except TimeoutError as error:
+        if future.done() and not future.cancelled():  # the scorer's own error
+            raise
+        raise _too_late(scorer, pairs, seconds) from error
 
 
-async def aanswer(scorer: Scorer, pairs: Sequence[tuple[str, str]]) -> PairScores:
+async def aanswer(
+    scorer: Scorer, pairs: Sequence[tuple[str, str]], timeout: float | None = None
+) -> PairScores:
     """`answer` that never blocks the event loop, and waits for room in a queue that is full."""
-    return _counted(scorer, pairs, await asyncio.wrap_future(scorer._submit_or_wait(pairs)))
+    seconds = check_seconds(timeout, "timeout")
+    if not pairs:
+        return NO_SCORES
+    future = asyncio.wrap_future(scorer._begin(pairs, seconds, wait=True))
+    limit = asyncio.timeout(scorer._wait_at_most(seconds))
+    try:
+        async with limit:
+            return _counted(scorer, pairs, await future)
+    except TimeoutError as error:
+        if not limit.expired():  # the scorer's own error
+            raise
+        raise _too_late(scorer, pairs, seconds) from error
 
 
 def _counted(scorer: Scorer, pairs: Sequence[tuple[str, str]], scores: PairScores) -> PairScores:
@@ -155,13 +286,23 @@ def _tally(scorer: Scorer) -> Tally:
     return tally
 
 
-def result_of(future: "Future[PairScores]") -> PairScores:
-    """Waits for a future; whoever stops waiting (Ctrl-C) has it cancelled."""
+def result_of(future: "Future[PairScores]", timeout: float | None = None) -> PairScores:
+    """Waits for a future; whoever stops waiting (Ctrl-C, a timeout) has it cancelled."""
     try:
-        return future.result()
+        return future.result(timeout)
     except BaseException:
         future.cancel()
         raise
+
+
+def _too_late(
+    scorer: Scorer, pairs: Sequence[tuple[str, str]], seconds: float | None
+) -> ScoringTimeoutError:
+    message = (
+        f"{len(pairs)} pairs were not scored by {scorer.name!r} within timeout={seconds:g} "
+        "seconds. Send fewer pairs, or raise timeout."
+    )
+    return ScoringTimeoutError(message)
 
 
 def _pair_up(query: str, passages: Iterable[str]) -> list[tuple[str, str]]:

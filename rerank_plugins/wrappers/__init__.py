@@ -24,6 +24,7 @@ from rerank_plugins.wrappers.options import (
     SHARED_OPTIONS,
     WRAPPER_OPTIONS,
     WrapperOptions,
+    call_options,
     plain_values,
 )
 
@@ -39,6 +40,7 @@ __all__ = [
     "ScoringFieldOptions",
     "ScoringFields",
     "WrapperOptions",
+    "call_options",
     "check_items",
     "check_kind",
     "checked",

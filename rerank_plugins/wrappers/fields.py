@@ -197,7 +197,7 @@ class ScoringFields(_Scoring):
         await self._ready().awarm_up()
 
     def close(self) -> None:
-        """Releases the model. A later use loads it again; a scorer handed in stays closed."""
+        """Releases the model, which a later use loads again; a scorer handed in stays open."""
         reranker, self._reranker = self._reranker, None  # another thread's call makes a new one
         if reranker is not None:
             reranker.close()

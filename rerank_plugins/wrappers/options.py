@@ -44,3 +44,8 @@ def plain_values(given: Mapping[str, Any]) -> dict[str, Any]:
         name: WRAPPER_OPTIONS["top_k" if name == "top_n" else name].check(value, name)
         for name, value in given.items()
     }
+
+
+def call_options(**options: Any) -> dict[str, Any]:
+    """The options of one call that are given: frameworks say `None` for the component's own."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -92,7 +92,7 @@ def loaded_scorers(
             else:
                 functions[name] = scorer_function(scorer)
                 running[name] = configuration
-                plans[name] = scorer.plan
+                plans[name] = scorer.plan()
             advance(1)
         if not running:
             raise next(iter(refusals.values()))

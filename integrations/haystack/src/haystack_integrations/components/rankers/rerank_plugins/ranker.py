@@ -1,6 +1,5 @@
 """The Haystack ranker: documents in, the most relevant ones out, best first."""
 
-import asyncio
 from copy import deepcopy
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Unpack
@@ -20,6 +19,7 @@ from rerank_plugins.wrappers import (
     SHARED_OPTIONS,
     WRAPPER_OPTIONS,
     WrapperOptions,
+    call_options,
     check_items,
     check_kind,
     checked,
@@ -134,7 +134,7 @@ class CrossEncoderRanker:
 
     def close(self) -> None:
         """
-        Release the model. A later run loads it again; a scorer that was handed in stays closed.
+        Release the model; a scorer that was handed in stays open. A later run loads it again.
         """
         made, self._made = self._made, None
         if made is not None:
@@ -146,7 +146,7 @@ class CrossEncoderRanker:
         """
         made, self._made = self._made, None
         if made is not None:
-            await asyncio.to_thread(made[0].close)
+            await made[0].aclose()
 
     def to_dict(self) -> dict[str, Any]:
         """
@@ -200,9 +200,8 @@ class CrossEncoderRanker:
         :raises ValueError: If the query is not a string or an option is not allowed.
         """
         given = unique(documents)
-        ranking = self._ready().rank(
-            query, self._texts(given), top_k=top_k, score_threshold=score_threshold, scale=scale
-        )
+        options = call_options(top_k=top_k, score_threshold=score_threshold, scale=scale)
+        ranking = self._ready().rank(query, self._texts(given), **options)
         return self._ranked(given, ranking)
 
     @component.output_types(documents=list[Document])
@@ -218,9 +217,8 @@ class CrossEncoderRanker:
         Rank the documents without blocking the event loop; parameters and result are those of `run`.
         """
         given = unique(documents)
-        ranking = await self._ready().arank(
-            query, self._texts(given), top_k=top_k, score_threshold=score_threshold, scale=scale
-        )
+        options = call_options(top_k=top_k, score_threshold=score_threshold, scale=scale)
+        ranking = await self._ready().arank(query, self._texts(given), **options)
         return self._ranked(given, ranking)
 
     def _ranked(self, documents: list[Document], ranking: list[Ranked]) -> dict[str, list[Document]]:
