@@ -8,7 +8,8 @@ from rerank_plugins.options import SCORER_OPTIONS
 from rerank_plugins.ranking.order import NOT_GIVEN, Batch, Cut, NotGiven, requests
 from rerank_plugins.results import Ranked, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer
-from rerank_plugins.scoring.contract import Scorer, aanswer, answer
+from rerank_plugins.scoring.answers import aanswer, answer
+from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.scoring.inputs import check_pairs
 
 

@@ -20,7 +20,8 @@ from rerank_plugins.models.references import is_on_disk
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.options import DEFAULT_MODEL, SCORER_OPTIONS, ScorerOptions
 from rerank_plugins.results import PairScores, Plan
-from rerank_plugins.scoring.contract import Scorer, result_of
+from rerank_plugins.scoring.answers import result_of
+from rerank_plugins.scoring.contract import Scorer
 
 
 class CrossEncoderScorer(Scorer):

@@ -86,3 +86,19 @@ def test_the_page_on_errors_shows_the_same_tree() -> None:
     page = Path(__file__).parent.parent / "docs" / "errors.md"
     tree = errors.__doc__[errors.__doc__.index("RerankError\n├") :]
     assert tree.strip() in page.read_text(encoding="utf-8")
+
+
+def test_classes_default_to_the_hub_model_and_commands_to_the_one_that_needs_no_network() -> None:
+    from rerank_plugins.cli.app import app
+    from tests.wrappers import WRAPPERS
+
+    assert rerank_plugins.CrossEncoderScorer().name == "cross-encoder/ms-marco-MiniLM-L4-v2"
+    for wrapper in WRAPPERS.values():
+        assert wrapper.make().model == "cross-encoder/ms-marco-MiniLM-L4-v2"
+    defaults = {
+        command.callback.__name__: inspect.signature(command.callback).parameters["model"].default
+        for command in app.registered_commands
+        if command.callback and "model" in inspect.signature(command.callback).parameters
+    }
+    del defaults["compile_bundle"]  # it needs a model to be named
+    assert {str(model) for model in defaults.values() if model is not None} == {"embedded"}

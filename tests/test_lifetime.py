@@ -178,7 +178,7 @@ def test_a_process_that_ends_while_the_model_is_loaded_keeps_its_folder_so_long(
 INTERRUPTED = """
 import random, signal, sys, threading
 from contextlib import suppress
-from rerank_plugins.scoring.contract import result_of
+from rerank_plugins.scoring.answers import result_of
 from rerank_plugins.engine.engine import Engine
 from rerank_plugins.engine.requests import Request
 from rerank_plugins.backends.contract import PairOptions

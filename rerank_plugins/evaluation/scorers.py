@@ -12,7 +12,8 @@ from rerank_plugins.evaluation.configurations import machine_identity
 from rerank_plugins.evaluation.timing import ScoreFunction
 from rerank_plugins.results import PairScores
 from rerank_plugins.retrieval.bi_encoder import load_bi_encoder
-from rerank_plugins.scoring.contract import Scorer, answer
+from rerank_plugins.scoring.answers import answer
+from rerank_plugins.scoring.contract import Scorer
 
 
 def scorer_function(scorer: Scorer) -> ScoreFunction:

@@ -11,21 +11,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins.checks.values import check_positive_int, check_seconds
+from rerank_plugins.checks.values import check_positive_int
 from rerank_plugins.errors import (
     InvalidInputError,
     ScorerClosedError,
-    ScoringError,
-    ScoringTimeoutError,
 )
-from rerank_plugins.messages.spelling import option
 from rerank_plugins.messages.values import described
 from rerank_plugins.results import PairScores, Statistics
+from rerank_plugins.scoring.answers import aanswer, answer, tally_of
 from rerank_plugins.scoring.inputs import check_pairs, check_passages, check_query
-from rerank_plugins.scoring.tally import Tally
-
-NO_SCORES = PairScores(np.empty(0, dtype=np.float32))
-"""The scores of no pairs."""
 
 
 class Scorer(ABC):
@@ -67,7 +61,7 @@ class Scorer(ABC):
         The calls of this scorer's own methods and of rerankers count once they are answered;
         what is given to `submit` directly does not.
         """
-        return _tally(self).total()
+        return tally_of(self).total()
 
     @abstractmethod
     def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
@@ -206,103 +200,6 @@ class _FunctionScorer(Scorer):
 
     def _scores(self, pairs: Sequence[tuple[str, str]]) -> PairScores:
         return PairScores(self._function(pairs))
-
-
-def answer(
-    scorer: Scorer, pairs: Sequence[tuple[str, str]], timeout: float | None = None
-) -> PairScores:
-    """What the scorer gives for n checked pairs: n finite logits, counted in its statistics.
-
-    Without pairs the scorer is not asked, and loads no model.
-
-    Args:
-        scorer: The scorer.
-        pairs: n checked pairs.
-        timeout: Seconds that it may take; `None` uses the scorer's own limit, if any.
-
-    Raises:
-        ScoringError: The scorer gave something else.
-        ScoringTimeoutError: The time is over.
-    """
-    seconds = check_seconds(timeout, "timeout")
-    if not pairs:
-        return NO_SCORES
-    future = scorer._begin(pairs, seconds, wait=False)
-    try:
-        return _counted(scorer, pairs, result_of(future, scorer._wait_at_most(seconds)))
-    except TimeoutError as error:
-        if future.done() and not future.cancelled():  # the scorer's own error
-            raise
-        raise _too_late(scorer, pairs, seconds) from error
-
-
-async def aanswer(
-    scorer: Scorer, pairs: Sequence[tuple[str, str]], timeout: float | None = None
-) -> PairScores:
-    """`answer` that never blocks the event loop, and waits for room in a queue that is full."""
-    seconds = check_seconds(timeout, "timeout")
-    if not pairs:
-        return NO_SCORES
-    future = asyncio.wrap_future(scorer._begin(pairs, seconds, wait=True))
-    limit = asyncio.timeout(scorer._wait_at_most(seconds))
-    try:
-        async with limit:
-            return _counted(scorer, pairs, await future)
-    except TimeoutError as error:
-        if not limit.expired():  # the scorer's own error
-            raise
-        raise _too_late(scorer, pairs, seconds) from error
-
-
-def _counted(scorer: Scorer, pairs: Sequence[tuple[str, str]], scores: PairScores) -> PairScores:
-    if not isinstance(scores, PairScores):  # a scorer of a user's
-        message = (
-            f"The scorer {scorer.name!r} gave {type(scores).__name__}. The future of submit() "
-            "must give PairScores(logits) with one logit per pair."
-        )
-        raise ScoringError(message)
-    if scores.logits.shape != (len(pairs),):
-        message = (
-            f"The scorer {scorer.name!r} gave logits of shape {scores.logits.shape} for "
-            f"{len(pairs)} pairs. A scorer must give one logit per pair."
-        )
-        raise ScoringError(message)
-    bad = np.flatnonzero(~np.isfinite(scores.logits))
-    if bad.size:
-        query, passage = pairs[bad[0]]
-        message = (
-            f"The model gave {scores.logits[bad[0]]} for query {query[:60]!r} and passage "
-            f"{passage[:60]!r} ({bad.size} of {len(pairs)} pairs are not finite). "
-            f"Try {option('precision', 'fp32')}; if it stays, the weights are broken."
-        )
-        raise ScoringError(message)
-    _tally(scorer).add(len(pairs), scores.truncated)
-    return scores
-
-
-def _tally(scorer: Scorer) -> Tally:
-    """The scorer's counts; its class may have a constructor that does not call ours."""
-    tally: Tally = vars(scorer).setdefault("_tally", Tally())
-    return tally
-
-
-def result_of(future: "Future[PairScores]", timeout: float | None = None) -> PairScores:
-    """Waits for a future; whoever stops waiting (Ctrl-C, a timeout) has it cancelled."""
-    try:
-        return future.result(timeout)
-    except BaseException:
-        future.cancel()
-        raise
-
-
-def _too_late(
-    scorer: Scorer, pairs: Sequence[tuple[str, str]], seconds: float | None
-) -> ScoringTimeoutError:
-    message = (
-        f"{len(pairs)} pairs were not scored by {scorer.name!r} within timeout={seconds:g} "
-        "seconds. Send fewer pairs, or raise timeout."
-    )
-    return ScoringTimeoutError(message)
 
 
 def _pair_up(query: str, passages: Iterable[str]) -> list[tuple[str, str]]:
