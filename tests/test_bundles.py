@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.messages.commands import install_command
 from rerank_plugins.models.digests import text_digest
 from rerank_plugins.models.identity import model_digest
+from tests.forked import run_forked
 from tests.tiny_models import edit_json, save_tiny_cross_encoder
 
 PAIRS = [("what is a red fox", "the red fox is a small dog"), ("sea", "the sea is water " * 40)]
@@ -339,11 +341,17 @@ def test_processes_that_start_at_once_compile_one_graph(
         "import json, sys\n"
         "from rerank_plugins import CrossEncoderScorer\n"
         "scorer = CrossEncoderScorer(sys.argv[1], backend='openvino')\n"
-        "print(json.dumps(scorer.score_pairs(map(tuple, json.load(sys.stdin))).tolist()))\n"
+        f"print(json.dumps(scorer.score_pairs({PAIRS}).tolist()))\n"
     )
-    processes = [start(code, tiny_model, cache=tmp_path) for _ in range(2)]
-    for output in map(output_of, processes):
-        np.testing.assert_allclose(json.loads(output), wanted, atol=1e-5)
+    with ThreadPoolExecutor(2) as pool:
+        processes = [
+            pool.submit(run_forked, code, tiny_model, XDG_CACHE_HOME=str(tmp_path))
+            for _ in range(2)
+        ]
+    for process in processes:
+        done = process.result()
+        assert done.returncode == 0, done.stderr
+        np.testing.assert_allclose(json.loads(done.stdout), wanted, atol=1e-5)
     compiled = tmp_path / "rerank-plugins" / "compiled"
     names = [path for path in compiled.iterdir() if path.is_dir()]
     assert len(names) == 1

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from rerank_plugins import (
     compile_model,
 )
 from rerank_plugins.backends.choice import NoGraphError
+from tests.forked import run_forked
 from tests.tiny_models import (
     WORDS,
     fixed_seed,
@@ -91,7 +91,8 @@ def test_keys_behind_a_prefix_come_with_the_command_that_mends_the_file(
     assert f"with {prefix!r} in front" in str(error)
     command = re.search(r'python -c "(.*)"$', str(error))
     assert command is not None
-    subprocess.run([sys.executable, "-c", command.group(1)], check=True)
+    done = run_forked(command.group(1))
+    assert done.returncode == 0, done.stderr
     with CrossEncoderScorer(folder, backend="torch") as scorer:
         np.testing.assert_array_equal(scorer.score_pairs(PAIRS), wanted)
 

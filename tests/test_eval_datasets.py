@@ -12,7 +12,7 @@ import ir_datasets
 import pytest
 from ir_datasets.datasets.base import Dataset
 from ir_datasets.datasets.beir import BeirTitleDoc
-from ir_datasets.formats import TrecQrels, TrecScoredDocs, TsvDocs, TsvQueries
+from ir_datasets.formats import TsvDocs, TsvQueries
 from ir_datasets.util import Download, LocalDownload, RequestsDownload
 
 from rerank_plugins import DatasetUnreachableError
@@ -21,6 +21,7 @@ from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_dataset
 from rerank_plugins.evaluation.datasets import StoredPassages, dataset_candidates, known_dataset
 from rerank_plugins.evaluation.first_stage import drawn_order, judged_candidates
+from tests.small_datasets import constituents
 from tests.small_hub import small_hub
 from tests.test_evaluation import JUDGED, PASSAGES, QUERIES
 from tests.tiny_models import save_tiny_encoder
@@ -53,12 +54,7 @@ def parts(folder: Path, *, ordered: bool = False) -> list[object]:
         ),
     }.items():
         (folder / name).write_text("".join(f"{line}\n" for line in lines))
-    found: list[object] = [
-        TsvDocs(LocalDownload(folder / "docs")),
-        TsvQueries(LocalDownload(folder / "queries")),
-        TrecQrels(LocalDownload(folder / "qrels"), {}),
-    ]
-    return [*found, TrecScoredDocs(LocalDownload(folder / "run"))]
+    return constituents(folder)
 
 
 @pytest.fixture
@@ -77,8 +73,8 @@ def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         CARD_DATASETS[0]: everything,
         CARD_DATASETS[1]: everything[:3],
     }
-    for name, constituents in known.items():
-        monkeypatch.setitem(ir_datasets.registry._registered, name, Dataset(*constituents))
+    for name, files in known.items():
+        monkeypatch.setitem(ir_datasets.registry._registered, name, Dataset(*files))
 
 
 @pytest.mark.usefixtures("registered")
@@ -253,23 +249,24 @@ def test_the_cards_table_says_how_far_off_it_is(
 
 SESSION = """
 import sys
+from pathlib import Path
 import ir_datasets
 from ir_datasets.datasets.base import Dataset
-from ir_datasets.datasets.beir import BeirTitleDoc
-from pathlib import Path
-from tests.test_eval_datasets import CARD, CARD_DATASETS, parts
-constituents = parts(Path(sys.argv[1]))
-for name in CARD_DATASETS:
-    ir_datasets.registry._registered[name] = Dataset(*constituents)
+from tests.small_datasets import constituents
 from rerank_plugins.cli import main
-sys.exit(main(["eval", "--card", CARD, "--json", "--no-memory"]))
+
+card, folder, *names = sys.argv[1:]
+for name in names:
+    ir_datasets.registry._registered[name] = Dataset(*constituents(Path(folder)))
+sys.exit(main(["eval", "--card", card, "--json", "--no-memory"]))
 """
 
 
 def test_a_cards_model_comes_from_the_hub(tiny_model: Path, tmp_path: Path) -> None:
+    parts(tmp_path / "data")
     with small_hub({CARD: tiny_model}, gated="") as (endpoint, served):
         done = subprocess.run(
-            [sys.executable, "-c", SESSION, str(tmp_path / "data")],
+            [sys.executable, "-c", SESSION, CARD, str(tmp_path / "data"), *CARD_DATASETS],
             env={**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hub")},
             capture_output=True,
             text=True,

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import runpy
-import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -19,10 +18,10 @@ from tests.handbook import questions_that_need_a_reranker
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-def run_script(path: Path) -> tuple[str, str]:
+def run_script(path: Path, *arguments: str) -> tuple[str, str]:
     """What a script says to standard output and standard error."""
     os.chdir(path.parent)
-    sys.argv = [str(path)]
+    sys.argv = [str(path), *arguments]
     output, errors = io.StringIO(), io.StringIO()
     with redirect_stdout(output), redirect_stderr(errors):
         runpy.run_path(str(path), run_name="__main__")
@@ -55,12 +54,10 @@ def test_adapting_shows_both_collections_before_and_after(tiny_model: Path, tmp_
     judged = "".join(f"{n}\t{n}\t1\n" for n in range(len(rows)))
     (other / "qrels.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}")
     pairs = write_pairs(tmp_path / "animals.jsonl")
-    command = [str(EXAMPLES / "adapt_to_a_domain.py"), str(pairs), str(other)]
+    arguments = (EXAMPLES / "adapt_to_a_domain.py", str(pairs), str(other))
     options = [f"--output={tmp_path / 'out'}", f"--model={tiny_model}", "--max-length=32"]
-    done = subprocess.run(
-        [sys.executable, *command, *options], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    with forked_process() as process:
+        printed, _ = process.submit(run_script, *arguments, *options).result()
     number = r"+\d+\.\d"
     for name, count in (("animals, held out", 6), ("other", 4)):
-        assert re.search(rf"^{name} +{count} {number} {number} {number}", done.stdout, re.M)
+        assert re.search(rf"^{name} +{count} {number} {number} {number}", printed, re.M)

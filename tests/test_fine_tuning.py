@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +32,7 @@ from rerank_plugins.fine_tuning.saving import write_card
 from rerank_plugins.fine_tuning.trainer import train
 from rerank_plugins.messages.commands import install_command
 from tests.domain import domain_rows, write_pairs
+from tests.forked import run_forked
 from tests.tiny_models import save_as_the_library_does, save_tiny_cross_encoder, save_tiny_encoder
 from tests.wrappers import WRAPPERS
 
@@ -597,7 +596,4 @@ class TestErrors:
     @pytest.mark.parametrize("module", ["datasets", "accelerate"])
     def test_without_its_packages_the_import_says_what_to_install(self, module: str) -> None:
         code = f"import sys; sys.modules[{module!r}] = None; import rerank_plugins.fine_tuning"
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=False
-        )
-        assert install_command("train") in done.stderr
+        assert install_command("train") in run_forked(code).stderr

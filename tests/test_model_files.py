@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from torch import nn
 from rerank_plugins import CrossEncoderScorer
 from rerank_plugins.models.files import is_part, model_files
 from rerank_plugins.models.identity import model_digest
+from tests.forked import run_forked
 from tests.tiny_models import (
     edit_json,
     save_as_the_library_does,
@@ -40,8 +39,8 @@ sys.addaudithook(watch)
 from sentence_transformers import CrossEncoder
 from torch import nn
 
-pairs, results = [tuple(pair) for pair in json.load(sys.stdin)], []
-for folder in map(Path, sys.argv[1:]):
+pairs, results = [tuple(pair) for pair in json.loads(sys.argv[1])], []
+for folder in map(Path, sys.argv[2:]):
     model = CrossEncoder(
         str(folder), device="cpu", local_files_only=True, trust_remote_code=True,
         model_kwargs={"use_safetensors": True},
@@ -86,14 +85,9 @@ def save_roberta(folder: Path) -> Path:
 
 def read_by_the_library(*folders: Path) -> list[tuple[list[str], list[float]]]:
     """What `CrossEncoder` opens of each folder to load a model and to score with it; the scores."""
-    output = subprocess.run(
-        [sys.executable, "-c", READS, *folders],
-        input=json.dumps(PAIRS),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return [(opened, scores) for opened, scores in json.loads(output)]
+    done = run_forked(READS, json.dumps(PAIRS), *folders)
+    assert done.returncode == 0, done.stderr
+    return [(opened, scores) for opened, scores in json.loads(done.stdout)]
 
 
 def with_listed_files_alone(folder: Path) -> Path:
