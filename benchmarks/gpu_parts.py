@@ -63,7 +63,7 @@ def _steps(model: Model, precision: str, pairs: Pairs) -> dict[str, float]:
     prepared = timed("tokenising", lambda: [backend.prepare(part, options) for part in slices])
     encoded = sorted((one for part in prepared for one in part.inputs), key=len, reverse=True)
     batches = in_batches(encoded, backend.batch_tokens(options))
-    padded = timed("padding", lambda: [pad(batch, backend.pad_id) for batch in batches])
+    padded = timed("padding", lambda: [pad(batch, backend.description.pad_id) for batch in batches])
     forward = backend.forward
 
     def moved() -> list[Any]:

@@ -17,7 +17,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from benchmarks.ways import BF16, FP32, Texts, texts, unmet
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins.backends.choice import cpu_has_bf16
+from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.models.references import EMBEDDED_FOLDER
 
 REQUESTS = {1: 12, 4: 6, 16: 3, 64: 1}

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.ways import BF16, FP32, INT8, Score, embedded_tokenizer, texts, unmet, ways
-from rerank_plugins.backends.choice import cpu_has_bf16
+from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.process.imports import imported
 from rerank_plugins.process.signal_stack import signal_stack_kept
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from rerank_plugins.backends.choice import cpu_has_bf16
+from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.models.references import EMBEDDED_FOLDER
 
 ROUNDS = 7

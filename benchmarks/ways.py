@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sentence_transformers import CrossEncoder
 
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins.backends.choice import cpu_has_bf16
-from rerank_plugins.backends.graphs.description import ModelDescription
+from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.half_precision import pays
+from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.models.references import EMBEDDED_FOLDER
 from rerank_plugins.tokens.pairs import PairTokenizer

@@ -175,7 +175,7 @@ def test_a_pair_without_tokens_is_an_error_that_names_it(tmp_path: Path) -> None
     save(tmp_path, GPT2, plain_tokenizer(pad_token="<pad>"))
     with CrossEncoderScorer(tmp_path, device="cpu") as scorer:
         for pairs in ([("", "")], [*PAIRS, ("", "")]):
-            with pytest.raises(ScoringError, match="no token of query '' and passage ''"):
+            with pytest.raises(ScoringError, match="no token in query '' and passage ''"):
                 scorer.score_pairs(pairs)
 
 

@@ -23,7 +23,7 @@ from rerank_plugins import (
     UnsafeWeightsError,
     compile_model,
 )
-from rerank_plugins.backends.choice import NoGraphError
+from rerank_plugins.backends.architectures import NoGraphError
 from tests.forked import run_forked
 from tests.tiny_models import (
     WORDS,
@@ -191,7 +191,7 @@ def test_a_token_behind_the_table_that_no_plain_text_has_fails_where_it_is_met(
     tokenizer.save_pretrained(folder)
     with CrossEncoderScorer(folder, backend=backend) as scorer:
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
-        with pytest.raises(ScoringError, match="the token id 64 of a text"):
+        with pytest.raises(ScoringError, match="gives a text the token id 64"):
             scorer.score_pairs([*PAIRS, ("sea", "a <new> river")])
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
 

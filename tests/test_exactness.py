@@ -140,7 +140,7 @@ def test_a_model_that_cuts_texts_in_a_way_of_its_own_scores_as_predict_does(
 
 
 def test_a_model_with_code_of_its_own_never_becomes_a_graph(tmp_path: Path) -> None:
-    from rerank_plugins.backends.choice import graph_fits
+    from rerank_plugins.backends.architectures import graph_fits
 
     save_tiny_cross_encoder(tmp_path)
     assert graph_fits(tmp_path)

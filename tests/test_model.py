@@ -134,6 +134,24 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     assert "safetensors" in str(error)
 
 
+def test_pickled_weights_of_a_later_module_are_refused_too(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    from sentence_transformers import CrossEncoder
+
+    save_as_the_library_does(CrossEncoder(str(tiny_model), device="cpu"), tmp_path)
+    modules = json.loads((tmp_path / "modules.json").read_text())
+    dense = "sentence_transformers.base.modules.dense.Dense"
+    modules.append({"idx": 1, "name": "1", "path": "1_Dense", "type": dense})
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / "1_Dense").mkdir()
+    (tmp_path / "1_Dense" / "config.json").write_text("{}")
+    (tmp_path / "1_Dense" / "pytorch_model.bin").write_bytes(b"a pickle")
+    error = load_error(tmp_path)
+    assert isinstance(error, UnsafeWeightsError)
+    assert "has no safetensors weights in 1_Dense. Pickled weights can run code" in str(error)
+
+
 def test_weights_that_do_not_fit_their_configuration_are_an_error_of_the_model(
     tmp_path: Path,
 ) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from rerank_plugins import CrossEncoderScorer, Plan, UnsupportedOptionError
 from rerank_plugins.backends import choice
-from rerank_plugins.backends.choice import choose, cpu_has_bf16
+from rerank_plugins.backends.choice import choose
+from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.models.references import EMBEDDED_FOLDER
 from rerank_plugins.models.settings import ModelSettings
 
@@ -16,7 +17,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine with OpenVINO and bf16 and without a GPU, whatever this one has."""
     monkeypatch.setattr(choice, "is_installed", lambda package: True)
     monkeypatch.setattr(choice, "cpu_has_bf16", lambda: True)
-    monkeypatch.setattr(choice, "_has_accelerator", lambda: False)
+    monkeypatch.setattr(choice, "has_accelerator", lambda: False)
     return monkeypatch
 
 
@@ -75,7 +76,7 @@ def test_the_choice_where_something_is_lacking(
 
 
 def test_a_gpu_is_preferred_to_openvino_for_models_of_others(machine: pytest.MonkeyPatch) -> None:
-    machine.setattr(choice, "_has_accelerator", lambda: True)
+    machine.setattr(choice, "has_accelerator", lambda: True)
     assert choose(ModelSettings("some/model"), EMBEDDED_FOLDER).backend == "torch"
     assert choose(ModelSettings("some/model", device="cpu"), EMBEDDED_FOLDER).backend == "openvino"
     assert choose(ModelSettings("embedded"), EMBEDDED_FOLDER).backend == "onnx"

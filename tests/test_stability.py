@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rerank_plugins import CrossEncoderScorer, Reranker
-from rerank_plugins.backends.choice import cpu_has_bf16
+from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.demo import load_corpus, load_questions
 from tests.tiny_models import WORDS
 

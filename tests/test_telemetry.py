@@ -33,7 +33,7 @@ USES = {
         "compile_model(sys.argv[1], 'bundle', precision='int8', calibration=[('a', 'b')] * 4)\n"
         "CrossEncoderScorer('bundle').warm_up()"
     ),
-    "the processor": "from rerank_plugins.backends.choice import cpu_has_bf16; cpu_has_bf16()",
+    "the processor": "from rerank_plugins.backends.machine import cpu_has_bf16; cpu_has_bf16()",
 }
 AFTER = """
 assert {"onnxruntime", "openvino"} & set(sys.modules)

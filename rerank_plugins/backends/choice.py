@@ -1,10 +1,10 @@
 """Which backend and precision run a model here, decided without loading it."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
+from rerank_plugins.backends.architectures import FIRST_TOKEN_ARCHITECTURES, graph_fits
 from rerank_plugins.backends.graphs.bundle import graph_precisions, runs_in
+from rerank_plugins.backends.machine import cpu_has_bf16, has_accelerator, is_installed
 from rerank_plugins.errors import MissingExtraError, UnsupportedOptionError
 from rerank_plugins.messages.commands import command, install_command
 from rerank_plugins.messages.spelling import option
@@ -12,30 +12,14 @@ from rerank_plugins.models.json_files import read_json
 from rerank_plugins.models.references import EMBEDDED, called, check_path, is_bundle, is_on_disk
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.extras import require
-from rerank_plugins.process.signal_stack import signal_stack_kept
 from rerank_plugins.results import Plan
 
-FIRST_TOKEN_ARCHITECTURES = (
-    "BertForSequenceClassification",
-    "CamembertForSequenceClassification",
-    "RobertaForSequenceClassification",
-    "XLMRobertaForSequenceClassification",
-)
-"""Encoders of one form, whose heads pool the first token: those that become a graph."""
-
 _LIBRARY = "sentence_transformers"
-_TASK = "sequence-classification"
 _PRECISIONS_OF = {
     "torch": ("fp32", "bf16", "fp16"),
     "onnx": ("fp32",),
     "openvino": ("fp32", "bf16", "int8"),
 }
-_ACCELERATOR_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/dri", "/dev/accel")
-"""Where Linux shows a device that torch may find: CUDA, ROCm, WSL, XPU, and other accelerators."""
-
-
-class NoGraphError(UnsupportedOptionError):
-    """A model looked like one that becomes a graph, and did not."""
 
 
 def choose(settings: ModelSettings, folder: Path) -> Plan:
@@ -65,30 +49,6 @@ def check_installed(settings: ModelSettings) -> None:
         require(
             _LIBRARY, extra="sentence-transformers", purpose=f"Loading {called(settings.model)}"
         )
-
-
-def graph_fits(folder: Path) -> bool:
-    """Whether the model in `folder` is one that becomes a graph reading the first token."""
-    config = read_json(folder / "config.json")
-    architectures = config.get("architectures") or [""]
-    task = read_json(folder / "sentence_bert_config.json").get("transformer_task", _TASK)
-    return (
-        architectures[0] in FIRST_TOKEN_ARCHITECTURES
-        and task == _TASK
-        and not any(config.get(key) for key in ("auto_map", "is_decoder", "quantization_config"))
-    )
-
-
-def cpu_has_bf16() -> bool:
-    """Whether this processor multiplies bf16 numbers itself (AVX512-BF16, AMX, ...)."""
-    openvino = require("openvino", extra="openvino", purpose="bf16 on a CPU")
-    with signal_stack_kept():
-        return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def is_installed(package: str) -> bool:
-    """Whether a package can be imported; it is not imported."""
-    return importlib.util.find_spec(package) is not None
 
 
 def measured_precisions(model: str) -> tuple[str, ...]:
@@ -236,14 +196,4 @@ def _on_cpu(settings: ModelSettings) -> bool:
     """Whether the model is to run on the CPU; with no device named, torch would take another."""
     if settings.device is not None:
         return settings.device == "cpu"
-    return not _has_accelerator()
-
-
-def _has_accelerator() -> bool:
-    """Whether torch finds a GPU or the like; it is imported only where there may be one."""
-    if not is_installed(_LIBRARY):
-        return False
-    if sys.platform == "linux" and not any(Path(node).exists() for node in _ACCELERATOR_NODES):
-        return False
-    util = require(f"{_LIBRARY}.util", extra="sentence-transformers", purpose="Finding a device")
-    return str(util.get_device_name()) != "cpu"
+    return not has_accelerator()

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rerank_plugins.backends.graphs.description import INPUTS, ModelDescription
+from rerank_plugins.backends.description import INPUTS, ModelDescription
 from rerank_plugins.backends.tables import check_ids, positions_of, vocabulary_of
 from rerank_plugins.backends.weights import check_config, check_weights
 from rerank_plugins.errors import (

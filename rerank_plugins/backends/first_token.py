@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rerank_plugins.backends.choice import FIRST_TOKEN_ARCHITECTURES
+from rerank_plugins.backends.architectures import FIRST_TOKEN_ARCHITECTURES
 
 
 class FirstTokenLogits(nn.Module):

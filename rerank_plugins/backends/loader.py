@@ -4,7 +4,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from rerank_plugins.backends.choice import NoGraphError, check_installed, choose
+from rerank_plugins.backends.architectures import NoGraphError
+from rerank_plugins.backends.choice import check_installed, choose
 from rerank_plugins.backends.contract import Backend
 from rerank_plugins.errors import MissingExtraError, ModelError, RerankError
 from rerank_plugins.messages.spelling import option

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.backends.contract import Backend
-from rerank_plugins.backends.encoder import encoder_backend
-from rerank_plugins.backends.graphs.description import INPUTS
+from rerank_plugins.backends.description import INPUTS
+from rerank_plugins.backends.encoder import EncoderBackend
 from rerank_plugins.backends.graphs.finding import Graph
 from rerank_plugins.process.imports import imported
 from rerank_plugins.process.quota import thread_limit
@@ -24,7 +24,7 @@ def load_onnx(name: str, graph: Graph, plan: Plan) -> Backend:
     """An ONNX Runtime session over a graph behind the backend protocol."""
     forward = OnnxForward(graph.path, graph.description.inputs)
     plan = replace(plan, threads=forward.threads)
-    return encoder_backend(name, graph.description, forward, plan, _BATCH_TOKENS)
+    return EncoderBackend(name, graph.description, forward, plan, _BATCH_TOKENS)
 
 
 class OnnxForward:

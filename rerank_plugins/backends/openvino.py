@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins.backends.choice import cpu_has_bf16
 from rerank_plugins.backends.contract import Backend
-from rerank_plugins.backends.encoder import encoder_backend
-from rerank_plugins.backends.graphs.description import INPUTS
+from rerank_plugins.backends.description import INPUTS
+from rerank_plugins.backends.encoder import EncoderBackend
 from rerank_plugins.backends.graphs.finding import Graph
+from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.process.extras import require
 from rerank_plugins.process.quota import thread_limit
 from rerank_plugins.process.signal_stack import signal_stack_kept
@@ -30,7 +30,7 @@ def load_openvino(name: str, graph: Graph, plan: Plan) -> Backend:
     """
     forward = OpenVinoForward(graph.path, graph.description.inputs, precision=plan.precision)
     plan = replace(plan, threads=forward.threads, streams=forward.streams)
-    return encoder_backend(name, graph.description, forward, plan, _BATCH_TOKENS)
+    return EncoderBackend(name, graph.description, forward, plan, _BATCH_TOKENS)
 
 
 class OpenVinoForward:

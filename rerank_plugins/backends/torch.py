@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.backends.alone import PROBES, gives, predicted, predicted_alone
-from rerank_plugins.backends.columns import column_logits, column_of
 from rerank_plugins.backends.contract import Backend, PairOptions, Prepared
 from rerank_plugins.backends.cross_encoder import (
     DTYPES,
@@ -24,10 +23,10 @@ from rerank_plugins.backends.cross_encoder import (
 from rerank_plugins.backends.encoder import (
     EncoderBackend,
     check_length,
-    encoder_backend,
     one_by_one,
 )
 from rerank_plugins.backends.half_precision import pays, slowdown
+from rerank_plugins.backends.head import column_logits, column_of
 from rerank_plugins.backends.tables import positions_of
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.models.settings import ModelSettings
@@ -65,7 +64,7 @@ def load_torch(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
     if takes_token_ids(model):
         description = describe(model)
         forward = _Forward(model, description.inputs)
-        encoder = encoder_backend(settings.model, description, forward, plan, budget)
+        encoder = EncoderBackend(settings.model, description, forward, plan, budget)
         if forward.of_first_token or _is_exact(encoder, model, settings.model):
             return encoder
     return _predicting(model, settings.model, plan, budget)

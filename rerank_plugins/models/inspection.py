@@ -169,6 +169,11 @@ def _check_weights(folder: Path, name: str) -> None:
     for file in weights:
         if not os.access(file, os.R_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+    for place in module_folders(folder)[1:]:  # the library would fall back on the pickle there
+        for file in place.rglob("pytorch_model.bin"):
+            if not any(file.parent.glob("*.safetensors")):
+                module = file.parent.relative_to(folder)
+                raise _pickled(name, f" in {module}")
     if any(not file.name.startswith("adapter_") for file in weights):
         return
     if (folder / ADAPTER_FILE).is_file():
@@ -183,12 +188,16 @@ def _check_weights(folder: Path, name: str) -> None:
             f"{command('rerank')} compile MODEL --backend onnx"
         )
         raise UnsafeWeightsError(message)
+    raise _pickled(name)
+
+
+def _pickled(name: str, where: str = "") -> ModelError:
     message = (
-        f"{name!r} has no safetensors weights. Pickled weights can run code when they are "
-        "opened, so they are not loaded. Convert the model once with safetensors, or choose "
-        "a revision that has them."
+        f"{name!r} has no safetensors weights{where}. Pickled weights can run code when they are "
+        "opened, so they are not loaded. Convert the model once with safetensors, or choose a "
+        "revision that has them."
     )
-    raise UnsafeWeightsError(message)
+    return UnsafeWeightsError(message)
 
 
 def _adapter_alone(folder: Path, name: str) -> ModelError:

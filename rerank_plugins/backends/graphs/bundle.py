@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rerank_plugins.backends.graphs.description import ModelDescription
+from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.errors import BundleError
 from rerank_plugins.messages.commands import command
 from rerank_plugins.models.digests import file_digest

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from rerank_plugins.backends.choice import NoGraphError
+from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.graphs.bundle import FORMAT, Manifest, read_bundle
 from rerank_plugins.backends.graphs.compilation import compile_into, versions_for
 from rerank_plugins.errors import BundleError, RerankError

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins.backends.choice import measured_precisions
+from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.graphs.bundle import Manifest, graph_precisions, write_bundle
-from rerank_plugins.backends.graphs.description import ModelDescription
 from rerank_plugins.models.digests import text_digest
 from rerank_plugins.models.json_files import read_json
 from rerank_plugins.models.references import EMBEDDED

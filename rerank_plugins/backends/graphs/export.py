@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from rerank_plugins.backends.choice import NoGraphError
+from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.cross_encoder import describe, load_cross_encoder, takes_token_ids
+from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.first_token import FirstTokenLogits, reads_first_token
-from rerank_plugins.backends.graphs.description import ModelDescription
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.extras import require

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.graphs.bundle import read_bundle
 from rerank_plugins.backends.graphs.cache import cached_bundle
-from rerank_plugins.backends.graphs.description import ModelDescription
 from rerank_plugins.models.references import EMBEDDED, is_bundle
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.results import Plan

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins.backends.graphs.description import ModelDescription
+from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.process.extras import require
 from rerank_plugins.process.signal_stack import signal_stack_kept
