@@ -17,6 +17,7 @@ import typer
 from rerank_plugins.cli import main
 from rerank_plugins.cli.app import app
 from rerank_plugins.fine_tuning import FineTuningOptions
+from rerank_plugins.options import SCORER_OPTIONS
 from tests.domain import write_pairs
 from tests.forked import forked_process
 from tests.install_lines import LINES
@@ -149,8 +150,6 @@ def test_the_examples_of_a_commands_help_have_options_that_it_takes(name: str) -
 @pytest.mark.parametrize(
     ("page", "name"),
     [
-        ("cli.md", "rank"),
-        ("cli.md", "eval"),
         ("fine-tuning.md", "train"),
         ("evaluation.md", "eval"),
     ],
@@ -161,6 +160,15 @@ def test_a_table_of_options_has_options_that_the_command_takes(page: str, name: 
     told = {option for row in rows for option in re.findall(r"`(--?[\w-]+)", row)}
     assert told
     assert told - options_of(name) == set()
+
+
+@pytest.mark.parametrize("name", ["demo", "rank", "eval"])
+def test_the_page_on_the_command_names_the_options_that_only_python_has(name: str) -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    told = re.search(r"exist only in Python: ([^.]*)\.", text)
+    assert told
+    typed = {option.strip("-").replace("-", "_") for option in options_of(name)}
+    assert set(re.findall(r"`(\w+)`", told[1])) == set(SCORER_OPTIONS) - typed
 
 
 def test_the_table_of_fine_tuning_has_each_option_with_its_default() -> None:
