@@ -1,5 +1,5 @@
-"""Requests of threads and event loops in, shared batches out.
+"""Scores the requests of any threads and event loops in shared batches.
 
-In: pairs with the options they are scored by. Out: futures of logits. Private to the package:
+In: pairs and the options to score them with. Out: futures of logits. Private to the package:
 `scorer` calls it.
 """

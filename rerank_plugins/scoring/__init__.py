@@ -1,4 +1,4 @@
-"""What every scorer answers to.
+"""The contract of every scorer.
 
 In: queries, passages and pairs, checked. Out: logits, checked and counted. Private to the package:
 `Scorer` is public at the root.

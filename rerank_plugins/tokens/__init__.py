@@ -1,5 +1,5 @@
-"""Pairs of texts in, token ids out.
+"""Turns pairs of texts into token ids.
 
-In: queries and passages. Out: token ids, and what was cut. Private to the package: backends call
-it.
+In: queries and passages. Out: token ids, and which pairs were cut. Private to the package: backends
+call it.
 """
