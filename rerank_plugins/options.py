@@ -34,6 +34,7 @@ from rerank_plugins.results import ScoreScale
 
 BackendName: TypeAlias = Literal["auto", "torch", "onnx", "openvino"]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+WhenFull: TypeAlias = Literal["auto", "wait", "fail"]
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -157,8 +158,16 @@ class SharedOptions(TypedDict, total=False):
         Option(
             100_000,
             optional(partial(check_positive_int, hint="For a queue without bound, pass None.")),
-            "Most pairs, over all calls, that may wait for the model; beyond it blocking calls "
-            "fail and async calls wait for room. `None` is no limit.",
+            "Most pairs, over all calls, that may wait for the model. `None` is no limit.",
+        ),
+    ]
+    when_full: Annotated[
+        WhenFull,
+        Option(
+            "auto",
+            partial(check_choice, allowed=get_args(WhenFull)),
+            'What a call beyond `max_queue_pairs` does: `"wait"` for room, `"fail"` at once, or '
+            '`"auto"`, by which async calls wait and blocking calls fail.',
         ),
     ]
 

@@ -117,7 +117,10 @@ class CrossEncoderScorer(Scorer):
     def _begin(
         self, pairs: Sequence[tuple[str, str]], timeout: float | None, *, wait: bool
     ) -> "Future[PairScores]":
-        return self.submit(pairs, timeout=timeout, wait=wait)
+        choice = self._options["when_full"]
+        return self.submit(
+            pairs, timeout=timeout, wait=wait if choice == "auto" else choice == "wait"
+        )
 
     def _wait_at_most(self, timeout: float | None) -> float | None:
         return None  # the engine keeps the time, and can say what is left

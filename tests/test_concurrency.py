@@ -170,6 +170,36 @@ async def test_a_waiting_call_can_be_cancelled_or_time_out(
         assert (await behind).shape == (2,)
 
 
+async def test_a_scorer_chooses_what_its_calls_do_when_the_queue_is_full(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, fails = (
+        CrossEncoderScorer(tiny_model, max_queue_pairs=100, when_full=choice)
+        for choice in ("wait", "fail")
+    )
+    with waits, fails, ThreadPoolExecutor(1) as pool:
+        waits.warm_up()
+        backend = waits._shared.engine.backends[0]
+        forward, go_on = backend.forward, threading.Event()
+
+        def held(tokens: Tokens) -> np.ndarray:
+            assert go_on.wait(60)
+            return forward(tokens)
+
+        monkeypatch.setattr(backend, "forward", held)
+        bulk = waits.submit([("red fox", passage) for passage in PASSAGES])
+        with pytest.raises(QueueFullError):
+            await fails.ascore("red fox", PASSAGES[:2])
+        with pytest.raises(QueueFullError):
+            waits.submit([("red fox", "the fox")])
+        room, patient = waits._shared.engine._room, pool.submit(waits.score, "red fox", ["x", "y"])
+        while room.pairs == len(PASSAGES):
+            await asyncio.sleep(0.001)
+        go_on.set()
+        bulk.cancel()
+        assert patient.result(60).shape == (2,)
+
+
 OPEN_AND_CLOSE = """
 import gc, os, threading
 from rerank_plugins import CrossEncoderScorer

@@ -537,6 +537,7 @@ class Unhashable:
         ({"timeout": float("inf")}, "timeout must be a number of seconds > 0"),
         ({"timeout": True}, "timeout must be a number of seconds > 0"),
         ({"max_queue_pairs": 0}, "max_queue_pairs must be > 0.*pass None"),
+        ({"when_full": "never"}, "when_full must be one of 'auto', 'wait', 'fail'"),
     ],
 )
 def test_bad_options_are_refused_by_the_constructor(

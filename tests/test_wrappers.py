@@ -188,6 +188,7 @@ REFUSALS = [
     {"label": -1},
     {"timeout": 0},
     {"max_queue_pairs": 0},
+    {"when_full": "never"},
 ]
 
 

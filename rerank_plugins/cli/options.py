@@ -20,6 +20,7 @@ _NOT_TYPED = {
     "progress_bar",
     "timeout",
     "token",
+    "when_full",
 }
 """What only Python callers set: a command makes one call and reads the hub's settings."""
 

@@ -343,6 +343,7 @@ def test_every_option_survives_the_round_trip(tmp_path: Path) -> None:
         "progress_bar": True,
         "timeout": 2.5,
         "max_queue_pairs": 50,
+        "when_full": "fail",
     }
     data = CrossEncoderRanker(**options).to_dict()
     again = CrossEncoderRanker.from_dict(copy.deepcopy(data))
