@@ -26,7 +26,7 @@ from rerank_plugins import CrossEncoderScorer, compile_model
 from rerank_plugins.evaluation import compare, read_collection
 from rerank_plugins.evaluation.comparison import Order
 from rerank_plugins.evaluation.first_stage import bm25_candidates
-from rerank_plugins.evaluation.scorers import scorer_function
+from rerank_plugins.evaluation.timing import scorer_function
 from rerank_plugins.process.imports import imported
 
 openvino: Any = imported("openvino")

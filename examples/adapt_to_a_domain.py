@@ -17,7 +17,6 @@ from rerank_plugins.evaluation import (
     change,
     compare,
     read_collection,
-    scorer_function,
 )
 from rerank_plugins.fine_tuning import FineTuningOptions, fine_tune
 
@@ -37,7 +36,7 @@ def measure_elsewhere(collection: Path, start: str, adapted: Path) -> None:
         comparison = compare(
             other,
             bm25_candidates(other, DEPTH),
-            {"before": scorer_function(old), "after": scorer_function(new)},
+            {"before": old, "after": new},
             depth=DEPTH,
         )
     before, after = comparison.reranked

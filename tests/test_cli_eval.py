@@ -13,12 +13,10 @@ from rerank_plugins import CrossEncoderScorer
 from rerank_plugins.cli import main
 from rerank_plugins.evaluation import compare, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
-from rerank_plugins.evaluation.scorers import scorer_function
 from rerank_plugins.messages.commands import install_command
 from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
 from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder
 
-FAST = ["--no-memory"]
 CARD = "cross-encoder/ms-marco-MiniLM-L4-v2"
 GIVEN = ["q1 Q0 p1 1 2.0 x\n", "q1 Q0 p2 2 1.0 x\n", "q2 Q0 p4 1 1.0 x\n"]
 
@@ -47,7 +45,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_json_is_what_the_library_measures(
     data: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(data / "one"), "--model", str(tiny_model), *FAST, "--json"]
+    arguments = ["eval", str(data / "one"), "--model", str(tiny_model), "--json"]
     assert main(arguments) == 0
     value = json.loads(capsys.readouterr().out)
     assert value["environment"]["command"] == " ".join(["rerank", *arguments])
@@ -55,7 +53,7 @@ def test_json_is_what_the_library_measures(
     value = value["collections"]
     collection = read_collection(data / "one")
     with CrossEncoderScorer(tiny_model) as scorer:
-        wanted = compare(collection, bm25_candidates(collection), {"tiny": scorer_function(scorer)})
+        wanted = compare(collection, bm25_candidates(collection), {"tiny": scorer})
     assert [each["collection"] for each in value] == ["one"]
     assert value[0]["reranked"][0]["by_query"] == wanted.reranked[0].values
     assert value[0]["first_stage"]["by_query"] == wanted.first_stage.values
@@ -64,7 +62,7 @@ def test_json_is_what_the_library_measures(
 def test_tables_show_every_collection_and_scorer_within_80_columns(
     data: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["eval", str(data), "-m", str(tiny_model), "-m", "embedded", *FAST]) == 0
+    assert main(["eval", str(data), "-m", str(tiny_model), "-m", "embedded"]) == 0
     captured = capsys.readouterr()
     out = captured.out
     assert captured.err == ""
@@ -83,7 +81,7 @@ def test_tables_show_every_collection_and_scorer_within_80_columns(
 def test_the_curve_over_depth(
     data: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(data / "one"), "-m", str(tiny_model), *FAST, "--curve"]
+    arguments = ["eval", str(data / "one"), "-m", str(tiny_model), "--curve"]
     assert main(arguments) == 0
     out = capsys.readouterr().out
     table = out[out.index("depth: ") :]
@@ -96,7 +94,7 @@ def test_the_curve_over_depth(
 
 
 def test_markdown(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["eval", str(data), "--sample", "2", "--markdown", *FAST]) == 0
+    assert main(["eval", str(data), "--sample", "2", "--markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "| set | queries | bm25 | embedded |"
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["one", "two", "**mean**"]
@@ -106,7 +104,7 @@ def test_markdown(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_other_first_stages(
     data: Path, bi_encoder: Path, stage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(data / "one"), "--first-stage", stage, "--json", *FAST]
+    arguments = ["eval", str(data / "one"), "--first-stage", stage, "--json"]
     assert main([*arguments, "--bi-encoder", str(bi_encoder)]) == 0
     value = json.loads(capsys.readouterr().out)["collections"][0]
     assert value["first_stage"]["name"] == stage
@@ -121,7 +119,6 @@ def test_a_run_goes_in_and_runs_come_out(
     given.write_text("".join(GIVEN))
     folder = tmp_path / "runs"
     arguments = ["eval", str(data / "one"), "--run", str(given), "--runs", str(folder), "--json"]
-    arguments += FAST
     assert main(arguments) == 0
     value = json.loads(capsys.readouterr().out)["collections"][0]
     assert value["first_stage"]["name"] == "mine.run"
@@ -141,7 +138,7 @@ def test_names_of_a_users_files_choose_nothing(
         given.write_text("".join(GIVEN))
         runs = tmp_path / f"runs of {name}"
         arguments = ["eval", str(data / "one"), "--run", str(given), "--runs", str(runs)]
-        assert main([*arguments, "--json", *FAST]) == 0
+        assert main([*arguments, "--json"]) == 0
         value = json.loads(capsys.readouterr().out)["collections"][0]
         assert value["first_stage"].pop("name") == name
         assert value["depth"] == 100
@@ -161,7 +158,7 @@ def test_a_model_named_like_the_bi_encoders_cosine_is_measured_beside_it(
 ) -> None:
     model = shutil.copytree(tiny_model, tmp_path / f"{bi_encoder.name} cosine")
     arguments = ["eval", str(data / "one"), "-m", str(model), "--bi-encoder", str(bi_encoder)]
-    assert main([*arguments, "--json", *FAST]) == 0
+    assert main([*arguments, "--json"]) == 0
     reranked = json.loads(capsys.readouterr().out)["collections"][0]["reranked"]
     assert [order["name"] for order in reranked] == ["bi cosine (bi-encoder)", "bi cosine"]
 
@@ -212,9 +209,9 @@ def test_trec_files_are_the_collection_that_they_describe(
         corpus.write_text("".join(["\n", *lines]))
     qrels.write_text("".join(f"{query} 0 {passage} {value}\n" for query, passage, value in JUDGED))
     files = ["--topics", str(topics), "--qrels", str(qrels), "--corpus", str(corpus)]
-    assert main(["eval", *files, "--json", *FAST]) == 0
+    assert main(["eval", *files, "--json"]) == 0
     trec = json.loads(capsys.readouterr().out)["collections"][0]
-    assert main(["eval", str(data / "one"), "--json", *FAST]) == 0
+    assert main(["eval", str(data / "one"), "--json"]) == 0
     beir = json.loads(capsys.readouterr().out)["collections"][0]
     assert trec["collection"] == "topics"
     assert trec["first_stage"] == beir["first_stage"]
@@ -226,7 +223,7 @@ def test_models_backends_and_precisions_are_combined_and_impossible_ones_left_ou
 ) -> None:
     report = tmp_path / "report.html"
     arguments = ["--backend", "onnx", "--backend", "torch", "--precision", "fp32"]
-    arguments += ["--precision", "bf16", "--json", "--html", str(report), *FAST]
+    arguments += ["--precision", "bf16", "--json", "--html", str(report)]
     assert main(["eval", str(data / "one"), *arguments]) == 0
     captured = capsys.readouterr()
     value = json.loads(captured.out)
@@ -242,7 +239,7 @@ def test_a_backend_that_is_not_installed_is_left_out(
     data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)  # as where it is not installed
-    arguments = ["--backend", "openvino", "--backend", "onnx", "--json", *FAST]
+    arguments = ["--backend", "openvino", "--backend", "onnx", "--json"]
     assert main(["eval", str(data / "one"), *arguments]) == 0
     captured = capsys.readouterr()
     reranked = json.loads(captured.out)["collections"][0]["reranked"]
@@ -254,7 +251,7 @@ def test_a_backend_that_is_not_installed_is_left_out(
 def test_a_model_with_several_columns_is_measured_by_the_one_that_is_named(
     data: Path, three_column_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(data / "one"), "-m", str(three_column_model), *FAST, "--json"]
+    arguments = ["eval", str(data / "one"), "-m", str(three_column_model), "--json"]
     assert main([*arguments, "--label", "exact"]) == 0
     by_name = json.loads(capsys.readouterr().out)["collections"]
     assert main([*arguments, "--label", "2"]) == 0
@@ -265,7 +262,7 @@ def test_a_model_with_several_columns_is_measured_by_the_one_that_is_named(
 def test_prompt_prefixes_and_suffixes_are_part_of_what_is_measured(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(data / "one"), *FAST, "--runs", str(tmp_path)]
+    arguments = ["eval", str(data / "one"), "--runs", str(tmp_path)]
     scores = []
     texts = ("--prompt=find: ", "--query-prefix=q ", "--query-suffix= q", "--passage-suffix= p")
     for given in ("--prompt=", *texts):
@@ -283,7 +280,7 @@ def test_a_model_in_the_working_directory_has_its_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tiny_model)
-    assert main(["eval", str(data / "one"), "-m", ".", *FAST, "--json"]) == 0
+    assert main(["eval", str(data / "one"), "-m", ".", "--json"]) == 0
     reranked = json.loads(capsys.readouterr().out)["collections"][0]["reranked"]
     assert [each["name"] for each in reranked] == [tiny_model.name]
 
@@ -291,7 +288,7 @@ def test_a_model_in_the_working_directory_has_its_name(
 def test_ids_that_do_not_match_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     judged = [("q1", "p2", 1), ("q2", "P1", 1)]
     folder = write_collection(tmp_path / "one", judged=judged)
-    assert main(["eval", str(folder), *FAST, "--json"]) == 0
+    assert main(["eval", str(folder), "--json"]) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "warning: 1 of the 2 relevant passages of one are not in its corpus" in said
 
@@ -307,19 +304,27 @@ def test_half_a_character_costs_no_report(
     run = tmp_path / "best.run"
     run.write_text("q1 Q0 p1 1 2 x\nq1 Q0 p5 2 1 x\n")
     report = tmp_path / "report.html"
-    assert main(["eval", str(folder), "--run", str(run), "--html", str(report), *FAST]) == 0
+    assert main(["eval", str(folder), "--run", str(run), "--html", str(report)]) == 0
     assert "Foxes sleep ? in a den." in report.read_text(encoding="utf-8")
 
 
-def test_memory_is_measured_for_each_model(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["eval", str(data / "one"), "--backend", "onnx"]) == 0
+def test_memory_is_measured_for_each_model_where_it_is_asked_for(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "report.html"
+    arguments = ["eval", str(data / "one"), "--backend", "onnx", "--html", str(page)]
+    assert main([*arguments, "--memory"]) == 0
     assert re.search(r"embedded .* \d+ MB +(yes|no)", capsys.readouterr().out)
+    assert "peak memory" in page.read_text("utf-8")
+    assert main(arguments) == 0
+    assert not re.search(r"memory| MB ", capsys.readouterr().out)
+    assert "peak memory" not in page.read_text("utf-8")
 
 
 def test_measures_may_be_chosen_and_the_first_is_what_changes_are_shown_of(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(data / "one"), "--measure", "P@1", "--measure", "RR@10", *FAST]
+    arguments = ["eval", str(data / "one"), "--measure", "P@1", "--measure", "RR@10"]
     assert main(arguments) == 0
     out = capsys.readouterr().out
     assert "change of P@1" in out
@@ -333,7 +338,7 @@ def test_a_second_run_resumes_from_the_scores_of_the_first(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    arguments = ["eval", str(data / "one"), "-m", str(tiny_model), "--json", *FAST]
+    arguments = ["eval", str(data / "one"), "-m", str(tiny_model), "--json"]
     arguments += ["--bi-encoder", str(bi_encoder), "--resume", str(tmp_path / "scores.db")]
     assert main(arguments) == 0
     first = json.loads(capsys.readouterr().out)
@@ -346,7 +351,7 @@ def test_times_of_an_earlier_run_are_called_so_wherever_they_are_shown(
 ) -> None:
     folder = write_collection(tmp_path / "two", judged=[("q1", "p2", 1), ("q2", "p4", 1)])
     report = tmp_path / "report.html"
-    arguments = ["eval", str(folder), "-m", str(tiny_model), "--json", *FAST]
+    arguments = ["eval", str(folder), "-m", str(tiny_model), "--json"]
     arguments += ["--html", str(report), "--resume", str(tmp_path / "scores.db")]
     assert main(arguments) == 0
     first = capsys.readouterr()
@@ -371,7 +376,7 @@ def test_queries_that_lost_are_shown_with_what_stood_and_stands_first(
     (reverse / "qrels.tsv").write_text("q1\tp1\t1\n")
     run = tmp_path / "best.run"
     run.write_text("q1 Q0 p1 1 2 x\nq1 Q0 p2 2 1 x\n")
-    assert main(["eval", str(reverse), "--run", str(run), *FAST]) == 0
+    assert main(["eval", str(reverse), "--run", str(run)]) == 0
     out = capsys.readouterr().out
     shown = out[out.index("Lost most by embedded") :].splitlines()
     assert shown[1] == f"1.00 > 0.63 {QUERIES['q1']}"
@@ -420,7 +425,7 @@ def test_what_cannot_be_done(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     filled = [argument.format(data=data, empty=tmp_path) for argument in arguments]
-    assert main(["eval", *filled, *FAST]) == code
+    assert main(["eval", *filled]) == code
     captured = capsys.readouterr()
     assert captured.out == ""
     assert said in " ".join(captured.err.replace("│", " ").split())
@@ -429,7 +434,7 @@ def test_what_cannot_be_done(
 def test_a_device_that_is_not_there_is_one_line_also_with_a_bi_encoder(
     data: Path, bi_encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(data / "one"), "--bi-encoder", str(bi_encoder), *FAST]
+    arguments = ["eval", str(data / "one"), "--bi-encoder", str(bi_encoder)]
     assert main([*arguments, "--device", "nonsense"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: device 'nonsense' cannot be used here: ")
@@ -443,7 +448,7 @@ def test_a_device_that_is_not_there_is_one_line_also_with_a_bi_encoder(
 def test_what_cannot_be_written_is_told_before_a_model_is_looked_for(
     data: Path, option: str, place: str, file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["eval", str(data / "one"), "-m", "./nowhere", option, place, *FAST]) == 1
+    assert main(["eval", str(data / "one"), "-m", "./nowhere", option, place]) == 1
     assert capsys.readouterr().err.startswith(f"error: cannot write {file}: ")
 
 
@@ -452,7 +457,7 @@ def test_a_run_that_fails_leaves_reports_as_they_were(data: Path, tmp_path: Path
     old.write_text("<p>of last week")
     for report in (old, new):
         arguments = ["-m", "./nowhere", "--html", str(report), "--runs", str(tmp_path / "runs")]
-        assert main(["eval", str(data / "one"), *arguments, *FAST]) == 1
+        assert main(["eval", str(data / "one"), *arguments]) == 1
     assert old.read_text() == "<p>of last week"
     assert not new.exists()
     assert list((tmp_path / "runs").iterdir()) == []
@@ -463,7 +468,7 @@ def test_a_full_disk_costs_the_page_and_not_tables_and_runs(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--html", "/dev/full", "--runs", str(tmp_path)]
-    assert main(["eval", str(data / "one"), *arguments, *FAST]) == 1
+    assert main(["eval", str(data / "one"), *arguments]) == 1
     assert (tmp_path / "one.embedded.run").is_file()
     captured = capsys.readouterr()
     assert re.search(r"^ ?embedded .* ms", captured.out, re.MULTILINE)
@@ -479,7 +484,7 @@ def test_standard_output_that_nobody_reads_costs_no_page(
     monkeypatch.setattr(typer, "echo", nobody)
     page = tmp_path / "page.html"
     with pytest.raises(BrokenPipeError):
-        main(["eval", str(data / "one"), "--json", "--html", str(page), *FAST])
+        main(["eval", str(data / "one"), "--json", "--html", str(page)])
     assert "embedded" in page.read_text()
 
 
@@ -494,7 +499,7 @@ def test_a_collection_around_the_working_folder_is_called_by_its_name(
     folder = write_collection(tmp_path / "animals")
     (folder / "inside").mkdir()
     monkeypatch.chdir(tmp_path / place)
-    assert main(["eval", given, "--json", *FAST]) == 0
+    assert main(["eval", given, "--json"]) == 0
     (collection,) = json.loads(capsys.readouterr().out)["collections"]
     assert collection["collection"] == "animals"
 
@@ -503,7 +508,7 @@ def test_collections_of_the_same_name_are_told_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders = [str(write_collection(tmp_path / run / "held-out")) for run in ("a", "b")]
-    arguments = ["eval", *folders, *FAST, "--json", "--runs", str(tmp_path / "runs")]
+    arguments = ["eval", *folders, "--json", "--runs", str(tmp_path / "runs")]
     assert main(arguments) == 0
     value = json.loads(capsys.readouterr().out)
     assert [each["collection"] for each in value["collections"]] == folders
@@ -516,7 +521,7 @@ def test_a_split_is_measured_by_its_name(
     folder = write_collection(tmp_path / "one")
     (folder / "qrels").mkdir()
     (folder / "qrels" / "dev.tsv").write_text("q3\tp1\t1\n")
-    assert main(["eval", str(folder), "--split", "dev", *FAST, "--json"]) == 0
+    assert main(["eval", str(folder), "--split", "dev", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["collections"][0]["queries"] == 1
 
 
@@ -524,14 +529,14 @@ def test_queries_that_a_run_lacks_are_told(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "some.run").write_text("".join(GIVEN[:2]))
-    arguments = ["eval", str(data / "one"), "--run", str(tmp_path / "some.run"), *FAST, "--json"]
+    arguments = ["eval", str(data / "one"), "--run", str(tmp_path / "some.run"), "--json"]
     assert main(arguments) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "no candidates for 2 of the 3 queries of one; they count as 0" in said
 
 
 def test_judged_candidates_have_one_recall(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["eval", str(data / "one"), "--first-stage", "judged", *FAST, "--json"]
+    arguments = ["eval", str(data / "one"), "--first-stage", "judged", "--json"]
     assert main(arguments) == 0
     value = json.loads(capsys.readouterr().out)["collections"][0]
     assert [name for name in value["first_stage"]["means"] if name.startswith("R@")] == ["R@2"]
@@ -544,7 +549,7 @@ def test_ids_that_no_run_can_hold_cost_no_other_report(
     for file in ("queries.jsonl", "qrels.tsv"):
         text = (folder / file).read_text()
         (folder / file).write_text(text.replace("q1", "q 1"))
-    arguments = ["eval", str(folder), *FAST, "--json", "--runs", str(tmp_path / "runs")]
+    arguments = ["eval", str(folder), "--json", "--runs", str(tmp_path / "runs")]
     assert main(arguments) == 1
     captured = capsys.readouterr()
     assert json.loads(captured.out)["collections"][0]["queries"] == 3
@@ -555,7 +560,7 @@ def test_two_models_in_folders_of_one_name_are_told_apart_wherever_they_are_name
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders = [str(save_tiny_cross_encoder(tmp_path / run / "model")) for run in ("a", "b")]
-    arguments = ["eval", str(data / "one"), "-m", folders[0], "-m", folders[1], *FAST]
+    arguments = ["eval", str(data / "one"), "-m", folders[0], "-m", folders[1]]
     page, runs = tmp_path / "page.html", tmp_path / "runs"
     assert main([*arguments, "--json", "--html", str(page), "--runs", str(runs)]) == 0
     reranked = json.loads(capsys.readouterr().out)["collections"][0]["reranked"]
@@ -573,7 +578,7 @@ def test_two_models_in_folders_of_one_name_are_told_apart_wherever_they_are_name
 def test_passages_that_were_cut_are_counted_also_when_a_run_resumes(
     data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(data / "one"), "-m", str(tiny_model), *FAST]
+    arguments = ["eval", str(data / "one"), "-m", str(tiny_model)]
     arguments += ["--json", "--resume", str(tmp_path / "scores.db")]
     for max_length, share in (("8", 1.0), ("8", 1.0), ("64", 0.0)):
         assert main([*arguments, "--max-length", max_length]) == 0
@@ -586,7 +591,7 @@ def test_passages_that_were_cut_are_counted_also_when_a_run_resumes(
 def test_tables_begin_with_the_answer_and_show_queries_won_and_passages_cut(
     data: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(data), "-m", str(tiny_model), "--max-length", "8", "--curve", *FAST]
+    arguments = ["eval", str(data), "-m", str(tiny_model), "--max-length", "8", "--curve"]
     assert main([*arguments, "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
     assert main(arguments) == 0

@@ -185,7 +185,7 @@ def test_a_dataset_is_searched_with_embeddings(
 ) -> None:
     bi_encoder = str(save_tiny_encoder(tmp_path / "bi"))
     arguments = ["eval", "small/bare", "--first-stage", stage, "--bi-encoder", bi_encoder]
-    assert main([*arguments, "--json", "--no-memory"]) == 0
+    assert main([*arguments, "--json"]) == 0
     value = json.loads(capsys.readouterr().out)["collections"][0]
     assert value["first_stage"]["name"] == stage
     assert value["recall_ceiling"] == 1.0  # as many candidates as passages
@@ -194,7 +194,7 @@ def test_a_dataset_is_searched_with_embeddings(
 @pytest.mark.usefixtures("registered")
 @pytest.mark.parametrize("spelled", ["small/test", "irds:small/test"])
 def test_the_command_takes_an_id(spelled: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["eval", spelled, "--json", "--no-memory"]) == 0
+    assert main(["eval", spelled, "--json"]) == 0
     value = json.loads(capsys.readouterr().out)["collections"][0]
     assert value["collection"] == "small/test"
     assert value["first_stage"]["name"] == "bm25"
@@ -206,7 +206,7 @@ def test_the_command_reranks_the_datasets_own_candidates(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["eval", "small/test", "--first-stage", "scoreddocs", "--runs", str(tmp_path)]
-    assert main([*arguments, "--json", "--no-memory"]) == 0
+    assert main([*arguments, "--json"]) == 0
     value = json.loads(capsys.readouterr().out)["collections"][0]
     assert value["first_stage"]["name"] == "scoreddocs"
     assert (tmp_path / "small_test.embedded.run").is_file()
@@ -216,7 +216,7 @@ def test_the_command_reranks_the_datasets_own_candidates(
 def test_a_card_is_rerun_on_its_datasets_with_its_candidates(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    arguments = ["eval", "--card", CARD, "--model", "embedded", "--no-memory"]
+    arguments = ["eval", "--card", CARD, "--model", "embedded"]
     assert main([*arguments, "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
     assert [each["collection"] for each in value["collections"]] == list(CARD_DATASETS)
@@ -239,7 +239,7 @@ def test_the_cards_table_says_how_far_off_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    assert main(["eval", "--card", CARD, "-m", "embedded", "--no-memory"]) == 0
+    assert main(["eval", "--card", CARD, "-m", "embedded"]) == 0
     out = capsys.readouterr().out
     for name, value in (("trec-dl-2019", "73.04"), ("dev/small", "37.70")):
         line = next(line for line in out.splitlines() if line.lstrip().startswith(name))
@@ -258,7 +258,7 @@ from rerank_plugins.cli import main
 card, folder, *names = sys.argv[1:]
 for name in names:
     ir_datasets.registry._registered[name] = Dataset(*constituents(Path(folder)))
-sys.exit(main(["eval", "--card", card, "--json", "--no-memory"]))
+sys.exit(main(["eval", "--card", card, "--json"]))
 """
 
 

@@ -18,7 +18,6 @@ from rerank_plugins import CrossEncoderScorer, InvalidInputError, ModelNotFoundE
 from rerank_plugins.errors import RerankError, UnsupportedOptionError
 from rerank_plugins.evaluation import change, compare, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
-from rerank_plugins.evaluation.scorers import scorer_function
 from rerank_plugins.fine_tuning import (
     FineTuningOptions,
     FineTuningResult,
@@ -128,7 +127,7 @@ class TestTheFolder:
             comparison = compare(
                 collection,
                 bm25_candidates(collection, 10),
-                {"before": scorer_function(before), "after": scorer_function(after)},
+                {"before": before, "after": after},
                 depth=10,
             )
         old, new = comparison.reranked

@@ -114,10 +114,10 @@ def test_an_equal_id_or_an_equal_text_alone_means_nothing() -> None:
 def test_the_command_says_how_many_and_keeps_them_where_asked(
     folder: Path, files: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", str(folder), "--no-memory"]
+    arguments = ["eval", str(folder)]
     if files == "trec":
         named = (("topics", "queries.jsonl"), ("qrels", "qrels.tsv"), ("corpus", "corpus.jsonl"))
-        arguments = ["eval", "--no-memory"]
+        arguments = ["eval"]
         arguments += [f"--{name}={folder / file}" for name, file in named]
     page = tmp_path / "page.html"
     assert main([*arguments, "--html", str(page)]) == 0

@@ -57,7 +57,7 @@ def test_a_corpus_without_words_is_one_error_that_names_other_first_stages(
     tmp_path: Path, texts: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = folder_of(tmp_path, texts)
-    assert main(["eval", str(folder), "--no-memory"]) == 1
+    assert main(["eval", str(folder)]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     error = captured.err.splitlines()[-1]
@@ -70,7 +70,7 @@ def test_fused_says_the_same_and_dense_works(
 ) -> None:
     folder = folder_of(tmp_path, WITHOUT_WORDS["stop words"])
     encoder = str(save_tiny_encoder(tmp_path / "bi"))
-    arguments = ["eval", str(folder), "--no-memory", "--json", "--bi-encoder", encoder]
+    arguments = ["eval", str(folder), "--json", "--bi-encoder", encoder]
     assert main([*arguments, "--first-stage", "fused"]) == 1
     assert FINDS_NOTHING in capsys.readouterr().err
     assert main([*arguments, "--first-stage", "dense"]) == 0
@@ -83,14 +83,14 @@ def test_eval_counts_a_query_without_hits_as_0_and_says_so(
 ) -> None:
     folder = write_collection(tmp_path / "animals")
     page = tmp_path / "page.html"
-    assert main(["eval", str(folder), "--no-memory", "--json", "--html", str(page)]) == 0
+    assert main(["eval", str(folder), "--json", "--html", str(page)]) == 0
     found = json.loads(capsys.readouterr().out)["collections"][0]
     assert found["queries_without_candidates"] == 1
     for order in (found["first_stage"], found["reranked"][0]):
         assert order["by_query"]["nDCG@10"]["q3"] == 0
     said = "The first stage found nothing for 1 of 3 queries; they count as 0."
     assert said in page.read_text()
-    assert main(["eval", str(folder), "--no-memory"]) == 0
+    assert main(["eval", str(folder)]) == 0
     assert said in " ".join(capsys.readouterr().out.split())
 
 

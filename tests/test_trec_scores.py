@@ -144,7 +144,7 @@ def test_what_eval_prints_is_what_other_tools_get_from_its_files(
         "".join(f"{q}\t{d}\t{value}\n" for q, found in judged.items() for d, value in found.items())
     )
     runs = tmp_path / "runs"
-    arguments = ["eval", str(folder), "--no-memory", "--json", "--runs", str(runs)]
+    arguments = ["eval", str(folder), "--json", "--runs", str(runs)]
     arguments += ["--first-stage", stage, "--measure", "nDCG@10", "--measure", "RR@10"]
     assert main([*arguments, "--measure", "AP", "--measure", "P@1"]) == 0
     value = json.loads(capsys.readouterr().out)["collections"][0]
@@ -185,7 +185,7 @@ def test_a_tied_run_given_to_eval_is_read_as_trec_eval_reads_it_and_its_ties_are
             for rank, (passage, score) in enumerate(found.items(), start=1)
         )
     )
-    assert main(["eval", str(folder), "--run", str(run), "--no-memory", "--json"]) == 0
+    assert main(["eval", str(folder), "--run", str(run), "--json"]) == 0
     captured = capsys.readouterr()
     said = " ".join(captured.err.split())
     assert f"note: {run}: 2 of 5 scores are equal to a score before them" in said

@@ -27,7 +27,6 @@ from rerank_plugins.evaluation.lost import QueryChange, best_queries, worst_quer
 from rerank_plugins.evaluation.measures import Change, change  # noqa: E402
 from rerank_plugins.evaluation.pareto import Tradeoff, tradeoffs  # noqa: E402
 from rerank_plugins.evaluation.report import Report, as_json, as_table  # noqa: E402
-from rerank_plugins.evaluation.scorers import scorer_function  # noqa: E402
 from rerank_plugins.evaluation.store import ScoreStore  # noqa: E402
 from rerank_plugins.evaluation.timing import Latency, ScoreFunction  # noqa: E402
 from rerank_plugins.evaluation.verdict import Verdict, overall, verdict  # noqa: E402
@@ -65,7 +64,6 @@ __all__ = [
     "overall",
     "read_collection",
     "read_dataset",
-    "scorer_function",
     "timed_queries",
     "tradeoffs",
     "unmatched_ids",

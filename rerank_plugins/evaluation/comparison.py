@@ -17,9 +17,17 @@ from rerank_plugins.evaluation.measures import (
     measure_names,
     recall_name,
 )
-from rerank_plugins.evaluation.timing import Ask, Latency, ScoreFunction, latency, timed_answer
+from rerank_plugins.evaluation.timing import (
+    Ask,
+    Latency,
+    ScoreFunction,
+    latency,
+    scorer_function,
+    timed_answer,
+)
 from rerank_plugins.formats.qrels import check_judgements
 from rerank_plugins.formats.trec_scores import tied
+from rerank_plugins.scoring.contract import Scorer
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ class Comparison:
 def compare(
     collection: JudgedCollection,
     candidates: Candidates,
-    scorers: Mapping[str, ScoreFunction],
+    scorers: Mapping[str, Scorer | ScoreFunction],
     *,
     depth: int = 100,
     first_stage: str = "BM25",
@@ -146,7 +154,8 @@ def compare(
         collection: What is searched.
         candidates: What the first stage found. A query that is a passage itself is taken out of its
             own, unless the collection keeps it.
-        scorers: Name to ``(query, passages) -> scores``, higher is better.
+        scorers: Name to a scorer, or to a function `(query, passages) -> scores`, higher is better.
+            At least one.
         depth: How many candidates of a query the first stage was asked for.
         first_stage: Its name.
         measures: In ir-measures' notation, the one that matters most first; recall at ``depth``
@@ -155,9 +164,15 @@ def compare(
         on_query: Called after each query of each scorer, for a progress bar.
 
     Raises:
-        InvalidInputError: A scorer does not return one score for each passage, a measure is
-            none, a query is not judged, or a relevance is none.
+        InvalidInputError: There is no scorer, a scorer does not return one score for each passage,
+            a measure is none, a query is not judged, or a relevance is none.
     """
+    if not scorers:
+        message = (
+            "compare() needs at least one scorer beside the first stage, and got none. Pass for "
+            'example {"embedded": CrossEncoderScorer("embedded")}.'
+        )
+        raise InvalidInputError(message)
     names = measure_names(depth, measures)
     unjudged = [name for name in collection.queries if name not in collection.judgements]
     if unjudged:
@@ -176,7 +191,10 @@ def compare(
     runs: dict[str, Candidates] = {name: {} for name in scorers}
     seconds: dict[str, dict[str, float]] = {name: {} for name in scorers}
     cut: dict[str, int | None] = dict.fromkeys(scorers, 0)
-    turns = list(scorers.items())
+    turns = [
+        (name, scorer_function(scorer) if isinstance(scorer, Scorer) else scorer)
+        for name, scorer in scorers.items()
+    ]
     for query_id, query in collection.queries.items():
         ids = list(before[query_id])
         passages = [collection.passages[passage_id] for passage_id in ids]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import ir_measures
@@ -90,21 +91,9 @@ class Change:
 
 def change(before: Mapping[str, float], after: Mapping[str, float]) -> Change:
     """Returns the change of one measure; both map the same query ids to values."""
-    differences = np.array(list(deltas(before, after).values()))
+    differences = np.array(list(deltas(before, after).values()), dtype=np.float64)
     moved = np.abs(differences) > 1e-9
-    p_value = 1.0
-    if moved.any() and len(differences) > 1:
-        p_value = float(
-            permutation_test(
-                (differences,),
-                np.mean,
-                permutation_type="samples",
-                n_resamples=RESAMPLES,
-                batch=max(1, _AT_ONCE // len(differences)),
-                vectorized=True,
-                rng=0,
-            ).pvalue
-        )
+    p_value = _p_value(differences.tobytes()) if moved.any() and len(differences) > 1 else 1.0
     return Change(
         queries=len(differences),
         mean=float(differences.mean()) if len(differences) else 0.0,
@@ -112,6 +101,23 @@ def change(before: Mapping[str, float], after: Mapping[str, float]) -> Change:
         worse=int((differences[moved] < 0).sum()),
         unchanged=int((~moved).sum()),
         p_value=p_value,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _p_value(differences: bytes) -> float:
+    """The p value of differences, n float64 numbers; each output asks for the same ones."""
+    values = np.frombuffer(differences)
+    return float(
+        permutation_test(
+            (values,),
+            np.mean,
+            permutation_type="samples",
+            n_resamples=RESAMPLES,
+            batch=max(1, _AT_ONCE // len(values)),
+            vectorized=True,
+            rng=0,
+        ).pvalue
     )
 
 

@@ -9,20 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.evaluation.configurations import machine_identity
-from rerank_plugins.evaluation.timing import ScoreFunction
-from rerank_plugins.results import PairScores
 from rerank_plugins.retrieval.bi_encoder import load_bi_encoder
-from rerank_plugins.scoring.answers import answer
-from rerank_plugins.scoring.contract import Scorer
-
-
-def scorer_function(scorer: Scorer) -> ScoreFunction:
-    """Returns what ``compare`` calls, for any scorer."""
-
-    def score(query: str, passages: list[str]) -> PairScores:
-        return answer(scorer, [(query, passage) for passage in passages])
-
-    return score
 
 
 class TextEncoder:

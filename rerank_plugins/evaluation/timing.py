@@ -11,6 +11,8 @@ import numpy as np
 
 from rerank_plugins.errors import InvalidInputError, ScoringError
 from rerank_plugins.results import PairScores
+from rerank_plugins.scoring.answers import answer
+from rerank_plugins.scoring.contract import Scorer
 
 ScoreFunction = Callable[[str, list[str]], Sequence[float] | PairScores]
 """A query and n passages to n scores, higher is better; `PairScores` say what was cut, too."""
@@ -99,3 +101,12 @@ def latency(seconds: Mapping[str, float], pairs: Mapping[str, int]) -> Latency:
     total = sum(pairs[query_id] for query_id in timed)
     p50, p95, p99 = (float(value) for value in np.percentile(times, [50, 95, 99]))
     return Latency(p50, p95, p99, total / max(float(times.sum()), 1e-9))
+
+
+def scorer_function(scorer: Scorer) -> ScoreFunction:
+    """Returns what `compare` calls, for any scorer."""
+
+    def score(query: str, passages: list[str]) -> PairScores:
+        return answer(scorer, [(query, passage) for passage in passages])
+
+    return score

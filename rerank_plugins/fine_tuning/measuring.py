@@ -15,7 +15,6 @@ from rerank_plugins import Scorer
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import Change, JudgedCollection, change, compare
 from rerank_plugins.evaluation.first_stage import Candidates, bm25_candidates
-from rerank_plugins.evaluation.scorers import scorer_function
 from rerank_plugins.fine_tuning.data import LabelledQuestion
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.retrieval.bm25 import WORDS, Bm25Search
@@ -144,7 +143,7 @@ def before_and_after(
         comparison = compare(
             collection,
             candidates,
-            {"before": scorer_function(before), "after": scorer_function(after)},
+            {"before": before, "after": after},
             depth=depth,
             on_query=bar.update,
         )

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from rerank_plugins.errors import InvalidInputError
@@ -27,12 +28,12 @@ class QueryPassages:
     passages: list[Passage]
 
 
-def read_passages(source: str, form: CandidateFormat = "auto") -> list[Passage]:
+def read_passages(source: str | Path, form: CandidateFormat = "auto") -> list[Passage]:
     """The candidates in a file or on standard input (`-`), in their order.
 
     Args:
-        source: What to read.
-        form: How it is written; `"auto"` looks at it.
+        source: The file, compressed or not; `-` is standard input.
+        form: How it is written; `"auto"` finds out from its beginning and its name.
 
     Raises:
         InvalidInputError: The source cannot be read or is not in that form.
@@ -45,12 +46,12 @@ def read_passages(source: str, form: CandidateFormat = "auto") -> list[Passage]:
         found = rows(lines, shown(source), written, PASSAGE_FIELDS)
         return [passage_of(row, where) for where, row in found]
     except InvalidInputError as error:
-        typed = f"{command('rerank')} rank QUERY {shlex.quote(source)} --format lines"
+        typed = f"{command('rerank')} rank QUERY {shlex.quote(str(source))} --format lines"
         message = f"{error} To rank plain lines, type: {typed}"
         raise InvalidInputError(message) from error
 
 
-def _form_of_candidates(lines: list[str], source: str) -> Literal["lines"] | RowFormat:
+def _form_of_candidates(lines: list[str], source: str | Path) -> Literal["lines"] | RowFormat:
     filled = [line for line in lines if line.strip()]
     first = filled[0] if filled else ""
     form = row_format(first, PASSAGE_FIELDS)
@@ -61,7 +62,7 @@ def _form_of_candidates(lines: list[str], source: str) -> Literal["lines"] | Row
     if filled and all(RUN_LINE.fullmatch(line) for line in filled):
         message = (
             f"{shown(source)} looks like a TREC run. Type: {command('rerank')} rank "
-            f"--run {shlex.quote(source)} "
+            f"--run {shlex.quote(str(source))} "
             "--queries QUERIES --corpus CORPUS (or --format lines to read it as plain text)"
         )
         raise InvalidInputError(message)

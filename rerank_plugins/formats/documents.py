@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rerank_plugins.errors import InvalidInputError
@@ -23,11 +24,14 @@ _QUERIES = (
 )
 
 
-def read_queries(source: str) -> dict[str, str]:
+def read_queries(source: str | Path) -> dict[str, str]:
     """Query id -> text, from rows, two columns with a tab between, or TREC topics.
 
+    Args:
+        source: The file, compressed or not; `-` is standard input.
+
     Raises:
-        InvalidInputError: The file is none of them.
+        InvalidInputError: The file cannot be read, or is none of these.
     """
     name = shown(source)
     first, lines = first_text(read_lines(source))
@@ -37,31 +41,34 @@ def read_queries(source: str) -> dict[str, str]:
 
 
 def read_corpus(
-    source: str, wanted: set[str] | None = None, titles: dict[str, str] | None = None
+    source: str | Path, wanted: set[str] | None = None, titles: dict[str, str] | None = None
 ) -> dict[str, str]:
     """Document id -> text, from rows or from two columns with a tab between.
 
     Args:
-        source: The file.
+        source: The file, compressed or not; `-` is standard input.
         wanted: Ids to keep; `None` keeps all.
         titles: Takes the titles of the ids that it has.
 
     Raises:
         InvalidInputError: A line is neither an object with an id and a text nor has a tab.
     """
-    pairs = _documents(source, titles)
+    pairs = documents_in(source, titles)
     kept = (pair for pair in pairs if wanted is None or pair[0] in wanted)
     return texts_by_id(kept, shown(source))
 
 
-def _documents(source: str, titles: dict[str, str] | None = None) -> Iterator[tuple[str, str]]:
+def documents_in(
+    source: str | Path, titles: dict[str, str] | None = None
+) -> Iterator[tuple[str, str]]:
+    """The id and the text of each document in a file, as they come."""
     read = partial(document_of, titles=titles)
     return _with_ids(read_lines(source), source, PASSAGE_FIELDS, read, _DOCUMENTS)
 
 
 def _with_ids(
     lines: Iterable[str],
-    source: str,
+    source: str | Path,
     fields: Fields,
     read: Callable[[Any, str], tuple[str, str]],
     hint: str,

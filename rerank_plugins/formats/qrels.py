@@ -23,7 +23,7 @@ ALLOWED = f"a whole number from {LEAST} to {MOST:,}"
 _WHOLE = re.compile(r"[-+]?[0-9]+(\.0*)?")
 
 
-def read_qrels(path: Path) -> Judgements:
+def read_qrels(path: str | Path) -> Judgements:
     """Returns the judgements in a file, compressed or not.
 
     Lines are query id, passage id, relevance with tabs between (BEIR), or query id, iteration,

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from rerank_plugins.errors import InvalidInputError
@@ -43,9 +44,9 @@ def row_format(first: str, fields: Fields) -> RowFormat | None:
     return None
 
 
-def named_table(source: str) -> RowFormat | None:
+def named_table(source: str | Path) -> RowFormat | None:
     """The form of table that a file's name ends in, if any."""
-    name = source.lower().removesuffix(".gz")
+    name = str(source).lower().removesuffix(".gz")
     return "csv" if name.endswith(".csv") else "tsv" if name.endswith(".tsv") else None
 
 

@@ -1,20 +1,28 @@
-"""TREC run files."""
+"""TREC run files: read, joined with their texts, written."""
 
 import math
 from collections.abc import Mapping
-from itertools import chain
+from itertools import chain, islice
+from pathlib import Path
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.formats.candidates import QueryPassages
+from rerank_plugins.formats.documents import documents_in, read_corpus, read_queries
 from rerank_plugins.formats.lines import read_lines, shown
-from rerank_plugins.formats.trec_scores import falling
+from rerank_plugins.formats.passages import Passage, shown_id
+from rerank_plugins.formats.trec_scores import falling, trec_order
 from rerank_plugins.results import Ranked
 
 TAG = "rerank-plugins"
 
 
-def read_run_scores(source: str) -> dict[str, dict[str, float]]:
+def read_run(source: str | Path) -> dict[str, dict[str, float]]:
     """Query id -> document id -> score, in the order of the file.
+
+    TREC's tools ignore that order and the ranks: they sort by score, and equal scores by id.
+
+    Args:
+        source: The file, compressed or not; `-` is standard input.
 
     Raises:
         InvalidInputError: A line is not one of a run, or names a document again.
@@ -41,6 +49,59 @@ def read_run_scores(source: str) -> dict[str, dict[str, float]]:
             raise InvalidInputError(message)
         found[document] = value
     return scores
+
+
+def read_candidates(
+    run: Mapping[str, Mapping[str, float]],
+    queries: str | Path,
+    corpus: str | Path,
+    *,
+    name: str = "the run",
+) -> list[QueryPassages]:
+    """The queries of a run, in the order they have there, each with the passages it names.
+
+    The passages of a query are in the order that TREC's tools read: by falling score, equal scores
+    by falling id.
+
+    Args:
+        run: Query id -> document id -> score, as `read_run` returns it.
+        queries: The file with the queries' texts; see `read_queries`.
+        corpus: The file with the documents' texts; see `read_corpus`.
+        name: What messages call the run.
+
+    Raises:
+        InvalidInputError: A file cannot be read, or an id of the run is in neither of them.
+    """
+    candidates = {query: list(trec_order(found)) for query, found in run.items()}
+    wanted = {document for documents in candidates.values() for document in documents}
+    texts = read_queries(queries)
+    documents = read_corpus(corpus, wanted)
+    _check_known(list(candidates), texts, "queries", name, shown(queries))
+    if not documents:  # shows an id that the corpus has
+        documents = dict(islice(documents_in(corpus), 1))
+    _check_known(sorted(wanted), documents, "documents", name, shown(corpus))
+    return [
+        QueryPassages(
+            query, texts[query], [Passage(documents[document], document) for document in ids]
+        )
+        for query, ids in candidates.items()
+    ]
+
+
+def write_run(run: Mapping[str, Mapping[str, float]], file: str | Path) -> None:
+    """Writes query id -> document id -> score as a TREC run, best first.
+
+    Equal scores keep their order: the scores that are written fall from line to line, because
+    TREC's tools order equal scores by id.
+
+    Args:
+        run: The scores; the passages of a query may be in any order.
+        file: The file to write.
+
+    Raises:
+        InvalidInputError: An id has white space, which separates the fields of a run.
+    """
+    Path(file).write_text(run_lines(run), encoding="utf-8")
 
 
 def as_run(requests: list[QueryPassages], rankings: list[list[Ranked]]) -> str:
@@ -78,3 +139,14 @@ def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
             for rank, (document, text) in enumerate(zip(order, texts, strict=True), start=1)
         ]
     return "".join(lines)
+
+
+def _check_known(ids: list[str], known: dict[str, str], kind: str, run: str, source: str) -> None:
+    unknown = [id for id in ids if id not in known]
+    if unknown:
+        message = (
+            f"{len(unknown)} of the {len(ids)} {kind} in {run} are not in {source}, "
+            f"for example {unknown[0]!r}; there an id is for example {shown_id(known)}. Give the "
+            "files that belong together."
+        )
+        raise InvalidInputError(message)

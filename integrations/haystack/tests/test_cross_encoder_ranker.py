@@ -21,7 +21,14 @@ from haystack.utils import ComponentDevice, Device, DeviceMap, Secret
 
 from haystack_integrations.components.rankers.rerank_plugins import CrossEncoderRanker
 from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
-from rerank_plugins import InvalidInputError, LabelRequiredError, PairScores, RerankError, Scorer
+from rerank_plugins import (
+    CrossEncoderScorer,
+    InvalidInputError,
+    LabelRequiredError,
+    PairScores,
+    RerankError,
+    Scorer,
+)
 from rerank_plugins.testing import DeterministicScorer
 from rerank_plugins.wrappers import NoTextWarning
 
@@ -274,24 +281,21 @@ async def test_the_event_loop_runs_while_documents_are_ranked_and_models_loaded(
     assert ids(await waiting) == ["d0"]
 
 
-class SlowToCloseScorer(DeterministicScorer):
-    """Ends, as one with queued work does, after a while."""
+async def test_the_event_loop_runs_while_a_ranker_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_close, closed = threading.Event(), []
+    close = CrossEncoderScorer.close
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.may_close = threading.Event()
+    def slow_close(scorer: CrossEncoderScorer) -> None:
+        """Ends, as one with queued work does, after a while."""
+        closed.append(may_close.wait(30))
+        close(scorer)
 
-    def close(self) -> None:
-        self.closed = self.may_close.wait(30)
-
-
-async def test_the_event_loop_runs_while_a_ranker_closes() -> None:
-    scorer = SlowToCloseScorer()
-    closing = asyncio.create_task(CrossEncoderRanker(scorer=scorer).close_async())
+    monkeypatch.setattr(CrossEncoderScorer, "close", slow_close)
+    closing = asyncio.create_task(CrossEncoderRanker(model="embedded").close_async())
     await asyncio.sleep(0)  # only a free loop gets here, to let it close
-    scorer.may_close.set()
+    may_close.set()
     await closing
-    assert scorer.closed
+    assert closed == [True]
 
 
 async def test_an_async_pipeline_does_not_load_the_model_on_the_loop() -> None:

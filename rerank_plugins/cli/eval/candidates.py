@@ -9,7 +9,7 @@ from rerank_plugins.cli.eval.options import FirstStage
 from rerank_plugins.cli.progress import progress
 from rerank_plugins.cli.trec import show_ties
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.formats.runs import read_run_scores
+from rerank_plugins.formats import read_run
 
 if TYPE_CHECKING:
     from rerank_plugins.cli.eval.inputs import Source
@@ -45,7 +45,7 @@ class Stage:
         from rerank_plugins.evaluation import first_stage as stages
 
         if self.run is not None:
-            run = read_run_scores(str(self.run))
+            run = read_run(self.run)
             show_ties(str(self.run), run)
             lacking = len(set(collection.queries) - set(run))
             if lacking:

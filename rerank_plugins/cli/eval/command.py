@@ -46,7 +46,7 @@ def evaluate(
     sample: options.Sample = None,
     seed: options.Seed = 0,
     curve: options.Curve = False,
-    memory: options.Memory = True,
+    memory: options.Memory = False,
     resume: options.Resume = None,
     as_json: options.Json = False,
     markdown: options.Markdown = False,

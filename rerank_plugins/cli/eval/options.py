@@ -132,7 +132,8 @@ Curve = Annotated[
 Memory = Annotated[
     bool,
     typer.Option(
-        help="Measure each model's peak memory; loads it once more, in a process of its own."
+        "--memory",
+        help="Measure each model's peak memory too; loads each once more, in its own process.",
     ),
 ]
 Resume = Annotated[

@@ -72,7 +72,8 @@ def loaded_scorers(
         ModelError: A model cannot be loaded, or no combination can run.
         MissingExtraError: The packages of no combination are installed.
     """
-    from rerank_plugins.evaluation.scorers import CosineScorer, scorer_function
+    from rerank_plugins.evaluation.scorers import CosineScorer
+    from rerank_plugins.evaluation.timing import scorer_function
 
     functions: dict[str, ScoreFunction] = {}
     cosine = None

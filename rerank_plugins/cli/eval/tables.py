@@ -210,14 +210,15 @@ def _show_tradeoffs(console: Console, report: Report) -> None:
     table = wide_table()
     table.add_column("quality against latency", ratio=1, no_wrap=True, overflow="ellipsis")
     measure = mean_name(report.comparisons[0].measures[0])
-    for name in (f"{measure} x 100", "median", "memory", "best for its time"):
+    memory = ["memory"] if report.memory else []
+    for name in (f"{measure} x 100", "median", *memory, "best for its time"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in tradeoffs(report.comparisons):
         table.add_row(
             plain(each.name),
             f"{100 * each.quality:.1f}",
             _time(each.seconds),
-            _megabytes(report.memory, each.name),
+            *(_megabytes(report.memory, each.name) for _ in memory),
             "yes" if each.on_front else "no",
         )
     console.print(table)
