@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 VOCABULARIES = ("*.model", "*.spm", "*.codes", "*.tokenizer", "*.tiktoken")
-"""Of tokenizers, beside `tokenizer.json` and `vocab.txt`."""
+"""Vocabularies of tokenizers, besides `tokenizer.json` and `vocab.txt`."""
 
 TEXTS = ("*.json", "*.txt", "*.jinja", *VOCABULARIES)
 """Configuration, tokenizer and chat templates: small files."""
@@ -15,12 +15,12 @@ CODE = ("*.py",)
 """Read only with `trust_remote_code=True`."""
 
 GRAPHS = ("model.onnx", "model.xml", "model.bin")
-"""What this package writes and ships beside a model's own files."""
+"""Written by this package, not by the model's author."""
 
 MODEL_FILES = (*TEXTS, *WEIGHTS, *CODE, *GRAPHS)
 
 Files: TypeAlias = tuple[tuple[str, int, int], ...]
-"""Each file's name, its bytes, and when it was last written, in nanoseconds."""
+"""For each file its name, its size in bytes, and its modification time in nanoseconds."""
 
 
 def model_files(folder: Path) -> list[Path]:
@@ -29,15 +29,15 @@ def model_files(folder: Path) -> list[Path]:
 
 
 def is_part(name: str) -> bool:
-    """Whether a file of this name is one that a model is made of."""
+    """Whether a file with this name is part of a model."""
     return any(fnmatchcase(name, pattern) for pattern in MODEL_FILES)
 
 
 def files_now(folder: Path) -> Files:
-    """Name, size and time of each of the model's files, without reading them.
+    """The name, size and modification time of each of the model's files, which are not read.
 
     Raises:
-        OSError: A file cannot be looked at.
+        OSError: The folder or a file is not accessible.
     """
     stats = [(file.relative_to(folder).as_posix(), file.stat()) for file in model_files(folder)]
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)

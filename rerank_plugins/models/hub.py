@@ -1,4 +1,4 @@
-"""Hub models: downloaded into the cache, or an error that says whose trouble it is."""
+"""Downloads hub models, with an error that says what went wrong where."""
 
 import errno
 import re
@@ -32,16 +32,16 @@ def download_model(
     local_files_only: bool,
     token: str | None,
 ) -> Path:
-    """The folder with a hub model's files that match the patterns, downloaded where they lack.
+    """Downloads the files of a hub model that match the patterns, and returns their folder.
 
-    Messages about its name call it what `shown` says.
+    Files that are in the cache are not downloaded again. Messages name the model as in `shown`.
 
     Raises:
         ModelNotFoundError: The hub has no such model or revision.
-        ModelAccessError: The hub wants a token with access to the model.
-        HubUnreachableError: The hub does not answer and the cache does not have the model, or a
-            proxy refuses or the connection breaks.
-        ModelError: The cache's folder may not be written, has no space, or cannot be found.
+        ModelAccessError: The hub requires a token with access to the model.
+        HubUnreachableError: The hub does not answer and the cache does not have the model, a proxy
+            refuses the connection, or the connection breaks.
+        ModelError: The cache folder cannot be written or found, or the disk is full.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.constants import HF_HUB_CACHE
@@ -55,8 +55,8 @@ def download_model(
         RevisionNotFoundError,
     )
 
-    # A proxy that refuses, or a connection that breaks, is an error of the HTTP library below the
-    # hub's client. The client's own derive from that library's base, whichever it is, and OSError.
+    # If a proxy refuses or a connection breaks, the HTTP library below the hub's client raises.
+    # The client's own errors derive from OSError and from the base class of that library's errors.
     failed: Any = HfHubHTTPError.__bases__
     try:
         return Path(
@@ -65,7 +65,7 @@ def download_model(
                 revision=revision,
                 cache_dir=cache_folder,
                 local_files_only=local_files_only,
-                token=(token or "").strip() or None,  # a variable may be set, and blank
+                token=(token or "").strip() or None,  # the variable may be set but blank
                 allow_patterns=list(patterns),
             )
         )
@@ -112,8 +112,8 @@ def download_model(
 
 
 def _is_local(error: Exception) -> bool:
-    """Whether an error is one of this machine's disk and not of the network."""
-    if isinstance(error, RuntimeError):  # of pathlib, and of the hub's client in Rust
+    """Whether the disk of this machine caused the error, not the network."""
+    if isinstance(error, RuntimeError):  # raised by pathlib, and by the part of the client in Rust
         return _DISK_WORDS.search(str(error)) is not None
     if not isinstance(error, OSError) or isinstance(error, (ConnectionError, TimeoutError)):
         return False

@@ -1,4 +1,4 @@
-"""A look at a model's files before they are loaded: each fault is told as its own cause."""
+"""Checks a model's files before they are loaded; each kind of damage has its own message."""
 
 import errno
 import importlib.util
@@ -25,28 +25,28 @@ ADAPTER_FILE = "adapter_config.json"
 _EXAMPLE = "'cross-encoder/ms-marco-MiniLM-L4-v2'"
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _POINTER_BYTES = 1024
-"""Git LFS keeps its pointers below this size."""
+"""Pointers of Git LFS are smaller."""
 
 _TOKENIZER_FILES = ("tokenizer.json", "vocab[.-]*", *VOCABULARIES)
 
 
 def inspect(folder: Path, name: str, *, trust_remote_code: bool, weights_listed: bool) -> None:
-    """Refuses a folder that cannot be scored with, before megabytes are read.
+    """Refuses a model that cannot be used for scoring, before its weights are read.
 
     Args:
         folder: The model's folder.
         name: The model reference, for messages.
         trust_remote_code: Whether code that comes with the model may run.
-        weights_listed: Whether the weights must be there; they are downloaded last.
+        weights_listed: Whether the weights must be there already; they are downloaded last.
 
     Raises:
         ModelNotFoundError: The folder holds no model.
-        NotACrossEncoderError: The model has no head that scores pairs.
+        NotACrossEncoderError: The model has no head for scoring pairs.
         UnsafeWeightsError: The model has no safetensors weights.
         UnsupportedOptionError: The model needs `trust_remote_code=True`.
         MissingExtraError: The model has an adapter, and peft is not installed.
-        ModelError: Git LFS has not fetched a file.
-        PermissionError: The weights may not be read.
+        ModelError: A file is a pointer of Git LFS.
+        PermissionError: The weights are not readable.
     """
     _check_fetched(folder, name)
     _check_kind(folder, name)
@@ -68,7 +68,7 @@ def inspect(folder: Path, name: str, *, trust_remote_code: bool, weights_listed:
 
 
 def check_whole(folder: Path, name: str) -> None:
-    """Refuses files that cannot be read, once loading them has failed.
+    """Finds the file that explains why loading has failed.
 
     Raises:
         ModelError: A file is damaged or missing.
@@ -94,15 +94,15 @@ def check_whole(folder: Path, name: str) -> None:
 
 
 def check_vocabulary(folder: Path, name: str, files: Collection[str] = ()) -> None:
-    """Refuses a folder without a vocabulary, for which the library makes one of five tokens up.
+    """Refuses a folder without a vocabulary: the library would make up one of five tokens.
 
     Args:
         folder: The model's folder.
         name: The model reference, for messages.
-        files: Names of the files that the tokenizer reads, where they are known.
+        files: Names of the files that this tokenizer reads, if known.
 
     Raises:
-        ModelError: There is no file that a vocabulary could be in.
+        ModelError: No file could hold a vocabulary.
     """
     if not any(True for _ in _files(folder, *_TOKENIZER_FILES, *files)):
         message = (
@@ -120,7 +120,7 @@ def _files(folder: Path, *patterns: str) -> Iterator[Path]:
 
 
 def _check_fetched(folder: Path, name: str) -> None:
-    """Refuses a clone without git-lfs: its big files are pointers of three lines."""
+    """Refuses a clone made without git-lfs, whose large files are pointers of three lines."""
     pointers = []
     for file in _files(folder, *TEXTS, *WEIGHTS):
         if file.stat().st_size < _POINTER_BYTES and file.read_bytes().startswith(_POINTER):
@@ -135,7 +135,7 @@ def _check_fetched(folder: Path, name: str) -> None:
 
 
 def _check_kind(folder: Path, name: str) -> None:
-    """Refuses what is no model, or no cross-encoder."""
+    """Refuses a folder that holds no model, or another kind of model."""
     config = read_json(folder / "config.json")
     has_modules = (folder / "modules.json").is_file()
     if not config and (folder / "config.json").is_file():
@@ -164,12 +164,12 @@ def _check_kind(folder: Path, name: str) -> None:
 
 
 def _check_weights(folder: Path, name: str) -> None:
-    """Refuses a folder without weights that are safe to open."""
+    """Refuses a folder without weights, or with weights that are not safe to open."""
     weights = list(folder.rglob("*.safetensors"))
     for file in weights:
         if not os.access(file, os.R_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
-    for place in module_folders(folder)[1:]:  # the library would fall back on the pickle there
+    for place in module_folders(folder)[1:]:  # there the library would fall back to the pickle
         for file in place.rglob("pytorch_model.bin"):
             if not any(file.parent.glob("*.safetensors")):
                 module = file.parent.relative_to(folder)

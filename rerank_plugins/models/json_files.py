@@ -1,4 +1,4 @@
-"""JSON files of a model's folder."""
+"""Reads JSON files of a model's folder."""
 
 import json
 from pathlib import Path
@@ -6,20 +6,20 @@ from typing import Any
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file, `{}` where the file is absent or holds something else."""
+    """The object in a JSON file; `{}` if there is no such file or it holds something else."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
-        # absent, or no UTF-8, or no JSON
+        # absent, not UTF-8, or not JSON
         return {}
     return content if isinstance(content, dict) else {}
 
 
 def module_folders(folder: Path) -> list[Path]:
-    """The folder and those of the modules in it that sentence-transformers reads too."""
+    """The folder, and the folders in it that sentence-transformers reads modules from."""
     try:
         modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
         paths = [str(module.get("path", "")) for module in modules]
-    except (OSError, ValueError, TypeError, AttributeError):  # absent, or said by the library
+    except (OSError, ValueError, TypeError, AttributeError):  # absent, or reported by the library
         paths = []
     return [folder, *(folder / path for path in paths if path)]

@@ -1,4 +1,4 @@
-"""A model reference -> a folder with a cross-encoder in it, or an error that says what to do."""
+"""Finds the folder of a model, or raises an error that says what to do."""
 
 from contextlib import suppress
 from functools import partial
@@ -24,30 +24,30 @@ from rerank_plugins.models.settings import ModelSettings
 
 
 def files_of(model: str) -> Files:
-    """The files of a model on this disk that are loaded; they may be rewritten meanwhile."""
+    """The state of a local model's files; empty for the hub and the embedded model."""
     if model == EMBEDDED or not is_on_disk(model):
         return ()
     folder = Path(model).expanduser()
     with suppress(OSError):
         return files_now(folder)
-    return ()  # said when it is loaded
+    return ()  # reported when the model is loaded
 
 
 def locate(settings: ModelSettings) -> Path:
-    """The folder with the model's files, downloaded if need be, after a look into them.
+    """Downloads the model if necessary, checks that it can score pairs, and returns its folder.
 
-    A compiled bundle is looked into where it is read.
+    A compiled bundle is checked when it is read.
 
     Raises:
         ModelNotFoundError: No such folder, hub id or revision.
-        ModelAccessError: The hub wants a token with access to the model.
-        HubUnreachableError: The hub does not answer and the cache does not have the model, or a
-            proxy refuses or the connection breaks.
-        NotACrossEncoderError: The model has no head that scores pairs.
+        ModelAccessError: The hub requires a token with access to the model.
+        HubUnreachableError: The hub does not answer and the cache does not have the model, a proxy
+            refuses the connection, or the connection breaks.
+        NotACrossEncoderError: The model has no head for scoring pairs.
         UnsafeWeightsError: The model has no safetensors weights.
         UnsupportedOptionError: The model needs `trust_remote_code=True`.
-        ModelError: The folder or a file in it may not be read, or the folder for hub models
-            may not be written, has no space, or cannot be found.
+        ModelError: The folder or a file in it is not readable, the cache folder cannot be written
+            or found, or the disk is full.
     """
     try:
         return _located(settings)

@@ -39,15 +39,15 @@ def check_reference(model: Any, name: str = "model") -> str:
 
 
 def is_on_disk(model: str) -> bool:
-    """Whether no hub is asked for the model."""
+    """Whether the model is on this disk, so that no hub is asked."""
     try:
         return model == EMBEDDED or Path(model).expanduser().is_dir()
-    except PermissionError:  # said when it is loaded
+    except PermissionError:  # reported when the model is loaded
         return True
 
 
 def check_path(model: str) -> None:
-    """Refuses a reference that can only be a folder's path, and no folder has it.
+    """Refuses a reference that can only be a path if there is no such folder.
 
     Raises:
         ModelNotFoundError: There is no such folder.
@@ -67,12 +67,12 @@ def check_path(model: str) -> None:
 
 
 def is_bundle(folder: Path) -> bool:
-    """Whether the folder holds a compiled bundle, and not a model beside a file of that name."""
+    """Whether the folder holds a compiled bundle, not a model beside a file of the same name."""
     return (folder / MANIFEST_FILE).is_file() and not (folder / "config.json").is_file()
 
 
 def called(model: str) -> str:
-    """A reference for a message, with the name that was meant where it is nearly that one."""
+    """A reference for a message; a misspelt `"embedded"` is followed by the right spelling."""
     near = get_close_matches(model.lower(), [EMBEDDED], cutoff=0.75)
     return f"{model!r} (did you mean {EMBEDDED!r}?)" if near else repr(model)
 

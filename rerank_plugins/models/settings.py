@@ -1,4 +1,4 @@
-"""All that decides which model is loaded and how."""
+"""The settings that decide which model is loaded, and how."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from rerank_plugins.models.references import EMBEDDED, is_bundle, is_on_disk
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """All that decides which model is loaded and how; equal settings share one model."""
+    """Decides which model is loaded, and how; scorers with equal settings share one model."""
 
     model: str
     revision: str | None = None
@@ -26,9 +26,10 @@ class ModelSettings:
 
 
 def located_now(settings: ModelSettings) -> ModelSettings:
-    """The settings with whole paths, which stay right when the process changes its folder.
+    """The settings with absolute paths and an explicit precision.
 
-    And with what `precision=None` means: scorers that say so share a model with those that do not.
+    Absolute paths stay valid when the process changes its folder. With an explicit precision,
+    scorers with `precision=None` and `precision="fp32"` share a model.
     """
     model, cache = settings.model, settings.cache_folder
     if model != EMBEDDED and is_on_disk(model):
