@@ -7,7 +7,8 @@ from rerank_plugins.messages.commands import install_command
 from rerank_plugins.process.imports import imported
 
 _broken: dict[str, Exception] = {}
-"""Not imported a second time: what torch left of the first try crashes the process."""
+"""Packages that failed to import. A second attempt is not made: after a failed import of torch it
+crashes the process."""
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:
@@ -16,18 +17,18 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     Args:
         module: Dotted name to import.
         extra: Extra of the `rerank-plugins` distribution that installs it.
-        purpose: What needs it, as the start of a sentence.
+        purpose: The task that needs it, as the start of a sentence.
 
     Raises:
-        MissingExtraError: It is not installed, or cannot be imported here; the message names
-            the extra that brings it.
+        MissingExtraError: It is not installed, or cannot be imported here. The message names the
+            extra that installs it.
     """
     top_level = module.partition(".")[0]
     try:
         if top_level in _broken:
             raise _broken[top_level]
         return imported(module)
-    except Exception as error:  # of whatever the module does as it is imported
+    except Exception as error:  # a module may raise anything while it is imported
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing is not None and missing.partition(".")[0] == top_level:
             message = (

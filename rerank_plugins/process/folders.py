@@ -1,4 +1,4 @@
-"""Folders that are written to."""
+"""Makes folders for output."""
 
 from pathlib import Path
 
@@ -6,7 +6,11 @@ from rerank_plugins.errors import InvalidInputError
 
 
 def make_folder(folder: Path) -> None:
-    """Makes the folder that is to be written to, with its parents, if it is not there."""
+    """Makes an output folder and its parents, unless they exist.
+
+    Raises:
+        InvalidInputError: It cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

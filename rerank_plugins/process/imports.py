@@ -1,4 +1,4 @@
-"""Importing the libraries that do the work, one thread at a time, without their telemetry."""
+"""Imports the libraries that do the work, one thread at a time, without their telemetry."""
 
 import importlib
 import os
@@ -17,12 +17,12 @@ _OPENVINO_TELEMETRY = "openvino_telemetry"
 def imported(module: str) -> ModuleType:
     """The imported module.
 
-    ONNX Runtime looks up a host and writes a device id under the user's cache folder when it is
-    imported, OpenVINO and nncf send that they were imported and write under the user's home, and
-    fail where there is none. They are kept from it while this imports them.
+    When ONNX Runtime is imported, it looks up a host and writes a device id to the user's cache
+    folder. OpenVINO and nncf report that they were imported, write to the user's home folder, and
+    fail if there is none. All of this is switched off during the import.
 
     Raises:
-        ImportError: The module, or one that it needs, is not installed or broken.
+        ImportError: The module, or one that it needs, is broken or not installed.
     """
     with _without_telemetry():
         return importlib.import_module(module)
@@ -30,7 +30,7 @@ def imported(module: str) -> ModuleType:
 
 @contextmanager
 def _without_telemetry() -> Iterator[None]:
-    """Sets what switches it off, and takes away again what the user has not set."""
+    """Switches telemetry off, and then removes the switches that the user had not set."""
     switch = os.environ.get(_ORT_SWITCH)
     module = sys.modules.get(_OPENVINO_TELEMETRY)
     try:

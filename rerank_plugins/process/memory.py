@@ -1,4 +1,4 @@
-"""The most memory that a process has held."""
+"""The peak memory of a process."""
 
 import re
 import sys
@@ -6,10 +6,9 @@ from pathlib import Path
 
 
 def peak_memory() -> float | None:
-    """Megabytes of peak resident memory, or None where the system does not tell.
+    """Megabytes of peak resident memory, or `None` if the system does not report it.
 
-    On Linux from /proc: what getrusage says there includes the parent that a process was forked
-    from.
+    On Linux it is read from /proc, because getrusage includes the parent of a forked process there.
     """
     status = Path("/proc/self/status")
     if status.is_file():

@@ -1,4 +1,4 @@
-"""How much of the machine a process may use: runtimes count all of its processors."""
+"""How many processors a process may use; the runtimes count all processors of the machine."""
 
 import math
 import os
@@ -6,14 +6,15 @@ from pathlib import Path
 
 
 def thread_limit(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Threads that fit what the process may use of the processors; `None` where it may use all.
+    """How many threads suit the processors that the process may use; `None` if it may use all.
 
-    More threads than a CPU quota has processors get stopped in the middle of a batch until the
-    next period begins, all others waiting for them. More than the process is kept to (taskset,
-    a container's cpuset) share these, and wait for each other too.
+    If there are more threads than a CPU quota allows for, the system pauses some of them in the
+    middle of a batch until the next period begins, and the others wait for them. If there are more
+    than the processors that the process is restricted to (taskset, a container's cpuset), they
+    share these processors and wait for each other as well.
 
     Args:
-        root: Where Linux shows control groups, version 2 (`cpu.max`) or 1 (`cpu/cpu.cfs_*`).
+        root: Where Linux shows control groups of version 2 (`cpu.max`) or 1 (`cpu/cpu.cfs_*`).
     """
     quota = _quota(root)
     threads = processors() if quota is None else min(processors(), max(1, math.ceil(quota)))
@@ -21,7 +22,7 @@ def thread_limit(root: Path = Path("/sys/fs/cgroup")) -> int | None:
 
 
 def _quota(root: Path) -> float | None:
-    """Processors' worth of time in a period."""
+    """The quota in processors; `None` if there is none."""
     try:
         if (root / "cpu.max").is_file():
             allowed, period = (root / "cpu.max").read_text().split()

@@ -1,4 +1,4 @@
-"""The stack on which a thread handles signals, kept as it is while OpenVINO starts."""
+"""Keeps the stack on which a thread handles signals while OpenVINO starts."""
 
 import ctypes
 import sys
@@ -14,11 +14,11 @@ class _Stack(ctypes.Structure):
 
 @contextmanager
 def signal_stack_kept() -> Iterator[None]:
-    """Gives the calling thread the signal stack back that it had before; on Linux alone.
+    """Restores the calling thread's signal stack afterwards; does nothing outside Linux.
 
-    OpenVINO's CPU plugin gives one to the thread that it starts on and frees it with the plugin, on
-    whichever thread that happens, or while another plugin's is in use. Then the next signal that
-    Python handles on the first thread (Ctrl-C, SIGTERM) is a segmentation fault without a word.
+    OpenVINO's CPU plugin sets a new signal stack for the thread that starts it. It frees this stack
+    with the plugin, whether or not the thread still uses it. The next signal that Python handles on
+    that thread (Ctrl-C, SIGTERM) would then be a segmentation fault without any message.
     """
     if sys.platform != "linux":
         yield

@@ -1,7 +1,8 @@
-"""One turn in the process for work that changes the process's own state.
+"""Lets work that changes the state of the process take turns.
 
-Loading a model, tracing it and quantising it change what all threads see: torch's default dtype and
-functions, warning filters, levels of loggers, rich's console. Two at a time break each other.
+Loading, tracing and quantising a model change what all threads see: torch's default dtype and
+functions, warning filters, levels of loggers, rich's console. Two such tasks at once would break
+each other.
 """
 
 import functools
@@ -22,16 +23,17 @@ _outermost: "_ProcessState | None" = None
 
 
 def in_turn(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Runs the function while no other thread runs one of these; they may call each other.
+    """Decorates a function so that only one thread at a time runs such functions.
 
-    The process's state is as before when the function ends, and in a process forked meanwhile.
-    Downloads, digests and file locks belong outside of it: others would wait for them.
+    They may call each other. The state of the process is restored when the function ends, and in a
+    process that is forked meanwhile. Downloads, digests and file locks do not belong inside,
+    because other threads would wait for them.
     """
 
     @functools.wraps(function)
     def alone(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         global _outermost
-        with _lock:  # taken in one step of C: a signal handler's exception cannot leave it taken
+        with _lock:  # one step in C, so an exception of a signal handler cannot leave it locked
             state, enclosing = _ProcessState(), _outermost
             try:
                 _outermost = enclosing or state
@@ -39,7 +41,7 @@ def in_turn(function: Callable[_P, _T]) -> Callable[_P, _T]:
             finally:
                 try:
                     state.give_back()
-                except BaseException:  # a signal handler's
+                except BaseException:  # raised by a signal handler
                     state.give_back()
                     raise
                 finally:
@@ -49,7 +51,7 @@ def in_turn(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 class _ProcessState:
-    """What libraries change of the process's state while they load, trace or quantise a model."""
+    """The state that libraries change while they load, trace or quantise a model."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
@@ -60,7 +62,7 @@ class _ProcessState:
         self._mute = console.quiet if (console := _of("rich", "get_console")) else False
 
     def give_back(self) -> None:
-        """Makes it as it was."""
+        """Restores the state."""
         warnings.filters = self._filters
         for logger, level in zip(_LOGGERS, self._levels, strict=True):
             if logger.level != level:
@@ -71,7 +73,7 @@ class _ProcessState:
             _of("torch", "set_default_dtype", self._dtype)
 
     def give_back_in_child(self) -> None:
-        """Gives the state back in a forked process, unless the thread that changed it lives on."""
+        """Restores the state in a forked process, unless the thread that changed it still runs."""
         if self._thread != threading.get_ident():
             self.give_back()
             if self._bars:
@@ -79,13 +81,13 @@ class _ProcessState:
 
 
 def _of(module: str, function: str, *arguments: Any) -> Any:
-    """What a function of a module gives, `None` if nobody has imported the module."""
+    """The result of a module's function; `None` if nobody has imported the module."""
     found = getattr(sys.modules.get(module), function, None)
     return found and found(*arguments)
 
 
 def _after_fork() -> None:
-    """The child has no thread that could end the parent's turn."""
+    """Ends the parent's turn in the child, which has no thread that could do it."""
     global _lock, _outermost
     _lock = threading.RLock()
     if _outermost is not None:
