@@ -1,4 +1,4 @@
-"""Token ids in, logits out, by torch, ONNX Runtime or OpenVINO.
+"""Batches in, logits out: torch, ONNX Runtime or OpenVINO.
 
 In: a model's folder and settings. Out: a loaded `Backend`, and why it is that one. Private to the
 package: the engine calls it.

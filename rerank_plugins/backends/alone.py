@@ -1,7 +1,8 @@
-"""Whether a model gives a pair in a batch the score that it gives the pair alone.
+"""Tests whether a model gives a pair in a batch the score that it gives the pair alone.
 
-`CrossEncoder.predict` on one pair is what exact means. In a batch shorter pairs are filled up, and
-a model that reads the last place, or counts places from the first, reads the filling.
+The reference for exactness is `CrossEncoder.predict` on one pair. Shorter pairs of a batch are
+padded, and a model that reads the last position, or counts positions from the first, may read the
+padding.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,28 +18,28 @@ if TYPE_CHECKING:
 
 Pairs: TypeAlias = Sequence[tuple[str, str]]
 Rows: TypeAlias = NDArray[np.float32]
-"""What a model's head gives for n pairs, `(n, columns)`."""
+"""The output of a model's head for n pairs, `(n, columns)`."""
 
 PROBES = [
     ("a", "b"),
     ("what is it", "this is a longer passage, with more words than the first one has"),
     ("a question that is longer than its answer", "no"),
 ]
-"""Pairs of three lengths, so that two are filled up when they share a batch."""
+"""Pairs of three lengths, so that two of them are padded in a batch."""
 
 _TOLERANCES = {"fp32": 1e-4}
 _TOLERANCE = 0.1
-"""Of half precisions: what another shape of the batch changes, and more."""
+"""For half precisions, which change with the shape of a batch by less than this."""
 
 
 def predicted_alone(model: "CrossEncoder", name: str) -> Rows | None:
-    """What `predict` gives for each probe alone; `None` where its tokenizer cannot pad.
+    """The output of `predict` for each probe alone; `None` if the tokenizer cannot pad.
 
     Raises:
         ModelError: The model cannot score a pair.
     """
     if model.tokenizer is None or model.tokenizer.pad_token is None:
-        return None  # predict asks for padding, even of one pair
+        return None  # predict needs padding even for one pair
     try:
         return np.concatenate([predicted(model, [pair]) for pair in PROBES])
     except Exception as error:
@@ -50,7 +51,7 @@ def predicted_alone(model: "CrossEncoder", name: str) -> Rows | None:
 
 
 def predicted(model: "CrossEncoder", pairs: Pairs) -> Rows:
-    """What `predict` gives for pairs in one batch, without an activation."""
+    """The output of `predict` for pairs in one batch, without an activation."""
     from torch import nn
 
     found = model.predict(
@@ -60,11 +61,11 @@ def predicted(model: "CrossEncoder", pairs: Pairs) -> Rows:
 
 
 def gives(score: Callable[[], Rows], wanted: Rows, precision: str) -> bool:
-    """Whether scoring gives what is wanted; a model that refuses does not."""
+    """Whether scoring gives the wanted output; it does not if the model raises."""
     tolerance = _TOLERANCES.get(precision, _TOLERANCE)
     try:
         found = score()
-    except Exception:  # whatever a model raises for batches
+    except Exception:  # a model may raise anything for a batch
         return False
     return found.shape == wanted.shape and bool(
         np.allclose(found, wanted, rtol=tolerance, atol=tolerance)

@@ -1,4 +1,4 @@
-"""Which backend and precision run a model here, decided without loading it."""
+"""Chooses the backend and precision for a model without loading it."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def choose(settings: ModelSettings, folder: Path) -> Plan:
     """The backend and precision that run the model in `folder`, and why.
 
     Raises:
-        UnsupportedOptionError: What was asked for cannot run this model here.
+        UnsupportedOptionError: The backend or precision asked for cannot run this model here.
     """
     if is_bundle(folder):
         return _bundle_plan(settings, folder)
@@ -38,7 +38,7 @@ def choose(settings: ModelSettings, folder: Path) -> Plan:
 
 
 def check_installed(settings: ModelSettings) -> None:
-    """Refuses, before anything is fetched from the hub, what torch alone can read or convert.
+    """Refuses a hub model without sentence-transformers, before anything is downloaded.
 
     Raises:
         ModelNotFoundError: The reference is a path, and there is no such folder.
@@ -61,7 +61,7 @@ def measured_precisions(model: str) -> tuple[str, ...]:
 
 
 def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
-    """How a bundle runs: its backend, and a precision that its graph allows."""
+    """The plan for a bundle: its backend, and a precision that its graph allows."""
     backend, compiled, measured = runs_in(folder)
     allowed = graph_precisions(backend, compiled)
     asked = settings.precision
@@ -90,7 +90,7 @@ def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:
 
 
 def _auto_precision(settings: ModelSettings, folder: Path) -> str | None:
-    """What `precision="auto"` is; `None` if something else was asked for."""
+    """The precision that `"auto"` stands for; `None` if another was asked for."""
     if settings.precision != "auto":
         return None
     measured = "bf16" in measured_precisions(settings.model)
@@ -135,7 +135,7 @@ def _reason_against_bf16() -> str | None:
 
 
 def _check(settings: ModelSettings, folder: Path, precision: str) -> None:
-    """Refuses what the chosen backend cannot do."""
+    """Refuses a precision, device or model that the chosen backend does not support."""
     backend, allowed = settings.backend, _PRECISIONS_OF[settings.backend]
     if precision == "int8" and backend == "onnx":
         message = (
@@ -193,7 +193,7 @@ def _check_architecture(settings: ModelSettings, folder: Path, backend: str) -> 
 
 
 def _on_cpu(settings: ModelSettings) -> bool:
-    """Whether the model is to run on the CPU; with no device named, torch would take another."""
+    """Whether the model will run on the CPU; by default, torch prefers an accelerator."""
     if settings.device is not None:
         return settings.device == "cpu"
     return not has_accelerator()

@@ -1,4 +1,4 @@
-"""What every backend answers to."""
+"""The interface of every backend."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from rerank_plugins.results import Plan
 
 @dataclass(frozen=True, slots=True)
 class PairOptions:
-    """How pairs are scored; unlike `ModelSettings`, free to differ between sharers of a model."""
+    """How pairs are scored; scorers that share a model may differ in these options."""
 
     max_length: int | None = None
     max_batch_tokens: int | None = None
@@ -22,12 +22,12 @@ class PairOptions:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """n pairs made ready for a model, in their order.
+    """n pairs, prepared for a model, in their order.
 
     Attributes:
-        inputs: What `Backend.logits` takes for each.
-        tokens: Their lengths, by which batches are sorted and bounded.
-        truncated: Whether each was cut at `max_length`; `None` if not known.
+        inputs: The input of `Backend.logits` for each pair.
+        tokens: Their lengths, for sorting and limiting batches.
+        truncated: Whether each was cut at `max_length`; `None` if that is unknown.
     """
 
     inputs: Sequence[Any]
@@ -36,23 +36,23 @@ class Prepared:
 
 
 class Backend(Protocol):
-    """A loaded model, in two steps that overlap: one thread prepares pairs, another scores them.
+    """A loaded model. It works in two steps: one thread prepares pairs while another scores.
 
     `check` and `prepare` are called from one thread at a time, and so is `logits`.
     """
 
     @property
     def plan(self) -> Plan:
-        """How it runs the model."""
+        """How the model runs."""
 
     def check(self, options: PairOptions) -> None:
-        """Raises what the other methods would raise for these options, whatever the pairs."""
+        """Raises the errors that the other methods would raise for these options with any pairs."""
 
     def batch_tokens(self, options: PairOptions) -> int:
-        """Most tokens of a batch, padding included."""
+        """The most tokens per batch, including padding."""
 
     def prepare(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> Prepared:
-        """Makes pairs ready for `logits`."""
+        """Prepares pairs for `logits`."""
 
     def logits(self, inputs: Sequence[Any], options: PairOptions) -> NDArray[np.float32]:
-        """Runs one batch of b prepared pairs: their logits, shape `(b,)`."""
+        """The logits of one batch of b prepared pairs, shape `(b,)`."""

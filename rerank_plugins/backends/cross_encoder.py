@@ -1,4 +1,4 @@
-"""A folder -> sentence-transformers' `CrossEncoder`, and what there is to know about it."""
+"""Loads a `CrossEncoder` of sentence-transformers, and describes it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 UNBOUNDED = 1_000_000
-"""Tokens of a pair where neither the tokenizer nor the model has a bound: no text is so long."""
+"""A length for models without any limit; no text is that long."""
 
 
 @in_turn
@@ -66,14 +66,16 @@ def load_cross_encoder(
     try:
         check_config(folder, settings.model)
         model = opened()
-        if files := getattr(model.tokenizer, "vocab_files_names", {}):  # bytes need none
+        if files := getattr(
+            model.tokenizer, "vocab_files_names", {}
+        ):  # models that read bytes need none
             check_vocabulary(folder, settings.model, files.values())
         check_ids(model, settings.model)
     except RerankError:
         raise
     except Exception as error:
         if "ignore_mismatched_sizes" in str(error):
-            opened(ignore_mismatched_sizes=True)  # is refused, with the names of the weights
+            opened(ignore_mismatched_sizes=True)  # raises an error that names the weights
         check_whole(folder, settings.model)
         raise _loading_error(error, settings.model, folder, device) from error
     model.eval()
@@ -81,7 +83,7 @@ def load_cross_encoder(
 
 
 def _loading_error(error: Exception, name: str, folder: Path, device: str | None) -> RerankError:
-    """What loading raised, as an error that says what to do."""
+    """The exception from loading, as an error that says what to do."""
     from safetensors import SafetensorError
 
     if isinstance(error, ImportError):
@@ -106,7 +108,7 @@ def _loading_error(error: Exception, name: str, folder: Path, device: str | None
 
 
 def _tokenizer_failure(folder: Path) -> str:
-    """What loading the tokenizer alone raises, which the library puts less clearly with a model."""
+    """The error of loading the tokenizer alone, which is clearer than the one with the model."""
     from transformers import AutoTokenizer
 
     try:
@@ -117,7 +119,7 @@ def _tokenizer_failure(folder: Path) -> str:
 
 
 def describe(model: "CrossEncoder") -> ModelDescription:
-    """What scoring needs to know of a model for which `takes_token_ids`."""
+    """The description of a model for which `takes_token_ids` is true."""
     limit, vocabulary, padding = positions_of(model), vocabulary_of(model), 0
     if model.tokenizer.pad_token_id in range(vocabulary or UNBOUNDED):
         padding = model.tokenizer.pad_token_id
@@ -129,7 +131,7 @@ def describe(model: "CrossEncoder") -> ModelDescription:
         vocabulary=vocabulary,
         columns=model.num_labels,
         labels=label_names(model),
-        # Without a mask padding would be read, and a pair alone, which has none, is what counts.
+        # Without a mask the model would read padding, unlike for a pair alone.
         inputs=tuple(
             name
             for name in INPUTS
@@ -140,9 +142,9 @@ def describe(model: "CrossEncoder") -> ModelDescription:
 
 
 def takes_token_ids(model: "CrossEncoder") -> bool:
-    """Whether a pair's token ids, made by its fast tokenizer, are all that the model reads.
+    """Whether the model reads only the token ids of a pair from its fast tokenizer.
 
-    And cut as all others are: the longer text first, at its end.
+    The tokenizer must also cut pairs in the usual way: the end of the longer text first.
     """
     transformer: Any = model[0]
     modalities = getattr(transformer, "modality_config", {"text": None})
@@ -156,7 +158,7 @@ def takes_token_ids(model: "CrossEncoder") -> bool:
 
 
 def default_length(model: "CrossEncoder", limit: int | None) -> int:
-    """At how many tokens `predict` cuts pairs, at most `limit`: what was saved with the model."""
+    """The length at which `predict` cuts pairs: the one saved with the model, at most `limit`."""
     lengths = (model.max_seq_length, limit, UNBOUNDED)
     return min(int(length) for length in lengths if length)
 
@@ -174,7 +176,7 @@ def _default_prompt(model: "CrossEncoder") -> str:
 
 @contextmanager
 def no_loading_bar() -> Iterator[None]:
-    """Keeps transformers from drawing a bar for each load and save of a model."""
+    """Keeps transformers from drawing a progress bar when it loads or saves a model."""
     from transformers.utils import logging as untyped
 
     logging: Any = untyped

@@ -1,4 +1,4 @@
-"""What is around a model's forward pass: how a pair becomes its input, what its output means."""
+"""Describes a model apart from its weights: its input for a pair, and the meaning of its output."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """All that scoring needs to know of a model besides its weights.
+    """Everything that scoring needs to know about a model besides its weights.
 
     Attributes:
         tokenizer: The fast tokenizer in its JSON form.
-        pad_id: Token id that fills up shorter pairs.
-        limit: Most tokens of a pair that the model can read; `None`: it has no bound.
-        default_length: At how many tokens pairs are cut unless the options say otherwise.
-        vocabulary: For how many token ids it has embeddings; `None` if that is not known.
-        columns: Columns of the head.
+        pad_id: Token id that pads shorter pairs.
+        limit: The most tokens per pair that the model can read; `None` if it has no limit.
+        default_length: Pairs are cut at this many tokens unless the options say otherwise.
+        vocabulary: The number of token ids with embeddings; `None` if it is unknown.
+        columns: Number of columns of the head.
         labels: Names of the columns by index.
-        inputs: Those of `INPUTS` that the model reads, in that order.
+        inputs: The members of `INPUTS` that the model reads, in that order.
         default_prompt: Put before the query unless the options say otherwise.
     """
 
@@ -37,7 +37,7 @@ class ModelDescription:
     default_prompt: str = ""
 
     def settings(self) -> dict[str, Any]:
-        """All but the tokenizer, as JSON can hold it."""
+        """Everything but the tokenizer, as values for JSON."""
         return {
             "pad_id": self.pad_id,
             "limit": self.limit,
@@ -66,10 +66,10 @@ class ModelDescription:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], tokenizer: str) -> "ModelDescription":
-        """The description that `settings` was made from.
+        """The description that `settings` was written from.
 
         Raises:
-            KeyError, TypeError, ValueError: The settings are not of that form.
+            KeyError, TypeError, ValueError: The settings have another form.
         """
         return cls(
             tokenizer=tokenizer,

@@ -1,10 +1,11 @@
-"""A cross-encoder's logits from what they depend on: the first token of the last layer.
+"""Computes the last layer of a cross-encoder for the first token only.
 
-Heads that pool one token read nothing else of the last layer, so it is computed for that token
-alone, with no other token's key or value: the product of a query with all keys is that of the
-query, taken through the keys' matrix, with all states, and a weighted sum of values is the weighted
-sum of states taken through the values' matrix. The same numbers with 25% less arithmetic in four
-layers. The keys' bias moves all weights alike, so it falls out of the softmax.
+Heads that pool one token read nothing else of the last layer. So it is computed for that token
+alone, and without keys and values of the other tokens: instead of multiplying the query by each
+key, the query is multiplied by the keys' matrix and then by all states; instead of summing values,
+the weighted sum of states is multiplied by the values' matrix. The numbers are the same, with 25%
+less arithmetic in a model of four layers. The keys' bias changes all attention weights alike, so
+it cancels in the softmax.
 """
 
 from typing import Any
@@ -16,9 +17,9 @@ from rerank_plugins.backends.architectures import FIRST_TOKEN_ARCHITECTURES
 
 
 class FirstTokenLogits(nn.Module):
-    """The modules of a BERT- or RoBERTa-family cross-encoder, run for the first token's sake.
+    """The modules of a BERT or RoBERTa cross-encoder, run for the first token.
 
-    It shares the modules of the model and copies no weights.
+    It uses the modules of the model and copies no weights.
 
     Args:
         model: A sequence classification model of transformers for which `reads_first_token`.
@@ -48,7 +49,7 @@ class FirstTokenLogits(nn.Module):
             hidden = after_attention(layer, hidden, _read_from_all(layer, hidden, visible))
         first = hidden[:, :1]
         first = after_attention(last, first, read_from_first(last, hidden, visible))
-        # BERT's pooler and RoBERTa's head each take the first token themselves.
+        # BERT's pooler and RoBERTa's head select the first token themselves.
         logits: torch.Tensor = self.classifier(first if self.pooler is None else self.pooler(first))
         return logits
 
@@ -56,8 +57,8 @@ class FirstTokenLogits(nn.Module):
 def reads_first_token(model: nn.Module) -> bool:
     """Whether `FirstTokenLogits` gives this model's logits: transformers' own class, an encoder.
 
-    The last layer's keys and values are read as matrices, which adapters (LoRA) and quantized
-    layers put in a module's place are not.
+    The matrices of the last layer's keys and values are read directly, which would be wrong for
+    adapters (LoRA) and quantised layers.
     """
     kind = type(model)
     if (
@@ -72,7 +73,7 @@ def reads_first_token(model: nn.Module) -> bool:
 
 
 def _read_from_all(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
-    """What the heads read for each of the tokens, `(b, t, width)`."""
+    """The output of the attention heads for each token, `(b, t, width)`."""
     attention = layer.attention.self
     heads = attention.num_attention_heads
 
@@ -89,12 +90,12 @@ def _read_from_all(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) -> t
 
 
 def read_from_first(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
-    """What a layer's heads read for the first token, `(b, 1, width)`.
+    """The output of a layer's attention heads for the first token, `(b, 1, width)`.
 
     Args:
         layer: A layer of a BERT or RoBERTa encoder in transformers.
-        hidden: The states it is given, `(b, t, width)`.
-        visible: Which tokens are no padding, boolean `(b, 1, t)`.
+        hidden: Its input states, `(b, t, width)`.
+        visible: Which tokens are not padding, boolean `(b, 1, t)`.
     """
     attention = layer.attention.self
     split = (attention.num_attention_heads, -1)
@@ -109,7 +110,7 @@ def read_from_first(layer: Any, hidden: torch.Tensor, visible: torch.Tensor) -> 
 
 
 def after_attention(layer: Any, asking: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
-    """The layer's output for the tokens in `asking`, of what its heads read for them."""
+    """The layer's output for the tokens in `asking`, from the output of its heads for them."""
     attended = layer.attention.output(read, asking)
     result: torch.Tensor = layer.output(layer.intermediate(attended), attended)
     return result

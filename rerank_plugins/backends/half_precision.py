@@ -1,18 +1,18 @@
-"""Whether torch's half precisions pay on this processor: measured, as torch emulates the rest."""
+"""Measures whether half precision pays on this processor; torch emulates it if need be."""
 
 import time
 from functools import cache
 
 _ROWS, _WIDTH, _INNER = 512, 384, 1536
-"""The products compared: MiniLM's feed-forward part over 512 tokens, 0.6 billion operations."""
+"""The product that is timed: MiniLM's feed-forward part for 512 tokens, 0.6 billion operations."""
 _ROUNDS = 4
 _SLOW = 2.0
-"""A slowdown that no noise explains: with instructions for it half precision is never slower."""
+"""More than noise: with instructions for it, half precision is never slower."""
 
 
 @cache
 def slowdown(dtype: str) -> float:
-    """How many times as long as in float32 a matrix product takes in `dtype` on the CPU.
+    """How many times longer a matrix product takes on the CPU in `dtype` than in float32.
 
     Args:
         dtype: `"bfloat16"` or `"float16"`.

@@ -1,4 +1,4 @@
-"""Heads with several columns: which one is the score, and how it becomes one logit."""
+"""The columns of a model's head: which one is the score, and how it becomes one logit."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ def column_of(label: int | str | None, columns: int, names: Mapping[int, str]) -
     """The index of the column to score by.
 
     Raises:
-        LabelRequiredError: There are several columns and none is chosen, or not one of them.
+        LabelRequiredError: There are several columns, and the label names none of them.
     """
     if label is None and columns == 1:
         return 0
@@ -36,7 +36,7 @@ def column_of(label: int | str | None, columns: int, names: Mapping[int, str]) -
 def column_logits(logits: NDArray[np.float32], column: int) -> NDArray[np.float32]:
     """One logit per row, float32 `(n,)`, from the head's output of shape `(n, columns)`.
 
-    A single column is the logit. Of several, the log-odds of the chosen column's softmax:
+    A single column is the logit. For several, it is the log-odds of the chosen column's softmax:
     z_c - log(sum of exp(z_j) over the others), so that its sigmoid is the softmax probability.
     """
     if logits.shape[1] == 1:

@@ -1,4 +1,4 @@
-"""The loaded model for given settings."""
+"""Loads the model for given settings."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -31,26 +31,26 @@ def load(settings: ModelSettings) -> Backend:
         return _load_compiled(settings, folder, plan)
     except Exception as error:  # runtimes raise their own
         if settings.backend == "auto" and plan.precision != "int8" and not is_bundle(folder):
-            with suppress(MissingExtraError):  # torch is not there: then the first error says more
+            with suppress(MissingExtraError):  # without torch, the first error says more
                 return _load_torch(settings, folder, _torch_plan(settings, plan, error))
         if isinstance(error, RerankError):
             raise
         message = (
             f"{settings.model!r} cannot be run by {option('backend', plan.backend)} here: "
-            f"{_told(error)}. Use {option('backend', 'torch')}."
+            f"{_shown(error)}. Use {option('backend', 'torch')}."
         )
         raise ModelError(message) from error
 
 
 def _torch_plan(settings: ModelSettings, plan: Plan, error: Exception) -> Plan:
     failed = "it became no graph" if isinstance(error, NoGraphError) else f"{plan.backend} failed"
-    reason = f"torch because {failed}: {_told(error)}"
+    reason = f"torch because {failed}: {_shown(error)}"
     precision = "fp32" if settings.precision == "auto" else plan.precision  # bf16 is OpenVINO's
     return replace(plan, backend="torch", precision=precision, reason=reason)
 
 
-def _told(error: Exception) -> str:
-    """Our own errors in full, of others the kind and the beginning in one line."""
+def _shown(error: Exception) -> str:
+    """Our own errors in full; the class and beginning of others, in one line."""
     if isinstance(error, RerankError):
         return str(error)
     return f"{type(error).__name__}: {' '.join(str(error).split()):.300}"

@@ -21,24 +21,24 @@ _BATCH_TOKENS = 2048
 
 
 def load_onnx(name: str, graph: Graph, plan: Plan) -> Backend:
-    """An ONNX Runtime session over a graph behind the backend protocol."""
+    """A backend that runs a graph in ONNX Runtime."""
     forward = OnnxForward(graph.path, graph.description.inputs)
     plan = replace(plan, threads=forward.threads)
     return EncoderBackend(name, graph.description, forward, plan, _BATCH_TOKENS)
 
 
 class OnnxForward:
-    """Token ids -> logits, by a graph from `inputs` to `logits`.
+    """Computes logits from token ids with a graph from `inputs` to `logits`.
 
     Attributes:
-        threads: Threads that share the work of a batch, where a container's quota decides; `None`
-            leaves one a core to ONNX Runtime.
+        threads: Threads that share the work of a batch, if a container's quota limits them. `None`:
+            ONNX Runtime uses one per core.
     """
 
     def __init__(self, graph: Path, inputs: Sequence[str] = INPUTS) -> None:
         onnxruntime: Any = imported("onnxruntime")
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only: what it could not fuse is not the user's
+        options.log_severity_level = 3  # errors only: fusions that failed do not concern users
         self.threads = thread_limit()
         if self.threads is not None:
             options.intra_op_num_threads = self.threads

@@ -1,4 +1,4 @@
-"""What a model's tables of embeddings hold: an id behind the end of one stands for nothing."""
+"""The sizes of a model's tables of embeddings: ids beyond the end of a table have no meaning."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,13 @@ _POSITIONS = {
     "positions_embed",
     "wpe",
 }
-"""What transformers calls a table with a row for each position."""
+"""Names in transformers of tables with one row per position."""
 
 
 def check_ids(model: "CrossEncoder", name: str) -> None:
-    """Refuses a tokenizer whose ids the model has no embeddings for: another model's, mostly.
+    """Refuses a tokenizer with ids that have no embedding, usually the tokenizer of another model.
 
-    Tokens that were added to it, and that no plain text has, may lie behind the table: where one
-    is met, scoring fails.
+    Added tokens, which no plain text has, may lie beyond the table. If one occurs, scoring fails.
 
     Raises:
         ModelError: The message names the highest such id.
@@ -31,7 +30,7 @@ def check_ids(model: "CrossEncoder", name: str) -> None:
     if rows is not None:
         added = model.tokenizer.get_added_vocab()
         vocabulary = {t: i for t, i in model.tokenizer.get_vocab().items() if t not in added}
-        for number in model.tokenizer("a", "a")["input_ids"]:  # those around every pair too
+        for number in model.tokenizer("a", "a")["input_ids"]:  # and the tokens around every pair
             vocabulary[model.tokenizer.convert_ids_to_tokens(number)] = number
         token, highest = max(vocabulary.items(), key=_id, default=("", -1))
         if highest >= rows:
@@ -59,21 +58,21 @@ def check_ids(model: "CrossEncoder", name: str) -> None:
 
 
 def vocabulary_of(model: "CrossEncoder") -> int | None:
-    """How many tokens the model has embeddings for; `None` where it has no table of them."""
+    """The number of tokens with embeddings; `None` if the model has no table of them."""
     inner: Any = model.transformers_model
     if inner is None or model.tokenizer is None:
         return None
     try:
         return _rows(inner.get_input_embeddings())
-    except (AttributeError, NotImplementedError):  # it computes them, from bytes for example
+    except (AttributeError, NotImplementedError):  # it computes them, for example from bytes
         return None
 
 
 def positions_of(model: "CrossEncoder") -> int | None:
-    """Most tokens that the model has positions for; `None` where it has no table of them.
+    """The most tokens that the model has positions for; `None` if it has no table of them.
 
-    Tables whose first rows are not used say so: by the id of padding, behind which positions
-    start (RoBERTa's kind), or by an offset (BART's kind).
+    The first rows of some tables are not used. In RoBERTa's family positions start after the id of
+    padding, in BART's after an offset.
     """
     inner: Any = model.transformers_model
     if inner is None:
@@ -95,6 +94,6 @@ def _id(entry: tuple[str, int]) -> int:
 
 
 def _rows(table: Any) -> int | None:
-    """Rows of a table of embeddings, `None` for anything else."""
+    """The number of rows of a table of embeddings; `None` for anything else."""
     shape: Any = getattr(getattr(table, "weight", None), "shape", ())
     return int(shape[0]) if len(shape) == 2 and hasattr(table, "padding_idx") else None

@@ -44,10 +44,10 @@ _log = logging.getLogger(__name__)
 
 @in_turn
 def load_torch(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
-    """A `CrossEncoder` behind the backend protocol.
+    """A backend that runs a `CrossEncoder`.
 
-    Encoders with a fast tokenizer are fed token ids, in batches by length; other models, such
-    as chat models that answer yes or no, go through `CrossEncoder.predict`.
+    Encoders with a fast tokenizer get token ids, in batches by length. Other models, such as chat
+    models that answer yes or no, go through `CrossEncoder.predict`.
 
     Raises:
         ModelError: The model cannot be loaded or does not fit the settings.
@@ -71,7 +71,7 @@ def load_torch(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
 
 
 def _is_exact(backend: EncoderBackend, model: "CrossEncoder", name: str) -> bool:
-    """Whether the backend gives what `predict` gives for a pair alone, if need be one by one."""
+    """Whether the backend scores pairs as `predict` scores each alone, if necessary one by one."""
     pairs = backend.prepare(PROBES, PairOptions()).inputs
     wanted = predicted_alone(model, name)
     if wanted is None:
@@ -85,7 +85,7 @@ def _is_exact(backend: EncoderBackend, model: "CrossEncoder", name: str) -> bool
 
 
 def _predicting(model: "CrossEncoder", name: str, plan: Plan, budget: int) -> "_PredictBackend":
-    """The model behind `predict`, one by one where batches would change its scores."""
+    """A backend that calls `predict`, one pair at a time if batches would change the scores."""
     wanted = predicted_alone(model, name)
     if wanted is None:
         message = (
@@ -100,7 +100,7 @@ def _predicting(model: "CrossEncoder", name: str, plan: Plan, budget: int) -> "_
 
 
 def _warn_if_emulated(name: str, precision: str) -> None:
-    """Tells the log where a half precision is slower than fp32: nobody asks for it to wait."""
+    """Logs a warning if a half precision is slower than fp32 here."""
     dtype = DTYPES[precision]
     if dtype != "float32" and not pays(dtype):
         _log.warning(
@@ -113,7 +113,7 @@ def _warn_if_emulated(name: str, precision: str) -> None:
 
 
 class _Forward:
-    """Token ids -> logits, float32 `(b, columns)`, by the model's own modules."""
+    """Computes logits, float32 `(b, columns)`, from token ids with the model's own modules."""
 
     def __init__(self, model: "CrossEncoder", inputs: Sequence[str]) -> None:
         import torch
@@ -128,7 +128,7 @@ class _Forward:
         if self._device.type == "cuda":
             from torch.nn.attention import SDPBackend, sdpa_kernel
 
-            # cuDNN plans attention anew for every shape it has not met, and batches differ.
+            # cuDNN plans attention again for every new shape, and batches differ in shape.
             kernels = [
                 SDPBackend.FLASH_ATTENTION,
                 SDPBackend.EFFICIENT_ATTENTION,
@@ -151,25 +151,25 @@ class _Forward:
         arrays = np.stack([getattr(tokens, name) for name in self._inputs])
         batch = self._torch.from_numpy(arrays)
         if self._device.type == "cuda":
-            # From pinned memory, and in one piece, the copy runs while the kernels are launched.
+            # A copy in one piece, from pinned memory, runs while the kernels are launched.
             batch = batch.pin_memory().to(self._device, non_blocking=True)
         else:
             batch = batch.to(self._device)
         return dict(zip(self._inputs, batch, strict=True))
 
     def scores(self, features: dict[str, Any]) -> Any:
-        """The logits of a batch on the device, `(b, columns)`: on a GPU, asked for, not awaited."""
+        """The logits of a batch on the device, `(b, columns)`; a GPU is not waited for."""
         with self._torch.inference_mode(), self._attention():
             return self._logits(features).float().reshape(len(features[self._inputs[0]]), -1)
 
     def fetched(self, scores: Any) -> NDArray[np.float32]:
-        """The logits in memory: the one place that waits for the device."""
+        """The logits in memory. This is the one place that waits for the device."""
         logits: NDArray[np.float32] = scores.cpu().numpy()
         return logits
 
 
 class _PredictBackend:
-    """Models that build their own input from the pair, such as chat models."""
+    """Runs models that build their own input from the pair, such as chat models."""
 
     def __init__(
         self, model: "CrossEncoder", name: str, plan: Plan, max_batch_tokens: int, *, batches: bool

@@ -1,4 +1,4 @@
-"""Whether every weight of a loaded model came from its files: the library makes up the rest."""
+"""Checks that all weights of a loaded model came from its files; the library makes up the rest."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,14 +15,14 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 """Shape of each weight, by its key."""
 
 _FIELDS = ("num_attention_heads", "num_hidden_layers")
-"""Those of config.json that no weight contradicts when the library's default takes their place."""
+"""Fields of config.json whose default no weight would contradict."""
 
 _SHOWN = 3
 _WEIGHTS_FILE = "model.safetensors"
 
 
 def check_config(folder: Path, name: str) -> None:
-    """Refuses a config.json for which the library would make up how the weights are used.
+    """Refuses a config.json that lacks a field, which the library would make up.
 
     Raises:
         ModelError: The message names the field.
@@ -31,7 +31,7 @@ def check_config(folder: Path, name: str) -> None:
 
     config = read_json(folder / "config.json")
     if not config or config.get("auto_map"):
-        return  # of another module, or with code of its own
+        return  # the model is in another folder, or has its own code
     kind: Any = None
     if config.get("model_type") in CONFIG_MAPPING:
         kind = CONFIG_MAPPING[config["model_type"]]
@@ -53,13 +53,13 @@ def check_config(folder: Path, name: str) -> None:
 
 
 def check_weights(model: "CrossEncoder", folder: Path, name: str) -> None:
-    """Refuses a model with weights that its files do not have, or have in another shape.
+    """Refuses a model whose files lack weights or have them in another shape.
 
-    transformers fills such weights with random numbers and goes on. Keys that only the files have
-    are fine: old checkpoints carry buffers that the library no longer reads.
+    transformers fills such weights with random numbers and continues. Keys that only the files have
+    are fine: old checkpoints contain buffers that the library no longer reads.
 
     Raises:
-        ModelError: The message names the keys and says how to mend the file.
+        ModelError: The message names the keys and says how to repair the file.
     """
     inner: Any = model.transformers_model
     if inner is None:
@@ -69,9 +69,9 @@ def check_weights(model: "CrossEncoder", folder: Path, name: str) -> None:
     saved = saved_shapes(place)
     if not lacking(inner, saved):
         return
-    # Names differ for a reason, such as the library's own renaming, or do not fit: it knows.
+    # The names may differ because the library renames them. Only the library knows.
     found = _loading_info(inner, str(place))
-    if getattr(inner, "_hf_peft_config_loaded", False):  # those were of the adapter alone
+    if getattr(inner, "_hf_peft_config_loaded", False):  # found has the adapter's keys only
         weights = {key: value for file in _weight_files(place) for key, value in _read(file)}
         base = _loading_info(inner, None, state_dict=weights)
         whole = ".modules_to_save."
@@ -88,7 +88,7 @@ def check_weights(model: "CrossEncoder", folder: Path, name: str) -> None:
 
 
 def _loading_info(inner: Any, place: str | None, **options: Any) -> dict[str, Any]:
-    """What transformers notes of keys when it loads the model once more."""
+    """The report of transformers on keys, from loading the model again."""
     _, found = type(inner).from_pretrained(
         place,
         config=inner.config,
@@ -103,9 +103,9 @@ def _loading_info(inner: Any, place: str | None, **options: Any) -> dict[str, An
 
 
 def lacking(module: Any, saved: Shapes) -> list[str]:
-    """Keys of a module's weights that are not among the saved ones of the same shape.
+    """Keys of a module's weights that were not saved in the same shape.
 
-    Tied weights are one tensor under several keys, of which one is saved.
+    Tied weights are one tensor with several keys, and only one of them is saved.
     """
     state = module.state_dict()
     found = {key for key, value in state.items() if saved.get(key) == tuple(value.shape)}
@@ -114,7 +114,7 @@ def lacking(module: Any, saved: Shapes) -> list[str]:
 
 
 def saved_shapes(folder: Path) -> Shapes:
-    """The shape of each weight in the files that transformers reads, without reading it."""
+    """The shapes of the weights in the files that transformers reads; the weights are not read."""
     from safetensors import safe_open
 
     shapes: dict[str, tuple[int, ...]] = {}
@@ -146,11 +146,11 @@ def _misfit(
     saved: Shapes,
 ) -> ModelError:
     """The error for weights that are not in the files, or not in the right shape."""
-    told = []
+    problems = []
     if missing:
-        told.append(f"its files have no {_listed(missing)}")
+        problems.append(f"its files have no {_listed(missing)}")
     for key, (old, new) in sorted(mismatched.items())[:_SHOWN]:
-        told.append(f"{key} has the shape {list(old)} and must have {list(new)}")
+        problems.append(f"{key} has the shape {list(old)} and must have {list(new)}")
     prefix = _prefix(missing, saved)
     file = folder / _WEIGHTS_FILE
     if prefix and not file.is_file():
@@ -171,13 +171,14 @@ def _misfit(
             "model again with save_pretrained, or correct config.json if it is not this model's."
         )
     message = (
-        f"{name!r} could not be loaded, because its weights do not fit: {'; '.join(told)}. {mend}"
+        f"{name!r} could not be loaded, because its weights do not fit: {'; '.join(problems)}. "
+        f"{mend}"
     )
     return ModelError(message)
 
 
 def _prefix(missing: Iterable[str], saved: Shapes) -> str:
-    """What stands before all missing keys in the files, if anything does."""
+    """The prefix that all missing keys have in the files, or an empty string."""
     prefixes = {
         next((k[: -len(key)] for k in saved if k.endswith(f".{key}")), "") for key in missing
     }

@@ -1,4 +1,4 @@
-"""A bundle: a folder with a graph, its tokenizer, and a manifest that says all about them."""
+"""Writes and reads bundles: folders with a graph, its tokenizer, and a manifest about them."""
 
 import json
 import shlex
@@ -15,7 +15,7 @@ from rerank_plugins.models.known_digests import known_digest
 from rerank_plugins.models.references import MANIFEST_FILE
 
 FORMAT = "rerank-plugins bundle 3"
-"""Changes when a bundle of before can no longer be read or would score differently."""
+"""Changes if older bundles could not be read, or would score differently."""
 
 _FOR_INT8 = "a processor with VNNI (AVX512-VNNI, AVX-VNNI, AMX) for speed and the measured scores"
 
@@ -24,20 +24,20 @@ _TOKENIZER = "tokenizer.json"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a bundle is.
+    """The description of a bundle.
 
     Attributes:
         model: The model reference it was compiled from.
-        revision: Commit of a hub model, if that is what it was compiled from.
-        model_digest: sha256 over the files it was compiled from.
+        revision: Commit, if it was compiled from a hub model.
+        model_digest: `model_digest` of the model that it was compiled from.
         architecture: Class of the model in transformers.
         backend: `"onnx"` or `"openvino"`.
         precision: Precision of the graph: `"fp32"`, which may be run in bf16 too, or `"int8"`.
         measured: Lower precisions of the graph whose cost in ranking was measured for this model.
         graph: The graph's file.
         description: How pairs become its input.
-        versions: Version of each library that took part, by name.
-        calibration: Pairs that an int8 graph was calibrated on and their sha256; else empty.
+        versions: The version of each library that was used, by name.
+        calibration: For int8, the number of calibration pairs and their sha256; otherwise empty.
     """
 
     model: str
@@ -78,21 +78,21 @@ def write_bundle(folder: Path, manifest: Manifest) -> None:
 
 
 def bundle_needs(backend: str, precision: str) -> list[str]:
-    """What has to be there where a bundle runs: a package, and instructions of the processor."""
+    """What a bundle needs where it runs: a package, and instructions of the processor."""
     extra = "[openvino]" if backend == "openvino" else ""
     return [f"rerank-plugins{extra}", *([_FOR_INT8] if precision == "int8" else [])]
 
 
 def graph_precisions(backend: str, precision: str) -> tuple[str, ...]:
-    """In which precisions a graph may be run: OpenVINO runs one of fp32 in bf16 too."""
+    """The precisions that a graph can be run in: OpenVINO runs an fp32 graph in bf16 too."""
     return ("fp32", "bf16") if (backend, precision) == ("openvino", "fp32") else (precision,)
 
 
 def read_bundle(folder: Path) -> Manifest:
-    """The manifest of a bundle, after every file was compared with its checksum.
+    """The manifest of a bundle, after comparing every file with its checksum.
 
     Raises:
-        BundleError: The manifest cannot be read, or a file is not the one it tells of.
+        BundleError: The manifest cannot be read, or a file does not match its checksum.
     """
     content = _read_manifest(folder)
     try:
@@ -143,19 +143,19 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _read_files(graph: str) -> set[str]:
-    """What a scorer reads of a bundle; an OpenVINO graph has its weights beside it."""
+    """The files that a scorer reads; an OpenVINO graph has a file of weights beside it."""
     weights = {f"{graph.removesuffix('.xml')}.bin"} if graph.endswith(".xml") else set()
     return {_TOKENIZER, graph, *weights}
 
 
 def _check_files(folder: Path, checksums: Mapping[str, str], read: set[str]) -> None:
-    """Refuses files that are missing or changed, and those to read that have no checksum."""
+    """Refuses a bundle with missing or changed files, or without the checksum of a file to read."""
     for name, checksum in checksums.items():
         file = folder / name
         if Path(name).name != name or not file.is_file():
             raise _refused(folder, f"it has no file {name!r}")
         if known_digest(file) != checksum:
-            raise _refused(folder, f"{name!r} is not the file that its manifest tells of")
+            raise _refused(folder, f"{name!r} does not match its checksum in the manifest")
     for name in sorted(read - checksums.keys()):
         raise _refused(folder, f"its manifest has no checksum of {name!r}")
 

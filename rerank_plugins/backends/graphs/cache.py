@@ -1,4 +1,4 @@
-"""Graphs compiled on the fly, kept under the platform's cache folder for the next process."""
+"""Compiles graphs on first use, and keeps them in the user's cache for later processes."""
 
 import atexit
 import functools
@@ -24,7 +24,7 @@ from rerank_plugins.process.user_cache import user_cache
 from rerank_plugins.results import Plan
 
 _GRAPHS = "graphs 3"
-"""Changes whenever this package writes another graph for the same model."""
+"""Changes when this package writes a different graph for the same model."""
 
 _FOLDER = "compiled"
 
@@ -34,20 +34,20 @@ _UNUSED_SECONDS = 60 * 24 * 3600
 def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Path, Manifest]:
     """The bundle of the model in `folder` for a plan, compiled now if the cache has none.
 
-    Processes that start at once compile it once: the others wait. A bundle appears under its
-    name whole or not at all, so a process that is killed leaves nothing that could be read.
+    If several processes start at once, one compiles and the others wait. A bundle appears under its
+    name complete or not at all, so a killed process leaves no partial bundle.
 
     Raises:
         ModelError: The model cannot be compiled.
         MissingExtraError: Compiling needs packages that are not installed.
     """
     digest = model_digest(folder)
-    # One graph serves fp32 and bf16, which differ in how it is run.
+    # fp32 and bf16 share a graph.
     precision = "int8" if plan.precision == "int8" else "fp32"
     key = _key(digest, plan.backend, precision)
     cache = user_cache(_FOLDER)
     if cache is not None and (manifest := _read_whole(cache / key)) is not None:
-        with suppress(OSError):  # read even where nothing can be written
+        with suppress(OSError):  # a cache that cannot be written is still read
             os.utime(cache / key)
         return cache / key, manifest
     try:
@@ -68,12 +68,12 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
 def _compiled_once(
     bundle: Path, settings: ModelSettings, folder: Path, digest: str, backend: str, precision: str
 ) -> Manifest:
-    """Compiles a bundle under its name, unless another process has."""
+    """Compiles a bundle under its name, unless another process has done so."""
     key = bundle.name
     with FileLock(bundle.with_name(f"{key}.lock")):
         manifest = _read_whole(bundle)  # another process may have been first
         if manifest is None:
-            for left in bundle.parent.glob(f"{key}.*.partial"):  # by a process that was killed
+            for left in bundle.parent.glob(f"{key}.*.partial"):  # left by a killed process
                 shutil.rmtree(left)
             partial = Path(tempfile.mkdtemp(".partial", f"{key}.", bundle.parent))
             try:
@@ -85,8 +85,8 @@ def _compiled_once(
                     backend=backend,
                     precision=precision,
                 )
-                shutil.rmtree(bundle, ignore_errors=True)  # damaged, if it is there
-                partial.chmod(0o755)  # what root warmed is for other users to read
+                shutil.rmtree(bundle, ignore_errors=True)  # there only if it is damaged
+                partial.chmod(0o755)  # so that other users can read what root compiled
                 partial.replace(bundle)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -96,10 +96,11 @@ def _compiled_once(
 
 
 def _key(digest: str, backend: str, precision: str) -> str:
-    """The name of a bundle: equal exactly where the graphs are.
+    """The name of a bundle, which is the same only for the same graph.
 
-    Versions count because they write the graph. The processor and the scorer's options do not: a
-    graph is fitted to the processor each time it is loaded, and takes pairs of any length.
+    It includes the versions of the libraries that write the graph. It does not include the
+    processor and the options of a scorer, because a graph is fitted to the processor whenever it is
+    loaded, and accepts pairs of any length.
     """
     versions = versions_for(backend, precision, shipped=False)
     parts = [
@@ -114,7 +115,7 @@ def _key(digest: str, backend: str, precision: str) -> str:
 
 
 def _remove_unused(folder: Path) -> None:
-    """Removes bundles that no process has loaded for long: of other versions, other models."""
+    """Removes bundles that no process has loaded for a long time."""
     limit = time.time() - _UNUSED_SECONDS
     for manifest in folder.glob(f"*/{MANIFEST_FILE}"):
         with suppress(OSError):
@@ -123,7 +124,7 @@ def _remove_unused(folder: Path) -> None:
 
 
 def _read_whole(bundle: Path) -> Manifest | None:
-    """The manifest of a bundle that is there and undamaged."""
+    """The manifest of a bundle; `None` if it is missing or damaged."""
     try:
         return read_bundle(bundle)
     except BundleError:
@@ -150,6 +151,6 @@ def _own_folder() -> Path:
 
 
 def _remove_own(folder: Path, process: int) -> None:
-    """Removes the folder at the end of the process that made it, and not of one forked from it."""
+    """Removes the folder when the process that made it ends; forked processes leave it alone."""
     if process == os.getpid():
         shutil.rmtree(folder, ignore_errors=True)

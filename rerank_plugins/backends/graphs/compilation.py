@@ -1,4 +1,4 @@
-"""From a model's folder to a bundle: a graph for a backend, in fp32 or quantised to int8."""
+"""Compiles a model's folder into a bundle, in fp32 or quantised to int8."""
 
 import errno
 import shutil
@@ -34,16 +34,16 @@ def compile_into(
 
     Args:
         output: The folder to write into.
-        settings: The model's settings, of which only those count that say how it is loaded.
+        settings: The model's settings; only those about loading matter here.
         folder: Where the model is.
         digest: Its `model_digest`.
         backend: `"onnx"` or `"openvino"`.
         precision: `"fp32"`, or `"int8"`, which quantises the graph.
-        calibration: Pairs to quantise by; `None`: those that ship.
+        calibration: Pairs to calibrate int8 on; `None` takes the pairs in this package.
 
     Raises:
         ModelError: The model cannot be exported.
-        MissingExtraError: A package is not installed that this needs.
+        MissingExtraError: A package that this needs is not installed.
     """
     shipped = settings.model == EMBEDDED
     about: dict[str, Any] = {}
@@ -70,7 +70,7 @@ def compile_into(
             about = {"pairs": len(pairs), "sha256": text_digest(f"{q}\t{p}" for q, p in pairs)}
         try:
             openvino.save_model(model, output / graph, compress_to_fp16=False)
-        except RuntimeError as error:  # of a full disk too
+        except RuntimeError as error:  # for example if the disk is full
             raise OSError(errno.EIO, f"OpenVINO could not write its graph ({error})") from error
     manifest = Manifest(
         model=settings.model,
@@ -93,7 +93,7 @@ def compile_into(
 
 
 def versions_for(backend: str, precision: str, *, shipped: bool) -> dict[str, str]:
-    """Version of each installed package that takes part in compiling, by name."""
+    """The version of each installed package that is used for compiling, by name."""
     names = ["rerank-plugins", *_RUNTIMES[backend]]
     if not shipped:
         names += [*_EXPORTERS, *(["onnxscript"] if backend == "onnx" else [])]
@@ -103,14 +103,14 @@ def versions_for(backend: str, precision: str, *, shipped: bool) -> dict[str, st
 
 
 def _copy_shipped(folder: Path, output: Path) -> ModelDescription:
-    """Copies the graph that ships, and the weights file that it points into."""
+    """Copies the graph in this package, and the weights file that it refers to."""
     for name in ("model.onnx", "model.safetensors"):
         shutil.copyfile(folder / name, output / name)
     return ModelDescription.from_folder(folder)
 
 
 def export() -> Any:
-    """The module that needs torch, imported where a model of others is compiled."""
+    """The module `export`, which needs torch; only models other than the embedded one need it."""
     require("sentence_transformers", extra="sentence-transformers", purpose="Compiling a model")
     from rerank_plugins.backends.graphs import export
 

@@ -1,4 +1,4 @@
-"""A cross-encoder, compiled once into a bundle that starts without torch."""
+"""Compiles a cross-encoder into a bundle that loads without torch."""
 
 import os
 import shutil
@@ -48,24 +48,24 @@ def compile_model(
 
     Args:
         model: Hub id, local directory, or `"embedded"`.
-        output: A folder that is new, empty, or holds a bundle and nothing else, which is replaced.
+        output: A new or empty folder, or one with only a bundle in it, which is replaced.
         backend: `"openvino"` or `"onnx"`.
         precision: `"fp32"`, or on openvino `"int8"`. An fp32 graph of openvino also runs in bf16,
             which is chosen when the bundle is loaded.
-        calibration: (query, passage) pairs like those that will be scored, a few hundred of them,
-            to quantise to int8 by. `None`: pairs that ship with this package, in English.
+        calibration: A few hundred (query, passage) pairs like those that will be scored, to
+            calibrate int8 on. `None` takes the pairs in this package, which are in English.
         revision: Branch, tag or commit of a hub model.
-        local_files_only: Never ask the hub; use what is in the cache.
-        token: Hub token, or a function that gives it.
-        cache_folder: Where hub models are kept; `None` is the Hugging Face default.
+        local_files_only: Never ask the hub; use the local cache.
+        token: Hub token, or a function that returns it.
+        cache_folder: Folder for hub models; `None` is the Hugging Face default.
 
     Returns:
         The folder.
 
     Raises:
-        InvalidInputError: An option is not allowed, or the folder holds something else.
-        ModelError: The model cannot be loaded, or not be run that way.
-        MissingExtraError: A package is not installed that this needs.
+        InvalidInputError: An option is not allowed, or the folder holds other files.
+        ModelError: The model cannot be loaded, or cannot be compiled that way.
+        MissingExtraError: A package that this needs is not installed.
     """
     settings = ModelSettings(
         model=check_reference(model),
@@ -104,7 +104,7 @@ def compile_model(
             precision=plan.precision,
             calibration=pairs,
         )
-        partial.chmod(0o755)  # a temporary folder is its owner's alone
+        partial.chmod(0o755)  # temporary folders are readable for their owner only
         _put_in_place(partial, target)
     except RerankError:  # some are an OSError too
         raise
@@ -120,7 +120,7 @@ def compile_model(
 
 
 def _put_in_place(made: Path, target: Path) -> None:
-    """Gives a folder its name; what had the name stays until then, whenever this is interrupted."""
+    """Replaces the target; an interruption leaves either the old folder or the new one."""
     old = made.with_suffix(".old")
     try:
         if target.exists():
@@ -150,7 +150,7 @@ def _checked(calibration: Iterable[tuple[str, str]], precision: str) -> list[tup
 
 
 def _checked_target(given: Any) -> Path:
-    """The folder, if nothing but a bundle would be lost by writing it."""
+    """The output folder, if writing it would delete nothing but a bundle."""
     folder = check_folder(given, "output")
     if folder is None:
         message = "output must be a folder's path, but got None. Name the folder to write."
@@ -167,9 +167,9 @@ def _checked_target(given: Any) -> Path:
 
 
 def _not_of_a_bundle(folder: Path) -> str | None:
-    """The name of something in the folder that is in no bundle, if there is such a thing.
+    """The name of a file or folder in it that belongs to no bundle, if there is one.
 
-    A bundle of another version is one too: the advice for it is to compile it again.
+    Bundles of other versions count as bundles, because users are advised to compile them again.
     """
     manifest = read_json(folder / MANIFEST_FILE)
     checksums = manifest.get("sha256")

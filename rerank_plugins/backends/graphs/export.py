@@ -1,4 +1,4 @@
-"""A cross-encoder's torch modules -> a graph that reads the first token of the last layer."""
+"""Exports a cross-encoder from torch as a graph that reads the first token of the last layer."""
 
 import logging
 import warnings
@@ -26,8 +26,8 @@ def onnx_graph(settings: ModelSettings, folder: Path, file: Path) -> ModelDescri
     """Writes an ONNX graph with its weights beside it, from the model's inputs to `logits`.
 
     Raises:
-        ModelError: The model cannot be loaded, or does not become such a graph.
-        MissingExtraError: A package is not installed that this needs.
+        ModelError: The model cannot be loaded or exported.
+        MissingExtraError: A package that this needs is not installed.
     """
     require("onnxscript", extra="onnx", purpose="Compiling for ONNX Runtime")
     module, description = _module(settings, folder)
@@ -53,8 +53,8 @@ def openvino_model(settings: ModelSettings, folder: Path) -> tuple[Any, ModelDes
     """An OpenVINO model from the model's inputs to logits.
 
     Raises:
-        ModelError: The model cannot be loaded, or does not become such a graph.
-        MissingExtraError: A package is not installed that this needs.
+        ModelError: The model cannot be loaded or exported.
+        MissingExtraError: A package that this needs is not installed.
     """
     openvino: Any = require("openvino", extra="openvino", purpose="Compiling for OpenVINO")
     module, description = _module(settings, folder)
@@ -76,7 +76,7 @@ def _module(settings: ModelSettings, folder: Path) -> tuple[FirstTokenLogits, Mo
 
 
 def _example(description: ModelDescription) -> tuple[torch.Tensor, ...]:
-    """Two pairs of seven tokens: sizes of 1 would be taken for constants."""
+    """Two pairs of seven tokens; exporters would take sizes of 1 for constants."""
     token = 0 if description.pad_id else 1
     values = {"input_ids": token, "attention_mask": 1, "token_type_ids": 0}
     return tuple(torch.full((2, 7), values[name]) for name in description.inputs)
@@ -84,7 +84,7 @@ def _example(description: ModelDescription) -> tuple[torch.Tensor, ...]:
 
 @contextmanager
 def _as_no_graph(model: str) -> Iterator[None]:
-    """Turns whatever an exporter raises, of versions that do not fit too, into our error."""
+    """Turns any exception of an exporter into our error, also if library versions do not fit."""
     try:
         yield
     except Exception as error:
@@ -98,9 +98,9 @@ def _as_no_graph(model: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the exporters' remarks on their own code, and on packages not needed, to themselves.
+    """Silences the exporters' warnings about their own code and about packages that are not needed.
 
-    The logger gets its level back when the turn ends.
+    The level of the logger is restored when the turn ends.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():

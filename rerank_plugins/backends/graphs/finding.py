@@ -1,4 +1,4 @@
-"""The graph that a backend runs for a model: shipped, in a bundle, or compiled once and cached."""
+"""Finds the graph that a backend runs: the shipped one, a bundle's, or one in the cache."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from rerank_plugins.results import Plan
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A graph's file, and what there is to know about its inputs and outputs."""
+    """A graph's file, and the description of its inputs and outputs."""
 
     path: Path
     description: ModelDescription
@@ -23,7 +23,7 @@ def find_graph(settings: ModelSettings, folder: Path, plan: Plan) -> Graph:
     """The graph of the model in `folder` for a plan of ONNX Runtime or OpenVINO.
 
     Raises:
-        BundleError: The folder is a bundle that does not fit its manifest.
+        BundleError: The folder is a bundle that does not match its manifest.
         ModelError: The model cannot be compiled.
         MissingExtraError: Compiling needs packages that are not installed.
     """

@@ -1,4 +1,4 @@
-"""Quantising a graph to int8 by what its activations are on real pairs (OpenVINO's nncf)."""
+"""Quantises a graph to int8, calibrated on pairs of texts (OpenVINO's nncf)."""
 
 import logging
 import warnings
@@ -18,12 +18,12 @@ from rerank_plugins.tokens.pairs import PairTokenizer, pad
 
 _LONGEST = 512
 _LAST_LINEAR = 8
-"""Weights after the last but one layer: query, key, value, output, two of the feed-forward, and
-two of the head."""
+"""Linear layers from the last layer on: query, key, value, output, two of the feed-forward part,
+and two of the head."""
 
 
 def shipped_pairs() -> list[tuple[str, str]]:
-    """Pairs written for this package: each question of the demo with its answer and two others."""
+    """The pairs in this package: each question of the demo with its answer and two other texts."""
     corpus = load_corpus()
     texts = {passage.id: passage.text for passage in corpus}
     pairs = []
@@ -34,14 +34,14 @@ def shipped_pairs() -> list[tuple[str, str]]:
 
 
 def quantize(model: Any, description: ModelDescription, pairs: Sequence[tuple[str, str]]) -> Any:
-    """The OpenVINO model with its linear layers in int8, weights and activations.
+    """The OpenVINO model with weights and activations of its linear layers in int8.
 
-    Three parts stay as they are, because quantising them costs more in ranking than it saves in
-    time: the last layer and the head, which read one token; the products of attention, which have
-    no weights; and the tables of embeddings, which are not multiplied.
+    Three parts are not quantised, because that would cost more in ranking than it saves in time:
+    the last layer and the head, which read one token; the products inside attention, which have no
+    weights; and the tables of embeddings, which are not multiplied.
 
     Args:
-        model: From the inputs of `description` to logits.
+        model: Computes logits from the inputs in `description`.
         description: How pairs become its input.
         pairs: Pairs like those that will be scored.
 
@@ -72,10 +72,10 @@ def _quantized(nncf: Any, model: Any, inputs: list[dict[str, NDArray[np.int64]]]
 
 
 def _fold_constants(model: Any) -> None:
-    """Leaves constants alone in front of the products.
+    """Folds operations on constants, so that a product reads a constant directly.
 
-    OpenVINO multiplies in int8 only what is quantised right before the product; a constant that is
-    quantised first, then widened or transposed, is multiplied in bf16.
+    OpenVINO multiplies in int8 only if a constant is quantised right before the product. If it is
+    widened or transposed in between, the product is computed in bf16.
     """
     from openvino.passes import ConstantFolding, Manager
 
@@ -85,9 +85,9 @@ def _fold_constants(model: Any) -> None:
 
 
 def _kept_products(model: Any) -> list[str]:
-    """Names of the matrix products of attention, of the last layer and of the head.
+    """The names of the matrix products inside attention, in the last layer and in the head.
 
-    In an order where operations follow their inputs, all of the layers before come before them.
+    Operations are ordered by their inputs, so those of the last layer and the head come last.
     """
     products = [node for node in model.get_ordered_ops() if node.get_type_name() == "MatMul"]
     linear = [node for node in products if _has_weights(node)]
@@ -97,7 +97,7 @@ def _kept_products(model: Any) -> list[str]:
 
 
 def _has_weights(node: Any) -> bool:
-    """Whether one factor is a constant, be it stored in another format or transposed."""
+    """Whether one factor is a constant, possibly converted, transposed or reshaped."""
     factor = node.input_value(1).get_node()
     while factor.get_type_name() in ("Convert", "Transpose", "Reshape"):
         factor = factor.input_value(0).get_node()
@@ -106,9 +106,9 @@ def _has_weights(node: Any) -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps nncf's report and its progress bars, which it draws with rich, off the terminal.
+    """Silences nncf's report and its progress bars, which it draws with rich.
 
-    Logger and console are as before when the turn ends.
+    Logger and console are restored when the turn ends.
     """
     import rich
 
