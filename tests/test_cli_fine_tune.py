@@ -35,7 +35,7 @@ def test_it_leaves_a_model_and_says_what_changed_and_what_to_try(
     assert main(arguments) == 0
     assert capsys.readouterr().out == first.out
     assert main([*arguments, "--seed=2"]) == 1
-    assert "start anew with --fresh" in capsys.readouterr().err
+    assert "start again with --fresh" in capsys.readouterr().err
 
 
 def test_starting_anew_in_the_working_folder_removes_nothing_that_no_run_made(
@@ -52,7 +52,7 @@ def test_starting_anew_in_the_working_folder_removes_nothing_that_no_run_made(
     for fresh in ([], ["--fresh"]):
         assert main(["train", str(pairs), "-o.", f"-m{tiny_model}", *fresh]) == 1
         err = " ".join(capsys.readouterr().err.split())
-        assert "holds checkpoints, which no fine-tuning run has made" in err
+        assert "holds checkpoints, which no fine-tuning run made" in err
         assert "--output run" in err
         assert "--fresh" not in err
         assert notes.read_text() == "years of work"
@@ -64,8 +64,8 @@ def test_what_is_wrong_is_one_line_in_the_words_of_the_command(
     few = write_pairs(tmp_path / "few.jsonl", domain_rows()[:3])
     for data, option, message in (
         (few, "--seed=1", "3 different questions"),
-        (pairs, "--learning-rate=1", "--learning-rate 1.0: allowed is above 0"),
-        (pairs, "--start-share=1", "--start-share 1.0: allowed is 0 or more and below 1"),
+        (pairs, "--learning-rate=1", "--learning-rate 1.0 is not allowed. Give a number above 0"),
+        (pairs, "--start-share=1", "--start-share 1.0 is not allowed. Give 0 or a share below 1"),
         (pairs, "--bi-encoder=/none", "--bi-encoder /none could not be loaded"),
     ):
         assert main(["train", str(data), f"-o{tmp_path / 'x'}", f"-m{tiny_model}", option]) == 1

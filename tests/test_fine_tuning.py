@@ -164,7 +164,7 @@ class TestTheRun:
         data = pairs
         if changed == "data":
             data = write_pairs(tmp_path / "animals.jsonl", domain_rows()[:20])
-        with pytest.raises(InvalidInputError, match=f"another {changed}.*resume=False"):
+        with pytest.raises(InvalidInputError, match=f"different {changed}.*resume=False"):
             fine_tune(data, result.model.parent, options)
 
     def test_new_weights_under_the_old_name_are_another_run(
@@ -176,7 +176,7 @@ class TestTheRun:
         fine_tune(pairs, tmp_path / "out", bare)
         shutil.rmtree(model)
         save_tiny_cross_encoder(model, spread=2.0)
-        with pytest.raises(InvalidInputError, match=r"another weights.*resume=False"):
+        with pytest.raises(InvalidInputError, match=r"different weights.*resume=False"):
             fine_tune(pairs, tmp_path / "out", bare)
 
     def test_a_run_into_the_working_folder_starts_from_a_model_by_its_name(
@@ -232,7 +232,9 @@ class TestTheRun:
         thesis.parent.mkdir(exist_ok=True)
         thesis.write_text('{"chapters": 3}')
         made = contents(tmp_path)
-        with pytest.raises(InvalidInputError, match=rf"holds {name}, which no fine-tuning run"):
+        with pytest.raises(
+            InvalidInputError, match=rf"holds {name}, which no fine-tuning run made"
+        ):
             fine_tune(pairs, tmp_path, quick(tiny_model), resume=resume)
         assert contents(tmp_path) == made
 
@@ -270,7 +272,7 @@ class TestTheRun:
             options = replace(options, bi_encoder="/none/of/this")
         else:
             data = write_pairs(tmp_path / "same.jsonl", SAME_ANSWER)
-        with pytest.raises(InvalidInputError, match=r"could not be loaded|nothing to learn"):
+        with pytest.raises(InvalidInputError, match=r"could not be loaded|nothing to learn from"):
             fine_tune(data, output, options, resume=False)
         assert contents(output) == made
 
@@ -294,7 +296,7 @@ class TestTheRun:
         assert made.training.kept_step == made.training.steps == 4
         card = (made.model / "README.md").read_text()
         assert "Nothing was measured" in card
-        assert "after the last of 4 steps" in card
+        assert "from the last of 4 steps" in card
 
     def test_it_says_nothing_unless_it_shows_its_progress(
         self, pairs: Path, tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -537,7 +539,7 @@ class TestErrors:
         self, tiny_model: Path, tmp_path: Path
     ) -> None:
         data = write_pairs(tmp_path / "same.jsonl", SAME_ANSWER)
-        with pytest.raises(InvalidInputError, match="nothing to learn in same"):
+        with pytest.raises(InvalidInputError, match="nothing to learn from same"):
             fine_tune(data, tmp_path / "out", quick(tiny_model))
 
     def test_a_head_with_several_columns_is_refused(

@@ -100,7 +100,7 @@ def test_settings_of_training_are_named_as_they_were_typed(
 ) -> None:
     (tmp_path / "pairs.jsonl").write_text('{"query": "q", "positive": "p"}')
     for given, said in (
-        (["--learning-rate", "7"], "--learning-rate 7.0: allowed is above 0"),
+        (["--learning-rate", "7"], "--learning-rate 7.0 is not allowed. Give a number above 0"),
         (["--questions", "0"], "--questions must be > 0, but got 0"),
     ):
         arguments = ["train", str(tmp_path / "pairs.jsonl"), "-o", str(tmp_path / "out"), *given]

@@ -1,6 +1,6 @@
-"""Fine-tuning: any cross-encoder adapted to a user's own questions and passages.
+"""Fine-tuning: adapts a cross-encoder to a user's own questions and passages.
 
-In: questions and passages that answer them. Out: a model's folder, measured before and after. A
+In: questions and passages that answer them. Out: a model folder, measured before and after. A
 public door; needs the extra `train`.
 """
 

@@ -1,7 +1,7 @@
-"""The mean of a run's weights and those it began with.
+"""The weighted mean of a model's weights before and after training.
 
-What further training gains on its own data it partly loses elsewhere, and the mean of the weights
-before and after loses less: Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022.
+Training that gains on its own data loses something on other data. The mean of the weights before
+and after loses less: Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022.
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ from torch import nn
 
 
 def blend_in(model: nn.Module, start: Mapping[str, torch.Tensor], share: float) -> None:
-    """Makes the weights that are in ``start`` a mean of those, at that share, and the model's."""
+    """Mixes the weights in `start` into the model's weights of the same names, in place.
+
+    Args:
+        model: The model to change.
+        start: Weights by name.
+        share: The share of `start` in the mean, from 0 to 1.
+    """
     with torch.no_grad():
         for name, weights in model.named_parameters():
             if name in start:

@@ -1,4 +1,4 @@
-"""What users bring to train on: questions with their answers, from pairs or a BEIR folder."""
+"""Reads training data: questions with their answers, from pairs or a BEIR folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAIR_FILES = ("pairs.jsonl", "pairs.jsonl.gz")
 
 @dataclass(frozen=True)
 class LabelledQuestion:
-    """A question and what is known about passages for it.
+    """A question, its answers, and passages known to be wrong.
 
     Attributes:
         query: The question.
@@ -34,13 +34,13 @@ class LabelledQuestion:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Questions, each once, and every passage, each once.
+    """Distinct questions and distinct passages.
 
     Attributes:
         name: The file's or folder's name.
-        questions: In the order of the file.
-        passages: What answers are searched among: all that the questions name and, of a BEIR
-            folder, its corpus.
+        questions: The questions, in the order of the file.
+        passages: The passages to search for answers: all answers and negatives of the questions
+            and, for a BEIR folder, its corpus.
     """
 
     name: str
@@ -51,11 +51,10 @@ class TrainingData:
 def read_training_data(source: Path) -> TrainingData:
     """Returns the data in a file of pairs, a folder with one, or a folder in BEIR's layout.
 
-    Texts that differ in white space or case alone are one text, and what is no valid Unicode in
-    them becomes question marks. Questions that come several
-    times are one question with several answers, and what answers a question is not also among
-    its negatives. Of a BEIR folder `qrels/train.tsv` is read where there is one, else what
-    `rerank eval` reads; passages judged 0 are negatives.
+    Texts that differ only in white space or case count as one text. Invalid Unicode becomes
+    question marks. A question that appears several times becomes one question with several
+    answers, and an answer is removed from its negatives. In a BEIR folder, `qrels/train.tsv` is
+    read, or `qrels.tsv` if there is no such file; passages judged 0 are negatives.
 
     Raises:
         InvalidInputError: There is no such file or folder, or a line is broken.
@@ -69,7 +68,7 @@ def read_training_data(source: Path) -> TrainingData:
     if any((source / file).is_file() for file in ("corpus.jsonl", "corpus.jsonl.gz")):
         return _read_beir(source, name)
     message = (
-        f"{source} is nothing to train on. Give a file of JSON Lines "
+        f"{source} holds no training data. Give a file of JSON Lines "
         f'({{"query": "...", "positive": "..."}}), a folder with {" or ".join(PAIR_FILES)}, or a '
         "folder in BEIR's layout (corpus.jsonl, queries.jsonl, qrels/train.tsv or qrels.tsv)."
     )
@@ -91,8 +90,8 @@ def _read_beir(folder: Path, name: str) -> TrainingData:
         split = None
     else:
         message = (
-            f"{folder} has neither qrels/train.tsv nor qrels.tsv. What is trained on cannot "
-            "measure any more: to train on another split, copy it to qrels/train.tsv."
+            f"{folder} has neither qrels/train.tsv nor qrels.tsv. To train on another split, copy "
+            "it to qrels/train.tsv; it can no longer be used for measuring then."
         )
         raise InvalidInputError(message)
     collection = read_collection(folder, split=split)
@@ -115,7 +114,7 @@ def _merged(
     texts: dict[str, str] = {}
 
     def kept(text: str) -> str:
-        """The first spelling of a text."""
+        """The first spelling of a text; later ones are replaced by it."""
         text = valid_text(text)
         return texts.setdefault(text_key(text), text)
 
@@ -143,5 +142,5 @@ def _merged(
 
 
 def text_key(text: str) -> str:
-    """What two texts share that are the same to a reader."""
+    """The text without differences in white space and case, for comparing texts."""
     return " ".join(text.split()).casefold()

@@ -1,4 +1,4 @@
-"""How good the model is: on development questions while it learns, on held-out ones after."""
+"""Measures the model: on development questions during training, on held-out ones afterwards."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class HeldOutFigures:
     """nDCG@10 over the held-out questions, on BM25's candidates.
 
     Attributes:
-        questions: How many.
-        depth: Candidates of a question.
+        questions: Number of held-out questions.
+        depth: Candidates per question.
         first_stage: Mean in BM25's order.
         before: Mean in the order of the model that training started from.
-        after: Mean in the order of the model that is saved.
-        change: From before to after, question by question, with its significance.
+        after: Mean in the order of the saved model.
+        change: The change from before to after per question, with its significance.
     """
 
     questions: int
@@ -47,14 +47,14 @@ class HeldOutFigures:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> HeldOutFigures:
-        """The figures from what `dataclasses.asdict` made of them."""
+        """Restores the figures from the output of `dataclasses.asdict`."""
         return cls(**{**values, "change": Change(**values["change"])})
 
 
 def judged(
     name: str, questions: Sequence[LabelledQuestion], passages: Sequence[str]
 ) -> JudgedCollection:
-    """The questions and all passages as a collection; known negatives are judged 0."""
+    """Returns the questions and all passages as a collection; known negatives are judged 0."""
     ids = {text: f"p{number}" for number, text in enumerate(passages, start=1)}
     queries = {f"q{number}": question for number, question in enumerate(questions, start=1)}
     return JudgedCollection(
@@ -92,9 +92,10 @@ def write_collection(collection: JudgedCollection, folder: Path) -> None:
 def development_evaluator(
     questions: Sequence[LabelledQuestion], passages: Sequence[str], batch_size: int
 ) -> CrossEncoderRerankingEvaluator | None:
-    """Returns what `CrossEncoderTrainer` asks how well answers stand among BM25's candidates.
+    """Returns a `CrossEncoderTrainer` evaluator: how high answers rank among BM25's candidates.
 
-    `None` where BM25 finds no wrong passage for any question, so that nothing can be told.
+    Returns `None` if BM25 finds no wrong passage for any question, because then nothing can be
+    measured.
     """
     search = Bm25Search(passages, stem=True)
     samples: list[dict[str, str | list[str]]] = []
@@ -111,7 +112,7 @@ def development_evaluator(
 
 
 def held_out_candidates(collection: JudgedCollection, depth: int) -> Candidates:
-    """Returns what BM25 finds for the held-out questions.
+    """Returns the passages that BM25 finds for the held-out questions.
 
     Raises:
         InvalidInputError: No question shares a word with any passage.
@@ -121,8 +122,8 @@ def held_out_candidates(collection: JudgedCollection, depth: int) -> Candidates:
     except InvalidInputError as error:
         message = (
             f"BM25 finds nothing for any question of {collection.name}, so nothing can be "
-            f"measured: {WORDS}. Hold none out, {option('held_out', 0)}, and measure the model "
-            "otherwise"
+            f"measured: {WORDS}. Set {option('held_out', 0)} and measure the model in another "
+            "way."
         )
         raise InvalidInputError(message) from error
 
@@ -136,7 +137,7 @@ def before_and_after(
     depth: int,
     progress: bool,
 ) -> HeldOutFigures:
-    """Returns how both models order the same candidates of the held-out questions."""
+    """Measures how both models order the same candidates of the held-out questions."""
     with tqdm(
         total=2 * len(collection.queries), unit="query", desc="measuring", disable=not progress
     ) as bar:

@@ -1,4 +1,4 @@
-"""Negatives: wrong passages near a question, by BM25 and by a bi-encoder."""
+"""Mines negatives: wrong passages close to a question, found by BM25 and by a bi-encoder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rerank_plugins.retrieval.bm25 import WORDS, Bm25Search
 
 _QUERIES_AT_ONCE = 256
 _CANDIDATES = 4
-"""How many times more candidates are mined than negatives are drawn."""
+"""Candidates mined per negative drawn."""
 _MARGIN = 0.05
 _SAME_WORDS = 0.8
 
@@ -36,42 +36,29 @@ class TrainingRow:
 
 
 class Bm25Encoder:
-    """BM25 over word stems behind the methods of a bi-encoder that mining calls.
+    """BM25 over word stems, with the methods of a bi-encoder that mining calls.
 
-    The "vector" of a text is its position; the similarity of two is looked up.
+    The "vector" of a text is its position, and similarities are BM25 scores.
     """
 
-    device = torch.device("cpu")
-
     def encode_document(self, texts: Sequence[str], **_: Any) -> NDArray[np.int64]:
-        """Indexes n texts; their positions, `(n,)`."""
+        """Indexes n texts and returns their positions, `(n,)`."""
         self._index = Bm25Search(texts, stem=True)
         return np.arange(len(texts))
 
     def encode_query(self, texts: Sequence[str], **_: Any) -> NDArray[np.int64]:
-        """Keeps m queries; their positions, `(m,)`."""
+        """Stores m queries and returns their positions, `(m,)`."""
         self._queries = list(texts)
         return np.arange(len(texts))
 
     def is_lost(self) -> bool:
-        """Whether nothing can be found: see `Bm25Search`."""
+        """Whether BM25 can find nothing for any query; see `Bm25Search.is_lost`."""
         return self._index.is_lost(self._queries)
 
     def similarity(self, queries: NDArray[np.int64], _: Any) -> torch.Tensor:
         """BM25 scores of all texts for m queries, `(m, n)`."""
         return torch.from_numpy(
             np.stack([self._index.scores(self._queries[number]) for number in queries])
-        )
-
-    def similarity_pairwise(
-        self, queries: NDArray[np.int64], documents: torch.Tensor
-    ) -> torch.Tensor:
-        """BM25 scores of p pairs, `(p,)`."""
-        return torch.tensor(
-            [
-                float(self._index.scores(self._queries[query])[document])
-                for query, document in zip(queries, documents.tolist(), strict=True)
-            ]
         )
 
 
@@ -84,21 +71,22 @@ def mine_rows(
     seed: int,
     progress: bool,
 ) -> list[TrainingRow]:
-    """Returns a row for each answer of each question.
+    """Returns one row per answer of each question.
 
-    A question's own negatives come first; what is missing is drawn from the best candidates of
-    BM25 and, if there is one, of the bi-encoder. Likely unlabelled answers are left out: those
-    that share most of their words with an answer, and those that the bi-encoder finds within 5%
-    as near to the question as the answer (TopK-PercPos; Moreira et al. 2024, NV-Retriever).
-    Drawn, not the very first: where answers are unlabelled, they are at the top.
+    A question's own negatives come first. Missing ones are drawn from the best candidates of BM25
+    and, if there is one, of the bi-encoder. Passages that are probably unlabelled answers are left
+    out: a passage that shares most of its words with an answer, and a passage that the bi-encoder
+    finds at least 95% as similar to the question as the answer (TopK-PercPos; Moreira et al. 2024,
+    NV-Retriever). Negatives are drawn at random rather than from the top, because unlabelled
+    answers rank at the top.
 
     Args:
-        questions: What to find negatives for.
-        passages: Where to look for them.
-        negatives: How many beside an answer; fewer where there are no more.
-        bi_encoder: Finds candidates beside BM25.
-        seed: Decides what is drawn.
-        progress: Show bars on standard error.
+        questions: The questions to find negatives for.
+        passages: The passages to search.
+        negatives: Negatives per answer; fewer if there are no more.
+        bi_encoder: Finds candidates in addition to BM25.
+        seed: Seed of the draw.
+        progress: Show progress bars on standard error.
 
     Raises:
         InvalidInputError: Negatives are missing, no question shares a word with any passage, and
@@ -108,8 +96,8 @@ def mine_rows(
     pools = _lexical_pools(short, passages, negatives, progress) if short else []
     if short and bi_encoder is None and not pools:
         message = (
-            f"BM25 finds nothing for any question to mine negatives with: {WORDS}. Give "
-            f"{option('bi_encoder')} to mine with, or negatives of your own"
+            f"BM25 finds nothing for any question, so no negatives can be mined: {WORDS}. Give "
+            f"{option('bi_encoder')}, or negatives of your own."
         )
         raise InvalidInputError(message)
     if short and bi_encoder is not None:
@@ -133,7 +121,7 @@ def mine_rows(
 def _lexical_pools(
     questions: Sequence[LabelledQuestion], passages: Sequence[str], negatives: int, progress: bool
 ) -> list[dict[str, list[str]]]:
-    """The candidates of BM25; none where there are some and BM25 finds nothing for any question."""
+    """BM25's candidates as one pool, or no pool if BM25 can find nothing for any question."""
     encoder = Bm25Encoder()
     found = near_passages(questions, passages, encoder, negatives, progress)
     return [] if any(found.values()) and encoder.is_lost() else [found]
@@ -149,16 +137,18 @@ def near_passages(
 ) -> dict[str, list[str]]:
     """Returns the best wrong passages of each question, best first.
 
-    They are those that sentence-transformers' `mine_hard_negatives` finds, which draws bars that
-    nothing turns off.
+    Finds the same passages as sentence-transformers' `mine_hard_negatives`, which always draws
+    progress bars and is not used for that reason.
 
     Args:
-        questions: n questions, one at least.
-        passages: Where to look; answers are looked at too.
-        encoder: A bi-encoder, or something with its methods.
-        negatives: How many are drawn from them later; several times as many are returned.
-        progress: Show bars on standard error.
-        relative_margin: Leaves out what is nearer than this share below the least similar answer.
+        questions: n questions, at least one.
+        passages: The passages to search, in addition to the answers.
+        encoder: A bi-encoder, or an object with its methods.
+        negatives: Negatives that the caller will draw per answer; several times as many candidates
+            are returned.
+        progress: Show a progress bar on standard error.
+        relative_margin: Leave out passages more similar to the question than its least similar
+            answer minus this share.
     """
     answers = [answer for question in questions for answer in question.answers]
     corpus = list(dict.fromkeys([*passages, *answers]))

@@ -1,4 +1,4 @@
-"""What a run made, and the file that remembers it: what goes on, and what is done already."""
+"""The result of a run, and the output folder that lets a run resume or report again."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from rerank_plugins.process.folders import make_folder
 FILE_NAME = "fine_tuning.json"
 
 _MADE = ("model", "model.partial", "held-out", "checkpoints", FILE_NAME)
-"""What a run makes in its folder."""
+"""Names that a run creates in its folder."""
 
 _OF_THE_START = {"model", "revision", "local_files_only"}
-"""Settings that say where the start's weights were found; the digest says which they are."""
+"""Settings that say where the starting weights were found; the digest identifies them."""
 
 
 @dataclass(frozen=True)
 class DataSizes:
-    """How much there was: questions of each part, rows trained on, passages searched."""
+    """The amount of data: questions per part, training rows, and passages."""
 
     train: int
     development: int
@@ -41,15 +41,16 @@ class DataSizes:
 
 @dataclass(frozen=True)
 class FineTuningResult:
-    """What a run made.
+    """The result of a fine-tuning run.
 
     Attributes:
-        model: The folder that `CrossEncoder` and every wrapper load.
-        collection: The held-out questions in BEIR's layout, for `rerank eval`; `None` where
-            none were held out.
-        sizes: How much data there was.
-        training: What the training did.
-        held_out: How good the model was before and is after; `None` where none were held out.
+        model: The model's folder, which `CrossEncoder` and every wrapper can load.
+        collection: The held-out questions in BEIR's layout, for `rerank eval`; `None` if none
+            were held out.
+        sizes: The amount of data.
+        training: Figures about the training.
+        held_out: Quality before and after on the held-out questions; `None` if none were held
+            out.
     """
 
     model: Path
@@ -60,18 +61,18 @@ class FineTuningResult:
 
 
 class RunFolder:
-    """The output folder of a run: it goes on with what fits it and refuses what does not.
+    """The output folder of a run, which resumes only a run with the same settings and data.
 
     Args:
         path: The folder.
         options: The settings of the run.
-        data: What is trained on.
-        weights: A digest of the model that it starts from; names alone stay when weights change.
-        resume: Go on with what is there; else `begin` removes what an earlier run made.
+        data: The training data.
+        weights: A digest of the starting model, because weights can change under the same name.
+        resume: Resume an earlier run; otherwise `begin` removes its files.
 
     Raises:
-        InvalidInputError: Another run lies in the folder, or something that no run made, or the
-            folder cannot be made.
+        InvalidInputError: The folder holds another run or files that no run made, or it cannot be
+            made.
     """
 
     def __init__(
@@ -91,20 +92,20 @@ class RunFolder:
         self._data = _digest(data)
         self._resume = resume
         record = read_json(path / FILE_NAME)
-        if not isinstance(record.get("settings"), dict):  # no run's: it records them first
+        if not isinstance(record.get("settings"), dict):  # a run records its settings first
             check_free(path, _MADE, "fine-tuning run")
         elif resume:
             self._check(record)
         make_folder(path)
 
     def begin(self) -> None:
-        """Makes room for the run: called once all that can be wrong with it has been looked at."""
+        """Prepares the folder for training; called after all checks have passed."""
         if not self._resume:
             self._remove()
-        self._write({})  # without a result: that of a model that is gone is none of this run
+        self._write({})  # drops the result of an earlier run, whose model may be gone
 
     def finished(self) -> FineTuningResult | None:
-        """What the run made, if it came to its end before."""
+        """The result of an earlier, completed run to resume; `None` if there is none."""
         values = read_json(self.path / FILE_NAME).get("result")
         if values is None or not self._resume or not self.model.is_dir():
             return None
@@ -118,7 +119,7 @@ class RunFolder:
         )
 
     def finish(self, result: FineTuningResult) -> None:
-        """Remembers what the run made and removes what only a run that goes on needs."""
+        """Records the result and removes the checkpoints."""
         figures = {
             name: value for name, value in asdict(result).items() if not isinstance(value, Path)
         }
@@ -127,7 +128,7 @@ class RunFolder:
 
     def _check(self, found: dict[str, Any]) -> None:
         left = self.model.exists() or self.checkpoints.exists() or "result" in found
-        if not left:  # of a run that failed before it trained
+        if not left:  # the earlier run failed before training
             return
         settings = found["settings"]
         changed = [
@@ -139,8 +140,8 @@ class RunFolder:
             changed.append("data")
         if changed:
             message = (
-                f"{self.path} holds a run with another {', '.join(changed)}. Give another output "
-                f"folder, or start anew with {option('resume', False)}, which removes it."
+                f"{self.path} holds a run with different {', '.join(changed)}. Give another output "
+                f"folder, or start again with {option('resume', False)}, which removes that run."
             )
             raise InvalidInputError(message)
 

@@ -1,4 +1,4 @@
-"""A fine-tuning run: from a user's data to a model folder, and what that changed."""
+"""A fine-tuning run: from a user's data to a model folder and its figures."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def fine_tune(
     resume: bool = True,
     progress: bool = False,
 ) -> FineTuningResult:
-    """Adapts a cross-encoder to a domain and returns where it lies and what that changed.
+    """Fine-tunes a cross-encoder and returns the model's folder with figures before and after.
 
-    `output` receives `model/`; `held-out/`, the questions that measured it as a collection for
-    `rerank eval`; `fine_tuning.json` with settings and figures; and, until the run is done,
-    `checkpoints/`. A run that was stopped goes on at its last checkpoint when it is started
-    again, and one that is done only says what it did.
+    The run writes four things to `output`: `model/`; `held-out/`, the held-out questions as a
+    collection for `rerank eval`; `fine_tuning.json` with settings and figures; and, until it is
+    done, `checkpoints/`. A run that was stopped continues from its last checkpoint when it is
+    started again. A run that is done returns its result without training again.
 
     Args:
         data: Pairs or a BEIR folder; see `read_training_data`.
         output: Folder for everything the run writes.
         options: The settings; `None` takes the defaults.
-        resume: Go on with what lies in `output`; else it is removed.
-        progress: Show bars on standard error.
+        resume: Continue an earlier run in `output`; otherwise its files are removed.
+        progress: Show progress bars on standard error.
 
     Raises:
         InvalidInputError: The data are broken or too few, an option is not allowed, or `output`
@@ -64,14 +64,14 @@ def fine_tune(
     if len(read.questions) < MINIMUM_QUESTIONS:
         message = (
             f"{data} has {len(read.questions)} different questions, and fine-tuning needs at "
-            f"least {MINIMUM_QUESTIONS}. Some hundred are what it takes to gain something."
+            f"least {MINIMUM_QUESTIONS}. A gain takes a few hundred."
         )
         raise InvalidInputError(message)
     start = Path(options.model)
     if start.exists() and start.resolve().is_relative_to(output.resolve()):
         message = (
-            f"{options.model!r} lies in {output}, which the run writes over. Give another output "
-            "folder."
+            f"{options.model!r} lies in {output}, which the run would overwrite. Give another "
+            "output folder."
         )
         raise InvalidInputError(message)
     folder = RunFolder(output, options, read, weights_digest(options), resume=resume)
@@ -141,8 +141,8 @@ def _train(
     )
     if not rows:
         message = (
-            f"nothing to learn in {data.name}: no answer has another passage to be told from. Add "
-            'passages, as other questions\' answers or as "negatives".'
+            f"There is nothing to learn from {data.name}: no answer has a wrong passage beside it. "
+            'Add passages, as answers to other questions or as "negatives".'
         )
         raise InvalidInputError(message)
     evaluator = development_evaluator(split.development, data.passages, options.batch_size)

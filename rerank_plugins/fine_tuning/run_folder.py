@@ -1,4 +1,4 @@
-"""Output folders of training runs: only what a run of ours made is written over or removed."""
+"""Output folders of training runs: only files that a run made are overwritten or removed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rerank_plugins.messages.spelling import option
 
 
 def check_free(folder: Path, names: Sequence[str], run: str) -> None:
-    """Refuses a folder in which a run would write over what is there already.
+    """Refuses a folder in which a run would overwrite existing files.
 
     Args:
         folder: The output folder; it need not exist.
-        names: What the run makes there.
-        run: What messages call a run.
+        names: Names of the files and folders that the run makes there.
+        run: The kind of run, as messages call it.
 
     Raises:
         InvalidInputError: One of the names is taken.
@@ -26,15 +26,15 @@ def check_free(folder: Path, names: Sequence[str], run: str) -> None:
     taken = [name for name in names if (folder / name).exists() or (folder / name).is_symlink()]
     if taken:
         message = (
-            f"{folder} holds {', '.join(taken)}, which no {run} has made, and which this one would "
-            f"write over. Give another output folder, for example "
-            f"{option('output', str(folder / 'run'))}, or move it away yourself."
+            f"{folder} holds {', '.join(taken)}, which no {run} made and which this one would "
+            f"overwrite. Give another output folder, for example "
+            f"{option('output', str(folder / 'run'))}, or move the old files away yourself."
         )
         raise InvalidInputError(message)
 
 
 def remove(path: Path) -> None:
-    """Removes a file or folder that a run made, if it is there; of a link, the link alone.
+    """Removes a file or folder that a run made, if it exists; a link's target stays.
 
     Raises:
         InvalidInputError: It cannot be removed.
@@ -53,7 +53,7 @@ def remove(path: Path) -> None:
 
 
 def write_record(file: Path, values: Mapping[str, Any]) -> None:
-    """Writes what tells a later start that the folder is a run's, whole or not at all."""
+    """Writes the record by which a later start recognises the run, whole or not at all."""
     partial = file.with_name(f"{file.name}.partial")
     partial.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(file)

@@ -1,4 +1,4 @@
-"""The folder that a run leaves: weights, tokenizer, and a card that says what was done."""
+"""Saves the model folder of a run: weights, tokenizer, and a card."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from rerank_plugins.messages.names import model_name
 
 
 def save_model(model: CrossEncoder, folder: Path, own_length: int | None) -> None:
-    """Writes a folder that `CrossEncoder` and every wrapper load, whole or not at all."""
+    """Saves the model for `CrossEncoder` and every wrapper, whole or not at all.
+
+    Args:
+        model: The trained model.
+        folder: The folder to write, or to replace.
+        own_length: The model's own limit in tokens, which training may have lowered.
+    """
     model.max_seq_length = own_length
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -34,7 +40,7 @@ def write_card(
     training: TrainingFigures,
     held_out: HeldOutFigures | None,
 ) -> None:
-    """Writes the model's README: what it learned from, how, and what that changed."""
+    """Writes the model's README: training data, settings, and figures before and after."""
     base = model_name(options.model) if Path(options.model).is_dir() else options.model
     (folder / "README.md").write_text(
         _HEAD
@@ -49,9 +55,9 @@ def write_card(
                 _selection(training),
                 "## What it learned from",
                 f"{sizes.train} questions for training, {sizes.development} to choose when to "
-                f"stop, {sizes.held_out} held out; {sizes.rows} answers, each beside up to "
-                f"{options.negatives} negatives out of {sizes.passages} passages "
-                f"({_miners(options)}). No question and no answer is in two parts.",
+                f"stop, {sizes.held_out} held out; {sizes.rows} answers, each with up to "
+                f"{options.negatives} negatives from {sizes.passages} passages "
+                f"({_miners(options)}). The three parts share no question and no answer.",
                 "## Settings",
                 _settings(options, training),
                 f"The licences of `{base}` and of the data apply.",
@@ -100,18 +106,18 @@ def _figures(held_out: HeldOutFigures | None) -> str:
 
 def _selection(training: TrainingFigures) -> str:
     if training.development_before is None or training.development_after is None:
-        return f"The weights are those after the last of {training.steps} steps."
+        return f"The weights are from the last of {training.steps} steps."
     figures = (
         f"{100 * training.development_before:.1f} before, "
         f"{100 * training.development_after:.1f} with the weights that were kept"
     )
     if training.kept_step == 0:
         return (
-            f"No step of {training.steps} was better on the development questions than the start "
-            f"({figures}): these are the weights that training started from."
+            f"None of the {training.steps} steps was better on the development questions than the "
+            f"start ({figures}), so these are the weights that training started from."
         )
     return (
-        f"The weights are those of step {training.kept_step} of {training.steps}, the best on the "
+        f"The weights are from step {training.kept_step} of {training.steps}, the best on the "
         f"development questions ({figures})."
     )
 
@@ -122,12 +128,12 @@ def _miners(options: FineTuningOptions) -> str:
 
 def _settings(options: FineTuningOptions, training: TrainingFigures) -> str:
     rows = {
-        "epochs at most": f"{options.epochs:g}",
+        "maximum epochs": f"{options.epochs:g}",
         "learning rate": f"{options.learning_rate:g}",
-        "questions a step": options.batch_size,
-        "tokens of a pair": options.max_length or "256, or what the model reads if less",
-        "patience": f"{options.patience} looks, {options.looks} an epoch",
-        "share of the start's weights": f"{options.start_share:g}",
+        "questions per step": options.batch_size,
+        "tokens per pair": options.max_length or "256, or the model's own limit if less",
+        "patience": f"{options.patience} evaluations, {options.looks} per epoch",
+        "share of the starting weights": f"{options.start_share:g}",
         "seed": options.seed,
         "minutes": f"{training.seconds / 60:.1f}",
     }

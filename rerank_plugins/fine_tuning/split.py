@@ -1,4 +1,4 @@
-"""What is trained on, what chooses when to stop, and what measures: parts that share no text."""
+"""Splits the questions into parts for training, development and measuring that share no text."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rerank_plugins.fine_tuning.data import LabelledQuestion, text_key
 
 @dataclass(frozen=True)
 class Split:
-    """Three parts of the questions; no question and no answer is in two of them.
+    """Three parts of the questions that share no question and no answer.
 
     Attributes:
-        train: What the model learns from.
-        development: What chooses the step to keep.
-        held_out: What measures the model before and after; nothing is chosen by it.
+        train: Questions that the model learns from.
+        development: Questions that decide which step is kept.
+        held_out: Questions that only measure the model before and after.
     """
 
     train: list[LabelledQuestion]
@@ -29,15 +29,15 @@ def split_questions(
 ) -> Split:
     """Returns the three parts.
 
-    Questions that share an answer, directly or over others, stay together. A group of them that
-    is larger than what a part still needs is trained on; where all questions hang together, the
-    other two parts are empty.
+    Questions that share an answer, directly or through other questions, stay together. A group
+    that does not fit into development or held-out goes to training; if all questions are connected,
+    the other two parts are empty.
 
     Args:
         questions: All questions, each once.
         development: Share of the questions for development, 0 for none.
-        held_out: Share of the questions held out, 0 for none.
-        seed: Decides which.
+        held_out: Share of the questions to hold out, 0 for none.
+        seed: Seed of the split.
     """
     groups = _groups(questions)
     random.Random(seed).shuffle(groups)
@@ -53,7 +53,7 @@ def split_questions(
 
 
 def _groups(questions: Sequence[LabelledQuestion]) -> list[list[LabelledQuestion]]:
-    """The questions in groups that share no answer with each other."""
+    """Groups the questions so that no two groups share an answer."""
     owner: dict[str, int] = {}
     parent = list(range(len(questions)))
 

@@ -1,4 +1,4 @@
-"""The models that a run starts from, checked before any work is done."""
+"""Loads the models that a run starts from and checks them before any work is done."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _MAX_LENGTH = 256
 
 
 def starting_scorer(options: FineTuningOptions) -> CrossEncoderScorer:
-    """Returns a scorer of the model as it is before training; that it can be trained is checked.
+    """Returns a scorer of the model before training, after checking that it can be trained.
 
     Raises:
-        ModelError: The model cannot be loaded, or does not read `max_length` tokens.
-        InvalidInputError: Its head has several columns.
+        ModelError: The model cannot be loaded, or cannot read `max_length` tokens.
+        InvalidInputError: The model's head has several columns.
     """
     scorer, trained = (
         CrossEncoderScorer(
@@ -37,7 +37,7 @@ def starting_scorer(options: FineTuningOptions) -> CrossEncoderScorer:
         for max_length in (None, options.max_length)
     )
     try:
-        trained.warm_up()  # says what cannot be trained in the words that users know
+        trained.warm_up()  # raises the errors that users know from scoring
     except LabelRequiredError as error:
         message = (
             f"{options.model!r} has a head with several columns, and fine-tuning trains a head "
@@ -49,7 +49,7 @@ def starting_scorer(options: FineTuningOptions) -> CrossEncoderScorer:
 
 
 def load_for_training(options: FineTuningOptions) -> tuple[CrossEncoder, int | None]:
-    """Returns the model in fp32, cutting pairs at the training's length, and its own length."""
+    """Returns the model in fp32 with the training's limit in tokens, and the model's own limit."""
     model = _load(_folder_of(options))
     own_length = model.max_seq_length
     model.max_seq_length = options.max_length or min(_MAX_LENGTH, own_length or _MAX_LENGTH)
@@ -67,7 +67,7 @@ def _load(folder: Path) -> CrossEncoder:
 
 
 def weights_digest(options: FineTuningOptions) -> str:
-    """Returns what names the weights to start from.
+    """Returns a digest of the starting weights.
 
     Raises:
         ModelError: The model cannot be found.
@@ -84,10 +84,10 @@ def _folder_of(options: FineTuningOptions) -> Path:
 
 
 def bi_encoder_of(options: FineTuningOptions) -> SentenceTransformer | None:
-    """Returns the bi-encoder that finds negatives, if one is named.
+    """Returns the bi-encoder that mines negatives, or `None` if the options name none.
 
     Raises:
-        InvalidInputError: It cannot be loaded.
+        InvalidInputError: The bi-encoder cannot be loaded.
     """
     if options.bi_encoder is None:
         return None

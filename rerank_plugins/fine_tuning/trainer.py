@@ -1,4 +1,4 @@
-"""The training itself: sentence-transformers' `CrossEncoderTrainer`, with early stopping."""
+"""Trains with sentence-transformers' `CrossEncoderTrainer` and early stopping."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from rerank_plugins.models.json_files import read_json
 from rerank_plugins.process.turn import in_turn
 
 _ANSWER_LABEL = 30.0
-"""ListNet's target is the softmax of the labels: at 30 to 0 all of it is on the answer."""
+"""ListNet's target is the softmax of the labels; with 30 against 0, all of it is on the answer."""
 
 
 @dataclass(frozen=True)
 class TrainingFigures:
-    """What the training did.
+    """Figures about the training.
 
     Attributes:
-        steps: Steps done, over all starts.
-        kept_step: The step whose weights are kept; 0 where none was better than the start.
-        seconds: Seconds of this start, looks at the development questions included.
-        development_before: nDCG@10 of the development questions before training; `None` without
-            any.
-        development_after: The same with the weights that are kept.
+        steps: Steps done, including those before the run was resumed.
+        kept_step: The step whose weights are kept; 0 if no step was better than the start.
+        seconds: Seconds since the run was last started, including evaluations.
+        development_before: nDCG@10 on the development questions before training; `None` if there
+            are none.
+        development_after: nDCG@10 on the development questions with the kept weights.
     """
 
     steps: int
@@ -63,26 +63,27 @@ def train(
     checkpoints: Path,
     progress: bool,
 ) -> TrainingFigures:
-    """Trains `model` in place, going on from the last checkpoint in `checkpoints`.
+    """Trains `model` in place, continuing from the last checkpoint in `checkpoints`.
 
     The loss is the cross-entropy of a softmax over an answer and its negatives: ListNet (Cao et
-    al., ICML 2007) with all of the target on the answer. It needs no weight that balances
-    answers against negatives, as a pointwise loss does, spends its gradient where the order is
-    wrong, which is what counts when there are few questions, and is what the embedded model was
-    made with, so that logits stay about where they were. Only differences within a question
-    matter to it: thresholds have to be chosen again.
+    al., ICML 2007) with all of the target on the answer. Unlike a pointwise loss, it needs no
+    weight that balances answers against negatives. Its gradient goes where the order is wrong,
+    which matters when there are few questions. The embedded model was made with it, so logits stay
+    close to where they were. The loss only sees differences within a question, so thresholds have
+    to be chosen again.
 
-    With an evaluator, the weights kept are the best by the development questions, those before
-    training included; without, the last. Where training moved them, `start_share` of those before
-    is mixed in. Training that had stopped before is not taken up again.
+    With an evaluator, the best weights on the development questions are kept, which can be the
+    starting weights; without one, the last weights are kept. If training changed the weights,
+    `start_share` of the starting weights is mixed in. Training that had already stopped is not
+    continued.
 
     Args:
         model: A cross-encoder with one column.
-        rows: What it learns from.
-        evaluator: Looks at the development questions.
+        rows: The training rows.
+        evaluator: Measures the model on the development questions.
         options: The settings.
         checkpoints: Folder for checkpoints; two are kept.
-        progress: Show a bar on standard error.
+        progress: Show a progress bar on standard error.
 
     Raises:
         InvalidInputError: The checkpoint with the weights to keep is gone.
@@ -115,7 +116,7 @@ def train(
         model.load_state_dict(untrained)
         kept, after = 0, before
     else:
-        # Not what the trainer loaded: it looks where the run once was, which may be elsewhere.
+        # The trainer loads the best weights from the folder's old path, which may have moved.
         _load(model, checkpoints / f"checkpoint-{kept}")
         if options.start_share:
             blend_in(model, untrained, options.start_share)
@@ -162,33 +163,33 @@ def _arguments(
         greater_is_better=True if looks else None,
         restore_callback_states_from_checkpoint=True,
         logging_strategy="no",
-        # What was saved with the model stands before the text wherever it scores; here, only so.
+        # A saved prompt is added whenever the model scores, but in training only if given here.
         prompts=model.prompts.get(model.default_prompt_name or "") or None,
-        dataloader_pin_memory=torch.cuda.is_available(),  # warns where there is nothing to pin for
+        dataloader_pin_memory=torch.cuda.is_available(),  # pinning warns without an accelerator
         report_to="none",
         disable_tqdm=not progress,
     )
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    """The last checkpoint that was written whole: its state is written last."""
+    """The last complete checkpoint; the state file is written last."""
     done = [path.parent for path in folder.glob(f"checkpoint-*/{TRAINER_STATE_NAME}")]
     return max(done, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
 
 
 def _had_stopped(checkpoint: Path) -> bool:
-    """Whether training ended with a checkpoint; the trainer itself would forget that."""
+    """Whether training had ended at this checkpoint; the trainer would not remember it."""
     callbacks = read_json(checkpoint / TRAINER_STATE_NAME).get("stateful_callbacks", {})
     return bool(callbacks["TrainerControl"]["args"]["should_training_stop"])
 
 
 @in_turn
 def _load(model: CrossEncoder, checkpoint: Path) -> None:
-    """Puts a checkpoint's weights into the model."""
+    """Loads a checkpoint's weights into the model."""
     if not (checkpoint / "model.safetensors").is_file():
         message = (
-            f"{checkpoint} is gone, and with it the weights of the step that is kept. Start anew "
-            f"with {option('resume', False)}, or put it back."
+            f"{checkpoint} is gone, and with it the weights to keep. Start again with "
+            f"{option('resume', False)}, or put the checkpoint back."
         )
         raise InvalidInputError(message)
     kept = CrossEncoder(
@@ -198,7 +199,7 @@ def _load(model: CrossEncoder, checkpoint: Path) -> None:
 
 
 class _Progress(ProgressCallback):
-    """The bar without the log lines, which would go to standard output."""
+    """A progress bar without log lines, which would go to standard output."""
 
     def on_log(self, *args: Any, **options: Any) -> None:
-        """Says nothing."""
+        """Writes nothing."""

@@ -105,7 +105,7 @@ def test_what_no_run_made_is_never_removed_or_written_over(
     thesis.parent.mkdir(parents=True)
     torch.save({"epoch": 7}, thesis)
     before = thesis.read_bytes()
-    with pytest.raises(InvalidInputError, match=r"which no recipe's run has made.*output="):
+    with pytest.raises(InvalidInputError, match=r"which no recipe's run made.*output="):
         run(tiny_config(base), data, tmp_path / "out", resume=resume)
     assert thesis.read_bytes() == before
     assert len(list((tmp_path / "out").iterdir())) == 1
