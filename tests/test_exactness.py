@@ -17,7 +17,7 @@ from transformers import (
 from rerank_plugins import CrossEncoderScorer, UnsupportedOptionError
 from rerank_plugins.backends.cross_encoder import describe
 from rerank_plugins.backends.first_token import reads_first_token
-from rerank_plugins.backends.torch import _Forward
+from rerank_plugins.backends.torch import TorchForward
 from rerank_plugins.tokens.pairs import PairTokenizer, pad
 from tests.tiny_models import (
     ARCHITECTURES,
@@ -176,5 +176,5 @@ def test_an_adapter_in_the_last_layer_is_not_left_out(model: Path, name: str) ->
     tokens = PairTokenizer(description.tokenizer, max_length=description.default_length).encode(
         PAIRS
     )
-    found = _Forward(adapted, description.inputs)(pad(tokens, description.pad_id))
+    found = TorchForward(adapted, description.inputs)(pad(tokens, description.pad_id))
     np.testing.assert_allclose(found[:, 0], wanted, atol=1e-5)

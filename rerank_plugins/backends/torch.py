@@ -10,25 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins.backends.alone import PROBES, gives, predicted, predicted_alone
-from rerank_plugins.backends.contract import Backend, PairOptions, Prepared
+from rerank_plugins.backends.alone import PROBES, gives, predicted_alone
+from rerank_plugins.backends.contract import Backend, PairOptions
 from rerank_plugins.backends.cross_encoder import (
     DTYPES,
-    default_length,
     describe,
-    label_names,
     load_cross_encoder,
     takes_token_ids,
 )
 from rerank_plugins.backends.encoder import (
     EncoderBackend,
-    check_length,
-    one_by_one,
 )
 from rerank_plugins.backends.half_precision import pays, slowdown
-from rerank_plugins.backends.head import column_logits, column_of
-from rerank_plugins.backends.tables import positions_of
-from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.backends.predict import predict_backend
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.turn import in_turn
 from rerank_plugins.results import Plan
@@ -63,11 +57,11 @@ def load_torch(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
         _warn_if_emulated(settings.model, plan.precision)
     if takes_token_ids(model):
         description = describe(model)
-        forward = _Forward(model, description.inputs)
+        forward = TorchForward(model, description.inputs)
         encoder = EncoderBackend(settings.model, description, forward, plan, budget)
         if forward.of_first_token or _is_exact(encoder, model, settings.model):
             return encoder
-    return _predicting(model, settings.model, plan, budget)
+    return predict_backend(model, settings.model, plan, budget)
 
 
 def _is_exact(backend: EncoderBackend, model: "CrossEncoder", name: str) -> bool:
@@ -84,21 +78,6 @@ def _is_exact(backend: EncoderBackend, model: "CrossEncoder", name: str) -> bool
     return gives(lambda: backend.columns_of(pairs), wanted, precision)
 
 
-def _predicting(model: "CrossEncoder", name: str, plan: Plan, budget: int) -> "_PredictBackend":
-    """A backend that calls `predict`, one pair at a time if batches would change the scores."""
-    wanted = predicted_alone(model, name)
-    if wanted is None:
-        message = (
-            f"{name!r} has no padding token, and predict needs one. Set it and save the "
-            "tokenizer: tokenizer.pad_token = tokenizer.eos_token."
-        )
-        raise UnsupportedOptionError(message)
-    batches = gives(lambda: predicted(model, PROBES), wanted, plan.precision)
-    if not batches:
-        plan = one_by_one(plan, "it scores a pair beside longer ones otherwise than alone")
-    return _PredictBackend(model, name, plan, budget, batches=batches)
-
-
 def _warn_if_emulated(name: str, precision: str) -> None:
     """Logs a warning if a half precision is slower than fp32 here."""
     dtype = DTYPES[precision]
@@ -112,7 +91,7 @@ def _warn_if_emulated(name: str, precision: str) -> None:
         )
 
 
-class _Forward:
+class TorchForward:
     """Computes logits, float32 `(b, columns)`, from token ids with the model's own modules."""
 
     def __init__(self, model: "CrossEncoder", inputs: Sequence[str]) -> None:
@@ -144,6 +123,7 @@ class _Forward:
             self._logits = lambda features: model(features)["scores"]
 
     def __call__(self, tokens: Tokens) -> NDArray[np.float32]:
+        """The logits of a batch of tokenized pairs."""
         return self.fetched(self.scores(self.features(tokens)))
 
     def features(self, tokens: Tokens) -> dict[str, Any]:
@@ -166,53 +146,3 @@ class _Forward:
         """The logits in memory. This is the one place that waits for the device."""
         logits: NDArray[np.float32] = scores.cpu().numpy()
         return logits
-
-
-class _PredictBackend:
-    """Runs models that build their own input from the pair, such as chat models."""
-
-    def __init__(
-        self, model: "CrossEncoder", name: str, plan: Plan, max_batch_tokens: int, *, batches: bool
-    ) -> None:
-        from torch import nn
-
-        self.plan = plan
-        self._model = model
-        self._name = name
-        self._identity = nn.Identity()
-        self._max_batch_tokens = max_batch_tokens
-        self._batches = batches
-        self._limit = positions_of(model)
-        self._default_length = default_length(model, self._limit)
-
-    def check(self, options: PairOptions) -> None:
-        column_of(options.label, self._model.num_labels, label_names(self._model))
-        check_length(options.max_length, self._limit, self._name)
-
-    def batch_tokens(self, options: PairOptions) -> int:
-        return options.max_batch_tokens or self._max_batch_tokens
-
-    def prepare(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> Prepared:
-        longest = options.max_length or min(
-            self._default_length, 512
-        )  # the model's prompt is not counted
-        return Prepared(inputs=pairs, tokens=[longest] * len(pairs), truncated=None)
-
-    def logits(
-        self, inputs: Sequence[tuple[str, str]], options: PairOptions
-    ) -> NDArray[np.float32]:
-        columns = self._model.num_labels
-        overrides: dict[str, Any] = {}
-        if options.max_length is not None:
-            limit = {"max_length": options.max_length, "truncation": True}
-            overrides["processing_kwargs"] = {"text": limit}
-        output = self._model.predict(
-            list(inputs),
-            prompt=options.prompt,
-            batch_size=len(inputs) if self._batches else 1,
-            activation_fn=self._identity,
-            show_progress_bar=False,
-            **overrides,
-        )
-        column = column_of(options.label, columns, label_names(self._model))
-        return column_logits(np.asarray(output, np.float32).reshape(-1, columns), column)
