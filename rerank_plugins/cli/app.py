@@ -35,25 +35,31 @@ def _version(wanted: bool) -> None:
 def rerank(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Say the version."),
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """Puts search results into a better order with a cross-encoder.
+    """Reranks search results with a cross-encoder.
 
     Example: rerank demo
     """
 
 
-@app.command(short_help="Shows on a small corpus what reranking does.")
+@app.command(short_help="Shows on a small corpus how reranking changes results.")
 @scorer_options()
 def demo(
     query: Annotated[
         str | None,
-        typer.Option("--query", "-q", help="Search for a question of your own instead."),
+        typer.Option(
+            "--query",
+            "-q",
+            help="Search for this question instead of the 50 that come with the corpus.",
+        ),
     ] = None,
     **scorer: Any,
 ) -> None:
-    """Searches a small corpus with BM25, reranks what it finds, and shows the difference.
+    """Searches a small corpus with BM25, reranks the results, and shows the difference.
 
     Example: rerank demo --query "why is the sky blue"
     """
@@ -65,8 +71,8 @@ def demo(
     run_demo(Console(), scorer_of(scorer), query=query)
 
 
-app.command(short_help="Puts the candidates in a file into a better order.")(rank)
+app.command(short_help="Orders the candidates in a file by relevance.")(rank)
 app.command("eval", short_help="Measures rerankers on judged collections.")(evaluate)
 app.command(short_help="Fine-tunes a cross-encoder on your pairs.")(train)
 app.command("compile")(compile_bundle)
-app.command(short_help="Says how a model is run on this machine, and why.")(plan)
+app.command(short_help="Says how this machine runs a model, and why.")(plan)

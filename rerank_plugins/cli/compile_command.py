@@ -15,7 +15,7 @@ from rerank_plugins.formats.pair_rows import query_and_answers
 @scorer_options("revision", "local_files_only")
 def compile_bundle(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="'embedded', a hub id, or a folder.")
+        str, typer.Argument(metavar="MODEL", help="embedded, a hub id, or a local folder.")
     ],
     output: Annotated[
         Path,
@@ -23,12 +23,13 @@ def compile_bundle(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="Where the bundle goes: a new folder, or a bundle to replace.",
+            help="Write the bundle to this folder; it is new, empty, or a bundle to replace.",
             show_default=False,
         ),
     ],
     backend: Annotated[
-        Literal["openvino", "onnx"], typer.Option("--backend", help="What will run it.")
+        Literal["openvino", "onnx"],
+        typer.Option("--backend", help="Library that will run the bundle."),
     ] = "openvino",
     precision: Annotated[
         Literal["fp32", "int8"],
@@ -42,14 +43,14 @@ def compile_bundle(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Pairs to quantise to int8 by: JSON Lines with query and positive, a few hundred "
-            "like those that will be scored; also compressed (.gz).",
-            show_default="pairs that ship",
+            help="File with pairs that decide how int8 rounds: JSON Lines with query and positive. "
+            "Give a few hundred, similar to what you will score; the file may be gzipped.",
+            show_default="pairs that come with the package",
         ),
     ] = None,
     **hub: Any,
 ) -> None:
-    """Compiles a cross-encoder into a folder that loads without torch.
+    """Compiles a cross-encoder into a folder, a bundle, that loads without torch.
 
     Example: rerank compile my-model --precision int8 -o my-bundle
     """
@@ -74,11 +75,12 @@ def compile_bundle(
 )
 def plan(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="'embedded', a hub id, a folder, or a bundle.")
+        str,
+        typer.Argument(metavar="MODEL", help="embedded, a hub id, a local folder, or a bundle."),
     ] = "embedded",
     **scorer: Any,
 ) -> None:
-    """Says how a model is run on this machine, and why; loads it to find out.
+    """Says how this machine runs a model, and why. Loads the model to find out.
 
     Example: rerank plan embedded --precision auto
     """

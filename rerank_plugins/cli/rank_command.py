@@ -24,26 +24,27 @@ from rerank_plugins.results import Ranked, ScoreScale
 @scorer_options()
 def rank(
     query: Annotated[
-        str | None, typer.Argument(metavar="QUERY", help="The question.", show_default=False)
+        str | None,
+        typer.Argument(metavar="QUERY", help="The question to answer.", show_default=False),
     ] = None,
     file: Annotated[
         str | None,
         typer.Argument(
             metavar="FILE",
-            help="Its candidates: one passage per line, or JSON Lines, a JSON array, CSV or TSV "
-            "(text, contents or passage; title and id if there are); also compressed (.gz). "
-            "- is standard input.",
+            help="The candidates: a file with one passage per line, JSON Lines, a JSON array, CSV "
+            "or TSV. Objects and tables have the text in text, contents or passage, and perhaps a "
+            "title and an id. The file may be gzipped; - reads standard input.",
             show_default=False,
         ),
     ] = None,
     form: Annotated[
-        CandidateFormat, typer.Option("--format", help="How FILE is written; auto looks at it.")
+        CandidateFormat, typer.Option("--format", help="Format of FILE; auto recognises it.")
     ] = "auto",
     run: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="A TREC run to rerank, in place of QUERY and FILE.",
+            help="Rerank this TREC run, instead of QUERY and FILE.",
             show_default=False,
         ),
     ] = None,
@@ -51,7 +52,8 @@ def rank(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="The run's queries: JSON Lines, lines of id, tab, text, or TREC topics.",
+            help="File with the queries of the run: JSON Lines, TREC topics, or one query per line "
+            "as id, tab, text.",
             show_default=False,
         ),
     ] = None,
@@ -59,38 +61,52 @@ def rank(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="The run's documents: JSON Lines, or lines of id, tab, text.",
+            help="File with the documents of the run: JSON Lines, or one document per line as id, "
+            "tab, text.",
             show_default=False,
         ),
     ] = None,
     top_k: Annotated[
         int | None,
-        typer.Option("--top-k", "-k", min=1, help="Keep this many.", show_default="all"),
+        typer.Option(
+            "--top-k",
+            "-k",
+            metavar="N",
+            min=1,
+            help="Keep the N best passages of each query.",
+            show_default="all",
+        ),
     ] = None,
     score_threshold: Annotated[
         float | None,
-        typer.Option(help="Keep what scores at least this, on --scale.", show_default=False),
+        typer.Option(
+            help="Drop passages that score less than this, on --scale.", show_default=False
+        ),
     ] = None,
     scale: Annotated[
         ScoreScale | None,
         typer.Option(
-            help="What scores are: the model's raw output, or its sigmoid.",
+            help="Write scores as probabilities from 0 to 1, or as the model's raw outputs.",
             show_default="probability; logit for a run",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON array.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to this file.", show_default=False
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the result to this file instead of standard output.",
+            show_default=False,
         ),
     ] = None,
     **scorer: Any,
 ) -> None:
-    """Puts the candidates in a file into the order in which they answer a question.
+    """Orders the candidates in a file by how well they answer a question.
 
-    A terminal gets a table; a pipe gets lines of rank, score, id and text with tabs between; a
-    run is answered with a run. --json is for either.
+    A terminal shows a table. A pipe gets one line per passage: rank, score, id and text, separated
+    by tabs. With --run the result is a run. --json works with both.
 
     Example: rerank rank "why is the sky blue" passages.txt --top-k 5
 
@@ -151,7 +167,7 @@ def _requests(
         )
         raise typer.BadParameter(message)
     if file == STANDARD_INPUT and sys.stdin is not None and sys.stdin.isatty():
-        show("note", "type a passage a line, then Ctrl-D")
+        show("note", "type one passage per line, then Ctrl-D")
     request = QueryPassages("", query, read_passages(file, form))
     if not request.passages:
         show("warning", f"{shown(file)} holds no passages.")

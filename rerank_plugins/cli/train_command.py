@@ -17,106 +17,122 @@ def train(
         Path,
         typer.Argument(
             exists=True,
-            help="What to fine-tune on: JSON Lines with query and positive (a text or a list), "
+            help="Training data: JSON Lines with query, positive (a text or a list of texts) and "
             "perhaps negatives; a folder with pairs.jsonl; or a folder in BEIR's layout.",
             show_default=False,
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", file_okay=False, help="Folder for what the run makes.")
+        Path,
+        typer.Option(
+            "--output", "-o", file_okay=False, help="Folder for the model and the report."
+        ),
     ],
     model: Annotated[
         str | None,
         typer.Option(
             "--model",
             "-m",
-            help="Cross-encoder to start from: 'embedded', a hub id or a folder.",
+            help="Cross-encoder to start from: embedded, a hub id or a local folder.",
             show_default="embedded",
         ),
     ] = None,
     bi_encoder: Annotated[
         str | None,
         typer.Option(
-            help="Bi-encoder that finds negatives beside BM25: a hub id or a folder.",
+            help="Also find negatives with this bi-encoder, a hub id or a local folder.",
             show_default=False,
         ),
     ] = None,
     questions: Annotated[
         int | None,
-        typer.Option(help="Most questions that are used.", show_default="all"),
+        typer.Option(metavar="N", help="Use at most N questions.", show_default="all"),
     ] = None,
     epochs: Annotated[
         float | None,
-        typer.Option(help="Most rounds over all questions.", show_default="2"),
+        typer.Option(metavar="N", help="Read all questions at most N times.", show_default="2"),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Its peak.", show_default="3e-5")
+        float | None, typer.Option(help="Highest learning rate.", show_default="3e-5")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Questions of a step.", show_default="8")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Questions per training step.", show_default="8"),
     ] = None,
     negatives: Annotated[
         int | None,
-        typer.Option(min=1, help="Passages beside each answer.", show_default="4"),
+        typer.Option(
+            metavar="N", min=1, help="Wrong passages beside each right one.", show_default="4"
+        ),
     ] = None,
     max_length: Annotated[
         int | None,
         typer.Option(
-            help="Tokens of a pair in training.",
+            metavar="N",
+            help="Cut pairs at N tokens in training.",
             show_default="256, or what the model reads if less",
         ),
     ] = None,
     development: Annotated[
         float | None,
         typer.Option(
-            help="Share of the questions that chooses when to stop.",
+            help="Share of the questions that decides when to stop.",
             show_default="0.1",
         ),
     ] = None,
     held_out: Annotated[
         float | None,
         typer.Option(
-            help="Share of the questions that measures before and after.",
+            help="Share of the questions that the model is measured on, before and after.",
             show_default="0.2",
         ),
     ] = None,
     looks: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=1,
-            help="Looks at the development questions an epoch.",
+            help="Measure the model on the development questions N times per epoch.",
             show_default="2",
         ),
     ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=1,
-            help="Looks without anything better before it stops.",
+            help="Stop after N measurements without an improvement.",
             show_default="3",
         ),
     ] = None,
     start_share: Annotated[
         float | None,
         typer.Option(
-            help="Share of the start's weights in the result: keeps more of what it knew.",
+            help="Share of the start model's weights in the result: keeps more of its knowledge.",
             show_default="0",
         ),
     ] = None,
     depth: Annotated[
         int | None,
-        typer.Option(min=1, help="Candidates of a held-out question.", show_default="50"),
+        typer.Option(
+            metavar="N", min=1, help="Rank N candidates per held-out question.", show_default="50"
+        ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="Decides split, negatives and order.", show_default="13"),
+        typer.Option(
+            metavar="N",
+            help="Number that decides the split, the negatives and their order.",
+            show_default="13",
+        ),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start anew instead of going on with what is there.")
+        bool,
+        typer.Option("--fresh", help="Start again, instead of continuing a run in the folder."),
     ] = False,
     **hub: Any,
 ) -> None:
-    """Fine-tunes a cross-encoder on your pairs; a stopped run goes on when it is started again.
+    """Fine-tunes a cross-encoder on your pairs. If it is stopped, the same command continues it.
 
     Example: rerank train my-pairs.jsonl --output my-model
     """

@@ -6,6 +6,7 @@ public door, for integrations. It imports no framework, but pydantic, which all 
 
 from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.options import DEFAULT_MODEL, RESULT_OPTIONS
+from rerank_plugins.scoring.inputs import check_query
 from rerank_plugins.wrappers.documents import (
     NoTextWarning,
     check_items,
@@ -43,6 +44,7 @@ __all__ = [
     "call_options",
     "check_items",
     "check_kind",
+    "check_query",
     "checked",
     "plain_values",
     "readable_texts",

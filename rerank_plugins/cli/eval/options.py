@@ -25,9 +25,9 @@ Data = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="COLLECTION...",
-        help="Folders in BEIR layout (corpus.jsonl, queries.jsonl, qrels.tsv or qrels/test.tsv; "
-        "each may end in .gz), folders of such folders, or ir_datasets ids such as "
-        "beir/scifact/test (irds:beir/scifact/test where a folder has that name).",
+        help="Folders in BEIR's layout (corpus.jsonl, queries.jsonl, and qrels.tsv or "
+        "qrels/test.tsv, each perhaps gzipped), folders of such folders, or ir_datasets ids such "
+        "as beir/scifact/test (irds:beir/scifact/test if a folder has the same name).",
         show_default=False,
     ),
 ]
@@ -35,7 +35,7 @@ Split = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Which judgements of a folder are read: qrels/NAME.tsv.",
+        help="Read the judgements of qrels/NAME.tsv.",
         show_default="qrels.tsv, or else qrels/test.tsv",
     ),
 ]
@@ -43,20 +43,22 @@ Topics = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Queries of a collection in TREC's files: <top> topics, lines of id, tab, text, or "
-        "JSON Lines. Needs --qrels and --corpus.",
+        help="File with the queries of a collection, with --qrels and --corpus, instead of "
+        "COLLECTION: TREC topics, JSON Lines, or one query per line as id, tab, text.",
         show_default=False,
     ),
 ]
 Qrels = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Its judgements, TREC or BEIR.", show_default=False),
+    typer.Option(
+        metavar="FILE", help="File with the judgements, as in TREC or BEIR.", show_default=False
+    ),
 ]
 Corpus = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Its passages: JSON Lines, or lines of id, tab, text.",
+        help="File with the passages: JSON Lines, or one per line as id, tab, text.",
         show_default=False,
     ),
 ]
@@ -64,8 +66,8 @@ Card = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
-        help="Rerun the table of a model's card on the data it names (ir_datasets), for this "
-        "model or those of --model.",
+        help="Measure again what this model's card reports, on the same data (ir_datasets), for "
+        "this model or those of --model.",
         show_default=False,
     ),
 ]
@@ -79,37 +81,40 @@ MaxLengths = Annotated[list[int] | None, typed("max_length", help=_EACH)]
 Stage = Annotated[
     FirstStage | None,
     typer.Option(
-        help="What finds the candidates: BM25, embeddings, both fused by reciprocal rank, the "
-        "judged passages alone, or the candidates that an ir_datasets id comes with.",
+        help="First stage that finds the candidates: BM25, embeddings (dense), both fused by "
+        "reciprocal rank, only the judged passages, or the candidates in ir_datasets (scoreddocs).",
         show_default="bm25; with --card scoreddocs",
     ),
 ]
 GivenRun = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="A TREC run of one collection as first stage.", show_default=False
+        metavar="FILE",
+        help="Rerank the candidates of this TREC run, for one collection.",
+        show_default=False,
     ),
 ]
 KeepIdentical = Annotated[
     bool,
     typer.Option(
         "--keep-identical",
-        help="Keep a query that is a passage itself, by id and text, among its own candidates.",
+        help="Let a query find itself, if it is also a passage of the collection.",
     ),
 ]
 BiEncoder = Annotated[
     str | None,
     typer.Option(
-        help="Bi-encoder for --first-stage dense and fused, and beside the models as a scorer of "
-        "its own: a hub id or a folder.",
+        help="Embedding model for --first-stage dense and fused, a hub id or a local folder. It is "
+        "also measured as a reranker, by the cosine.",
         show_default=False,
     ),
 ]
 Depth = Annotated[
     int | None,
     typer.Option(
+        metavar="N",
         min=1,
-        help="Candidates of a query.",
+        help="Rerank the first N candidates of each query.",
         show_default="100; with --curve 200, with --card 1000",
     ),
 ]
@@ -117,17 +122,28 @@ Measures = Annotated[
     list[str] | None,
     typer.Option(
         "--measure",
-        help="In ir-measures' notation, for example P@5; repeatable, the one that matters most "
-        "first.",
+        help="Measure in the notation of ir-measures, for example P@5. Give several, the most "
+        "important one first.",
         show_default="nDCG@10, RR@10, AP, P@10",
     ),
 ]
 Sample = Annotated[
-    int | None, typer.Option(min=1, help="Queries of a collection.", show_default="all")
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Use N random queries of each collection, the same ones every time.",
+        show_default="all",
+    ),
 ]
-Seed = Annotated[int, typer.Option(help="Which queries are sampled.")]
+Seed = Annotated[
+    int, typer.Option(metavar="N", help="Number that decides which queries --sample uses.")
+]
 Curve = Annotated[
-    bool, typer.Option("--curve", help="Measure quality, time and recall at depths from 10 on.")
+    bool,
+    typer.Option(
+        "--curve", help="Also measure quality, time and recall for fewer candidates, from 10 on."
+    ),
 ]
 Memory = Annotated[
     bool,
@@ -141,18 +157,21 @@ Resume = Annotated[
     typer.Option(
         metavar="FILE",
         dir_okay=False,
-        help="Keep every score in this file, and go on from it where it is there already.",
+        help="Keep all scores in this file, and reuse those that are there already.",
         show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write all figures as JSON.")]
 Markdown = Annotated[
-    bool, typer.Option("--markdown", help="Write one Markdown table of the first measure.")
+    bool, typer.Option("--markdown", help="Write a Markdown table of the first measure.")
 ]
 Html = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", dir_okay=False, help="Report with plots, in one file.", show_default=False
+        metavar="FILE",
+        dir_okay=False,
+        help="Write a report with plots to this file.",
+        show_default=False,
     ),
 ]
 Runs = Annotated[
@@ -160,7 +179,7 @@ Runs = Annotated[
     typer.Option(
         metavar="FOLDER",
         file_okay=False,
-        help="Folder for each order, the first stage's too, as a TREC run.",
+        help="Write every ranking, and the first stage's, to this folder as a TREC run.",
         show_default=False,
     ),
 ]

@@ -1,22 +1,20 @@
 """The node postprocessor: nodes in, the most relevant ones out, best first."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
 from llama_index.core.bridge.pydantic import model_validator
-from llama_index.core.callbacks import CBEventType, EventPayload
-from llama_index.core.instrumentation.events.exception import ExceptionEvent
-from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
 
+from llama_index.postprocessor.rerank_plugins._events import Report, reported
 from rerank_plugins import InvalidInputError, Ranked
 from rerank_plugins.wrappers import (
     RankingFieldOptions,
     RankingFields,
     check_items,
+    check_query,
     readable_texts,
     result_metadata,
 )
@@ -104,36 +102,14 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
         if query_bundle is None:
             message = "Missing query bundle in extra info."
             raise InvalidInputError(message)
-        self._ready().rank(query_bundle.query_str, [])
+        check_query(query_bundle.query_str)
         return query_bundle
 
-    @contextmanager
     def _reported(
         self, nodes: list[NodeWithScore], query: QueryBundle
-    ) -> Iterator[Callable[[list[NodeWithScore]], list[NodeWithScore]]]:
-        """Events of the instrumentation, and of the callbacks that older tracers read."""
-        top_n = len(nodes) if self.top_n is None else self.top_n
+    ) -> AbstractContextManager[Report]:
         name = self._ready().scorer.name
-        start = ReRankStartEvent(query=query, nodes=nodes, top_n=top_n, model_name=name)
-        payload: dict[Any, Any] = {
-            EventPayload.NODES: nodes,
-            EventPayload.MODEL_NAME: name,
-            EventPayload.QUERY_STR: query.query_str,
-            EventPayload.TOP_K: top_n,
-        }
-        dispatcher.event(start)
-        with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
-
-            def report(ranked: list[NodeWithScore]) -> list[NodeWithScore]:
-                event.on_end(payload={EventPayload.NODES: ranked})
-                dispatcher.event(ReRankEndEvent(nodes=ranked))
-                return ranked
-
-            try:
-                yield report
-            except BaseException as error:
-                dispatcher.event(ExceptionEvent(exception=error))
-                raise
+        return reported(self.callback_manager, nodes, query, top_n=self.top_n, model_name=name)
 
     def _ranked_copies(
         self, nodes: list[NodeWithScore], ranking: list[Ranked]

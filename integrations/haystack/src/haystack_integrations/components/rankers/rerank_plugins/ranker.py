@@ -2,40 +2,30 @@
 
 from copy import deepcopy
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
-from haystack.utils.auth import EnvVarSecret
 
-from haystack_integrations.components.rankers.rerank_plugins._device import torch_names
 from haystack_integrations.components.rankers.rerank_plugins._documents import ranked_copies, texts, unique
-from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
-from rerank_plugins import InvalidInputError, Ranked, Reranker, Scorer, ScoreScale, Statistics
+from haystack_integrations.components.rankers.rerank_plugins._options import OPTIONS, OptionAttributes
+from rerank_plugins import InvalidInputError, Ranked, Scorer, ScoreScale
 from rerank_plugins.wrappers import (
     DEFAULT_LIMIT,
     DEFAULT_MODEL,
     RESULT_OPTIONS,
     SHARED_OPTIONS,
-    WRAPPER_OPTIONS,
     WrapperOptions,
     call_options,
-    check_items,
-    check_kind,
     checked,
-    plain_values,
     spelled_out,
 )
 
 _TOKEN = Secret.from_env_var(["HF_API_TOKEN", "HF_TOKEN"], strict=False)
-_OPTIONS = (*WRAPPER_OPTIONS, "meta_fields_to_embed", "embedding_separator", "scorer")
-
-_OF_HAYSTACK = ("device", "token")
-"""The options that are objects of Haystack's."""
 
 
 @component
-class CrossEncoderRanker:
+class CrossEncoderRanker(OptionAttributes):
     """
     Ranks documents by their relevance to the query with a cross-encoder, best first.
 
@@ -56,10 +46,6 @@ class CrossEncoderRanker:
     print(ranker.run(query="where is berlin", documents=documents)["documents"][0].content)
     ```
     """
-
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any: ...  # the options, which are declared elsewhere
 
     @spelled_out
     def __init__(
@@ -89,8 +75,6 @@ class CrossEncoderRanker:
             `max_length`. docs/getting-started.md has a table of them.
         :raises ValueError: If an option is not allowed.
         """
-        self._version = 0
-        self._made: tuple[Reranker, int] | None = None
         self.__dict__.update(checked(options, SHARED_OPTIONS, type(self).__name__))
         self.model = model
         self.top_k = top_k
@@ -100,53 +84,6 @@ class CrossEncoderRanker:
         self.token = token
         self.scorer = scorer
         self._ready()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """
-        Assign an attribute. An option is checked on the next use, and takes effect then.
-        """
-        self.__dict__[name] = value
-        if name in _OPTIONS:
-            self._version += 1
-
-    @property
-    def statistics(self) -> Statistics:
-        """
-        How many pairs were scored, and how many of them were cut, since an option was last assigned.
-        """
-        return self._ready().scorer.statistics
-
-    def warm_up(self) -> None:
-        """
-        Load the model, once.
-
-        :raises rerank_plugins.ModelError: If the model cannot be loaded; a subclass says why.
-        """
-        self._ready().warm_up()
-
-    async def warm_up_async(self) -> None:
-        """
-        Load the model, once, without blocking the event loop.
-
-        :raises rerank_plugins.ModelError: If the model cannot be loaded; a subclass says why.
-        """
-        await self._ready().awarm_up()
-
-    def close(self) -> None:
-        """
-        Release the model; a scorer that was handed in stays open. A later run loads it again.
-        """
-        made, self._made = self._made, None
-        if made is not None:
-            made[0].close()
-
-    async def close_async(self) -> None:
-        """
-        Release the model without blocking the event loop. A later run loads it again.
-        """
-        made, self._made = self._made, None
-        if made is not None:
-            await made[0].aclose()
 
     def to_dict(self) -> dict[str, Any]:
         """
@@ -163,7 +100,7 @@ class CrossEncoderRanker:
             )
             raise InvalidInputError(message)
         self._ready()  # makes plain values of what was assigned since
-        return default_to_dict(self, **{name: deepcopy(getattr(self, name)) for name in _OPTIONS})
+        return default_to_dict(self, **{name: deepcopy(getattr(self, name)) for name in OPTIONS})
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "CrossEncoderRanker":
@@ -227,62 +164,3 @@ class CrossEncoderRanker:
 
     def _texts(self, documents: list[Document]) -> list[str]:
         return texts(documents, self.meta_fields_to_embed or [], self.embedding_separator)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """
-        What is pickled: all options but a token that is written out in the secret.
-        """
-        token = self.token
-        kept = token if isinstance(token, EnvVarSecret) else None
-        return {**self.__dict__, "token": kept, "_made": None}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "CrossEncoderRanker":
-        """
-        A copy in this process, which keeps the token.
-        """
-        copied = memo[id(self)] = object.__new__(type(self))
-        copied.__dict__.update(deepcopy({**self.__dict__, "_made": None}, memo))
-        return copied
-
-    def __copy__(self) -> "CrossEncoderRanker":
-        """
-        A ranker of its own, which keeps the token and is in no pipeline yet.
-        """
-        return type(self)(**{name: getattr(self, name) for name in _OPTIONS})
-
-    def _get_telemetry_data(self) -> dict[str, Any]:
-        return {"model": self._ready().scorer.name}
-
-    def _ready(self) -> Reranker:
-        """
-        The reranker; a new one after `close`, and where an option was assigned.
-        """
-        made, version = self._made, self._version  # another thread may close the ranker meanwhile
-        if made is None or made[1] != version:
-            made = self._made = self._make(), version
-        return made[0]
-
-    def _make(self) -> Reranker:
-        """
-        The reranker of the options, whose values are made plain.
-        """
-        self.__dict__["meta_fields_to_embed"] = check_items(
-            self.meta_fields_to_embed or [], str, "meta_fields_to_embed"
-        )
-        check_kind(self.embedding_separator, str, "embedding_separator")
-        given = {name: self.__dict__[name] for name in WRAPPER_OPTIONS}
-        plain = plain_values({name: value for name, value in given.items() if name not in _OF_HAYSTACK})
-        device: Any = self.device
-        token: Any = self.token
-        if device is not None:
-            hint = "Pass ComponentDevice.from_str('cpu'), or None to let the backend choose."
-            device = torch_names(check_kind(device, ComponentDevice, "device", hint))
-        if token is not None:
-            hint = "Pass Secret.from_env_var('HF_TOKEN') or Secret.from_token(...)."
-            token = SecretToken(check_kind(token, Secret, "token", hint))
-        options = {name: value for name, value in plain.items() if name not in RESULT_OPTIONS}
-        reranker = Reranker.from_options(
-            **options, device=device, token=None if self.scorer else token, scorer=self.scorer
-        )
-        self.__dict__.update(plain)
-        return reranker
