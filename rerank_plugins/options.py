@@ -180,9 +180,9 @@ class ScorerOptions(SharedOptions, total=False):
         Option(
             None,
             check_device,
-            'Device that runs the model, such as `"cpu"`, `"cuda"`, `"cuda:1"` or `"mps"`; a list '
-            "shares the work among devices.",
+            'Device that runs the model, such as `"cpu"`, `"cuda"`, `"cuda:1"` or `"mps"`.',
             "chosen by the backend",
+            "A list shares the work among devices.",
         ),
     ]
     token: Annotated[

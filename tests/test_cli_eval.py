@@ -259,6 +259,18 @@ def test_a_model_with_several_columns_is_measured_by_the_one_that_is_named(
     assert by_name[0]["reranked"][0]["by_query"] == by_index[0]["reranked"][0]["by_query"]
 
 
+def test_several_lengths_are_compared_under_names_that_say_them(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lengths = ["--max-length", "8", "--max-length", "64"]
+    assert main(["eval", str(data / "one"), *lengths, *FAST, "--json"]) == 0
+    reranked = json.loads(capsys.readouterr().out)["collections"][0]["reranked"]
+    assert [each["name"] for each in reranked] == ["embedded 8 tokens", "embedded 64 tokens"]
+    assert reranked[0]["cut"]["passages"] > reranked[1]["cut"]["passages"]
+    assert main(["eval", str(data / "one"), "--max-length", "3"]) == 2
+    assert "--max-length" in capsys.readouterr().err
+
+
 def test_prompt_prefixes_and_suffixes_are_part_of_what_is_measured(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

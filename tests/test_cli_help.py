@@ -1,6 +1,9 @@
 """Help that can be read on a terminal of 80 columns."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -49,3 +52,24 @@ def test_the_list_of_commands_cuts_no_sentence(
     listed = help_of([], monkeypatch, capsys).partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in listed] == COMMANDS
     assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+
+
+def completed(words: str, **environment: str) -> str:
+    """What a shell gets when it asks for the completion of the words."""
+    asked = {"_RERANK_COMPLETE": "complete_bash", "COMP_WORDS": words, **environment}
+    asked["COMP_CWORD"] = str(len(words.split(" ")) - 1)
+    command = [sys.executable, "-m", "rerank_plugins.cli"]
+    environment = {**os.environ, **asked}
+    return subprocess.run(command, env=environment, capture_output=True, text=True).stdout
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    assert completed("rerank ev").split() == ["eval"]
+    assert completed("rerank rank --passage-").split() == ["--passage-prefix", "--passage-suffix"]
+
+
+def test_the_script_for_completion_in_bash_is_shown() -> None:
+    program = f"{sys.executable} -m rerank_plugins.cli --show-completion; true"
+    shown = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
+    assert "complete -o default -F _rerank_completion rerank" in shown.stdout
+    assert shown.stderr == ""

@@ -18,6 +18,7 @@ class Option:
             raises `InvalidInputError`.
         help: One sentence about it; code stands in backticks.
         unset: What `None` stands for, if it is the default.
+        in_python: One more sentence for Python, about what a command has no form for.
         name: Its name, taken from the declaration.
         type: Its type, taken from the declaration.
     """
@@ -26,13 +27,15 @@ class Option:
     check: Callable[[Any, str], Any]
     help: str
     unset: str = ""
+    in_python: str = ""
     name: str = ""
     type: Any = None
 
     @property
     def description(self) -> str:
-        """The help and what `None` stands for."""
-        return f"{self.help} `None`: {self.unset}." if self.unset else self.help
+        """All that Python's users read about it."""
+        unset = f"`None`: {self.unset}." if self.unset else ""
+        return " ".join(part for part in (self.help, self.in_python, unset) if part)
 
 
 def declared(*classes: Any) -> dict[str, Option]:

@@ -50,7 +50,7 @@ def compile_bundle(
     ] = None,
     **hub: Any,
 ) -> None:
-    """Compiles a cross-encoder into a folder, a bundle, that loads without torch.
+    """Compiles a cross-encoder into a folder that loads without torch.
 
     Example: rerank compile my-model --precision int8 -o my-bundle
     """

@@ -27,7 +27,7 @@ _NOT_TYPED = {
 _TYPES = {"model": str, "device": str | None, "label": str | None}
 """Types of options that Python's users may also give in another form."""
 
-_MORE: dict[str, dict[str, Any]] = {"max_length": {"min": MINIMUM_MAX_LENGTH}}
+_MORE: dict[str, dict[str, Any]] = {"max_length": {"min": MINIMUM_MAX_LENGTH, "metavar": "N"}}
 
 
 def scorer_options(*names: str, without: Collection[str] = ()) -> Callable[[Command], Command]:
