@@ -263,7 +263,7 @@ def test_several_lengths_are_compared_under_names_that_say_them(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lengths = ["--max-length", "8", "--max-length", "64"]
-    assert main(["eval", str(data / "one"), *lengths, *FAST, "--json"]) == 0
+    assert main(["eval", str(data / "one"), *lengths, "--json"]) == 0
     reranked = json.loads(capsys.readouterr().out)["collections"][0]["reranked"]
     assert [each["name"] for each in reranked] == ["embedded 8 tokens", "embedded 64 tokens"]
     assert reranked[0]["cut"]["passages"] > reranked[1]["cut"]["passages"]
