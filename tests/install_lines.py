@@ -97,12 +97,23 @@ def wheels() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def with_pip() -> Iterator[Path]:
+    """An environment of pip alone, which the others share: installing it takes seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        made(Path(folder))
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
 def with_torch() -> Iterator[Path]:
-    """torch, installed before the rest, as the README advises; once for all environments."""
+    """An environment of pip and torch, installed before the rest, as the README advises.
+
+    It has two more large packages that none of ours names; sentence-transformers brings them.
+    """
     with tempfile.TemporaryDirectory() as folder:
         variables = made(Path(folder))
-        typed("pip install -c constraints.txt torch", ROOT, variables)
-        yield next(Path(folder).glob("lib/*/site-packages"))
+        typed("pip install -c constraints.txt torch transformers scikit-learn", ROOT, variables)
+        yield Path(folder)
 
 
 def made(folder: Path, *, above: Path | None = None, wheels: Path | None = None) -> dict[str, str]:
@@ -110,13 +121,16 @@ def made(folder: Path, *, above: Path | None = None, wheels: Path | None = None)
 
     Args:
         folder: Where it is made.
-        above: Packages that it has already.
+        above: Another environment whose packages it has already, pip among them.
         wheels: Where pip finds ours.
     """
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    without_pip = ["--without-pip"] if above else []
+    subprocess.run([sys.executable, "-m", "venv", *without_pip, str(folder)], check=True)
     if above is not None:
-        site = next(folder.glob("lib/*/site-packages"))
-        (site / "above.pth").write_text(f"{above}\n")
+        (packages_of(folder) / "above.pth").write_text(f"{packages_of(above)}\n")
+        script = (above / "bin" / "pip").read_text()
+        (folder / "bin" / "pip").write_text(script.replace(str(above), str(folder)))
+        (folder / "bin" / "pip").chmod(0o755)
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     links = f"{wheels or ''} {kept.get('PIP_FIND_LINKS', '')}".strip()
     return kept | {
@@ -127,6 +141,11 @@ def made(folder: Path, *, above: Path | None = None, wheels: Path | None = None)
         "PIP_COMPILE": "0",  # most of it is never imported
         "PIP_QUIET": "1",
     }
+
+
+def packages_of(environment: Path) -> Path:
+    """Where an environment's packages lie."""
+    return next(environment.glob("lib/*/site-packages"))
 
 
 def typed(line: str, folder: Path, variables: Mapping[str, str]) -> str:
@@ -158,7 +177,7 @@ def run_in(variables: Mapping[str, str], page: Path, only: int | None = None) ->
 def test_an_install_line_brings_all_that_it_is_there_for(
     line: str, wheels: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    above = request.getfixturevalue("with_torch") if line in WITH_TORCH else None
+    above = request.getfixturevalue("with_torch" if line in WITH_TORCH else "with_pip")
     folder = tmp_path / "environment"
     try:
         variables = made(folder, above=above, wheels=wheels)
@@ -170,8 +189,8 @@ def test_an_install_line_brings_all_that_it_is_there_for(
                 run_in(variables, tried)
             else:
                 run_in(variables, *tried)
-        if above is not None:
-            (before,) = distributions(name="torch", path=[str(above)])
+        if line in WITH_TORCH:
+            (before,) = distributions(name="torch", path=[str(packages_of(above))])
             assert typed(VERSION.format("torch"), tmp_path, variables).strip() == before.version
     finally:
         shutil.rmtree(folder)  # a gigabyte
