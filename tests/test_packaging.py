@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import run_forked
+
 ROOT = Path(__file__).parent.parent
 DISTRIBUTIONS = {
     "rerank_plugins": ROOT,
@@ -96,5 +98,6 @@ def test_the_core_wheel_has_the_template_of_the_html_report(
     ids=["llama_index", "haystack", "langchain"],
 )
 def test_neighbours_in_shared_namespaces_still_import(modules: list[str]) -> None:
-    code = f"import {', '.join(modules)}"
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+    code = f"import warnings; warnings.simplefilter('ignore'); import {', '.join(modules)}"
+    done = run_forked(code)
+    assert done.returncode == 0, done.stderr
