@@ -160,7 +160,10 @@ def test_a_tokenizer_that_gives_no_mask_is_no_hindrance(tmp_path: Path, backend:
 def test_the_plan_says_why_a_model_gets_one_pair_per_batch(tmp_path: Path) -> None:
     save(tmp_path, XLNET)
     with CrossEncoderScorer(tmp_path, device="cpu") as scorer:
-        assert "one pair per batch because it scores a pair beside longer" in scorer.plan().reason
+        assert (
+            "one pair per batch because it scores a pair differently beside longer"
+            in scorer.plan().reason
+        )
 
 
 def test_a_decoder_without_a_padding_token_scores_each_pair_alone(tmp_path: Path) -> None:

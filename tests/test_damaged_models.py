@@ -243,7 +243,7 @@ def test_a_truncated_file_is_named(folder: Path, name: str) -> None:
     (folder / name).write_text(text[: len(text) // 2])
     error = refusal(folder)
     assert type(error) is ModelError
-    assert f"its {name} is no JSON" in str(error)
+    assert f"its {name} is not JSON" in str(error)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])

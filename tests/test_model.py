@@ -171,7 +171,7 @@ def test_a_broken_configuration_is_not_taken_for_a_missing_one(
     (tmp_path / "config.json").write_text(content)
     error = load_error(tmp_path)
     assert isinstance(error, ModelNotFoundError)
-    assert "its config.json is no JSON object" in str(error)
+    assert "its config.json is not a JSON object" in str(error)
 
 
 def test_code_that_comes_with_a_model_needs_trust(tmp_path: Path) -> None:

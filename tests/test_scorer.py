@@ -300,7 +300,7 @@ def test_what_is_loaded_counts_for_sharing_wherever_it_lies_and_nothing_else(
 
 
 def test_a_cache_folder_in_no_home_is_an_error_that_names_it() -> None:
-    with pytest.raises(InvalidInputError, match=r"cache_folder='~nobody-here/x'.*a whole path"):
+    with pytest.raises(InvalidInputError, match=r"cache_folder='~nobody-here/x'.*an absolute path"):
         CrossEncoderScorer("some/model", cache_folder="~nobody-here/x")
 
 
@@ -509,8 +509,8 @@ class Unhashable:
     [
         ({"model": ""}, "model must be a hub id"),
         ({"model": None}, "model must be a hub id"),
-        ({"model": "~no-user/model"}, "'~no-user/model' cannot be looked for: .*home directory"),
-        ({"model": "x" * 5000}, r"xxx\.\.\. cannot be looked for: File name too long"),
+        ({"model": "~no-user/model"}, "'~no-user/model' cannot be looked up: .*home directory"),
+        ({"model": "x" * 5000}, r"xxx\.\.\. cannot be looked up: File name too long"),
         ({"revision": 3}, "revision must be a string"),
         ({"device": 0}, "device must be a string"),
         ({"device": []}, "device must be a string or a list of strings"),

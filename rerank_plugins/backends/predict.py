@@ -30,7 +30,7 @@ def predict_backend(model: "CrossEncoder", name: str, plan: Plan, budget: int) -
         raise UnsupportedOptionError(message)
     batches = gives(lambda: predicted(model, PROBES), wanted, plan.precision)
     if not batches:
-        plan = one_by_one(plan, "it scores a pair beside longer ones otherwise than alone")
+        plan = one_by_one(plan, "it scores a pair differently beside longer ones")
     return _PredictBackend(model, name, plan, budget, batches=batches)
 
 

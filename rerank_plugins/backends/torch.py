@@ -74,7 +74,7 @@ def _is_exact(backend: EncoderBackend, model: "CrossEncoder", name: str) -> bool
     precision = backend.plan.precision
     if gives(lambda: backend.columns_of(pairs), wanted, precision):
         return True
-    backend.run_one_by_one("it scores a pair beside longer ones otherwise than alone")
+    backend.run_one_by_one("it scores a pair differently beside longer ones")
     return gives(lambda: backend.columns_of(pairs), wanted, precision)
 
 

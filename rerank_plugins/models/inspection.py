@@ -78,7 +78,7 @@ def check_whole(folder: Path, name: str) -> None:
             json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             message = (
-                f"{name!r} is damaged: its {file.relative_to(folder)} is no JSON ({error}). Copy "
+                f"{name!r} is damaged: its {file.relative_to(folder)} is not JSON ({error}). Copy "
                 "or save the model again; for a hub model, delete it from the cache "
                 f"({command('hf')} cache rm) and load it again."
             )
@@ -139,7 +139,9 @@ def _check_kind(folder: Path, name: str) -> None:
     config = read_json(folder / "config.json")
     has_modules = (folder / "modules.json").is_file()
     if not config and (folder / "config.json").is_file():
-        message = f"{name!r} is damaged: its config.json is no JSON object. Save the model again."
+        message = (
+            f"{name!r} is damaged: its config.json is not a JSON object. Save the model again."
+        )
         raise ModelNotFoundError(message)
     if not config and not has_modules:
         if (folder / ADAPTER_FILE).is_file():

@@ -32,7 +32,7 @@ def check_reference(model: Any, name: str = "model") -> str:
         reason = error.strerror if isinstance(error, OSError) else error
         message = (
             f"{name} must be a hub id, a local directory or 'embedded', and {described(model)} "
-            f"cannot be looked for: {reason}."
+            f"cannot be looked up: {reason}."
         )
         raise InvalidInputError(message) from error
     return reference

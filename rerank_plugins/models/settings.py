@@ -37,7 +37,9 @@ def located_now(settings: ModelSettings) -> ModelSettings:
     try:
         cache = cache and cache.expanduser().absolute()
     except (RuntimeError, OSError) as error:  # no such home, no folder to be in
-        message = f"cache_folder={str(cache)!r} cannot be looked for: {error}. Give a whole path."
+        message = (
+            f"cache_folder={str(cache)!r} cannot be looked up: {error}. Give an absolute path."
+        )
         raise InvalidInputError(message) from error
     precision = settings.precision
     if precision is None and not is_bundle(Path(model)):  # a bundle has one of its own
