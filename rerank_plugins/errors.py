@@ -1,11 +1,11 @@
-"""Every error this suite raises, under one base.
+"""Every error that this suite raises, under one base.
 
 RerankError
 ├── InvalidInputError (ValueError)        a query, passage or option that is not allowed
 ├── ModelError (RuntimeError)             the model could not be made ready
 │   ├── ModelNotFoundError (FileNotFoundError)   no such folder, hub id or revision
 │   ├── ModelAccessError (PermissionError)       private or gated: a token is needed
-│   ├── HubUnreachableError (ConnectionError)    the hub failed or may not be asked
+│   ├── HubUnreachableError (ConnectionError)    the hub failed or must not be contacted
 │   ├── NotACrossEncoderError (ValueError)       a model, but without a ranking head
 │   ├── LabelRequiredError (ValueError)          a head with several columns, none chosen
 │   ├── UnsafeWeightsError (ValueError)          no safetensors weights
@@ -13,8 +13,8 @@ RerankError
 │   └── UnsupportedOptionError (ValueError)      the model cannot run with the chosen options
 ├── DatasetUnreachableError (ConnectionError)  a dataset to measure on could not be downloaded
 ├── MissingExtraError (ImportError)       an optional dependency is not installed, or broken
-├── ScoringError (RuntimeError)           the model gave no score, or none that is a number
-├── QueueFullError (RuntimeError)         too many pairs wait for the model already
+├── ScoringError (RuntimeError)           the model failed, or gave NaN or infinity
+├── QueueFullError (RuntimeError)         too many pairs already wait for the model
 ├── ScoringTimeoutError (TimeoutError)    not scored within the timeout
 ├── ScorerClosedError (RuntimeError)      used after close()
 └── ForkedProcessError (RuntimeError)     a model loaded before a fork was used after it
@@ -43,15 +43,15 @@ __all__ = [
 
 
 class RerankError(Exception):
-    """Base of all errors of this suite: catch it to catch them all."""
+    """The base of all errors of this suite; catch it to catch them all."""
 
 
 class InvalidInputError(RerankError, ValueError):
-    """A query, passage, number or option was given that is not allowed; nothing was scored."""
+    """A query, passage, number or option is not allowed; nothing was scored."""
 
 
 class ModelError(RerankError, RuntimeError):
-    """The model could not be made ready: catch it around `warm_up()`."""
+    """The model could not be made ready; catch this error around `warm_up()`."""
 
 
 class ModelNotFoundError(ModelError, FileNotFoundError):
@@ -59,11 +59,11 @@ class ModelNotFoundError(ModelError, FileNotFoundError):
 
 
 class ModelAccessError(ModelError, PermissionError):
-    """The hub refused: the model is private or gated and needs a token with access to it."""
+    """The hub refused access, because the model is private or gated and needs a token."""
 
 
 class HubUnreachableError(ModelError, ConnectionError):
-    """The hub did not answer, broke off or may not be asked: the model cannot be downloaded."""
+    """The hub failed or must not be contacted, so the model cannot be downloaded."""
 
 
 class NotACrossEncoderError(ModelError, ValueError):
@@ -87,18 +87,18 @@ class UnsupportedOptionError(ModelError, ValueError):
 
 
 class DatasetUnreachableError(RerankError, ConnectionError):
-    """A dataset to measure on is not on this disk and could not be downloaded."""
+    """A dataset to measure on is not on disk and could not be downloaded."""
 
 
 class MissingExtraError(RerankError, ImportError):
-    """An optional dependency is needed and not installed, or cannot be imported here.
+    """An optional dependency is not installed, or cannot be imported here.
 
     The message has the pip command.
     """
 
 
 class ScoringError(RerankError, RuntimeError):
-    """The model answered with NaN or infinity, or a single pair did not fit into memory."""
+    """The model failed or gave NaN or infinity, or a single pair did not fit into memory."""
 
 
 class QueueFullError(RerankError, RuntimeError):
@@ -106,7 +106,7 @@ class QueueFullError(RerankError, RuntimeError):
 
 
 class ScoringTimeoutError(RerankError, TimeoutError):
-    """The scores were not there in time; what was not yet in a batch is no longer scored."""
+    """The scores were not ready in time; pairs that were not yet in a batch are dropped."""
 
 
 class ScorerClosedError(RerankError, RuntimeError):

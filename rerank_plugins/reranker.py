@@ -1,4 +1,4 @@
-"""Scores into a ranking: order, threshold, top k, and the scale the scores are on."""
+"""Turns scores into rankings: order, threshold, top k and scale."""
 
 from collections.abc import Iterable
 from typing import Any, Self
@@ -16,17 +16,17 @@ from rerank_plugins.scoring.inputs import check_pairs
 class Reranker:
     """Ranks passages for a query by a scorer's scores, best first.
 
-    Ties keep the order in which the passages came, which is the first stage's. Order and ties
-    are decided on the logits, so passages whose probabilities round to the same number are
-    still told apart.
+    Passages with equal scores keep their input order, which is the first stage's. The logits decide
+    the order, so passages whose probabilities round to the same number are still ordered
+    correctly.
 
     Args:
-        scorer: Gives the logits; `CrossEncoderScorer` or one of your own.
-        top_k: How many passages to keep at most; `None` keeps all.
-        score_threshold: Keep only passages with at least this score, on `scale`; a `scale`
-            given to one call alone does not change what it keeps.
-        scale: `"probability"`: the sigmoid of the logit, applied exactly once whatever
-            activation the model was saved with. `"logit"`: the raw output.
+        scorer: The scorer of the logits: a `CrossEncoderScorer` or one of your own.
+        top_k: Keep at most this many passages; `None` keeps all.
+        score_threshold: Keep only passages with at least this score, on this `scale`. A call
+            that only changes `scale` keeps the same passages.
+        scale: `"probability"` is the sigmoid of the logit, applied exactly once whatever
+            activation the model was saved with. `"logit"` is the raw output.
 
     Raises:
         InvalidInputError: An option is not allowed.
@@ -43,7 +43,7 @@ class Reranker:
         if not isinstance(scorer, Scorer):
             message = (
                 f"scorer must be a Scorer, but got {type(scorer).__name__}. "
-                "Pass for example CrossEncoderScorer('embedded')."
+                "For example, pass CrossEncoderScorer('embedded')."
             )
             raise InvalidInputError(message)
         self.scorer = scorer
@@ -57,7 +57,7 @@ class Reranker:
 
     @property
     def score_threshold(self) -> float | None:
-        """The score, on `scale`, that a passage needs to be kept; `None` keeps all."""
+        """The lowest score of a passage to keep; `None` keeps all."""
         return self._cut.score_threshold
 
     @property
@@ -75,10 +75,10 @@ class Reranker:
         scale: ScoreScale = "probability",
         **model_options: Any,
     ) -> Self:
-        """A reranker from flat options, as the framework wrappers take them.
+        """Makes a reranker from flat options, like those of the framework wrappers.
 
         Args:
-            scorer: A ready scorer; `None` makes a `CrossEncoderScorer` of `model_options`.
+            scorer: A ready scorer; `None` makes a `CrossEncoderScorer` from `model_options`.
             top_k: As in the constructor.
             score_threshold: As in the constructor.
             scale: As in the constructor.
@@ -125,22 +125,23 @@ class Reranker:
         scale: ScoreScale | None = None,
         timeout: float | None = None,
     ) -> list[Ranked]:
-        """The passages in order of relevance; an empty list for no passages.
+        """Returns the passages in order of relevance; an empty list for no passages.
 
         Args:
             query: The query.
             passages: The passages, in first-stage order.
-            top_k: For this call, `None` for all passages; left out, the reranker's own.
-            score_threshold: For this call, `None` for none; left out, the reranker's own.
-            scale: For this call; `None` uses the reranker's own.
+            top_k: The `top_k` of this call: `None` keeps all; if left out, the reranker's own.
+            score_threshold: The threshold of this call: `None` keeps all; if left out, the
+                reranker's own.
+            scale: The scale of this call; `None` uses the reranker's own.
             timeout: Seconds that this call may take; `None` uses the scorer's own limit, if any.
 
         Returns:
-            `Ranked` values, best first; `index` points into `passages`.
+            `Ranked` values, best first; `index` is a position in `passages`.
 
         Raises:
-            InvalidInputError: The query, a passage or an option is not allowed; checked before
-                anything is scored, also when there are no passages.
+            InvalidInputError: The query, a passage or an option is not allowed. This is checked
+                before anything is scored, even if there are no passages.
             ModelError: The model could not be loaded; a subclass says why.
             ScoringError: The model gave NaN or infinity.
             ScoringTimeoutError: The time is over.
@@ -159,7 +160,7 @@ class Reranker:
         scale: ScoreScale | None = None,
         timeout: float | None = None,
     ) -> list[list[Ranked]]:
-        """`rank` for m queries, each with its own passages, scored together.
+        """Returns `rank` for m queries, each with its own passages, scored together.
 
         Args:
             queries: m queries.
@@ -167,7 +168,7 @@ class Reranker:
             top_k: As in `rank`.
             score_threshold: As in `rank`.
             scale: As in `rank`.
-            timeout: Seconds for all of them together.
+            timeout: Seconds that all queries together may take.
 
         Returns:
             m rankings, in the order of the queries.
@@ -212,10 +213,10 @@ class Reranker:
     def score_pairs(
         self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None
     ) -> list[float]:
-        """The score of each (query, passage) pair on the reranker's scale, in their order.
+        """Returns the score of each (query, passage) pair on the reranker's scale, in input order.
 
         Args:
-            pairs: n (query, passage) pairs; `top_k` and `score_threshold` leave none of them out.
+            pairs: n (query, passage) pairs; `top_k` and `score_threshold` do not apply.
             timeout: As in `rank`.
 
         Raises:
@@ -241,7 +242,7 @@ class Reranker:
         await self.scorer.awarm_up()
 
     def close(self) -> None:
-        """Closes the scorer that `from_options` made; one that was handed in stays open."""
+        """Closes the scorer if `from_options` made it; a scorer that was passed in stays open."""
         if self._made_scorer:
             self.scorer.close()
 

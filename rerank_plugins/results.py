@@ -1,4 +1,4 @@
-"""Small frozen values that leave the core: plain Python numbers, nothing to mutate."""
+"""Results of the core: small frozen values with plain Python numbers."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -21,7 +21,7 @@ class Ranked:
         score: Relevance on `scale`, higher is better.
         scale: `"probability"` or `"logit"`.
         truncated: Whether the model read the pair only in part, because it is longer than
-            `max_length` tokens. `None` where the scorer cannot tell.
+            `max_length` tokens. `None` if the scorer cannot tell.
     """
 
     index: int
@@ -32,16 +32,18 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairScores:
-    """What a scorer gives for n pairs, in their order.
+    """A scorer's answer for n pairs, in their order.
 
-    Lists and arrays of other types of numbers are taken too.
+    Lists and arrays of other number types are converted.
 
     Attributes:
         logits: float32, shape `(n,)`.
-        truncated: bool, shape `(n,)`: the pair was cut at `max_length`. `None` if not known.
+        truncated: bool, shape `(n,)`: whether the pair was cut at `max_length`. `None` if the
+            scorer does not know.
 
     Raises:
-        InvalidInputError: The logits are no list of numbers, or `truncated` is not of their size.
+        InvalidInputError: The logits are not a list of numbers, or `truncated` has another
+            length.
     """
 
     logits: NDArray[np.float32]
@@ -70,12 +72,12 @@ class PairScores:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a scorer has scored so far.
+    """Counts of the pairs that a scorer has scored so far.
 
     Attributes:
-        pairs: How many (query, passage) pairs.
-        truncated: How many of them the model read only in part, because they are longer than
-            `max_length` tokens. `None` where the scorer cannot tell of all of them.
+        pairs: Number of (query, passage) pairs.
+        truncated: Number of pairs that the model read only in part, because they are longer than
+            `max_length` tokens. `None` if the scorer cannot tell for all of them.
     """
 
     pairs: int = 0
@@ -84,14 +86,14 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a model is run, and why that way.
+    """How a model is run, and why.
 
     Attributes:
         backend: `"torch"`, `"onnx"` or `"openvino"`.
         precision: `"fp32"`, `"bf16"`, `"fp16"` or `"int8"`.
-        reason: Why these, where they were not asked for.
-        threads: Threads that share the work of a batch; `None`: the backend's own choice.
-        streams: Batches at a time; `None` where the backend has no such notion.
+        reason: Why backend and precision were chosen, as far as the options did not set them.
+        threads: Threads that share the work of a batch; `None` if the backend chooses.
+        streams: Batches that run at the same time; `None` if the backend has no such setting.
     """
 
     backend: str
@@ -102,9 +104,9 @@ class Plan:
 
 
 def _array(values: Any, dtype: Any) -> NDArray[Any] | None:
-    """The values as an array of that type; `None` if they are no such values."""
+    """The values as an array of that type; `None` if they cannot be converted."""
     try:
-        with np.errstate(over="ignore"):  # infinity is refused by whoever asked for scores
+        with np.errstate(over="ignore"):  # infinity is refused later, with the pair it belongs to
             return np.asarray(values, dtype=dtype)
-    except (TypeError, ValueError, RuntimeError):  # the last of a tensor that needs a gradient
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor that needs a gradient
         return None

@@ -13,7 +13,7 @@ __all__ = ["DeterministicScorer", "word_overlap"]
 
 
 def word_overlap(query: str, passage: str) -> float:
-    """A logit from -4 (no word of the query is in the passage) to 4 (all of them are)."""
+    """Returns a logit from -4 (the passage has no word of the query) to 4 (it has all of them)."""
     words = set(query.lower().split())
     if not words:
         return -4.0
@@ -21,15 +21,15 @@ def word_overlap(query: str, passage: str) -> float:
 
 
 class DeterministicScorer(Scorer):
-    """A real `Scorer` that gives each pair the logit a function says.
+    """A real `Scorer` that computes the logit of each pair with a function.
 
     Args:
-        logit: From (query, passage) to a logit; `word_overlap` unless given. What it raises
-            reaches the caller as a model's failure would.
-        max_words: Report pairs of more words than this as cut.
+        logit: Takes a query and a passage and returns a logit. An exception that it raises
+            reaches the caller as a failure of a model would.
+        max_words: Report pairs with more words than this as cut.
 
     Attributes:
-        calls: Every list of pairs that was submitted, in order.
+        calls: All submitted lists of pairs, in order.
         closed: Whether `close` was called.
     """
 
@@ -47,7 +47,7 @@ class DeterministicScorer(Scorer):
         self.closed = False
 
     def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
-        """Scores at once; the future is already done."""
+        """Scores immediately; the future is already done."""
         self.calls.append(list(pairs))
         future: Future[PairScores] = Future()
         try:
@@ -65,5 +65,5 @@ class DeterministicScorer(Scorer):
         return future
 
     def close(self) -> None:
-        """Only notes that it was called."""
+        """Only records that it was called."""
         self.closed = True

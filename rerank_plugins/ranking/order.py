@@ -1,4 +1,4 @@
-"""Logits into rankings: checked options, the pairs of several queries, order and scale."""
+"""Turns logits into rankings: checked options, the pairs of several queries, order and scale."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ class NotGiven(Enum):
 
 
 NOT_GIVEN: Final = NotGiven.NOT_GIVEN
-"""An argument that was left out."""
+"""The value of an argument that was left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Checked options of a ranking: which passages stay, and on which scale they are scored."""
+    """Checked options of a ranking: which passages to keep, and the scale of their scores."""
 
     top_k: int | None
     score_threshold: float | None
@@ -39,7 +39,11 @@ class Cut:
 
     @classmethod
     def checked(cls, *, top_k: object, score_threshold: object, scale: object) -> "Cut":
-        """The options, or `InvalidInputError`."""
+        """Checks the options.
+
+        Raises:
+            InvalidInputError: An option is not allowed.
+        """
         checked_scale = check_scale(scale)
         return cls(
             top_k=check_top_k(top_k),
@@ -49,10 +53,13 @@ class Cut:
         )
 
     def changed(self, *, top_k: object, score_threshold: object, scale: object) -> "Cut":
-        """These options with every argument that is given in place.
+        """Returns these options with the given arguments replaced.
 
-        A threshold is on the scale that was set together with it: asking one call for logits
-        does not change which passages a threshold of the constructor keeps.
+        A threshold stays on the scale that was set together with it. A call that asks for logits
+        therefore keeps the same passages under a threshold of the constructor.
+
+        Raises:
+            InvalidInputError: An option is not allowed.
         """
         new_scale = self.scale if scale is None else check_scale(scale)
         own_threshold = score_threshold is NOT_GIVEN
@@ -68,7 +75,7 @@ class Cut:
         )
 
     def on_scale(self, scores: PairScores) -> list[float]:
-        """The scores of all pairs on the scale, in their order."""
+        """The scores of all pairs on the chosen scale, in their order."""
         values: list[float] = _on_scale(scores.logits.astype(np.float64), self.scale).tolist()
         return values
 
@@ -82,7 +89,11 @@ class Batch:
 
     @classmethod
     def of(cls, queries_with_passages: Iterable[tuple[object, object]]) -> "Batch":
-        """The checked pairs of each (query, passages)."""
+        """Checks the queries and passages and pairs them.
+
+        Raises:
+            InvalidInputError: A query or a passage is not a string.
+        """
         batch = cls(pairs=[], sizes=[])
         for query, passages in queries_with_passages:
             checked_query, checked_passages = check_query(query), check_passages(passages)
@@ -91,7 +102,7 @@ class Batch:
         return batch
 
     def rankings(self, scores: PairScores, cut: Cut) -> list[list[Ranked]]:
-        """One ranking per query, of the n checked scores."""
+        """Returns one ranking per query from the n checked scores."""
         rankings, start = [], 0
         for size in self.sizes:
             rankings.append(_ranking(scores, slice(start, start + size), cut))
@@ -132,7 +143,11 @@ def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 def requests(
     queries: Iterable[str], passages: Iterable[Iterable[str]]
 ) -> list[tuple[str, Iterable[str]]]:
-    """The m (query, passages) requests, or an error if the two lists do not fit."""
+    """Returns m (query, passages) requests.
+
+    Raises:
+        InvalidInputError: An argument is not a list, or the lengths differ.
+    """
     if any(isinstance(g, (str, bytes)) or not isinstance(g, Iterable) for g in (queries, passages)):
         message = (
             "queries and passages must be lists, one list of passages per query, but got "

@@ -1,4 +1,4 @@
-"""One call's answer of a scorer: awaited within its time, checked and counted."""
+"""The answer to one call of a scorer: awaited within the time limit, checked and counted."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ NO_SCORES = PairScores(np.empty(0, dtype=np.float32))
 
 
 class Answering(Protocol):
-    """What is used of a `Scorer` here."""
+    """The parts of a `Scorer` that this module uses."""
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """The scorer's name in messages."""
 
     def _begin(
         self, pairs: Sequence[tuple[str, str]], timeout: float | None, *, wait: bool
@@ -34,17 +34,17 @@ class Answering(Protocol):
 def answer(
     scorer: Answering, pairs: Sequence[tuple[str, str]], timeout: float | None = None
 ) -> PairScores:
-    """What the scorer gives for n checked pairs: n finite logits, counted in its statistics.
+    """Returns n finite logits for n checked pairs, and counts them in the scorer's statistics.
 
-    Without pairs the scorer is not asked, and loads no model.
+    Without pairs, the scorer is not called and loads no model.
 
     Args:
         scorer: The scorer.
         pairs: n checked pairs.
-        timeout: Seconds that it may take; `None` uses the scorer's own limit, if any.
+        timeout: Seconds that the call may take; `None` uses the scorer's own limit, if any.
 
     Raises:
-        ScoringError: The scorer gave something else.
+        ScoringError: The scorer did not give n finite logits.
         ScoringTimeoutError: The time is over.
     """
     seconds = check_seconds(timeout, "timeout")
@@ -62,7 +62,7 @@ def answer(
 async def aanswer(
     scorer: Answering, pairs: Sequence[tuple[str, str]], timeout: float | None = None
 ) -> PairScores:
-    """`answer` that never blocks the event loop, and waits for room in a queue that is full."""
+    """`answer` that never blocks the event loop, and waits for room if the queue is full."""
     seconds = check_seconds(timeout, "timeout")
     if not pairs:
         return NO_SCORES
@@ -78,7 +78,7 @@ async def aanswer(
 
 
 def _counted(scorer: Answering, pairs: Sequence[tuple[str, str]], scores: PairScores) -> PairScores:
-    if not isinstance(scores, PairScores):  # a scorer of a user's
+    if not isinstance(scores, PairScores):  # possible with a user's own scorer
         message = (
             f"The scorer {scorer.name!r} gave {type(scores).__name__}. The future of submit() "
             "must give PairScores(logits) with one logit per pair."
@@ -96,7 +96,7 @@ def _counted(scorer: Answering, pairs: Sequence[tuple[str, str]], scores: PairSc
         message = (
             f"The model gave {scores.logits[bad[0]]} for query {query[:60]!r} and passage "
             f"{passage[:60]!r} ({bad.size} of {len(pairs)} pairs are not finite). "
-            f"Try {option('precision', 'fp32')}; if it stays, the weights are broken."
+            f"Try {option('precision', 'fp32')}; if that does not help, the weights are broken."
         )
         raise ScoringError(message)
     tally_of(scorer).add(len(pairs), scores.truncated)
@@ -104,13 +104,13 @@ def _counted(scorer: Answering, pairs: Sequence[tuple[str, str]], scores: PairSc
 
 
 def tally_of(scorer: Answering) -> Tally:
-    """The scorer's counts; its class may have a constructor that does not call ours."""
+    """The scorer's counts, made on first use: a subclass may not call our constructor."""
     tally: Tally = vars(scorer).setdefault("_tally", Tally())
     return tally
 
 
 def result_of(future: "Future[PairScores]", timeout: float | None = None) -> PairScores:
-    """Waits for a future; whoever stops waiting (Ctrl-C, a timeout) has it cancelled."""
+    """Waits for a future; if the wait ends early (Ctrl-C, a timeout), cancels the future."""
     try:
         return future.result(timeout)
     except BaseException:

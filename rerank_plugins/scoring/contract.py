@@ -1,4 +1,4 @@
-"""The contract of a scorer: pairs in, a future of logits out; sync and async made from that."""
+"""The contract of a scorer: pairs in, a future of logits out, and the methods built on that."""
 
 import asyncio
 import os
@@ -36,13 +36,13 @@ class Scorer(ABC):
         threads: int = 1,
         name: str | None = None,
     ) -> "Scorer":
-        """A scorer that calls a blocking function on threads of its own.
+        """Makes a scorer that calls a blocking function on threads of its own.
 
         Args:
-            function: Takes n (query, passage) pairs and returns n finite logits. What it raises
-                reaches the caller. It is pickled with the scorer.
-            threads: How many calls of the function may run at a time.
-            name: What traces and reports call the scorer; `None` takes the function's name.
+            function: Takes n (query, passage) pairs and returns n finite logits. Its exceptions
+                reach the caller. It is pickled with the scorer.
+            threads: How many calls of the function may run at the same time.
+            name: The scorer's name in traces and reports; `None` takes the function's name.
 
         Raises:
             InvalidInputError: The function cannot be called, or `threads` is less than 1.
@@ -51,36 +51,36 @@ class Scorer(ABC):
 
     @cached_property
     def name(self) -> str:
-        """What traces and reports call this scorer: the class's name, or what is assigned."""
+        """The scorer's name in traces and reports: the class's name, unless you assign another."""
         return type(self).__name__
 
     @property
     def statistics(self) -> Statistics:
         """How many pairs were scored so far, and how many of them the model read only in part.
 
-        The calls of this scorer's own methods and of rerankers count once they are answered;
-        what is given to `submit` directly does not.
+        Calls of this scorer's own methods and of rerankers count once they are answered. Direct
+        calls of `submit` do not count.
         """
         return tally_of(self).total()
 
     @abstractmethod
     def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
-        """Starts scoring n checked (query, passage) pairs and returns at once.
+        """Starts scoring n checked (query, passage) pairs and returns immediately.
 
-        Must not block and must be safe to call from any thread. The future gives `PairScores`
-        of n finite logits in the order of the pairs, or an error; it is cancelled when its
-        caller has gone.
+        The method must not block and must be safe to call from any thread. The future gives
+        `PairScores` with n finite logits in the order of the pairs, or an error. It is cancelled
+        when its caller stops waiting.
         """
 
-    def warm_up(self) -> None:  # noqa: B027 - optional: nothing to do is a right answer
-        """Makes the scorer ready now, so that the first request does not wait for it."""
+    def warm_up(self) -> None:  # noqa: B027 - optional: a scorer may have nothing to prepare
+        """Prepares the scorer now, so that the first request does not wait."""
 
     async def awarm_up(self) -> None:
         """`warm_up` that never blocks the event loop."""
         await asyncio.to_thread(self.warm_up)
 
     def close(self) -> None:  # noqa: B027
-        """Releases what the scorer holds. It cannot be used afterwards; a second call is fine."""
+        """Releases the scorer's resources; it cannot be used afterwards. A second call is fine."""
 
     async def aclose(self) -> None:
         """`close` that never blocks the event loop."""
@@ -89,7 +89,7 @@ class Scorer(ABC):
     def score(
         self, query: str, passages: Iterable[str], *, timeout: float | None = None
     ) -> NDArray[np.float32]:
-        """One logit per passage for a query; without passages no model is loaded.
+        """Returns one logit per passage for a query; without passages no model is loaded.
 
         Args:
             query: The query.
@@ -111,7 +111,7 @@ class Scorer(ABC):
     def score_pairs(
         self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None
     ) -> NDArray[np.float32]:
-        """One logit per (query, passage) pair, for many queries at once.
+        """Returns one logit per (query, passage) pair, for many queries at once.
 
         Args:
             pairs: n (query, passage) pairs.
@@ -143,11 +143,11 @@ class Scorer(ABC):
     def _begin(
         self, pairs: Sequence[tuple[str, str]], timeout: float | None, *, wait: bool
     ) -> "Future[PairScores]":
-        """`submit` for a call with a time limit of its own, which may wait for room in a queue."""
+        """`submit` for a call that has a time limit of its own and may wait for room in a queue."""
         return self.submit(pairs)
 
     def _wait_at_most(self, timeout: float | None) -> float | None:
-        """How long to wait for the future of such a call; a scorer that ends it itself: `None`."""
+        """Seconds to wait for such a call's future; `None` if the scorer ends it itself."""
         return timeout
 
     def __enter__(self) -> Self:
@@ -164,13 +164,13 @@ class Scorer(ABC):
 
 
 class _FunctionScorer(Scorer):
-    """What `Scorer.from_function` makes."""
+    """The scorer that `Scorer.from_function` makes."""
 
     def __init__(self, function: Any, threads: int, name: str | None) -> None:
         if not callable(function):
             message = (
-                f"Scorer.from_function takes a function of (query, passage) pairs, but got "
-                f"{described(function)}."
+                "Scorer.from_function takes a function of a list of (query, passage) pairs, but "
+                f"got {described(function)}."
             )
             raise InvalidInputError(message)
         self._function = function
@@ -190,7 +190,7 @@ class _FunctionScorer(Scorer):
         return self._pool[1].submit(self._scores, pairs)
 
     def close(self) -> None:
-        """Finishes what is queued."""
+        """Finishes the queued calls and stops the threads."""
         self._closed = True
         if self._pool is not None and self._pool[0] == os.getpid():
             self._pool[1].shutdown()
@@ -203,6 +203,6 @@ class _FunctionScorer(Scorer):
 
 
 def _pair_up(query: str, passages: Iterable[str]) -> list[tuple[str, str]]:
-    """Checked (query, passage) pairs."""
+    """Pairs the query with each passage, all checked."""
     checked = check_query(query)
     return [(checked, passage) for passage in check_passages(passages)]

@@ -21,7 +21,7 @@ def check_passages(passages: object) -> list[str]:
     if isinstance(passages, (str, bytes)) or not isinstance(passages, Iterable):
         message = (
             f"passages must be a list of strings, but got {described(passages)}. "
-            "To score a single passage, pass a list with it: [passage]."
+            "To score a single passage, pass it in a list: [passage]."
         )
         raise InvalidInputError(message)
     checked = list(passages)
@@ -29,7 +29,7 @@ def check_passages(passages: object) -> list[str]:
         if not isinstance(passage, str):
             message = (
                 f"passages[{position}] must be a string, but got {described(passage)}. "
-                "Pass the text of each passage, and leave out passages that have none."
+                "Pass the text of each passage, and leave out passages without text."
             )
             raise InvalidInputError(message)
     return checked

@@ -12,15 +12,15 @@ from rerank_plugins.results import Statistics
 class Tally:
     """Adds up the answers of one scorer.
 
-    Each thread has a count of its own, so no call waits for another, and neither a fork nor an
-    exception of a signal's handler can leave a lock taken. A copy or a pickle begins at zero.
+    Each thread has its own count, so no call waits for another, and neither a fork nor an
+    exception in a signal handler can leave a lock taken. A copy or a pickle starts at zero.
     """
 
     def __init__(self) -> None:
         self._by_thread: dict[int, Statistics] = {}
 
     def add(self, pairs: int, truncated: NDArray[np.bool_] | None) -> None:
-        """Counts the pairs of an answer, and how many of them were cut, if that is known."""
+        """Adds the pairs of an answer, and how many of them were cut, if that is known."""
         cut = None if truncated is None else int(np.count_nonzero(truncated))
         me = threading.get_ident()
         self._by_thread[me] = _sum(self._by_thread.get(me, Statistics()), Statistics(pairs, cut))
