@@ -93,9 +93,13 @@ def test_the_curve_over_depth(
     assert [point["depth"] for point in curve] == [0, 10, 20, 30, 50, 100, 200]
 
 
-def test_markdown(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_markdown_has_the_verdict_and_a_table(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["eval", str(data), "--sample", "2", "--markdown"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    verdict, table, *_ = capsys.readouterr().out.split("\n\n")
+    assert "Reranking takes" in verdict
+    lines = table.splitlines()
     assert lines[0] == "| set | queries | bm25 | embedded |"
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["one", "two", "**mean**"]
 
@@ -372,7 +376,7 @@ def test_times_of_an_earlier_run_are_called_so_wherever_they_are_shown(
     assert "earlier run" not in report.read_text(encoding="utf-8")
     assert main(arguments) == 0
     second = capsys.readouterr()
-    said = f"Times of an earlier run: 2 of {tiny_model.name}."
+    said = f"Times from an earlier run: 2 of {tiny_model.name}."
     assert second.err.startswith(f"note: {said}")
     assert json.loads(second.out)["answers_of_an_earlier_run"] == {tiny_model.name: 2}
     assert said in report.read_text(encoding="utf-8")

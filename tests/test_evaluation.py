@@ -6,6 +6,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from rerank_plugins.errors import InvalidInputError, ScoringError
 from rerank_plugins.evaluation import (
     Comparison,
     JudgedCollection,
+    Report,
     ScoreFunction,
-    as_table,
+    as_markdown,
     change,
     compare,
+    current_environment,
     depth_curves,
     measures,
+    overall,
     read_collection,
     unmatched_ids,
 )
@@ -610,16 +614,38 @@ class TestCurve:
         assert all(point.seconds > 0 for points in curves.values() for point in points[1:])
 
 
+def report_of(*comparisons: Comparison) -> Report:
+    return Report(comparisons, current_environment("rerank eval"))
+
+
 class TestMarkdown:
-    def test_the_table_has_a_row_a_collection_and_a_mean(
+    def test_the_table_has_one_row_per_collection_and_a_mean(
         self, collection: JudgedCollection
     ) -> None:
         result = compared(collection, length=by_length)
-        table = as_table([result, result]).splitlines()
-        assert table[0] == "| set | queries | BM25 | length |"
-        assert table[2].startswith("| animals | 3 | ")
-        assert table[4].startswith("| **mean** |")
-        assert len(as_table([result]).splitlines()) == 3
+        _, table, *_ = as_markdown(report_of(result, result)).split("\n\n")
+        rows = table.splitlines()
+        assert rows[0] == "| set | queries | BM25 | length |"
+        assert rows[2].startswith("| animals | 3 | ")
+        assert rows[4].startswith("| **mean** |")
+        _, table, *_ = as_markdown(report_of(result)).split("\n\n")
+        assert len(table.splitlines()) == 3
+
+    def test_the_verdict_stands_above_the_table_and_notes_below(
+        self, collection: JudgedCollection
+    ) -> None:
+        result = compared(collection, constant=lambda query, passages: [0.0] * len(passages))
+        assert result.notes
+        verdict_text, _, notes = as_markdown(report_of(result)).split("\n\n")
+        assert verdict_text == overall([result]).text
+        assert notes == "\n".join(f"- {note}" for note in result.notes)
+        *_, notes = as_markdown(report_of(result, result)).split("\n\n")
+        assert notes.splitlines()[0] == f"- animals: {result.notes[0]}"
+
+    def test_times_of_an_earlier_run_are_the_last_note(self, collection: JudgedCollection) -> None:
+        report = replace(report_of(compared(collection, length=by_length)), reused={"length": 3})
+        assert report.about_times is not None
+        assert as_markdown(report).splitlines()[-1] == f"- {report.about_times}"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -26,7 +26,7 @@ from rerank_plugins.evaluation.html_report import as_html  # noqa: E402
 from rerank_plugins.evaluation.lost import QueryChange, best_queries, worst_queries  # noqa: E402
 from rerank_plugins.evaluation.measures import Change, change  # noqa: E402
 from rerank_plugins.evaluation.pareto import Tradeoff, tradeoffs  # noqa: E402
-from rerank_plugins.evaluation.report import Report, as_json, as_table  # noqa: E402
+from rerank_plugins.evaluation.report import Report, as_json, as_markdown  # noqa: E402
 from rerank_plugins.evaluation.store import ScoreStore  # noqa: E402
 from rerank_plugins.evaluation.timing import Latency, ScoreFunction  # noqa: E402
 from rerank_plugins.evaluation.verdict import Verdict, overall, verdict  # noqa: E402
@@ -50,7 +50,7 @@ __all__ = [
     "Verdict",
     "as_html",
     "as_json",
-    "as_table",
+    "as_markdown",
     "best_queries",
     "bm25_candidates",
     "card_figures",

@@ -65,7 +65,7 @@ class JudgedCollection:
         Args:
             query_id: The query.
             ranked: Passage ids and scores, best first.
-            depth: How many; ``None`` takes all.
+            depth: How many; `None` takes all.
         """
         own = query_id if query_id in self.identical and not self.keep_identical else None
         return dict(islice(((name, score) for name, score in ranked if name != own), depth))
@@ -81,7 +81,7 @@ class JudgedCollection:
         return _words(passage.removeprefix(self.titles.get(query_id, ""))) == query
 
     def sample(self, count: int, seed: int) -> JudgedCollection:
-        """Returns the collection with ``count`` of its queries, the same ones for the same seed."""
+        """Returns the collection with `count` of its queries, the same ones for the same seed."""
         if count >= len(self.queries):
             return self
         kept = sorted(random.Random(seed).sample(sorted(self.queries), count))
@@ -177,7 +177,7 @@ def unmatched_ids(collection: JudgedCollection) -> list[str]:
 
 
 def packed_or_plain(path: Path) -> Path | None:
-    """Returns a file or, beside it, the same gzipped; ``None`` where neither is there."""
+    """Returns a file or, beside it, the same gzipped; `None` where neither is there."""
     packed = path.with_name(f"{path.name}.gz")
     return next((place for place in (path, packed) if place.is_file()), None)
 

@@ -40,7 +40,7 @@ class Order:
         values: Measure to query id to value.
         seconds: Query id to the seconds that scoring took; empty for a first stage.
         cut: How many candidates, over all queries, the scorer read only in part because they are
-            longer than it can read; ``None`` if not known.
+            longer than it can read; `None` if not known.
     """
 
     name: str
@@ -158,9 +158,9 @@ def compare(
             At least one.
         depth: How many candidates of a query the first stage was asked for.
         first_stage: Its name.
-        measures: In ir-measures' notation, the one that matters most first; recall at ``depth``
+        measures: In ir-measures' notation, the one that matters most first; recall at `depth`
             is added.
-        ask: How a scorer is asked; a ``ScoreStore`` asks only for what it does not have.
+        ask: How a scorer is asked; a `ScoreStore` asks only for what it does not have.
         on_query: Called after each query of each scorer, for a progress bar.
 
     Raises:

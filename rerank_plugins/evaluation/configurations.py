@@ -71,7 +71,7 @@ def configurations(
     backend, the precision and the length where several were given.
 
     Args:
-        models: Models, as ``CrossEncoderScorer`` takes them.
+        models: Models, as `CrossEncoderScorer` takes them.
         backends: Backends of each.
         precisions: Precisions of each; `None` is fp32, or a bundle's own.
         max_lengths: Values of `max_length` of each; `None` is what the model can read.

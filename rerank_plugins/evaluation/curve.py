@@ -17,7 +17,7 @@ TIMED_QUERIES = 20
 
 @dataclass(frozen=True)
 class DepthPoint:
-    """What reranking the first ``depth`` candidates gives, the others left below as they were.
+    """What reranking the first `depth` candidates gives, the others left below as they were.
 
     Attributes:
         depth: Candidates of a query that are reranked.
@@ -50,7 +50,7 @@ def depth_curves(
         scorers: Name to scorer, as they were compared.
         depths: Depths; those beyond the comparison's are left out.
         ask: How a scorer is asked.
-        on_query: Called after each query of each scorer at each depth, ``curve_steps`` times.
+        on_query: Called after each query of each scorer at each depth, `curve_steps` times.
     """
     kept = _kept(comparison, depths)
     times: dict[str, dict[int, list[float]]] = {name: {d: [] for d in kept} for name in scorers}
@@ -78,12 +78,12 @@ def depth_curves(
 
 
 def timed_queries(comparison: Comparison) -> int:
-    """How many queries the times of ``depth_curves`` are of: the first ones with candidates."""
+    """How many queries the times of `depth_curves` are of: the first ones with candidates."""
     return len(_timed(comparison))
 
 
 def curve_steps(comparison: Comparison, depths: Sequence[int] = DEPTHS) -> int:
-    """How many answers ``depth_curves`` asks for."""
+    """How many answers `depth_curves` asks for."""
     return len(_kept(comparison, depths)) * len(_timed(comparison)) * len(comparison.reranked)
 
 
@@ -115,7 +115,7 @@ def _judgements(comparison: Comparison) -> dict[str, Mapping[str, int]]:
 
 
 def _reranked(found: Candidates, scores: Candidates, depth: int) -> Candidates:
-    """The first ``depth`` by the scorer, the others in first-stage order below them."""
+    """The first `depth` by the scorer, the others in first-stage order below them."""
     run: Candidates = {}
     for query_id, candidates in found.items():
         ids = list(candidates)

@@ -34,7 +34,7 @@ def read_dataset(dataset_id: str) -> JudgedCollection:
     judgements are held in memory; passages stay on the disk.
 
     Args:
-        dataset_id: For example ``"beir/scifact/test"``; ir-datasets.com lists all.
+        dataset_id: For example `"beir/scifact/test"`; ir-datasets.com lists all.
 
     Raises:
         InvalidInputError: There is no such dataset, it has no judgements, or one of them is out of
@@ -65,13 +65,13 @@ def dataset_candidates(
 ) -> Candidates | None:
     """Returns the candidates that come with a dataset, or None where none do.
 
-    They are cut at ``depth`` in the order that trec_eval gives them: scores, then ids, both
+    They are cut at `depth` in the order that trec_eval gives them: scores, then ids, both
     falling. Where a query's candidates all have the same score, they have no order: MS MARCO's
     files of its top 1000 hold none. Their places are then drawn by a hash of the ids.
 
     Raises:
         DatasetUnreachableError: They could not be downloaded.
-        InvalidInputError: More than ``depth`` candidates of a query have no order.
+        InvalidInputError: More than `depth` candidates of a query have no order.
     """
     dataset = _load(dataset_id)
     if not dataset.has("scoreddocs"):

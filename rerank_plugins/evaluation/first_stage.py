@@ -20,7 +20,7 @@ Candidates = dict[str, dict[str, float]]
 """Query id -> passage id -> the first stage's score, best first."""
 
 Encoder = Callable[[list[str]], NDArray[np.float32]]
-"""n texts to float32 ``(n, d)`` vectors of length 1."""
+"""n texts to float32 `(n, d)` vectors of length 1."""
 
 Step = Callable[[int], object]
 """Told how much is done, for a progress bar."""
@@ -33,7 +33,7 @@ _RRF_CONSTANT = 60
 def bm25_candidates(
     collection: JudgedCollection, depth: int = 100, *, on_step: Step = lambda done: None
 ) -> Candidates:
-    """Returns the top ``depth`` passages of each query, best first, with their BM25 scores.
+    """Returns the top `depth` passages of each query, best first, with their BM25 scores.
 
     Words are stemmed: BM25 as strong as people run it. Passages that share no word with the query
     are not candidates.
@@ -71,13 +71,13 @@ def dense_candidates(
     query_encoder: Encoder | None = None,
     on_step: Step = lambda done: None,
 ) -> Candidates:
-    """Returns the ``depth`` passages of each query that have the highest cosine, best first.
+    """Returns the `depth` passages of each query that have the highest cosine, best first.
 
     Args:
         collection: What is searched.
         encoder: Makes the passages' vectors.
         depth: Candidates of a query.
-        query_encoder: Makes the queries'; ``None`` takes the same.
+        query_encoder: Makes the queries'; `None` takes the same.
         on_step: Called with the number of passages just encoded.
     """
     ids, texts = _listed(collection)
@@ -142,7 +142,7 @@ def judged_candidates(collection: JudgedCollection) -> Candidates:
 def given_candidates(
     collection: JudgedCollection, run: Mapping[str, Mapping[str, float]], depth: int = 100
 ) -> Candidates:
-    """Returns the top ``depth`` of a run of your own for the collection's queries.
+    """Returns the top `depth` of a run of your own for the collection's queries.
 
     It is read as trec_eval reads it: scores in single precision, equal ones by falling id.
 

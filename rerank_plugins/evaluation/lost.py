@@ -19,7 +19,7 @@ class JudgedPassage:
     Attributes:
         passage_id: Its id.
         text: Its text.
-        relevance: As judged; ``None`` if nobody judged it.
+        relevance: As judged; `None` if nobody judged it.
     """
 
     passage_id: str
@@ -36,7 +36,7 @@ class QueryChange:
         query: Its text.
         before: The measure in first-stage order.
         after: The measure after reranking.
-        first_before: What the first stage had put first; ``None`` where it found nothing.
+        first_before: What the first stage had put first; `None` where it found nothing.
         first_after: What stands first after reranking.
     """
 
@@ -56,7 +56,7 @@ def worst_queries(
     Args:
         comparison: What was compared.
         order: One of its orders.
-        name: The measure; ``None`` takes the comparison's first.
+        name: The measure; `None` takes the comparison's first.
         count: How many queries at most.
     """
     return _moved_most(comparison, order, name, count, sign=-1)
@@ -70,7 +70,7 @@ def best_queries(
     Args:
         comparison: What was compared.
         order: One of its orders.
-        name: The measure; ``None`` takes the comparison's first.
+        name: The measure; `None` takes the comparison's first.
         count: How many queries at most.
     """
     return _moved_most(comparison, order, name, count, sign=1)

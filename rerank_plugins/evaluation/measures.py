@@ -35,7 +35,7 @@ def measure_names(depth: int, wanted: Sequence[str] = MEASURES) -> list[str]:
 
 
 def recall_name(depth: int) -> str:
-    """The share of what is relevant among the first ``depth``: what no reranker can exceed."""
+    """The share of what is relevant among the first `depth`: what no reranker can exceed."""
     return f"R@{depth}"
 
 
@@ -51,7 +51,7 @@ def measure(
     """Returns measure name -> query id -> value, for every judged query.
 
     A query that the run lacks, or has nothing for, counts as zero. Equal scores keep the run's
-    order, as rerankers do; the files of ``rerank eval --runs`` say that order to other tools.
+    order, as rerankers do; the files of `rerank eval --runs` say that order to other tools.
     """
     parsed = {ir_measures.parse_measure(name): name for name in names}
     values = {name: dict.fromkeys(judgements, 0.0) for name in names}

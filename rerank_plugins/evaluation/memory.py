@@ -33,7 +33,7 @@ def scoring_memory(
     """Returns the peak resident memory, in megabytes, of loading each model and scoring a query.
 
     In one process several models could not be told apart. The query is the one with the most text
-    to read; ``None`` stands where the system does not tell, or the process was killed.
+    to read; `None` stands where the system does not tell, or the process was killed.
     """
     query, passages = _largest(comparisons)
     return {

@@ -1,4 +1,4 @@
-"""What came out, for programs and for documents: JSON, and Markdown tables."""
+"""A run's results as JSON, for programs, and as Markdown, for documents."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from rerank_plugins.evaluation.verdict import Verdict, overall, verdict
 
 @dataclass(frozen=True)
 class Report:
-    """All that a run of ``rerank eval`` found out.
+    """Everything that a run of `rerank eval` measured.
 
     Attributes:
-        comparisons: One for each collection, all with the same scorers.
+        comparisons: One per collection, all with the same scorers.
         environment: Where and how it was measured.
         curves: For each comparison, scorer name to points over depth; empty if not asked for.
-        memory: Scorer name to peak megabytes, or ``None`` where they are not known.
+        memory: Scorer name to peak megabytes, or `None` if unknown.
         card: A model card's figures and ours.
-        reused: Scorer name to how many of its answers are an earlier run's (``--resume``).
+        reused: Scorer name to the number of its answers that come from an earlier run (`--resume`).
     """
 
     comparisons: Sequence[Comparison]
@@ -40,13 +40,13 @@ class Report:
 
     @property
     def about_times(self) -> str | None:
-        """What to know of the latencies before comparing them, if anything."""
+        """A warning about comparing latencies, if some were measured by an earlier run."""
         if not self.reused:
             return None
         counts = ", ".join(f"{count} of {name}" for name, count in self.reused.items())
         return (
-            f"Times of an earlier run: {counts}. A machine is not always as fast: compare "
-            "latencies within one run"
+            f"Times from an earlier run: {counts}. A machine's speed varies: compare latencies "
+            "within one run only."
         )
 
     def curve(self, number: int) -> Mapping[str, Sequence[DepthPoint]]:
@@ -55,7 +55,7 @@ class Report:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Returns plain values: means, values and differences by query, tests, latencies, memory."""
+    """Returns plain values: means, values and differences per query, tests, latencies, memory."""
     return {
         "verdict": _verdict(overall(report.comparisons)),
         "environment": asdict(report.environment),
@@ -70,8 +70,22 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def as_table(comparisons: Sequence[Comparison]) -> str:
-    """Returns a Markdown table of the first measure times 100: a row a collection."""
+def as_markdown(report: Report) -> str:
+    """Returns the verdict, a table of the first measure with one row per collection, and notes."""
+    comparisons = report.comparisons
+    several = len(comparisons) > 1
+    notes = [
+        f"{comparison.collection.name}: {note}" if several else note
+        for comparison in comparisons
+        for note in comparison.notes
+    ]
+    notes += [report.about_times] if report.about_times else []
+    parts = [overall(comparisons).text, _table(comparisons), "\n".join(f"- {n}" for n in notes)]
+    return "\n\n".join(filter(None, parts))
+
+
+def _table(comparisons: Sequence[Comparison]) -> str:
+    """The first measure times 100, one row per collection and one of the means."""
     columns = [comparisons[0].first_stage.name, *(o.name for o in comparisons[0].reranked)]
     rows = [
         [100 * order.mean(c.measures[0]) for order in (c.first_stage, *c.reranked)]

@@ -13,13 +13,13 @@ from rerank_plugins.retrieval.bi_encoder import load_bi_encoder
 
 
 class TextEncoder:
-    """A bi-encoder: n texts to float32 ``(n, d)`` vectors of length 1.
+    """A bi-encoder: n texts to float32 `(n, d)` vectors of length 1.
 
     Queries and passages get the prompts that the model was saved with for each.
 
     Args:
         model: Folder or hub id of a sentence-transformers model.
-        device: Where it runs; ``None`` lets the library choose.
+        device: Where it runs; `None` lets the library choose.
         local_files_only: Whether the hub is never asked.
 
     Raises:
@@ -71,7 +71,7 @@ class CosineScorer:
         self._encoder = encoder
 
     def prepare(self, passages: list[str]) -> None:
-        """Makes the passages' vectors; ``timed_answer`` calls this before it looks at the clock."""
+        """Makes the passages' vectors; `timed_answer` calls this before it looks at the clock."""
         self._encoder.passages(passages)
 
     def __call__(self, query: str, passages: list[str]) -> list[float]:

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS answers (
 
 
 class ScoreStore:
-    """Asks scorers for what it has not kept yet; an ``ask`` of ``compare`` and ``depth_curves``.
+    """Asks scorers for what it has not kept yet; an `ask` of `compare` and `depth_curves`.
 
     An answer is found again only for the same scorer, query and passages in the same order: what
     has changed is asked anew. It is an SQLite file, written query by query in transactions, so
@@ -34,7 +34,7 @@ class ScoreStore:
     Args:
         path: The file; made if it is not there.
         identities: A scorer's name to all that its scores and times depend on, as a text: see
-            ``Configuration.identity``.
+            `Configuration.identity`.
 
     Attributes:
         reused: Scorer name to how many of its answers came from an earlier run, their times too.

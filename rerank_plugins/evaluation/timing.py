@@ -25,7 +25,7 @@ class Answer:
     Attributes:
         scores: One per passage, in their order.
         seconds: How long scoring took.
-        cut: How many of the passages were read only in part; ``None`` if not known.
+        cut: How many of the passages were read only in part; `None` if not known.
     """
 
     scores: list[float]
@@ -40,7 +40,7 @@ Ask = Callable[[str, ScoreFunction, str, list[str]], Answer]
 def timed_answer(name: str, score: ScoreFunction, query: str, passages: list[str]) -> Answer:
     """Returns what a scorer says about a query's passages.
 
-    A scorer with a ``prepare(passages)`` does there what has no part in a query's time.
+    A scorer with a `prepare(passages)` does there what has no part in a query's time.
 
     Raises:
         InvalidInputError: It does not return one score for each passage.

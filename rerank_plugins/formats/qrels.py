@@ -73,7 +73,7 @@ def _is_number(value: str) -> bool:
 
 
 def _whole(text: str) -> int:
-    """The relevance that a text is; ``1.0`` is 1."""
+    """The relevance that a text is; `1.0` is 1."""
     if _WHOLE.fullmatch(text) is None:
         raise ValueError(text)
     return allowed_relevance(float(text))

@@ -59,6 +59,6 @@ def _steps(values: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def _numbers(steps: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The inverse of ``_steps``."""
+    """The inverse of `_steps`."""
     sizes = np.where(steps == 0, 0, np.abs(steps) + _SUBNORMALS).astype(np.int32)
     return np.copysign(sizes.view(np.float32), steps.astype(np.float32))

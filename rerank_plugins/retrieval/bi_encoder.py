@@ -21,7 +21,7 @@ def load_bi_encoder(
 
     Args:
         model: Folder or hub id of a sentence-transformers model.
-        device: Where it runs; ``None`` lets the library choose.
+        device: Where it runs; `None` lets the library choose.
         local_files_only: Whether the hub is never asked.
 
     Raises:

@@ -142,7 +142,7 @@ def evaluate(
         ask.reused if isinstance(ask, ScoreStore) else {},
     )
     if report.about_times:
-        show("note", f"{report.about_times}.")
+        show("note", report.about_times)
     output.write(report)
 
 

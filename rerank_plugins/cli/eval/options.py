@@ -163,7 +163,10 @@ Resume = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write all figures as JSON.")]
 Markdown = Annotated[
-    bool, typer.Option("--markdown", help="Write a Markdown table of the first measure.")
+    bool,
+    typer.Option(
+        "--markdown", help="Write Markdown: the answer, a table of the first measure, notes."
+    ),
 ]
 Html = Annotated[
     Path | None,

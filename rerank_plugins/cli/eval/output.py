@@ -25,7 +25,7 @@ class Output:
 
     Attributes:
         as_json: JSON on standard output instead of tables.
-        markdown: A Markdown table there instead.
+        markdown: Whether to write Markdown there instead.
         html: File for the report.
         runs: Folder for the orders.
     """
@@ -63,7 +63,7 @@ class Output:
         Raises:
             InvalidInputError: A file cannot be written.
         """
-        from rerank_plugins.evaluation import as_html, as_json, as_table
+        from rerank_plugins.evaluation import as_html, as_json, as_markdown
 
         failed = None
         if self.html is not None:
@@ -74,7 +74,7 @@ class Output:
         if self.as_json:
             typer.echo(json.dumps(as_json(report), indent=2, ensure_ascii=False))
         elif self.markdown:
-            typer.echo(as_table(report.comparisons))
+            typer.echo(as_markdown(report))
         elif not output_is_closed():
             from rich.console import Console
 
