@@ -99,6 +99,7 @@ class SharedOptions(TypedDict, total=False):
             _positive,
             "Most tokens per batch, padding included.",
             "2048 on a CPU, 1536 in OpenVINO, 32768 elsewhere",
+            typed=False,
         ),
     ]
     prompt: Annotated[
@@ -132,7 +133,13 @@ class SharedOptions(TypedDict, total=False):
     ]
     cache_folder: Annotated[
         str | os.PathLike[str] | None,
-        Option(None, check_folder_name, "Folder for hub models.", "the Hugging Face default"),
+        Option(
+            None,
+            check_folder_name,
+            "Folder for hub models.",
+            "the Hugging Face default",
+            typed=False,
+        ),
     ]
     trust_remote_code: Annotated[
         bool,
@@ -141,7 +148,8 @@ class SharedOptions(TypedDict, total=False):
         ),
     ]
     progress_bar: Annotated[
-        bool, Option(False, check_flag, "Show a progress bar over the pairs of a call.")
+        bool,
+        Option(False, check_flag, "Show a progress bar over the pairs of a call.", typed=False),
     ]
     timeout: Annotated[
         float | None,
@@ -151,6 +159,7 @@ class SharedOptions(TypedDict, total=False):
             "Seconds after which a call fails with `ScoringTimeoutError`; the time to load the "
             "model counts.",
             "no limit",
+            typed=False,
         ),
     ]
     max_queue_pairs: Annotated[
@@ -159,6 +168,7 @@ class SharedOptions(TypedDict, total=False):
             100_000,
             optional(partial(check_positive_int, hint="For a queue without bound, pass None.")),
             "Most pairs, over all calls, that may wait for the model. `None` is no limit.",
+            typed=False,
         ),
     ]
     when_full: Annotated[
@@ -168,6 +178,7 @@ class SharedOptions(TypedDict, total=False):
             partial(check_choice, allowed=get_args(WhenFull)),
             'What a call beyond `max_queue_pairs` does: `"wait"` for room, `"fail"` at once, or '
             '`"auto"`, by which async calls wait and blocking calls fail.',
+            typed=False,
         ),
     ]
 
@@ -193,6 +204,7 @@ class ScorerOptions(SharedOptions, total=False):
             "Hub token, or a function that returns it when the model is loaded; it is left out of "
             "pickles.",
             "the token saved by `hf auth login`",
+            typed=False,
         ),
     ]
 

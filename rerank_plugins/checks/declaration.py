@@ -19,6 +19,7 @@ class Option:
         help: One sentence about it; code stands in backticks.
         unset: What `None` stands for, if it is the default.
         in_python: One more sentence for Python, about what a command has no form for.
+        typed: Whether the `rerank` command has it.
         name: Its name, taken from the declaration.
         type: Its type, taken from the declaration.
     """
@@ -28,6 +29,7 @@ class Option:
     help: str
     unset: str = ""
     in_python: str = ""
+    typed: bool = True
     name: str = ""
     type: Any = None
 

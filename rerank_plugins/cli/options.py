@@ -13,17 +13,6 @@ from rerank_plugins.scorer import CrossEncoderScorer
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_NOT_TYPED = {
-    "cache_folder",
-    "max_batch_tokens",
-    "max_queue_pairs",
-    "progress_bar",
-    "timeout",
-    "token",
-    "when_full",
-}
-"""What only Python callers set: a command makes one call and reads the hub's settings."""
-
 _TYPES = {"model": str, "device": str | None, "label": str | None}
 """Types of options that Python's users may also give in another form."""
 
@@ -37,7 +26,11 @@ def scorer_options(*names: str, without: Collection[str] = ()) -> Callable[[Comm
         *names: The options; by default all that can be typed.
         without: Options that the command declares itself.
     """
-    wanted = names or [name for name in SCORER_OPTIONS if name not in {*_NOT_TYPED, *without}]
+    wanted = names or [
+        option.name
+        for option in SCORER_OPTIONS.values()
+        if option.typed and option.name not in without
+    ]
 
     def with_options(command: Command) -> Command:
         signature = inspect.signature(command)

@@ -1,5 +1,5 @@
 """How messages name things.
 
-In: options, values, commands, files and models. Out: the words for them in messages and reports.
+In: options, values, commands, files and models. Out: their names in messages and reports.
 Private to the package: every room may call it.
 """

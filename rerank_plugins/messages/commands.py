@@ -1,4 +1,4 @@
-"""Commands as they must be typed here: an environment that is not active is on no PATH."""
+"""Commands as the user has to type them, also if the environment is not on the `PATH`."""
 
 import importlib.metadata
 import json
@@ -11,13 +11,13 @@ from urllib.request import url2pathname
 
 
 def command(name: str) -> str:
-    """A script of this environment, as a shell in the current folder finds it.
+    """How to call a script of this environment from the current folder.
 
     Args:
         name: The script, for example `"rerank"`.
 
     Returns:
-        The name where the `PATH` leads to this environment's script, and where it has none;
+        The name, if the `PATH` leads to this environment's script or the environment has none;
         otherwise the script's path.
     """
     script = shutil.which(name, path=sysconfig.get_path("scripts"))
@@ -28,16 +28,16 @@ def command(name: str) -> str:
 
 
 def install_command(extra: str) -> str:
-    """The command that installs an extra from where this package was installed from.
+    """The command that installs an extra from the same source as this package.
 
     Args:
-        extra: Extra of the `rerank-plugins` distribution.
+        extra: An extra of the `rerank-plugins` distribution.
     """
     return f"{command('pip')} install {_requirement(extra)}"
 
 
 def short_path(path: Path) -> str:
-    """The path from the current folder on, if it lies below that."""
+    """The path relative to the current folder, if it lies inside it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 

@@ -1,4 +1,4 @@
-"""What files, folders and models are called in what is shown."""
+"""Names of files, folders and models in messages and reports."""
 
 import os
 import re
@@ -6,34 +6,33 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-_TELLS_NOTHING = re.compile(r"model|final|checkpoint-\d+")
-"""What training programs call every folder that they save a model in."""
+_GENERIC = re.compile(r"model|final|checkpoint-\d+")
+"""Names that training programs give to every folder with a model."""
 
 
 def last_name(path: str | Path) -> str:
-    """The last part of a path or a hub id; of `.` and `..` that of the folder that they mean."""
+    """The last part of a path or a hub id; `.` and `..` get the name of their folder."""
     name = Path(path).name
     return Path(path).resolve().name if name in ("", "..") else name
 
 
 def model_name(reference: str) -> str:
-    """One model's name, where it stands alone."""
+    """The name of one model, if no other is shown beside it."""
     return model_names([reference])[reference]
 
 
 def model_names(references: Sequence[str]) -> dict[str, str]:
-    """Returns each model's name by its reference: short, and no two the same.
+    """Returns a short name for each model, by its reference; no two names are equal.
 
-    A name is the last part of a path or a hub id. Parts before it are added where it tells
-    nothing (`run/model`, `run/checkpoint-100`), and where another model has the same name.
+    A name is the last part of a path or a hub id. Earlier parts are added if the last one is
+    generic (`run/model`, `run/checkpoint-100`) or if another model has the same name.
 
     Args:
         references: Folders and hub ids, all different.
     """
     parts = {reference: _parts(reference) for reference in references}
     shown = {
-        reference: 2 if _TELLS_NOTHING.fullmatch(names[-1]) else 1
-        for reference, names in parts.items()
+        reference: 2 if _GENERIC.fullmatch(names[-1]) else 1 for reference, names in parts.items()
     }
     while True:
         found = {
@@ -42,7 +41,7 @@ def model_names(references: Sequence[str]) -> dict[str, str]:
         count = Counter(found.values())
         alike = [reference for reference, name in found.items() if count[name] > 1]
         longer = [reference for reference in alike if shown[reference] < len(parts[reference])]
-        if not longer:  # one folder written in two ways is called as it was written
+        if not longer:  # one folder written in two ways keeps both spellings
             return {**found, **{reference: reference for reference in alike}}
         for reference in longer:
             shown[reference] += 1

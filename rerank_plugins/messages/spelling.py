@@ -1,6 +1,6 @@
-"""How messages name options: as Python's arguments or, while a command runs, as its options.
+"""How messages name options: as arguments in Python, and as typed options while a command runs.
 
-A message is worded where it is raised, because nobody can tell later which of its words name
+A message gets these names where it is raised. Later nobody could tell which of its words are
 options and which are a user's paths, ids and texts.
 """
 
@@ -16,7 +16,7 @@ _in_command = False
 
 @contextmanager
 def command_options() -> Iterator[None]:
-    """While it is open, messages name options as they are typed in a shell."""
+    """Inside this context, messages name options as they are typed in a shell."""
     global _in_command
     before, _in_command = _in_command, True
     try:
@@ -26,7 +26,7 @@ def command_options() -> Iterator[None]:
 
 
 def option(name: str, *value: Any) -> str:
-    """What a message calls an option, with a value if one is given.
+    """The name of an option in a message, with a value if one is given.
 
     Args:
         name: The argument in Python.

@@ -1,4 +1,4 @@
-"""Documents of a framework in and out."""
+"""What wrappers do with the documents of a framework."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -16,12 +16,12 @@ class NoTextWarning(UserWarning):
 
 
 def check_kind(value: object, kind: type[Any], name: str, hint: str = "") -> Any:
-    """`value`, if it is of the framework's own kind.
+    """Returns the value if it is an instance of the framework's class.
 
     Args:
         value: What the caller gave.
-        kind: The class it has to be of.
-        name: What messages call it.
+        kind: The class.
+        name: Its name in messages.
         hint: How to make one. With a hint the value is not shown: it may be a secret.
 
     Raises:
@@ -35,7 +35,7 @@ def check_kind(value: object, kind: type[Any], name: str, hint: str = "") -> Any
 
 
 def check_items(items: object, kind: type[Any], name: str) -> list[Any]:
-    """The items as a new list, if they are an iterable of the framework's own kind.
+    """Returns the items as a new list if all are instances of the framework's class.
 
     Raises:
         InvalidInputError: They are not, or one of them is not.
@@ -47,10 +47,10 @@ def check_items(items: object, kind: type[Any], name: str) -> list[Any]:
 
 
 def readable_texts(texts: Iterable[Any], name: str) -> list[Any]:
-    """The texts of documents, as the core takes them: a document without text has an empty one.
+    """Returns the texts of documents for the core; a document without text gets an empty one.
 
     Args:
-        texts: One text per document; `None` where it has none, as an image.
+        texts: One text per document, or `None` if it has none, as an image.
         name: What the framework calls its documents, for the warning.
 
     Warns:
@@ -75,9 +75,9 @@ def result_metadata(
     keep_retrieval_score: bool,
     retrieval_score: Any = None,
 ) -> dict[str, Any]:
-    """What a wrapper adds to a document's metadata, besides the score itself: by default nothing.
+    """Returns what a wrapper adds to a document's metadata besides the score: nothing by default.
 
-    Frameworks take a document with other metadata for another document.
+    To a framework, a document with other metadata is a different document.
 
     Args:
         ranked: The document's place in the ranking.
@@ -85,10 +85,10 @@ def result_metadata(
         annotate: Add `relevance_score_scale` and `relevance_truncated`.
         keep_retrieval_score: Add `retrieval_score`, if it is known.
         retrieval_score: The score that the document came with. It is the first stage's unless the
-            metadata tell of an earlier reranking; what that one kept stays.
+            metadata shows an earlier reranking, whose own record is then kept.
 
     Returns:
-        What was asked for, numpy's numbers as Python's.
+        The requested entries, with Python's own numbers.
     """
     added: dict[str, Any] = {}
     if annotate:
