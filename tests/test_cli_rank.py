@@ -245,7 +245,7 @@ def test_files_that_cannot_be_read(rerank: Run, tmp_path: Path) -> None:
         (["rank", QUERY, "f", "--scale", "cosine"], "--scale"),
         (["rank", "--run", "r"], "--run needs --queries and --corpus"),
         (["rank", QUERY, "f", "--corpus", "c"], "go with --run"),
-        (["rank", QUERY, "--run", "r"], "leave QUERY, FILE"),
+        (["rank", QUERY, "--run", "r"], "leave out QUERY, FILE"),
         (["rnak"], "No such command"),
     ],
 )

@@ -1,7 +1,7 @@
 """The `rerank` command: a demo, reranking of files, evaluation, training.
 
-In: what is typed in a shell. Out: files, tables and pages. Private to the package: `rerank` is its
-entry point.
+In: a command line. Out: files, tables and pages. Private to the package: `rerank` is its entry
+point.
 """
 
 import errno
@@ -20,15 +20,16 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code.
 
-    0: done. 1: an error, in a line on standard error. 2: wrong usage. 130: interrupted.
+    The exit code is 0 for success, 1 for an error (reported in one line on standard error), 2 for
+    wrong usage, and 130 for an interrupt.
 
     Args:
-        arguments: What follows the command's name; `None` takes them from the process.
+        arguments: The arguments after the command's name; `None` takes those of the process.
     """
     typed = list(sys.argv[1:] if arguments is None else arguments)
     with usable_streams(), command_options():
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # a passage may hold what the terminal has not
+            sys.stdout.reconfigure(errors="replace")  # the terminal may lack some characters
         try:
             for module in ("typer", "rich"):
                 require(module, extra="cli", purpose="The rerank command")

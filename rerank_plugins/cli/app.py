@@ -1,6 +1,6 @@
-"""The commands and their options; what they do is in the modules beside this one.
+"""The commands and their options; the modules beside this one do the work.
 
-The heavy imports are inside the commands, so that `rerank --help` answers at once.
+The heavy imports are inside the commands, so that `rerank --help` answers immediately.
 """
 
 from typing import Annotated, Any

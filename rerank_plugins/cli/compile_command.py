@@ -1,4 +1,4 @@
-"""`rerank compile` and `rerank plan`: a model as a bundle, and how a model would be run."""
+"""`rerank compile` makes a bundle of a model; `rerank plan` says how a model would be run."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""What `rerank demo` does, from the first line it prints to the last."""
+"""`rerank demo`: searches the demo corpus in two stages and prints the difference."""
 
 import shlex
 import time
@@ -22,16 +22,16 @@ from rerank_plugins.reranker import Reranker
 from rerank_plugins.scoring.contract import Scorer
 
 TOP = 5
-"""How many passages of a query of one's own are shown."""
+"""Passages shown for a query of the user's own."""
 
 
 def run_demo(console: Console, scorer: Scorer, *, query: str | None = None) -> None:
     """Searches the demo corpus in two stages and prints the difference.
 
     Args:
-        console: Where to print.
+        console: The console to print to.
         scorer: The model of the second stage.
-        query: One question to search for; `None` searches for all that come with the corpus.
+        query: One question to search for; `None` takes all questions that come with the corpus.
 
     Raises:
         MissingExtraError: bm25s is not installed.
@@ -63,7 +63,7 @@ def run_demo(console: Console, scorer: Scorer, *, query: str | None = None) -> N
 
 
 def _next_commands(model: str, *, asked: bool) -> list[str]:
-    """What to type after the demo: it works where it is read, on files that are there."""
+    """Commands to try after the demo; they work as printed, on files that exist."""
     rerank = command("rerank")
     corpus = shlex.quote(short_path(Path(demo.__file__).parent / "corpus.jsonl"))
     given = "" if model == "embedded" else f" --model {shlex.quote(model)}"

@@ -1,4 +1,4 @@
-"""What the demo shows: lists and tables that fit 80 columns and stay plain in a pipe."""
+"""The demo's output: lists and tables that fit 80 columns and stay plain in a pipe."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from rerank_plugins.cli.tables import plain, wide_table
 from rerank_plugins.cli.two_stages import Answer, Candidate, Search, Summary
 
 _PLACES = 9
-"""Columns for "10 →  1" and the room behind it."""
+"""Width of "10 →  1" and the space after it."""
 
 
 def show_answers(console: Console, answers: Sequence[Answer]) -> None:
-    """Prints two lines per question: the right passage's places, and what each stage has first.
+    """Prints two lines per question: the places of the right passage, and each stage's first title.
 
-    The headings stand below too, where they are read when the list is longer than the screen.
+    The headings are repeated below, for lists longer than the screen.
     """
     console.print()
     _show_headings(console)
@@ -35,7 +35,7 @@ def _show_headings(console: Console) -> None:
 
 
 def _show_pair(console: Console, place: Text, question: Text, before: Text, after: Text) -> None:
-    """The place and the question, and below the question two titles side by side."""
+    """Prints the place and the question, and below the question two titles side by side."""
     half = (console.width - _PLACES - 2) // 2
     place.truncate(_PLACES, pad=True)
     question.truncate(console.width - _PLACES, overflow="ellipsis")
@@ -46,7 +46,7 @@ def _show_pair(console: Console, place: Text, question: Text, before: Text, afte
 
 
 def show_summary(console: Console, summary: Summary) -> None:
-    """Prints how often the right passage is first, its mean reciprocal rank, and the time."""
+    """Prints how often the right passage comes first, its mean reciprocal rank, and the times."""
     table = wide_table()
     table.expand = False
     table.add_column("")
@@ -107,7 +107,7 @@ def say(console: Console, text: str | Text) -> None:
 
 
 def suggest(console: Console, *commands: str) -> None:
-    """Prints what to type next."""
+    """Prints commands to try next."""
     console.print("\nTry next:", style="bold")
     for command in commands:
         console.print(Text(f"  {command}"), soft_wrap=True)  # whole, whatever the width
@@ -121,7 +121,7 @@ def _move(console: Console, before: int | None, after: int | None) -> Text:
 
 
 def _title(console: Console, answer: Answer, candidates: list[Candidate]) -> Text:
-    """The first passage's title behind a sign that says whether it is the right one."""
+    """The first passage's title, after a sign that says whether it is the right one."""
     if not candidates:
         return Text("- nothing found", style="red")
     passage = candidates[0].passage

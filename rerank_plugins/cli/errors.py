@@ -1,4 +1,4 @@
-"""What a command says on standard error, and how it ends when it is interrupted."""
+"""Messages on standard error, and the exit code after an interrupt."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 
 
 class Commands(TyperGroup):
-    """The group of all commands; an interrupt ends them with an exit code of its own."""
+    """The group of all commands; an interrupt ends them with exit code 130."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the chosen command."""

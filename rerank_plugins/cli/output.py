@@ -1,4 +1,4 @@
-"""Rankings for the next program: tab-separated lines, JSON."""
+"""Rankings for other programs: tab-separated lines and JSON."""
 
 import json
 from typing import Any
@@ -8,10 +8,10 @@ from rerank_plugins.results import Ranked
 
 
 def as_lines(request: QueryPassages, ranking: list[Ranked]) -> str:
-    """One line a passage: rank, score, id, text, with tabs between, without a header.
+    """Returns one line per passage: rank, score, id and text, separated by tabs, without a header.
 
-    The id is the passage's position in the input (from 0) where it came without one. White space
-    in the text becomes single spaces, so that each passage stays on its line.
+    A passage without an id gets its position in the input, from 0. Each run of white space in the
+    text becomes one space, so that a passage stays on one line.
     """
     return "".join(
         f"{rank}\t{ranked.score:.6f}\t{id_of(request, ranked)}\t{text_of(request, ranked)}\n"
@@ -20,12 +20,12 @@ def as_lines(request: QueryPassages, ranking: list[Ranked]) -> str:
 
 
 def as_json(request: QueryPassages, ranking: list[Ranked]) -> str:
-    """One JSON array of objects, best first."""
+    """Returns one JSON array with an object per passage, best first."""
     return _dumped(_rows(request, ranking))
 
 
 def as_json_by_query(requests: list[QueryPassages], rankings: list[list[Ranked]]) -> str:
-    """One JSON array of an object a query, each with its passages, best first."""
+    """Returns one JSON array with an object per query, each with its passages, best first."""
     return _dumped(
         [
             {
@@ -39,7 +39,7 @@ def as_json_by_query(requests: list[QueryPassages], rankings: list[list[Ranked]]
 
 
 def one_line(text: str) -> str:
-    """Text with every run of white space as one space."""
+    """The text with each run of white space replaced by one space."""
     return " ".join(text.split())
 
 

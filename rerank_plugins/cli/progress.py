@@ -1,4 +1,4 @@
-"""Progress on standard error, for whoever sits in front of it."""
+"""Progress bars on standard error, drawn only on a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(total: int, unit: str, description: str) -> Iterator[Callable[[int], object]]:
-    """Gives a function to call with how much was just done; draws only on a terminal."""
+    """Shows a bar and yields a function that advances it by the number it is given."""
     from tqdm import tqdm
 
     with tqdm(

@@ -1,4 +1,4 @@
-"""Reranking what was read, one list or a whole run, and noticing what the model could not read."""
+"""Reranks one list or a whole run, and warns about passages that the model read only in part."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import Ranked, Statistics
 
 MANY_PAIRS = 200
-"""From here on the wait is long enough to show a progress bar."""
+"""With this many pairs or more, the wait is long enough for a progress bar."""
 
 _PAIRS_AT_ONCE = 2000
 
@@ -15,7 +15,7 @@ _PAIRS_AT_ONCE = 2000
 def rank_all(
     reranker: Reranker, requests: list[QueryPassages], *, show_progress: bool = False
 ) -> list[list[Ranked]]:
-    """One ranking a request, in their order; a bar over the pairs goes to standard error."""
+    """Returns one ranking per request, in their order; a bar can show the pairs scored so far."""
     from tqdm import tqdm
 
     rankings: list[list[Ranked]] = []
@@ -29,14 +29,14 @@ def rank_all(
 
 
 def cut_warning(scored: Statistics, max_length: int | None) -> str | None:
-    """The warning about passages that were cut, if there were any.
+    """Returns a warning about passages that were cut, or `None` if there were none.
 
-    A ranking reports only on the passages that stay in it, and a passage may have dropped out just
-    because its end was not read.
+    It counts all scored passages: a passage may have dropped out of the ranking because its end
+    was not read.
     """
     if not scored.truncated:
         return None
-    limit = "what the model reads" if max_length is None else f"--max-length {max_length}"
+    limit = "the model's limit" if max_length is None else f"--max-length {max_length}"
     remedy = "" if max_length is None else ", or raise --max-length"
     return (
         f"{scored.truncated} of {scored.pairs} passages were cut: with the query they are longer "
@@ -45,7 +45,7 @@ def cut_warning(scored: Statistics, max_length: int | None) -> str | None:
 
 
 def _groups(requests: list[QueryPassages]) -> Iterator[list[QueryPassages]]:
-    """Requests in groups large enough to be batched well, small enough to show progress."""
+    """Groups requests, large enough to batch well and small enough to show progress."""
     group: list[QueryPassages] = []
     size = 0
     for request in requests:

@@ -1,4 +1,4 @@
-"""`rerank rank`: its options, and the way from what is read to what is written."""
+"""`rerank rank`: its options, and the way from input to output."""
 
 import sys
 from pathlib import Path
@@ -148,13 +148,13 @@ def _requests(
     queries: str | None,
     corpus: str | None,
 ) -> list[QueryPassages]:
-    """What is to be ranked: one query with its passages, or all queries of a run."""
+    """Reads the requests: one query with its passages, or all queries of a run."""
     if run is not None:
         if query is not None or form != "auto":
-            message = "--run names its own queries: leave QUERY, FILE and --format out."
+            message = "--run brings its own queries: leave out QUERY, FILE and --format."
             raise typer.BadParameter(message)
         if queries is None or corpus is None:
-            message = "--run needs --queries and --corpus: it has only ids of both."
+            message = "--run needs --queries and --corpus, because a run only contains ids."
             raise typer.BadParameter(message)
         return read_run_requests(run, queries, corpus)
     if queries is not None or corpus is not None:

@@ -1,4 +1,4 @@
-"""Standard streams that are closed when a command begins (`2>&-`), for which Python has None."""
+"""Handles standard streams that are closed when a command starts (`2>&-`): in Python, `None`."""
 
 import io
 import os
@@ -12,10 +12,10 @@ from rerank_plugins.errors import InvalidInputError
 
 @contextmanager
 def usable_streams() -> Iterator[None]:
-    """While it is open, messages for a closed standard error vanish, and nothing else is lost.
+    """Replaces closed streams; only messages to a closed standard error are lost.
 
-    Closed descriptors are taken by the null device, and stay so: the next file that is opened would
-    get them, and with it all that a library prints.
+    The null device takes the closed descriptors for good. Otherwise the next file to be opened
+    would get one of them, and receive everything that a library prints.
     """
     for descriptor in (0, 1, 2):
         _occupy(descriptor)
@@ -36,7 +36,7 @@ def output_is_closed() -> bool:
 
 
 def check_output() -> None:
-    """Finds out before the work that a result has nowhere to go.
+    """Checks before the work that standard output is open for the result.
 
     Raises:
         InvalidInputError: Standard output is closed.
@@ -46,7 +46,7 @@ def check_output() -> None:
 
 
 def drop_output() -> None:
-    """Drops what a full disk kept from standard output: Python would complain of it at its end."""
+    """Drops output that a full disk refused; otherwise Python would report it again at exit."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -56,7 +56,7 @@ def drop_output() -> None:
 
 
 class _ClosedOutput(io.TextIOBase):
-    """Stands for a closed standard output: whoever writes to it is told."""
+    """Replaces a closed standard output and refuses every write."""
 
     def write(self, text: str) -> int:
         """Raises `InvalidInputError`."""
@@ -64,7 +64,7 @@ class _ClosedOutput(io.TextIOBase):
 
 
 def _refuse() -> NoReturn:
-    message = "standard output is closed, and the result goes there. Send it to a file: > FILE"
+    message = "standard output is closed, and the result goes there. Redirect it to a file: > FILE."
     raise InvalidInputError(message)
 
 
@@ -72,4 +72,4 @@ def _occupy(descriptor: int) -> None:
     try:
         os.fstat(descriptor)
     except OSError:
-        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest that is free
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest free one

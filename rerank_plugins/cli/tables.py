@@ -1,4 +1,4 @@
-"""Rankings for a reader: rich tables that fit the terminal and stay plain in a pipe."""
+"""Rankings for readers: rich tables that fit the terminal and stay plain in a pipe."""
 
 from rich import box
 from rich.console import Console
@@ -11,7 +11,7 @@ from rerank_plugins.results import Ranked
 
 
 def show_table(console: Console, request: QueryPassages, ranking: list[Ranked]) -> None:
-    """Prints the ranking as a table, a line a passage, texts shortened to the console's width."""
+    """Prints the ranking with one line per passage; texts are cut at the console's width."""
     table = wide_table()
     table.add_column("#", justify="right", no_wrap=True)
     scale = ranking[0].scale if ranking else "score"
@@ -30,12 +30,12 @@ def show_table(console: Console, request: QueryPassages, ranking: list[Ranked]) 
 
 
 def wide_table() -> Table:
-    """An empty table as wide as the console, with a line under its header and no other."""
+    """Returns an empty table as wide as the console, with a line only under its header."""
     return Table(
         box=box.SIMPLE_HEAD, expand=True, pad_edge=False, padding=(0, 1), header_style="bold"
     )
 
 
 def plain(text: str) -> Text:
-    """Text as it is: no markup is read from it, and nothing in it steers the terminal."""
+    """The text without markup, and without characters that control the terminal."""
     return Text("".join(char if char.isprintable() else " " for char in one_line(text)))

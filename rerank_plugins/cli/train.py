@@ -1,4 +1,4 @@
-"""Fine-tuning from the command line: data in, a model folder out, and what the user is told."""
+"""Fine-tuning from the command line: data in, a model folder and a report out."""
 
 import shlex
 from pathlib import Path
@@ -15,11 +15,12 @@ _SIGNIFICANT = 0.05
 def fine_tune_model(
     data: Path, *, output: Path, settings: dict[str, Any], fresh: bool, progress: bool
 ) -> "FineTuningResult":
-    """Fine-tunes, or goes on with what lies in `output` unless `fresh`.
+    """Fine-tunes a model; continues an earlier run in `output` unless `fresh`.
 
     Raises:
-        MissingExtraError: What fine-tuning needs is not installed.
-        InvalidInputError: A setting is not allowed, or the data or `output` do not fit.
+        MissingExtraError: The packages for fine-tuning are not installed.
+        InvalidInputError: A setting is not allowed, the data are broken, or `output` holds
+            another run.
         ModelError: The model cannot be loaded.
     """
     from rerank_plugins.fine_tuning import FineTuningOptions, fine_tune
@@ -29,7 +30,7 @@ def fine_tune_model(
 
 
 def fine_tune_report(result: "FineTuningResult") -> str:
-    """What a run made and changed, and what to try with it."""
+    """Returns the report of a run: its figures, and commands to try next."""
     sizes, training = result.sizes, result.training
     parts = [
         f"{sizes.train} questions, {training.steps} steps in {training.seconds / 60:.1f} minutes"
@@ -52,7 +53,7 @@ def _kept(training: "TrainingFigures") -> str:
     if training.development_after is None:
         return ""
     if training.kept_step == 0:
-        return "; none was better on the development questions, so the model is as it was"
+        return "; none was better on the development questions, so the model is unchanged"
     return f", of which step {training.kept_step} is kept"
 
 

@@ -159,5 +159,5 @@ def train(
     result = fine_tune_model(
         data, output=output, settings=given, fresh=fresh, progress=sys.stderr.isatty()
     )
-    if not output_is_closed():  # the model is there without its report
+    if not output_is_closed():  # the model is saved even if the report has nowhere to go
         typer.echo(fine_tune_report(result), nl=False)

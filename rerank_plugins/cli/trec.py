@@ -1,4 +1,4 @@
-"""TREC runs in commands: read with a note about equal scores."""
+"""Reads TREC runs for commands, with a note about equal scores."""
 
 from collections.abc import Mapping
 
@@ -9,10 +9,10 @@ from rerank_plugins.formats.trec_scores import tied
 
 
 def read_run_requests(run: str, queries: str, corpus: str) -> list[QueryPassages]:
-    """`read_candidates` of a run's file; a note says how many of its scores are equal.
+    """Reads a run with its queries and passages; a note says how many of its scores are equal.
 
     Raises:
-        InvalidInputError: A file cannot be read, or an id of the run is in neither of the others.
+        InvalidInputError: A file cannot be read, or the other files lack an id of the run.
     """
     scores = read_run(run)
     requests = read_candidates(scores, queries, corpus, name=shown(run))
@@ -21,7 +21,7 @@ def read_run_requests(run: str, queries: str, corpus: str) -> list[QueryPassages
 
 
 def show_ties(name: str, run: Mapping[str, Mapping[str, float]]) -> None:
-    """Notes how many scores of a user's run are equal, and what that means for its order."""
+    """Shows a note about equal scores in a user's run, and how they are ordered."""
     ties = sum(tied(scores.values()) for scores in run.values())
     if ties:
         show(

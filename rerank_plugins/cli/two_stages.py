@@ -1,4 +1,4 @@
-"""Two-stage search over the demo corpus, measured: BM25 finds, the reranker orders."""
+"""Two-stage search over the demo corpus, with times: BM25 finds, the reranker orders."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from rerank_plugins.reranker import Reranker
 from rerank_plugins.retrieval.bm25 import Bm25Search
 
 DEPTH = 30
-"""How many passages of the first stage are reranked."""
+"""Passages of the first stage to rerank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class Candidate:
     Attributes:
         passage: The passage.
         place: Its place in the first stage, from 1.
-        bm25: Its score there.
-        score: Its probability by the reranker.
+        bm25: Its score in the first stage.
+        score: Its probability from the reranker.
     """
 
     passage: DemoPassage
@@ -32,7 +32,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One query before and after, and how long each stage took, in seconds."""
+    """The results of one query before and after reranking, and the seconds of each stage."""
 
     before: list[Candidate]
     after: list[Candidate]
@@ -42,14 +42,14 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A question of the demo, searched."""
+    """A question of the demo and its search results."""
 
     question: DemoQuestion
     search: Search
 
     @property
     def place_before(self) -> int | None:
-        """The right passage's place in the first stage, or None if it was not found."""
+        """The right passage's place in the first stage, or `None` if it was not found."""
         return _place(self.search.before, self.question.answer)
 
     @property
@@ -60,17 +60,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Figures over all questions; nothing in it is not measured.
+    """Measured figures over all questions.
 
     Attributes:
         first: How often the right passage comes first, before and after.
         reciprocal_rank: Mean reciprocal rank of the right passage (0 if not found).
-        questions: How many questions.
-        missed: For how many the first stage did not find the right passage.
-        pairs: Passages scored in all.
-        search_seconds: Median of the first stage per query.
-        rerank_seconds: Median of the reranker per query.
-        pairs_per_second: Of the reranker, over all queries.
+        questions: Number of questions.
+        missed: Number of questions for which the first stage did not find the right passage.
+        pairs: Number of scored pairs.
+        search_seconds: Median seconds of the first stage per query.
+        rerank_seconds: Median seconds of the reranker per query.
+        pairs_per_second: Pairs per second of the reranker, over all queries.
     """
 
     first: tuple[int, int]
@@ -87,7 +87,7 @@ class TwoStages:
     """BM25 and a reranker over the same passages.
 
     Args:
-        passages: What to search; their titles count as text.
+        passages: The passages to search; their titles are part of the text.
         reranker: The second stage.
     """
 
@@ -98,7 +98,7 @@ class TwoStages:
         self._reranker = reranker
 
     def search(self, query: str, depth: int = DEPTH) -> Search:
-        """The passages for a query, in the order of each stage."""
+        """Returns the passages for a query, in the order of each stage."""
         start = time.perf_counter()
         hits = self._bm25.search(query, depth)
         found = time.perf_counter()
@@ -120,7 +120,7 @@ class TwoStages:
 
 
 def summarize(answers: Sequence[Answer]) -> Summary:
-    """The figures over answers; there must be at least one."""
+    """Returns the figures over the answers, of which there must be at least one."""
     befores = [answer.place_before for answer in answers]
     afters = [answer.place_after for answer in answers]
     pairs = sum(len(answer.search.after) for answer in answers)

@@ -14,7 +14,7 @@ __all__ = ["DemoPassage", "DemoQuestion", "load_corpus", "load_questions"]
 
 @dataclass(frozen=True, slots=True)
 class DemoPassage:
-    """A passage of the corpus: 40 to 90 words under a title."""
+    """A passage of the corpus: 40 to 90 words and a title."""
 
     id: str
     title: str
@@ -31,7 +31,7 @@ class DemoQuestion:
 
 
 def load_corpus() -> list[DemoPassage]:
-    """Returns all passages, those about similar things beside each other."""
+    """Returns all passages; passages about similar subjects are next to each other."""
     return [DemoPassage(**row) for row in _rows("corpus.jsonl")]
 
 

@@ -1,6 +1,6 @@
-"""`rerank eval`: does reranking help on judged collections, and what does it cost.
+"""`rerank eval`: measures on judged collections whether reranking helps and what it costs.
 
-In: what is typed in a shell. Out: tables and pages. Private to the package.
+In: a command line. Out: tables and pages. Private to the package.
 """
 
 from rerank_plugins.cli.eval.command import evaluate

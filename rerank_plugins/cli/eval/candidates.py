@@ -1,4 +1,4 @@
-"""The first stage of `rerank eval`, with a progress bar where it takes long."""
+"""The first stage of `rerank eval`, with progress bars for slow steps."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """A first stage: what finds the candidates of a query, and how many.
+    """A first stage, which finds the candidates of each query.
 
     Attributes:
-        kind: What finds them; `None` takes what a dataset comes with, or else BM25.
-        depth: How many.
-        run: A TREC run that has them already.
-        encoder: For dense and fused.
+        kind: The method; `None` takes the candidates in the dataset, or BM25 if it has none.
+        depth: Candidates per query.
+        run: A TREC run to take the candidates from instead.
+        encoder: The encoder of the dense and fused methods.
     """
 
     kind: FirstStage | None
@@ -37,10 +37,10 @@ class Stage:
     def candidates(
         self, source: "Source", collection: "JudgedCollection"
     ) -> "tuple[str, Candidates]":
-        """The first stage's name and what it finds for each query.
+        """Returns the first stage's name and the candidates of each query.
 
         Raises:
-            InvalidInputError: The run, the judgements or the dataset do not have what is needed.
+            InvalidInputError: The run, the judgements or the dataset have no candidates.
         """
         from rerank_plugins.evaluation import first_stage as stages
 
@@ -78,8 +78,8 @@ class Stage:
             found = dataset_candidates(source.dataset_id, collection, self.depth)
         if found is None and self.kind is FirstStage.scoreddocs:
             message = (
-                f"{collection.name} comes without candidates (scoreddocs); choose another first "
-                "stage, for example --first-stage bm25"
+                f"{collection.name} comes without candidates (scoreddocs). Choose another first "
+                "stage, for example --first-stage bm25."
             )
             raise InvalidInputError(message)
         return found
@@ -94,7 +94,7 @@ class Stage:
         from rerank_plugins.evaluation.first_stage import dense_candidates
 
         if self.encoder is None:
-            message = "dense and fused need an encoder; give --bi-encoder"
+            message = "dense and fused need an encoder. Give --bi-encoder."
             raise InvalidInputError(message)
         with progress(len(collection.passages), "text", f"Encode {collection.name}") as advance:
             return dense_candidates(

@@ -79,30 +79,30 @@ def evaluate(
     output.check()
     figures = () if card is None else card_figures(card)
     if depth is not None and first_stage is options.FirstStage.judged:
-        message = "--first-stage judged takes all that is judged; leave --depth out."
+        message = "--first-stage judged takes all judged passages; leave out --depth."
         raise typer.BadParameter(message)
     if depth is None:
         depth = CARD_DEPTH if figures else _CURVE_DEPTH if curve else _DEPTH
     measures = [*(measure or MEASURES), *(figure.measure for figure in figures)]
-    measure_names(depth, measures)  # finds out now what is no measure
+    measure_names(depth, measures)  # refuses unknown measures before the work
     if figures and (data or split or topics or qrels or corpus):
-        message = "--card names its own data; leave collections and --split out."
+        message = "--card names its own data; leave out collections and --split."
         raise typer.BadParameter(message)
     sources = [dataset_source(figure.dataset) for figure in figures] or sources_of(
         data or [], split=split, topics=topics, qrels=qrels, corpus=corpus
     )
     if run is not None and len(sources) > 1:
-        message = "--run is of one collection; give one."
+        message = "--run belongs to one collection; give only one."
         raise typer.BadParameter(message)
     if run is not None and first_stage is not None:
-        message = "--run is a first stage itself; leave --first-stage out."
+        message = "--run is a first stage itself; leave out --first-stage."
         raise typer.BadParameter(message)
     if first_stage is None and not figures:
         first_stage = options.FirstStage.bm25
     if bi_encoder is None and first_stage in ("dense", "fused"):
         message = (
             "--first-stage dense and fused need --bi-encoder, for example "
-            "--bi-encoder sentence-transformers/all-MiniLM-L6-v2"
+            "--bi-encoder sentence-transformers/all-MiniLM-L6-v2."
         )
         raise typer.BadParameter(message)
     encoder = (
@@ -150,7 +150,7 @@ def _read(source: Source, sample: int | None, seed: int) -> "JudgedCollection":
     from rerank_plugins.evaluation import unmatched_ids
 
     collection = source.read()
-    if source.dataset_id is None:  # the catalogue's fit together, and lie on a disk
+    if source.dataset_id is None:  # ids in the catalogue match, and its texts stay on disk
         for sentence in unmatched_ids(collection):
             show("warning", sentence)
     return collection if sample is None else collection.sample(sample, seed)

@@ -1,4 +1,4 @@
-"""What `rerank eval` measures on: folders, TREC's files, ir_datasets ids."""
+"""The collections of `rerank eval`: folders, TREC files and ir_datasets ids."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ _IR_DATASETS = "irds:"
 
 @dataclass(frozen=True)
 class Source:
-    """A collection that is not read yet, and its ir_datasets id if it has one."""
+    """A collection that has not been read yet, with its ir_datasets id if it has one."""
 
     read: Callable[[], "JudgedCollection"]
     dataset_id: str | None = None
@@ -34,12 +34,12 @@ def sources_of(
     qrels: Path | None,
     corpus: Path | None,
 ) -> list[Source]:
-    """The collections that the arguments mean.
+    """Returns the collections that the arguments name.
 
-    Folders with the same last part are named as they were given, so that they can be told apart.
+    Folders with the same last part keep their full names as given, to tell them apart.
 
     Raises:
-        typer.BadParameter: There are none, or one in TREC's files lacks a file.
+        typer.BadParameter: There are none, or a file of a TREC collection is missing.
         InvalidInputError: An argument is neither a folder of collections nor an ir_datasets id.
     """
     found = [each for argument in data for each in _found(argument)]
@@ -68,7 +68,7 @@ def sources_of(
 
 
 def dataset_source(dataset_id: str) -> Source:
-    """A collection of the ir_datasets catalogue."""
+    """Returns a collection of the ir_datasets catalogue."""
 
     def read() -> "JudgedCollection":
         from rerank_plugins.evaluation import read_dataset
@@ -90,7 +90,7 @@ def _found(argument: str) -> "list[Source | Path]":
         return [dataset_source(argument)]
     message = (
         f"{argument} is neither a folder nor an ir_datasets id. Give a folder with corpus.jsonl, "
-        "queries.jsonl and qrels.tsv, or an id such as beir/scifact/test"
+        "queries.jsonl and qrels.tsv, or an id such as beir/scifact/test."
     )
     raise InvalidInputError(message)
 
@@ -101,7 +101,7 @@ def _folders(path: Path) -> list[Path]:
     inside = [path] if is_collection(path) else sorted(filter(is_collection, path.glob("*")))
     if not inside:
         message = (
-            f"{path} is no collection and holds none: there is no qrels.tsv or qrels folder. "
+            f"{path} neither is nor holds a collection: there is no qrels.tsv or qrels folder. "
             "Give a folder with corpus.jsonl, queries.jsonl and qrels.tsv."
         )
         raise InvalidInputError(message)

@@ -12,7 +12,7 @@ _EACH = "Give it several times to compare; every combination is measured."
 
 
 class FirstStage(StrEnum):
-    """What finds the candidates."""
+    """The methods that find candidates."""
 
     bm25 = "bm25"
     dense = "dense"

@@ -1,4 +1,4 @@
-"""Where `rerank eval` puts what it found: the terminal, JSON, Markdown, HTML, TREC runs."""
+"""The outputs of `rerank eval`: tables in the terminal, JSON, Markdown, HTML, TREC runs."""
 
 import json
 import re
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Output:
-    """What is wanted.
+    """The outputs that the user asked for.
 
     Attributes:
-        as_json: JSON on standard output instead of tables.
-        markdown: Whether to write Markdown there instead.
+        as_json: Write JSON to standard output instead of tables.
+        markdown: Write Markdown to standard output instead.
         html: File for the report.
-        runs: Folder for the orders.
+        runs: Folder for the rankings.
     """
 
     as_json: bool
@@ -36,10 +36,10 @@ class Output:
     runs: Path | None
 
     def check(self) -> None:
-        """Finds out early what cannot be written.
+        """Checks before the work that all outputs can be written.
 
         Raises:
-            typer.BadParameter: Two things are wanted on standard output.
+            typer.BadParameter: JSON and Markdown are both to go to standard output.
             InvalidInputError: A file or folder cannot be written, or standard output is closed.
         """
         if self.as_json and self.markdown:
@@ -58,7 +58,7 @@ class Output:
             check_writable(self.runs / "a.run")
 
     def write(self, report: "Report") -> None:
-        """Writes all that is wanted.
+        """Writes all outputs.
 
         Raises:
             InvalidInputError: A file cannot be written.
@@ -69,7 +69,7 @@ class Output:
         if self.html is not None:
             try:
                 write_text(self.html, as_html(report))
-            except InvalidInputError as error:  # a disk that is full costs the page alone
+            except InvalidInputError as error:  # a full disk must not lose the other outputs
                 failed = error
         if self.as_json:
             typer.echo(json.dumps(as_json(report), indent=2, ensure_ascii=False))
@@ -81,14 +81,14 @@ class Output:
             from rerank_plugins.cli.eval.tables import show_report
 
             show_report(Console(), report)
-        if self.runs is not None:  # last: ids that no run can hold cost no other report
+        if self.runs is not None:  # last, because some ids do not fit into a run
             _write_runs(report.comparisons, self.runs)
         if failed is not None:
             raise failed
 
 
 def _write_runs(comparisons: "Sequence[Comparison]", folder: Path) -> None:
-    """Writes a file per order, named by collection and order, with a number where that is taken."""
+    """Writes one file per order, named after collection and order, and numbered if necessary."""
     taken: set[str] = set()
     for comparison in comparisons:
         for order in (comparison.first_stage, *comparison.reranked):

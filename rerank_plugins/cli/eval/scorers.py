@@ -1,4 +1,4 @@
-"""The scorers that `rerank eval` compares, ready to be asked."""
+"""The scorers that `rerank eval` compares, with their models loaded."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scorers:
-    """What is compared.
+    """The scorers to compare.
 
     Attributes:
-        functions: Name to scorer; the bi-encoder's cosine first, if there is one.
-        configurations: Name to configuration, of the cross-encoders.
-        plans: Name to how each of them is run.
+        functions: Scorers by name; the bi-encoder's cosine comes first, if there is one.
+        configurations: Configurations of the cross-encoders by name.
+        plans: Plans of the cross-encoders by name.
         cosine: The cosine's name and its encoder.
     """
 
@@ -36,7 +36,10 @@ class Scorers:
 
     @contextmanager
     def asking(self, resume: Path | None) -> Iterator["Ask"]:
-        """How they are asked: what a file has of an earlier run is not asked again.
+        """Yields the function that asks the scorers; it reuses the scores of an earlier run.
+
+        Args:
+            resume: The file that keeps scores; `None` keeps none.
 
         Raises:
             InvalidInputError: The file cannot keep scores.
@@ -64,9 +67,9 @@ def loaded_scorers(
     bi_encoder: str | None,
     encoder: "TextEncoder | None",
 ) -> Iterator[Scorers]:
-    """Scorers whose models are loaded, so that no query waits for one; closed at the end.
+    """Loads all models before the first query, yields the scorers, and closes them at the end.
 
-    Combinations that cannot run are left out with a warning, if others can.
+    Combinations that cannot run are left out with a warning, as long as others can.
 
     Raises:
         ModelError: A model cannot be loaded, or no combination can run.

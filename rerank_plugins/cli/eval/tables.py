@@ -1,4 +1,4 @@
-"""What `rerank eval` shows: quality, changes, latency and the queries that lost most."""
+"""The tables of `rerank eval`: quality, changes, latency, and the queries that changed most."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -30,11 +30,11 @@ from rerank_plugins.evaluation.measures import mean_name
 from rerank_plugins.evaluation.verdict import share
 
 _LISTED = 5
-"""Queries that won and queries that lost, here; the page and JSON have more."""
+"""Queries listed as won and as lost; the page and JSON have more."""
 
 
 def show_report(console: Console, report: Report) -> None:
-    """Prints every collection, then what concerns all of them."""
+    """Prints each collection, then the figures over all of them."""
     several = len(report.comparisons) > 1
     if several:
         _show_verdict(console, overall(report.comparisons))
@@ -50,7 +50,7 @@ def show_report(console: Console, report: Report) -> None:
 
 
 def _show_comparison(console: Console, comparison: Comparison) -> None:
-    """A line an order in each table."""
+    """Prints the tables of one collection, with one line per order."""
     collection = comparison.collection
     say(
         console,
@@ -66,7 +66,10 @@ def _show_comparison(console: Console, comparison: Comparison) -> None:
         lost = worst_queries(comparison, order, count=_LISTED)
         _moved(console, f"Won most by {order.name}", won, comparison.measures[0])
         _moved(console, f"Lost most by {order.name}", lost, comparison.measures[0])
-    say(console, "Not judged: nobody has said whether it answers; it counts as not relevant.")
+    say(
+        console,
+        "Not judged: nobody has said whether the passage answers; it counts as not relevant.",
+    )
 
 
 def _show_verdict(console: Console, found: Verdict) -> None:
@@ -90,9 +93,9 @@ def _quality(console: Console, comparison: Comparison) -> None:
     console.print(table)
     say(
         console,
-        f"The first stage found {100 * comparison.ceiling:.1f}% of what is relevant "
-        f"(R@{comparison.depth}); no order of its candidates shows more. Not judged: of the first "
-        f"{FIRST}.",
+        f"The first stage found {100 * comparison.ceiling:.1f}% of the relevant passages "
+        f"(R@{comparison.depth}); no order of its candidates finds more. Not judged: share of the "
+        f"first {FIRST}.",
     )
     for note in comparison.notes:
         say(console, plain(note))
@@ -147,13 +150,13 @@ def _latency(console: Console, comparison: Comparison) -> None:
     say(
         console,
         "p50: half of the queries took no longer. Cut: passages that the model read only in part, "
-        "because they are longer than it reads.",
+        "because they are longer than its limit.",
     )
 
 
 def _moved(console: Console, title: str, moved: Sequence[QueryChange], measure: str) -> None:
     if moved:
-        say(console, plain(f"{title} ({measure} before > after, what stood first):"))
+        say(console, plain(f"{title} ({measure} before > after, first passages):"))
     for query in moved:
         line = plain(f"{query.before:.2f} > {query.after:.2f} {query.query}")
         line.truncate(console.width, overflow="ellipsis")
