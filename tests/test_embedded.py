@@ -68,7 +68,7 @@ def test_noise_of_any_kind_ranks_below_the_answer_of_nearly_every_question() -> 
     ]
     texts = {passage.id: f"{passage.title} {passage.text}" for passage in load_corpus()}
     below = []
-    with CrossEncoderScorer("embedded") as scorer:
+    with CrossEncoderScorer("embedded", precision="auto") as scorer:
         for question in load_questions()[:20]:
             answer, *scores = scorer.score(question.query, [texts[question.answer], *noise])
             below += [score < answer for score in scores]
@@ -174,7 +174,7 @@ def test_the_embedded_models_figures_are_those_of_its_defaults(page: str) -> Non
 def test_it_finds_most_answers_of_the_demo_among_all_passages() -> None:
     corpus, questions = load_corpus(), load_questions()[:10]
     texts = [f"{passage.title} {passage.text}" for passage in corpus]
-    with CrossEncoderScorer("embedded") as scorer:
+    with CrossEncoderScorer("embedded", precision="auto") as scorer:
         rankings = Reranker(scorer, top_k=3).rank_many(
             [question.query for question in questions], [texts] * len(questions)
         )
@@ -189,7 +189,7 @@ def test_a_longer_passage_is_not_a_better_one() -> None:
     words = " ".join(passage.text for passage in load_corpus()).split()
     generator = np.random.default_rng(0)
     correlations = []
-    with CrossEncoderScorer("embedded") as scorer:
+    with CrossEncoderScorer("embedded", precision="auto") as scorer:
         for question in load_questions()[:25]:
             lengths = generator.integers(8, 200, size=20)
             starts = generator.integers(0, len(words) - 200, size=20)
