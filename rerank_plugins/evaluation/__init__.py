@@ -1,4 +1,4 @@
-"""Does reranking help: a first stage, scorers, and measures over collections with judgements.
+"""Measures whether reranking helps, on collections with relevance judgements.
 
 In: judged collections and scorers. Out: measures, significance, cost, the report. A public door;
 needs the extra `eval`.

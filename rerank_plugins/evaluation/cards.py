@@ -1,4 +1,4 @@
-"""Figures that model cards state, and how near a run of our own comes to them."""
+"""Figures that model cards state, checked against our own measurements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.comparison import Comparison
 
 DEPTH = 1000
-"""The cards rerank the track's own candidates, the official BM25 top 1000."""
+"""The cards rerank the official candidates of the track, the BM25 top 1000."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class CardFigure:
 
     Attributes:
         dataset: Its ir_datasets id.
-        measure: In ir-measures' notation.
-        value: Mean over the dataset's queries, from 0 to 1.
+        measure: The measure, in the notation of ir-measures.
+        value: The mean over the dataset's queries, from 0 to 1.
     """
 
     dataset: str
@@ -29,13 +29,13 @@ class CardFigure:
 
 @dataclass(frozen=True)
 class CardCheck:
-    """A card's figure and the same measured here.
+    """A card's figure beside our own measurement.
 
     Attributes:
-        figure: What the card says.
-        scorer: What was measured here.
-        queries: Over how many queries.
-        measured: The mean.
+        figure: The card's figure.
+        scorer: The name of the scorer that was measured.
+        queries: The number of queries.
+        measured: The mean over these queries.
     """
 
     figure: CardFigure
@@ -45,12 +45,12 @@ class CardCheck:
 
     @property
     def percent_off(self) -> float:
-        """How far the measured figure is from the card's, in percent of the card's."""
+        """The difference between the measured figure and the card's, in percent of the card's."""
         return 100 * (self.measured / self.figure.value - 1)
 
 
 def _ms_marco(trec_dl_2019: float, dev: float) -> tuple[CardFigure, ...]:
-    """The two columns of the ms-marco models' table, in points."""
+    """The two columns of the ms-marco models' table; the values are given in points."""
     return (
         CardFigure("msmarco-passage/trec-dl-2019/judged", "nDCG@10", trec_dl_2019 / 100),
         CardFigure("msmarco-passage/dev/small", "RR@10", dev / 100),
@@ -71,19 +71,19 @@ def card_figures(model: str) -> tuple[CardFigure, ...]:
     """Returns the figures of a model's card.
 
     Raises:
-        InvalidInputError: This card is not among those that can be rerun.
+        InvalidInputError: The figures of this card are not known here.
     """
     if model not in CARDS:
         message = (
-            f"the card of {model!r} cannot be rerun. Those that can: {', '.join(CARDS)}. "
-            "To measure another model on the same data, name it as the model beside one of these"
+            f"the card of {model!r} cannot be rerun. Cards that can: {', '.join(CARDS)}. "
+            "To measure another model on the same data, name it as the model beside one of these."
         )
         raise InvalidInputError(message)
     return CARDS[model]
 
 
 def check_card(figures: Sequence[CardFigure], comparisons: Sequence[Comparison]) -> list[CardCheck]:
-    """Returns a check for each figure and scorer; comparisons are found by their dataset's id."""
+    """Returns one check per figure and scorer; comparisons are found by their dataset's id."""
     by_dataset = {comparison.collection.name: comparison for comparison in comparisons}
     return [
         CardCheck(

@@ -1,4 +1,4 @@
-"""Collections with judgements, and the folders that hold them in BEIR's layout."""
+"""Collections with judgements, read from folders in BEIR's layout."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _LAYOUT = (
 
 @dataclass(frozen=True)
 class JudgedCollection:
-    """Passages, questions, and which passages answer which question.
+    """Passages, queries, and judgements of which passages answer which query.
 
     Attributes:
         name: The folder's name, or the dataset's id.
-        passages: Passage id to text, the title in front of the body.
+        passages: Passage id to text: the title, then the body.
         queries: Query id to text; only queries with at least one relevant passage.
         judgements: Query id to passage id to relevance.
-        titles: Passage id to title, at least of passages that have the id of a query.
-        keep_identical: Whether a query that is a passage itself may be its own candidate.
+        titles: Passage id to title, at least for passages whose id is also the id of a query.
+        keep_identical: Whether a query that is also a passage may be its own candidate.
     """
 
     name: str
@@ -45,10 +45,11 @@ class JudgedCollection:
 
     @cached_property
     def identical(self) -> frozenset[str]:
-        """Ids of the queries that are passages themselves.
+        """Ids of the queries that are also passages.
 
-        They have the id and the text of a passage, with or without its title, that is not judged
-        relevant. An equal id alone means nothing: many collections number both from 1.
+        Such a query has the id and the text of a passage (with or without its title), and that
+        passage is not judged relevant. An equal id alone means nothing, because many collections
+        number both from 1.
         """
         return frozenset(
             query_id
@@ -60,12 +61,12 @@ class JudgedCollection:
     def candidates(
         self, query_id: str, ranked: Iterable[tuple[str, float]], depth: int | None = None
     ) -> dict[str, float]:
-        """Returns the first passages of a ranking, without the query itself where it is one.
+        """Returns the first passages of a ranking, without the query if it is also a passage.
 
         Args:
             query_id: The query.
             ranked: Passage ids and scores, best first.
-            depth: How many; `None` takes all.
+            depth: The number of passages; `None` takes all.
         """
         own = query_id if query_id in self.identical and not self.keep_identical else None
         return dict(islice(((name, score) for name, score in ranked if name != own), depth))
@@ -81,7 +82,7 @@ class JudgedCollection:
         return _words(passage.removeprefix(self.titles.get(query_id, ""))) == query
 
     def sample(self, count: int, seed: int) -> JudgedCollection:
-        """Returns the collection with `count` of its queries, the same ones for the same seed."""
+        """Returns the collection with `count` random queries, the same ones for the same seed."""
         if count >= len(self.queries):
             return self
         kept = sorted(random.Random(seed).sample(sorted(self.queries), count))
@@ -93,7 +94,7 @@ def read_collection(folder: Path, *, split: str | None = None) -> JudgedCollecti
 
     Args:
         folder: The folder.
-        split: Which of `qrels/*.tsv` is read; by default `qrels.tsv`, or else `qrels/test.tsv`.
+        split: The file of `qrels/*.tsv` to read; the default is `qrels.tsv`, then `qrels/test.tsv`.
 
     Raises:
         InvalidInputError: A file is missing or broken, or no query has a relevant passage.
@@ -106,7 +107,7 @@ def read_collection(folder: Path, *, split: str | None = None) -> JudgedCollecti
 
 
 def is_collection(folder: Path) -> bool:
-    """Returns whether a folder has judgements, as collections have."""
+    """Returns whether a folder has judgements, as collections do."""
     return packed_or_plain(folder / "qrels.tsv") is not None or (folder / "qrels").is_dir()
 
 
@@ -117,7 +118,7 @@ def judged_collection(
     judgements: Mapping[str, Mapping[str, int]],
     titles: Mapping[str, str] = MappingProxyType({}),
 ) -> JudgedCollection:
-    """Returns a collection of the queries that have something to find.
+    """Returns a collection of the queries that have a relevant passage.
 
     Raises:
         InvalidInputError: No query has a relevant passage.
@@ -130,20 +131,20 @@ def judged_collection(
     if not answerable:
         message = (
             f"no query of {name} has a relevant passage in its qrels; check that the ids match: "
-            f"a query's is for example {shown_id(queries)}, in the qrels {shown_id(judgements)}"
+            f"a query's is for example {shown_id(queries)}, in the qrels {shown_id(judgements)}."
         )
         raise InvalidInputError(message)
     return JudgedCollection(name, passages, answerable, judgements, titles)
 
 
 def unmatched_ids(collection: JudgedCollection) -> list[str]:
-    """Returns what the judgements name and the collection lacks, a sentence each.
+    """Returns one sentence for each kind of id that the judgements name and the collection lacks.
 
-    Such ids are measured as what nobody can find, and often mean that files of different origin
-    were put together.
+    No scorer can find these passages, so they count as not found. They often mean that the files
+    come from different sources.
 
     Raises:
-        InvalidInputError: No relevant passage of any query is there.
+        InvalidInputError: The collection has no relevant passage of any query.
     """
     relevant = {
         query_id: [name for name, relevance in passages.items() if relevance > 0]
@@ -155,7 +156,7 @@ def unmatched_ids(collection: JudgedCollection) -> list[str]:
         message = (
             f"{collection.name} has none of the {len(wanted)} passages that its qrels call "
             f"relevant, for example {lost[0]!r}; check that the ids match: a passage's is for "
-            f"example {shown_id(collection.passages)}"
+            f"example {shown_id(collection.passages)}."
         )
         raise InvalidInputError(message)
     sentences = []
@@ -177,7 +178,7 @@ def unmatched_ids(collection: JudgedCollection) -> list[str]:
 
 
 def packed_or_plain(path: Path) -> Path | None:
-    """Returns a file or, beside it, the same gzipped; `None` where neither is there."""
+    """Returns the file, or the gzipped one beside it; `None` if there is neither."""
     packed = path.with_name(f"{path.name}.gz")
     return next((place for place in (path, packed) if place.is_file()), None)
 
@@ -185,7 +186,7 @@ def packed_or_plain(path: Path) -> Path | None:
 def _texts(folder: Path, name: str, read: Callable[[Any, str], tuple[str, str]]) -> dict[str, str]:
     path = packed_or_plain(folder / name)
     if path is None:
-        message = f"{folder} has no {name}; {_LAYOUT}"
+        message = f"{folder} has no {name}; {_LAYOUT}."
         raise InvalidInputError(message)
     rows = json_rows(read_lines(path), str(path))
     return texts_by_id((read(row, where) for where, row in rows), str(path))
@@ -198,10 +199,8 @@ def _judgements(folder: Path, split: str | None) -> Judgements:
     if path is None:
         files = (folder / "qrels").glob("*.tsv*")
         splits = sorted({place.name.partition(".tsv")[0] for place in files})
-        there = (
-            f"there are judgements for the split {', '.join(splits)}: name one" if splits else ""
-        )
-        message = f"{folder} has no {places[0].relative_to(folder)}; {there or _LAYOUT}"
+        there = f"it has judgements for the splits {', '.join(splits)}: name one" if splits else ""
+        message = f"{folder} has no {places[0].relative_to(folder)}; {there or _LAYOUT}."
         raise InvalidInputError(message)
     return read_qrels(path)
 

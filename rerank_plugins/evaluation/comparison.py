@@ -1,4 +1,4 @@
-"""Reranking the first stage's candidates with several scorers, and measuring each order."""
+"""Reranks the first stage's candidates with several scorers and measures each order."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Order:
     """One order of the candidates, and how good it is.
 
     Attributes:
-        name: The first stage's or the scorer's.
+        name: The name of the first stage or of the scorer.
         run: Query id to passage id to score.
         values: Measure to query id to value.
-        seconds: Query id to the seconds that scoring took; empty for a first stage.
-        cut: How many candidates, over all queries, the scorer read only in part because they are
-            longer than it can read; `None` if not known.
+        seconds: Query id to the seconds that scoring took; empty for the first stage.
+        cut: The number of candidates, over all queries, that are too long for the scorer to read in
+            full; `None` if not known.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Order:
 
     @property
     def pairs(self) -> int:
-        """How many candidates there are, over all queries."""
+        """The number of candidates, over all queries."""
         return sum(map(len, self.run.values()))
 
     @property
@@ -65,7 +65,7 @@ class Order:
 
     @property
     def ties(self) -> int:
-        """How many candidates have, in single precision, the score of one before them."""
+        """The number of candidates whose score, in single precision, equals an earlier one."""
         return sum(tied(scores.values()) for scores in self.run.values())
 
     def latency(self) -> Latency:
@@ -78,9 +78,9 @@ class Comparison:
     """A collection's candidates as the first stage and as each scorer orders them.
 
     Attributes:
-        collection: What was searched.
-        depth: How many candidates of a query the first stage was asked for.
-        first_stage: Its order.
+        collection: The collection that was searched.
+        depth: The number of candidates per query that the first stage was asked for.
+        first_stage: The first stage's order.
         reranked: The scorers' orders.
     """
 
@@ -91,17 +91,17 @@ class Comparison:
 
     @property
     def measures(self) -> list[str]:
-        """Names of the measures; the first is the one that changes are shown of."""
+        """Names of the measures; changes are reported in the first one."""
         return list(self.first_stage.values)
 
     def against_first_scorer(self, name: str) -> dict[str, Change]:
-        """The change of a measure from the first scorer to each of the others, by their names."""
+        """The change of a measure from the first scorer to each other scorer, by its name."""
         first, *others = self.reranked
         return {other.name: change(first.values[name], other.values[name]) for other in others}
 
     @property
     def notes(self) -> list[str]:
-        """What to know of the candidates and their scores, a sentence each."""
+        """Facts about the candidates and their scores that affect the figures, as sentences."""
         sentences = []
         asked, identical = len(self.collection.queries), len(self.collection.identical)
         if identical:
@@ -125,12 +125,12 @@ class Comparison:
 
     @property
     def ceiling(self) -> float:
-        """Share of what is relevant among the candidates: no order of them finds more."""
+        """The share of relevant passages that are candidates: no order of them finds more."""
         return self.first_stage.mean(recall_name(self.depth))
 
     @property
     def unanswered(self) -> int:
-        """For how many queries the first stage found nothing; they count as 0."""
+        """The number of queries for which the first stage found nothing; they count as 0."""
         return sum(not self.first_stage.run.get(name) for name in self.collection.queries)
 
 
@@ -145,32 +145,32 @@ def compare(
     ask: Ask = timed_answer,
     on_query: Callable[[], object] = lambda: None,
 ) -> Comparison:
-    """Returns the first stage's order and one order for each scorer.
+    """Returns the first stage's order and one order per scorer.
 
-    All scorers see a query before any sees the next one, so that what slows the machine for a
-    while slows them alike; each begins in turn, because the first finds the caches cold.
+    Every scorer answers a query before the next query begins, so a slow spell of the machine
+    affects all of them. The scorers take turns to start, because the first one finds cold caches.
 
     Args:
-        collection: What is searched.
-        candidates: What the first stage found. A query that is a passage itself is taken out of its
-            own, unless the collection keeps it.
+        collection: The collection to search.
+        candidates: The first stage's candidates. A query that is also a passage is removed from its
+            own candidates, unless the collection keeps it.
         scorers: Name to a scorer, or to a function `(query, passages) -> scores`, higher is better.
             At least one.
-        depth: How many candidates of a query the first stage was asked for.
-        first_stage: Its name.
-        measures: In ir-measures' notation, the one that matters most first; recall at `depth`
-            is added.
-        ask: How a scorer is asked; a `ScoreStore` asks only for what it does not have.
+        depth: The number of candidates per query that the first stage was asked for.
+        first_stage: The first stage's name.
+        measures: Measures in the notation of ir-measures, the most important first; recall at
+            `depth` is added.
+        ask: Calls a scorer; a `ScoreStore` calls it only for answers that it does not have.
         on_query: Called after each query of each scorer, for a progress bar.
 
     Raises:
-        InvalidInputError: There is no scorer, a scorer does not return one score for each passage,
-            a measure is none, a query is not judged, or a relevance is none.
+        InvalidInputError: There is no scorer, a scorer does not return one score per passage, a
+            measure is unknown, a query is not judged, or a relevance is not valid.
     """
     if not scorers:
         message = (
-            "compare() needs at least one scorer beside the first stage, and got none. Pass for "
-            'example {"embedded": CrossEncoderScorer("embedded")}.'
+            "compare() needs at least one scorer beside the first stage, and got none. Pass, for "
+            'example, {"embedded": CrossEncoderScorer("embedded")}.'
         )
         raise InvalidInputError(message)
     names = measure_names(depth, measures)
@@ -178,7 +178,7 @@ def compare(
     if unjudged:
         message = (
             f"{len(unjudged)} queries of {collection.name} are not judged, for example "
-            f"{unjudged[0]!r}; judged_collection() leaves such queries out"
+            f"{unjudged[0]!r}; judged_collection() leaves such queries out."
         )
         raise InvalidInputError(message)
     judgements = check_judgements(
@@ -220,5 +220,5 @@ def compare(
 
 
 def _added(total: int | None, more: int | None) -> int | None:
-    """The sum; not known where a part is not known."""
+    """The sum, or `None` if one of the two is not known."""
     return None if total is None or more is None else total + more

@@ -1,4 +1,4 @@
-"""Models, backends and precisions to compare: every combination under a name that tells it."""
+"""Every combination of models, backends, precisions and lengths to compare, each with a name."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from rerank_plugins.scorer import CrossEncoderScorer
 
 @dataclass(frozen=True)
 class Configuration:
-    """A cross-encoder and how it is run.
+    """A cross-encoder and its options.
 
     Attributes:
         model: As `CrossEncoderScorer` takes it.
-        options: Its other options, where they are not the defaults.
+        options: The other options that differ from the defaults.
     """
 
     model: str
@@ -41,7 +41,7 @@ class Configuration:
         return CrossEncoderScorer(**self.arguments())
 
     def identity(self) -> str:
-        """All that scores and times depend on: the model's files, options, packages, processor.
+        """Everything that affects scores and times: model files, options, packages, processor.
 
         Raises:
             ModelError: The model cannot be found.
@@ -67,15 +67,15 @@ def configurations(
 ) -> dict[str, Configuration]:
     """Returns every combination by its name.
 
-    A name is that of the model (`run/model` for a folder that is called as all are), then the
-    backend, the precision and the length where several were given.
+    A name is the model's name (`run/model` for a folder with a common name), followed by the
+    backend, the precision and the length if several of them were given.
 
     Args:
         models: Models, as `CrossEncoderScorer` takes them.
-        backends: Backends of each.
-        precisions: Precisions of each; `None` is fp32, or a bundle's own.
-        max_lengths: Values of `max_length` of each; `None` is what the model can read.
-        **options: The other options of `CrossEncoderScorer`, of all.
+        backends: Backends for each model.
+        precisions: Precisions for each model; `None` is fp32, or a bundle's own.
+        max_lengths: Values of `max_length` for each model; `None` is the model's own limit.
+        **options: The other options of `CrossEncoderScorer`, the same for all.
     """
     models, backends = (list(dict.fromkeys(values)) for values in (models, backends))
     precisions = list(dict.fromkeys(precisions))
@@ -93,5 +93,5 @@ def configurations(
 
 
 def machine_identity() -> str:
-    """What times depend on besides the model, and scores in their last digits."""
+    """The processor, cores and packages, which affect times and the last digits of scores."""
     return json.dumps([processor(), processors(), installed_versions(RUNTIME)])

@@ -1,4 +1,4 @@
-"""How deep to rerank: quality and time at several depths, and the first stage's recall there."""
+"""Quality, time and first-stage recall at several depths, to choose how deep to rerank."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TIMED_QUERIES = 20
 
 @dataclass(frozen=True)
 class DepthPoint:
-    """What reranking the first `depth` candidates gives, the others left below as they were.
+    """Results of reranking the first `depth` candidates; the others stay below in their order.
 
     Attributes:
-        depth: Candidates of a query that are reranked.
+        depth: The number of candidates per query that are reranked.
         quality: Mean of the comparison's first measure.
-        recall: Share of what is relevant among these candidates: the ceiling of any reranker.
-        seconds: Median time to score that many, measured; 0 at depth 0, the first stage alone.
+        recall: The share of relevant passages among these candidates: the ceiling of any reranker.
+        seconds: The median measured time to score them; 0 at depth 0, the first stage alone.
     """
 
     depth: int
@@ -40,16 +40,16 @@ def depth_curves(
     ask: Ask = timed_answer,
     on_query: Callable[[], object] = lambda: None,
 ) -> dict[str, list[DepthPoint]]:
-    """Returns each scorer's points: depth 0, each depth below the comparison's, and that one.
+    """Returns each scorer's points at depth 0, each depth below the comparison's, and the latter.
 
-    Quality comes from the scores that are there; time is measured anew at each depth, over the
-    first queries that have candidates, all scorers taking turns.
+    Quality is computed from the comparison's scores. Time is measured again at each depth, on the
+    first queries that have candidates; the scorers take turns.
 
     Args:
-        comparison: What was compared.
-        scorers: Name to scorer, as they were compared.
+        comparison: The comparison.
+        scorers: Name to scorer, as in the comparison.
         depths: Depths; those beyond the comparison's are left out.
-        ask: How a scorer is asked.
+        ask: Calls a scorer.
         on_query: Called after each query of each scorer at each depth, `curve_steps` times.
     """
     kept = _kept(comparison, depths)
@@ -78,12 +78,12 @@ def depth_curves(
 
 
 def timed_queries(comparison: Comparison) -> int:
-    """How many queries the times of `depth_curves` are of: the first ones with candidates."""
+    """The number of queries that `depth_curves` times: the first ones with candidates."""
     return len(_timed(comparison))
 
 
 def curve_steps(comparison: Comparison, depths: Sequence[int] = DEPTHS) -> int:
-    """How many answers `depth_curves` asks for."""
+    """The number of answers that `depth_curves` asks for."""
     return len(_kept(comparison, depths)) * len(_timed(comparison)) * len(comparison.reranked)
 
 
@@ -115,7 +115,7 @@ def _judgements(comparison: Comparison) -> dict[str, Mapping[str, int]]:
 
 
 def _reranked(found: Candidates, scores: Candidates, depth: int) -> Candidates:
-    """The first `depth` by the scorer, the others in first-stage order below them."""
+    """The first `depth` candidates in the scorer's order, then the others in first-stage order."""
     run: Candidates = {}
     for query_id, candidates in found.items():
         ids = list(candidates)

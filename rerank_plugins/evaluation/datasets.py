@@ -1,4 +1,4 @@
-"""Collections of the ir_datasets catalogue, by their id; their texts are looked up when needed."""
+"""Collections of the ir_datasets catalogue by id; texts are looked up when needed."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def known_dataset(dataset_id: str) -> bool:
 def read_dataset(dataset_id: str) -> JudgedCollection:
     """Returns a dataset's passages, queries and judgements, downloaded on first use.
 
-    Texts are what ir_datasets calls the default text of a document or query. Queries and
-    judgements are held in memory; passages stay on the disk.
+    Texts are the default texts that ir_datasets gives documents and queries. Queries and judgements
+    are held in memory; passages stay on disk.
 
     Args:
         dataset_id: For example `"beir/scifact/test"`; ir-datasets.com lists all.
 
     Raises:
-        InvalidInputError: There is no such dataset, it has no judgements, or one of them is out of
-            the range of a relevance.
-        DatasetUnreachableError: It could not be downloaded, or must be fetched by hand.
-        MissingExtraError: ir_datasets, or what it needs for this dataset, is not installed.
+        InvalidInputError: There is no such dataset, it has no judgements, or a relevance is out of
+            range.
+        DatasetUnreachableError: It could not be downloaded, or must be downloaded by hand.
+        MissingExtraError: ir_datasets, or a package it needs for this dataset, is not installed.
     """
     dataset = _load(dataset_id)
     lacking = [part for part in _NEEDED if not dataset.has(part)]
     if lacking:
         message = (
             f"the dataset {dataset_id} has no {', '.join(lacking)}, so nothing can be measured on "
-            "it. Choose a subset that has, for example a /test one: see ir-datasets.com"
+            "it. Choose a subset that has them, for example a /test one: see ir-datasets.com."
         )
         raise InvalidInputError(message)
     with _readable(dataset_id):
@@ -63,11 +63,11 @@ def read_dataset(dataset_id: str) -> JudgedCollection:
 def dataset_candidates(
     dataset_id: str, collection: JudgedCollection, depth: int
 ) -> Candidates | None:
-    """Returns the candidates that come with a dataset, or None where none do.
+    """Returns the candidates that come with a dataset, or `None` if it has none.
 
-    They are cut at `depth` in the order that trec_eval gives them: scores, then ids, both
-    falling. Where a query's candidates all have the same score, they have no order: MS MARCO's
-    files of its top 1000 hold none. Their places are then drawn by a hash of the ids.
+    They are cut at `depth` in the order of trec_eval: by falling score, then by falling id. If all
+    candidates of a query have the same score, as in MS MARCO's top 1000 files, they have no order.
+    A hash of the ids then decides their places.
 
     Raises:
         DatasetUnreachableError: They could not be downloaded.
@@ -98,16 +98,16 @@ def _best(
         message = (
             f"{dataset_id} gives the {len(scores)} candidates of query {query_id} no order, so "
             f"the first {depth} of them mean nothing; take all with a depth of {len(scores)}, or "
-            "another first stage, for example bm25"
+            "another first stage, for example bm25."
         )
         raise InvalidInputError(message)
     return {name: scores[name] for name in drawn_order(query_id, scores)}
 
 
 class StoredPassages(Mapping[str, str]):
-    """Passage id to text, read from ir_datasets' store on the disk at each look-up.
+    """Passage id to text, read from the store of ir_datasets on disk at each look-up.
 
-    Collections such as MS MARCO do not fit into memory, and reranking given candidates needs a
+    Collections such as MS MARCO do not fit into memory, and reranking given candidates needs only a
     small part of them.
 
     Args:
@@ -125,7 +125,7 @@ class StoredPassages(Mapping[str, str]):
             return _text_of(self._store.get(passage_id))
 
     def title(self, passage_id: str) -> str:
-        """The title of a passage, empty where it has none."""
+        """The title of a passage, empty if it has none."""
         with _readable(self._id):
             title = getattr(self._store.get(passage_id), "title", None)
         return title.strip() if isinstance(title, str) else ""
@@ -152,7 +152,7 @@ class StoredPassages(Mapping[str, str]):
 
 
 def _text_of(document: Any) -> str:
-    """The default text, without the space that stands before it where a title is empty."""
+    """The default text, without the leading space that an empty title leaves."""
     text: str = document.default_text()
     return text.strip()
 
@@ -190,26 +190,27 @@ def _load(dataset_id: str) -> Any:
     except KeyError as error:
         message = (
             f"ir_datasets has no dataset {dataset_id!r}. Check the spelling: ir-datasets.com and "
-            "`ir_datasets list` show all ids, for example beir/scifact/test"
+            "`ir_datasets list` show all ids, for example beir/scifact/test."
         )
         raise InvalidInputError(message) from error
 
 
 @contextmanager
 def _readable(dataset_id: str) -> Iterator[None]:
-    """Says what to do where a dataset's files cannot be had."""
+    """Turns errors about a dataset's files into errors that say what to do."""
     try:
         yield
     except FileNotFoundError as error:
         message = (
             f"the dataset {dataset_id} needs a file that is not there and that ir_datasets cannot "
-            f"download: {error.filename or error}. Fetch it as ir-datasets.com/{dataset_id} says"
+            f"download: {error.filename or error}. Download it as described at "
+            f"ir-datasets.com/{dataset_id}."
         )
         raise DatasetUnreachableError(message) from error
     except (OSError, RuntimeError) as error:
         message = (
             f"the dataset {dataset_id} could not be downloaded ({_first_line(error)}). Check the "
-            "network and type the command again; without a network, give a folder in BEIR layout"
+            "network and type the command again; without a network, give a folder in BEIR layout."
         )
         raise DatasetUnreachableError(message) from error
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What figures depend on besides the model: machine, versions, and the command that was typed."""
+"""The machine, versions and command behind a report's figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RUNTIME = (
     "transformers",
     "sentence-transformers",
 )
-"""Packages that scores and times depend on."""
+"""Packages that affect scores and times."""
 
 _MEASURING = ("bm25s", "ir-measures", "ir-datasets", "scipy")
 
@@ -32,13 +32,13 @@ class Environment:
     """Where and how figures were measured.
 
     Attributes:
-        command: What was typed.
+        command: The command that was typed.
         measured: When the report was made, ISO 8601 in UTC.
-        system: Operating system and its version.
+        system: The operating system and its version.
         processor: The processor's name.
-        cores: How many cores this process may use.
+        cores: The number of cores that this process may use.
         python: Python's version.
-        packages: Package to version, of those that are installed.
+        packages: Installed package to its version.
     """
 
     command: str
@@ -64,7 +64,7 @@ def current_environment(command: str) -> Environment:
 
 
 def processor() -> str:
-    """The processor's name as its maker calls it, as far as the system tells."""
+    """The processor's brand name, or its architecture if the system does not report it."""
     details = Path("/proc/cpuinfo")
     if details.is_file():
         found = re.search(r"^model name\s*:\s*(.+)$", details.read_text(), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""First stages whose order a reranker is asked to improve: BM25, embeddings, both, or a run."""
+"""First stages, whose order a reranker should improve: BM25, embeddings, both, or a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Encoder = Callable[[list[str]], NDArray[np.float32]]
 """n texts to float32 `(n, d)` vectors of length 1."""
 
 Step = Callable[[int], object]
-"""Told how much is done, for a progress bar."""
+"""Called with the number of items just finished, for a progress bar."""
 
 _QUERIES_AT_ONCE = 256
 _PASSAGES_AT_ONCE = 1024
@@ -35,16 +35,16 @@ def bm25_candidates(
 ) -> Candidates:
     """Returns the top `depth` passages of each query, best first, with their BM25 scores.
 
-    Words are stemmed: BM25 as strong as people run it. Passages that share no word with the query
-    are not candidates.
+    Words are stemmed, as in a well-tuned BM25. Passages that share no word with the query are not
+    candidates.
 
     Args:
-        collection: What is searched.
-        depth: Candidates of a query.
+        collection: The collection to search.
+        depth: The number of candidates per query.
         on_step: Called with the number of queries just answered.
 
     Raises:
-        InvalidInputError: The passages have no word, or no query of several shares one with them.
+        InvalidInputError: The passages have no words, or none of several queries shares one.
     """
     ids, texts = _listed(collection)
     bm25 = Bm25Search(texts, stem=True)
@@ -57,7 +57,7 @@ def bm25_candidates(
         message = (
             f"BM25 finds nothing for any of the {len(candidates)} queries of {collection.name}: "
             f"{WORDS}. Choose another first stage: dense with {option('bi_encoder')}, judged, or "
-            f"{option('run')} with what your own search found"
+            f"{option('run')} with the results of your own search."
         )
         raise InvalidInputError(message)
     return candidates
@@ -71,13 +71,13 @@ def dense_candidates(
     query_encoder: Encoder | None = None,
     on_step: Step = lambda done: None,
 ) -> Candidates:
-    """Returns the `depth` passages of each query that have the highest cosine, best first.
+    """Returns the `depth` passages with the highest cosine for each query, best first.
 
     Args:
-        collection: What is searched.
-        encoder: Makes the passages' vectors.
-        depth: Candidates of a query.
-        query_encoder: Makes the queries'; `None` takes the same.
+        collection: The collection to search.
+        encoder: Encodes the passages.
+        depth: The number of candidates per query.
+        query_encoder: Encodes the queries; `None` takes `encoder`.
         on_step: Called with the number of passages just encoded.
     """
     ids, texts = _listed(collection)
@@ -117,10 +117,10 @@ def fused_candidates(runs: Sequence[Candidates], depth: int = 100) -> Candidates
 
 
 def judged_candidates(collection: JudgedCollection) -> Candidates:
-    """Returns the judged passages of each query, relevant or not, in no order that means anything.
+    """Returns the judged passages of each query, relevant or not, in an arbitrary order.
 
-    For collections that judge what is not relevant too. All scores are 0; the places are drawn by
-    a hash of the ids, because ids often tell what is relevant.
+    This suits collections that also judge passages as not relevant. All scores are 0. A hash of the
+    ids decides the places, because ids often reveal which passages are relevant.
 
     Raises:
         InvalidInputError: No query has a judged passage that is not relevant.
@@ -129,7 +129,7 @@ def judged_candidates(collection: JudgedCollection) -> Candidates:
     if all(relevance > 0 for passages in judged.values() for relevance in passages.values()):
         message = (
             f"{collection.name} judges no passage as not relevant, so there is nothing to tell "
-            "apart; choose another first stage, for example bm25"
+            "apart; choose another first stage, for example bm25."
         )
         raise InvalidInputError(message)
     found: Candidates = {}
@@ -142,7 +142,7 @@ def judged_candidates(collection: JudgedCollection) -> Candidates:
 def given_candidates(
     collection: JudgedCollection, run: Mapping[str, Mapping[str, float]], depth: int = 100
 ) -> Candidates:
-    """Returns the top `depth` of a run of your own for the collection's queries.
+    """Returns the top `depth` of your own run for the collection's queries.
 
     It is read as trec_eval reads it: scores in single precision, equal ones by falling id.
 
@@ -152,7 +152,7 @@ def given_candidates(
     if not set(run) & set(collection.queries):
         message = (
             f"the run has no query of {collection.name}; check that the ids match: a query's is "
-            f"for example {shown_id(collection.queries)}, in the run {shown_id(run)}"
+            f"for example {shown_id(collection.queries)}, in the run {shown_id(run)}."
         )
         raise InvalidInputError(message)
     candidates: Candidates = {}
@@ -163,7 +163,7 @@ def given_candidates(
             message = (
                 f"the run names passage {unknown!r} for query {query_id!r}, and "
                 f"{collection.name} has no such passage, but for example "
-                f"{shown_id(collection.passages)}; give the corpus that was searched"
+                f"{shown_id(collection.passages)}; give the corpus that was searched."
             )
             raise InvalidInputError(message)
         candidates[query_id] = collection.candidates(query_id, trec_order(scores).items(), depth)
@@ -171,7 +171,7 @@ def given_candidates(
 
 
 def _listed(collection: JudgedCollection) -> tuple[list[str], list[str]]:
-    """Ids and texts of all passages, read once: they may lie on a disk."""
+    """Ids and texts of all passages, read only once because they may be on disk."""
     ids, texts = [], []
     for passage_id, text in collection.passages.items():
         ids.append(passage_id)
@@ -180,7 +180,7 @@ def _listed(collection: JudgedCollection) -> tuple[list[str], list[str]]:
 
 
 def drawn_order(query_id: str, passage_ids: Iterable[str]) -> list[str]:
-    """Returns ids in an order that means nothing and is always the same: by a hash of them."""
+    """Returns ids in an order that is arbitrary but always the same: by a hash of them."""
     return sorted(passage_ids, key=partial(_draw, query_id))
 
 

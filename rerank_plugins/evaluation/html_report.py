@@ -16,7 +16,7 @@ from rerank_plugins.evaluation.verdict import SIGNIFICANT, overall, share, verdi
 from rerank_plugins.process.extras import require
 
 _SHOWN_CHARACTERS = 400
-"""Of a text; enough to see why it was put first."""
+"""Characters of a text that are shown: enough to see why it was put first."""
 
 
 def as_html(report: Report) -> str:
@@ -91,13 +91,13 @@ def _collection(report: Report, number: int, comparison: Comparison) -> dict[str
 
 
 def _full(report: Report, measure: str) -> float:
-    """What the bars of the first chart end at: 1, unless a measure goes above it."""
+    """The value at the end of the first chart's scale: 1, unless a measure exceeds it."""
     orders = (order for c in report.comparisons for order in (c.first_stage, *c.reranked))
     return max(1.0, *(order.mean(measure) for order in orders))
 
 
 def _shortened(text: str) -> str:
-    """A text's beginning, cut between words where it has some."""
+    """A text's beginning, cut between words if possible."""
     if len(text) <= _SHOWN_CHARACTERS:
         return text
     start = text[:_SHOWN_CHARACTERS]

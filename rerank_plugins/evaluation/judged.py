@@ -1,4 +1,4 @@
-"""How much of what stands at the top nobody has judged."""
+"""The share of top-ranked passages that nobody has judged."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from rerank_plugins.evaluation.collection import JudgedCollection
 from rerank_plugins.evaluation.comparison import Order
 
 FIRST = 10
-"""Places at the top that are looked at."""
+"""The number of top places to check."""
 
 
 def not_judged(collection: JudgedCollection, order: Order) -> float:
-    """Returns the share of the first places that nobody has judged, mean over the queries.
+    """Returns the share of top passages that nobody has judged, as a mean over the queries.
 
     Measures count such passages as not relevant. Queries without candidates are left out.
     """

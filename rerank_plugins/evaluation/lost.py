@@ -1,4 +1,4 @@
-"""The queries that reranking changed most, for worse and for better, and what it put first."""
+"""The queries that reranking changed most, for worse and for better, with their top passages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rerank_plugins.evaluation.comparison import Comparison, Order
 from rerank_plugins.evaluation.measures import deltas
 
 WORST = 10
-"""Queries that are listed of those that lost, and of those that won."""
+"""The number of losing queries, and of winning queries, to list."""
 
 
 @dataclass(frozen=True)
 class JudgedPassage:
-    """A candidate, and what the judges say of it for the query.
+    """A candidate and its judged relevance to the query.
 
     Attributes:
         passage_id: Its id.
@@ -29,15 +29,15 @@ class JudgedPassage:
 
 @dataclass(frozen=True)
 class QueryChange:
-    """A query with a measure of it before and after reranking.
+    """A query and its measure before and after reranking.
 
     Attributes:
         query_id: Its id.
         query: Its text.
         before: The measure in first-stage order.
         after: The measure after reranking.
-        first_before: What the first stage had put first; `None` where it found nothing.
-        first_after: What stands first after reranking.
+        first_before: The first stage's top passage; `None` if it found nothing.
+        first_after: The top passage after reranking.
     """
 
     query_id: str
@@ -51,13 +51,13 @@ class QueryChange:
 def worst_queries(
     comparison: Comparison, order: Order, name: str | None = None, count: int = WORST
 ) -> list[QueryChange]:
-    """Returns the queries that lost most by reranking, those that lost anything at all.
+    """Returns the queries that lost most from reranking, without any that lost nothing.
 
     Args:
-        comparison: What was compared.
+        comparison: The comparison.
         order: One of its orders.
         name: The measure; `None` takes the comparison's first.
-        count: How many queries at most.
+        count: The largest number of queries to return.
     """
     return _moved_most(comparison, order, name, count, sign=-1)
 
@@ -65,13 +65,13 @@ def worst_queries(
 def best_queries(
     comparison: Comparison, order: Order, name: str | None = None, count: int = WORST
 ) -> list[QueryChange]:
-    """Returns the queries that won most by reranking, those that won anything at all.
+    """Returns the queries that gained most from reranking, without any that gained nothing.
 
     Args:
-        comparison: What was compared.
+        comparison: The comparison.
         order: One of its orders.
         name: The measure; `None` takes the comparison's first.
-        count: How many queries at most.
+        count: The largest number of queries to return.
     """
     return _moved_most(comparison, order, name, count, sign=1)
 
@@ -100,5 +100,5 @@ def _first(collection: JudgedCollection, order: Order, query_id: str) -> JudgedP
     scores = order.run[query_id]
     if not scores:
         return None
-    best = max(scores, key=scores.__getitem__)  # the earliest of equal ones, as rerankers rank
+    best = max(scores, key=scores.__getitem__)  # the earliest of equal scores, as rerankers do
     return JudgedPassage(best, collection.passages[best], collection.judgements[query_id].get(best))

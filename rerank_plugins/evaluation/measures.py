@@ -1,4 +1,4 @@
-"""How good an order is, query by query, and whether another order is better by more than luck."""
+"""Measures an order per query, and tests whether another order is better by more than luck."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ Run = Mapping[str, Mapping[str, float]]
 """Query id -> passage id -> score, higher is better."""
 
 MEASURES = ("nDCG@10", "RR@10", "AP", "P@10")
-"""What is measured unless asked otherwise; the first is the one that changes are shown of."""
+"""The default measures; changes are reported in the first one."""
 
 RESAMPLES = 9999
 
 _AT_ONCE = 2_000_000
-"""Signs drawn at once by the test: 16 MB of them."""
+"""Signs that the test draws at once; they take 16 MB."""
 
 
 def measure_names(depth: int, wanted: Sequence[str] = MEASURES) -> list[str]:
-    """The measures that are reported, in ir-measures' notation; recall is the first stage's.
+    """The measures to report, in the notation of ir-measures, with recall at `depth` added.
 
     Raises:
-        InvalidInputError: One is no measure, or needs more than the judgements.
+        InvalidInputError: A measure is unknown or cannot be computed from the judgements.
     """
     return list(dict.fromkeys([*map(_checked, wanted), recall_name(depth)]))
 
 
 def recall_name(depth: int) -> str:
-    """The share of what is relevant among the first `depth`: what no reranker can exceed."""
+    """The name of recall at `depth`, which no reranker of `depth` candidates can exceed."""
     return f"R@{depth}"
 
 
 def mean_name(name: str) -> str:
-    """What the field calls a measure's mean over queries: MRR of RR, MAP of AP."""
+    """The usual name of a measure's mean over queries: MRR for RR, MAP for AP."""
     family, at, depth = name.partition("@")
     return {"RR": "MRR", "AP": "MAP"}.get(family, family) + at + depth
 
@@ -50,12 +50,12 @@ def measure(
 ) -> dict[str, dict[str, float]]:
     """Returns measure name -> query id -> value, for every judged query.
 
-    A query that the run lacks, or has nothing for, counts as zero. Equal scores keep the run's
-    order, as rerankers do; the files of `rerank eval --runs` say that order to other tools.
+    A query without passages in the run counts as zero. Equal scores keep the run's order, as
+    rerankers do; the files of `rerank eval --runs` give that order to other tools.
     """
     parsed = {ir_measures.parse_measure(name): name for name in names}
     values = {name: dict.fromkeys(judgements, 0.0) for name in names}
-    # By number: some of the programs behind ir-measures take no other ids.
+    # Queries are numbered, because some programs behind ir-measures accept no other ids.
     found = [query_id for query_id in judgements if run.get(query_id)]
     judged = {
         str(number): {name: int(value) for name, value in judgements[query_id].items()}
@@ -69,16 +69,17 @@ def measure(
 
 @dataclass(frozen=True)
 class Change:
-    """What reranking did to a measure, over the same queries before and after.
+    """The change of a measure by reranking, over the same queries before and after.
 
     Attributes:
-        queries: How many queries there are.
-        mean: Mean of the differences, after minus before.
-        better: How many queries rose.
-        worse: How many fell.
-        unchanged: How many stayed.
-        p_value: Two-sided paired randomisation test (signs of the differences flipped; Smucker,
-            Allan and Carterette, CIKM 2007): how often chance alone gives a mean as far from 0.
+        queries: The number of queries.
+        mean: The mean of the differences, after minus before.
+        better: The number of queries that rose.
+        worse: The number of queries that fell.
+        unchanged: The number of queries that did not change.
+        p_value: How often chance alone gives a mean as far from 0, by a two-sided paired
+            randomisation test that flips the signs of the differences (Smucker, Allan and
+            Carterette, CIKM 2007).
     """
 
     queries: int
@@ -106,7 +107,7 @@ def change(before: Mapping[str, float], after: Mapping[str, float]) -> Change:
 
 @lru_cache(maxsize=1024)
 def _p_value(differences: bytes) -> float:
-    """The p value of differences, n float64 numbers; each output asks for the same ones."""
+    """The p value of n float64 differences; cached, because each output needs the same ones."""
     values = np.frombuffer(differences)
     return float(
         permutation_test(
@@ -131,35 +132,35 @@ def _checked(name: str) -> str:
         parsed = ir_measures.parse_measure(name)
     except (NameError, ValueError, SyntaxError, TypeError) as error:
         message = (
-            f"{name!r} is no measure of ir-measures. Give for example nDCG@10, RR@10, AP, P@5, "
-            "R@100; ir-measur.es lists all"
+            f"{name!r} is no measure of ir-measures. Give, for example, nDCG@10, RR@10, AP, P@5 or "
+            "R@100; ir-measur.es lists all."
         )
         raise InvalidInputError(message) from error
     cutoff = parsed.params.get("cutoff")
-    if isinstance(cutoff, int) and cutoff < 1:  # the program behind it would end the process
-        message = f"{name!r} has a cutoff below 1. Give for example nDCG@10, P@5, R@100"
+    if isinstance(cutoff, int) and cutoff < 1:  # the program that computes it would end the process
+        message = f"{name!r} has a cutoff below 1. Give, for example, nDCG@10, P@5 or R@100."
         raise InvalidInputError(message)
     pipeline: Any = ir_measures.DefaultPipeline
     try:
         supported = pipeline.supports(parsed)
         if supported:
             measure({"q": {"a": 1, "b": 0}}, {"q": {"a": 2.0, "b": 1.0}}, [str(parsed)])
-    except Exception as error:  # whatever a measure's own program raises, before hours of scoring
+    except Exception as error:  # programs raise many types; better now than after hours of scoring
         message = (
             f"the measure {name!r} cannot be computed here ({error!r:.200}). Give another, for "
-            "example nDCG@10, RR@10, AP, P@5, R@100"
+            "example nDCG@10, RR@10, AP, P@5 or R@100."
         )
         raise InvalidInputError(message) from error
     if not supported:
         message = (
-            f"the measure {name!r} needs a package of its own: ir-measur.es says which. Without "
-            "it, give for example nDCG@10, RR@10, AP, P@5, R@100"
+            f"the measure {name!r} needs another package; ir-measur.es names it. Without it, give, "
+            "for example, nDCG@10, RR@10, AP, P@5 or R@100."
         )
         raise InvalidInputError(message)
     return str(parsed)
 
 
 def _by_place(scores: Mapping[str, float]) -> dict[str, float]:
-    """The same order with scores that all differ."""
+    """The same order, with scores that all differ."""
     order = sorted(scores, key=lambda passage_id: -scores[passage_id])
     return {passage_id: float(-place) for place, passage_id in enumerate(order)}

@@ -1,4 +1,4 @@
-"""Peak memory of a scorer, measured in a process of its own."""
+"""Measures the peak memory of each scorer in its own process."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ with CrossEncoderScorer(**request["options"]) as scorer:
     scorer.score(request["query"], request["passages"])
 json.dump(peak_memory(), sys.stdout)
 """
-"""It imports no more than scoring needs, so that only scoring is measured."""
+"""The program imports only what scoring needs, so that nothing else is measured."""
 
 _LOOKED_AT = 20
-"""Queries of a collection among which the largest is sought; texts may lie on a disk."""
+"""The number of queries per collection to search for the largest; texts may be on disk."""
 
 
 def scoring_memory(
@@ -32,8 +32,9 @@ def scoring_memory(
 ) -> dict[str, float | None]:
     """Returns the peak resident memory, in megabytes, of loading each model and scoring a query.
 
-    In one process several models could not be told apart. The query is the one with the most text
-    to read; `None` stands where the system does not tell, or the process was killed.
+    Each model gets its own process, because several in one could not be told apart. The query is
+    the one with the most text to read. The value is `None` if the system does not report memory or
+    the process was killed.
     """
     query, passages = _largest(comparisons)
     return {

@@ -11,14 +11,14 @@ from rerank_plugins.evaluation.comparison import Comparison
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """What a scorer gives and costs.
+    """A scorer's quality and cost.
 
     Attributes:
-        name: The scorer's.
+        name: The scorer's name.
         quality: The first measure, mean over the collections.
-        seconds: Median time of a query's candidates, over the queries of all collections.
-        on_front: No other scorer is at least as good and as fast, and better in one of the two;
-            and the first stage alone, which takes no time, is not as good.
+        seconds: The median time to score a query's candidates, over the queries of all collections.
+        on_front: Whether no other scorer is at least as good and as fast, and better in one of the
+            two, and the first stage alone, which takes no time, is not as good.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Tradeoff:
 
 
 def tradeoffs(comparisons: Sequence[Comparison]) -> list[Tradeoff]:
-    """Returns one for each scorer, in their order; all comparisons have the same scorers."""
+    """Returns one trade-off per scorer, in order; all comparisons have the same scorers."""
     points = []
     for each in zip(*(comparison.reranked for comparison in comparisons), strict=True):
         seconds = [

@@ -1,4 +1,4 @@
-"""The report's plots as SVG elements that take the page's font and colours."""
+"""The report's plots, as SVG elements with the page's font and colours."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from rerank_plugins.evaluation.measures import deltas, mean_name
 from rerank_plugins.evaluation.pareto import Tradeoff
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#a6761d")
-"""Okabe and Ito's, which colour-blind readers tell apart, and two more; then from the start."""
+"""Okabe and Ito's palette, which colour-blind readers can tell apart, and two more; it repeats."""
 
 _INK = "#010203"
 _PAPER = "#fdfcfb"
-"""These stand for the page's own colours until the SVG is in the page."""
+"""Placeholders for the page's own colours."""
 
 _BETTER, _WORSE = COLOURS[0], COLOURS[1]
 _MOST_BARS = 400
 _POINTS_PER_PIXEL = 0.75
 _WIDTH = 3.4
-"""Inches, which are 326 pixels: a telephone need not shrink it, so that its text can be read."""
+"""Inches (326 pixels): narrow enough for a phone to show the text without shrinking it."""
 _LEAST_SPAN = 10.0
-"""Points that an axis of quality shows at least: no difference of nothing looks like one."""
+"""The least range of a quality axis, in points, so that tiny differences do not look large."""
 _STYLE: Any = {
     "svg.fonttype": "none",
     "font.size": 10,
@@ -51,14 +51,14 @@ _STYLE: Any = {
 
 
 def colour(number: int) -> str:
-    """The colour of the scorer with that number, from 0."""
+    """The colour of a scorer by its number, which starts at 0."""
     return COLOURS[number % len(COLOURS)]
 
 
 def colour_on(number: int) -> str:
     """Black or white, whichever is easier to read on that scorer's colour.
 
-    By the contrast ratio of WCAG 2.1: of relative luminances, 0.05 added to each.
+    The contrast ratio is that of WCAG 2.1: the ratio of the relative luminances, each plus 0.05.
     """
     red, green, blue = (
         value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
@@ -69,12 +69,12 @@ def colour_on(number: int) -> str:
 
 
 def tradeoff_plot(points: Sequence[Tradeoff], first_stage: float, measure: str) -> str:
-    """Quality against latency: a numbered dot a scorer, the Pareto front, the first stage's level.
+    """Plots quality against latency: numbered dots for scorers, Pareto front, first stage.
 
     Args:
         points: The scorers, numbered from 1 in this order.
         first_stage: The first stage's quality, from 0 to 1.
-        measure: What quality is measured in.
+        measure: The measure of quality.
     """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, 3))
@@ -126,12 +126,12 @@ def tradeoff_plot(points: Sequence[Tradeoff], first_stage: float, measure: str) 
 def curve_plots(
     curves: Mapping[str, Sequence[DepthPoint]], measure: str, name: str
 ) -> dict[str, str]:
-    """Quality, time and recall over depth, by their titles; depth 0 is the first stage alone.
+    """Plots quality, time and recall over depth, by title; depth 0 is the first stage alone.
 
     Args:
         curves: Scorer name to its points.
-        measure: What quality is measured in.
-        name: A word that no other plot of the page has.
+        measure: The measure of quality.
+        name: A word that no other plot of the page uses.
     """
     first = next(iter(curves.values()))[1:]
     qualities = [[(p.depth, 100 * p.quality) for p in points] for points in curves.values()]
@@ -152,14 +152,14 @@ def _curve(
     *,
     ink: bool = False,
 ) -> str:
-    """Values over depth, a line per scorer; without limits the axis shows what there is."""
+    """Plots values over depth, one line per scorer; without limits the axis fits the values."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, 2.6))
         axes = figure.subplots()
         for number, line in enumerate(lines):
             depths, values = zip(*line, strict=True)
             axes.plot(depths, values, color=_INK if ink else colour(number), marker=".")
-            if len(lines) > 1:  # colours alone tell nothing to some
+            if len(lines) > 1:  # some readers cannot tell colours apart
                 end = (depths[-1], values[-1])
                 axes.annotate(str(number + 1), end, (4, 0), textcoords="offset points")
         axes.set_xlabel("candidates reranked")
@@ -173,17 +173,17 @@ def _curve(
 
 
 def change_plot(comparison: Comparison, order: Order, name: str) -> str:
-    """The change of each query, sorted: blue where reranking helped, orange where it hurt.
+    """Plots the change of each query, sorted: blue if reranking helped, orange if it hurt.
 
     Args:
-        comparison: What was compared.
+        comparison: The comparison.
         order: One of its orders.
-        name: A word that no other plot of the page has.
+        name: A word that no other plot of the page uses.
     """
     measure = comparison.measures[0]
     before = comparison.first_stage.values[measure]
     changes = np.sort(list(deltas(before, order.values[measure]).values()))[::-1]
-    if len(changes) > _MOST_BARS:  # quantiles: the same shape in a page that stays small
+    if len(changes) > _MOST_BARS:  # quantiles keep the shape and the page small
         changes = np.quantile(changes, np.linspace(1, 0, _MOST_BARS))
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, 2.2))
@@ -201,14 +201,14 @@ def change_plot(comparison: Comparison, order: Order, name: str) -> str:
 
 
 def _show_at_least(axes: Axes, values: Sequence[float]) -> None:
-    """Room for the values and around them, and for a span that small differences look small in."""
+    """Sets limits around the values, wide enough that small differences look small."""
     middle = (max(values) + min(values)) / 2
     half = max(0.7 * (max(values) - min(values)), _LEAST_SPAN / 2)
     axes.set_ylim(max(0.0, middle - half), middle + half)
 
 
 def _svg(figure: Figure, name: str, label: str) -> str:
-    """The figure as an element that scales, with ids of its own and in the page's colours."""
+    """The figure as an element that scales, with unique ids and the page's colours."""
     content = io.StringIO()
     figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
     svg = content.getvalue()

@@ -15,7 +15,7 @@ from rerank_plugins.retrieval.bi_encoder import load_bi_encoder
 class TextEncoder:
     """A bi-encoder: n texts to float32 `(n, d)` vectors of length 1.
 
-    Queries and passages get the prompts that the model was saved with for each.
+    Queries and passages get the prompts that were saved with the model.
 
     Args:
         model: Folder or hub id of a sentence-transformers model.
@@ -34,14 +34,14 @@ class TextEncoder:
         self._known: dict[str, NDArray[np.float32]] = {}
 
     def queries(self, texts: list[str]) -> NDArray[np.float32]:
-        """The vectors of queries, made now."""
+        """The vectors of queries, encoded at each call."""
         vectors = self._model.encode_query(
             texts, normalize_embeddings=True, show_progress_bar=False
         )
         return np.asarray(vectors, dtype=np.float32)
 
     def passages(self, texts: list[str]) -> NDArray[np.float32]:
-        """The vectors of passages; a text is encoded once."""
+        """The vectors of passages; each text is encoded only once."""
         known = self._known
         new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:
@@ -52,7 +52,7 @@ class TextEncoder:
         return np.stack([known[text] for text in texts])
 
     def identity(self) -> str:
-        """All that vectors and times depend on: the weights, prompts, packages, processor."""
+        """Everything that affects vectors and times: weights, prompts, packages, processor."""
         digest = hashlib.sha256(f"{self._model} {self._model.prompts}".encode())
         for name, tensor in sorted(self._model.state_dict().items()):
             digest.update(name.encode())
@@ -61,17 +61,17 @@ class TextEncoder:
 
 
 class CosineScorer:
-    """A bi-encoder as a scorer: its time is that of a query, passages' vectors lie in an index.
+    """A bi-encoder as a scorer; only the query is timed, as if passages came from an index.
 
     Args:
-        encoder: Makes the vectors.
+        encoder: Encodes queries and passages.
     """
 
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
 
     def prepare(self, passages: list[str]) -> None:
-        """Makes the passages' vectors; `timed_answer` calls this before it looks at the clock."""
+        """Encodes the passages; `timed_answer` calls this before it starts the clock."""
         self._encoder.passages(passages)
 
     def __call__(self, query: str, passages: list[str]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Scores kept in a file, so that a run that stopped goes on where it was."""
+"""Scores kept in a file, so that an interrupted run can continue."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ CREATE TABLE IF NOT EXISTS answers (
 
 
 class ScoreStore:
-    """Asks scorers for what it has not kept yet; an `ask` of `compare` and `depth_curves`.
+    """Keeps scorers' answers in a file; the `ask` of `compare` and `depth_curves`.
 
-    An answer is found again only for the same scorer, query and passages in the same order: what
-    has changed is asked anew. It is an SQLite file, written query by query in transactions, so
-    that a run may be killed at any time, and several may share it.
+    A kept answer is used only for the same scorer, query and passages in the same order; otherwise
+    the scorer is called. The file is an SQLite database in which each answer is one transaction, so
+    a run may be killed at any time, and several runs may share the file.
 
     Args:
-        path: The file; made if it is not there.
-        identities: A scorer's name to all that its scores and times depend on, as a text: see
+        path: The file; created if it does not exist.
+        identities: Scorer name to a text of everything that affects its scores and times; see
             `Configuration.identity`.
 
     Attributes:
-        reused: Scorer name to how many of its answers came from an earlier run, their times too.
+        reused: Scorer name to the number of its answers, with their times, from an earlier run.
 
     Raises:
-        InvalidInputError: The file cannot be opened, or is something else.
+        InvalidInputError: The file cannot be opened or is not such a file.
     """
 
     def __init__(self, path: Path, identities: Mapping[str, str]) -> None:
@@ -52,11 +52,11 @@ class ScoreStore:
             self._database = _opened(path)
 
     def __call__(self, name: str, score: ScoreFunction, query: str, passages: list[str]) -> Answer:
-        """Returns the kept answer, or the scorer's after keeping it.
+        """Returns the kept answer; if there is none, calls the scorer and keeps its answer.
 
         Raises:
-            InvalidInputError: The scorer does not return one score for each passage, or the file
-                cannot be read or written any more.
+            InvalidInputError: The scorer does not return one score per passage, or the file can no
+                longer be read or written.
         """
         key = (self._scorers[name], _digest([query, *passages]))
         with self._explained():
@@ -90,7 +90,7 @@ class ScoreStore:
             message = (
                 f"{self._path} cannot keep scores ({error}). Give the name of a new file in a "
                 "folder that exists and may be written to, on a disk with room, or the file of an "
-                "earlier run"
+                "earlier run."
             )
             raise InvalidInputError(message) from error
 
@@ -111,11 +111,11 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
         if tables and "answers" not in tables:
-            message = "it is a database of something else"
+            message = "it is the database of another program"
             raise sqlite3.DatabaseError(message)
         database.execute(_TABLE)
         columns = {row[1] for row in database.execute("PRAGMA table_info(answers)")}
-        if "cut" not in columns:  # a file of an older version
+        if "cut" not in columns:  # a file from an older version
             database.execute("ALTER TABLE answers ADD COLUMN cut INTEGER")
     except sqlite3.Error:
         database.close()
@@ -124,7 +124,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _digest(texts: Sequence[str]) -> str:
-    """SHA-256 over texts and where each ends."""
+    """SHA-256 over texts and their lengths."""
     digest = hashlib.sha256()
     for text in texts:
         encoded = text.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Asking a scorer and watching the clock."""
+"""Calls a scorer and measures its time."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from rerank_plugins.scoring.answers import answer
 from rerank_plugins.scoring.contract import Scorer
 
 ScoreFunction = Callable[[str, list[str]], Sequence[float] | PairScores]
-"""A query and n passages to n scores, higher is better; `PairScores` say what was cut, too."""
+"""A query and n passages to n scores, higher is better; `PairScores` also mark cut passages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a scorer says about a query's passages.
+    """A scorer's answer for a query's passages.
 
     Attributes:
-        scores: One per passage, in their order.
-        seconds: How long scoring took.
-        cut: How many of the passages were read only in part; `None` if not known.
+        scores: One score per passage, in their order.
+        seconds: The time that scoring took.
+        cut: The number of passages that were read only in part; `None` if not known.
     """
 
     scores: list[float]
@@ -34,16 +34,16 @@ class Answer:
 
 
 Ask = Callable[[str, ScoreFunction, str, list[str]], Answer]
-"""A scorer's name and function, a query and n passages to n scores and their time."""
+"""A scorer's name and function, a query and n passages to n scores and the time they took."""
 
 
 def timed_answer(name: str, score: ScoreFunction, query: str, passages: list[str]) -> Answer:
-    """Returns what a scorer says about a query's passages.
+    """Returns a scorer's answer for a query's passages.
 
-    A scorer with a `prepare(passages)` does there what has no part in a query's time.
+    A scorer with a `prepare(passages)` method does untimed work there.
 
     Raises:
-        InvalidInputError: It does not return one score for each passage.
+        InvalidInputError: The scorer does not return one score per passage.
         ScoringError: A score is not finite.
     """
     prepare = getattr(score, "prepare", None)
@@ -59,14 +59,14 @@ def timed_answer(name: str, score: ScoreFunction, query: str, passages: list[str
     if len(scores) != len(passages):
         message = (
             f"the scorer {name} returned {len(scores)} scores for {len(passages)} passages; "
-            "it must return one for each"
+            "it must return one for each."
         )
         raise InvalidInputError(message)
     broken = next((value for value in scores if not math.isfinite(value)), None)
     if broken is not None:
         message = (
             f"the scorer {name} returned {broken} for a passage of the query {query[:60]!r}, which "
-            "has no place in an order. Try precision fp32; if it stays, the weights are broken"
+            "cannot be ranked. Try precision fp32; if that does not help, the weights are broken."
         )
         raise ScoringError(message)
     return Answer(scores, seconds, None if truncated is None else int(np.sum(truncated)))
@@ -74,13 +74,13 @@ def timed_answer(name: str, score: ScoreFunction, query: str, passages: list[str
 
 @dataclass(frozen=True)
 class Latency:
-    """How long a scorer took for a query's candidates.
+    """The time that a scorer takes for a query's candidates.
 
     Attributes:
-        p50: Median, in seconds.
-        p95: 95th percentile.
-        p99: 99th percentile.
-        pairs_per_second: Over all queries.
+        p50: The median, in seconds.
+        p95: The 95th percentile, in seconds.
+        p99: The 99th percentile, in seconds.
+        pairs_per_second: Pairs per second over all queries.
     """
 
     p50: float
@@ -94,7 +94,7 @@ def latency(seconds: Mapping[str, float], pairs: Mapping[str, int]) -> Latency:
 
     Args:
         seconds: Query id to the time that scoring took.
-        pairs: Query id to how many passages were scored.
+        pairs: Query id to the number of passages that were scored.
     """
     timed = [query_id for query_id, count in pairs.items() if count]
     times = np.array([seconds[query_id] for query_id in timed] or [0.0])
@@ -104,7 +104,7 @@ def latency(seconds: Mapping[str, float], pairs: Mapping[str, int]) -> Latency:
 
 
 def scorer_function(scorer: Scorer) -> ScoreFunction:
-    """Returns what `compare` calls, for any scorer."""
+    """Returns any scorer as the function that `compare` calls."""
 
     def score(query: str, passages: list[str]) -> PairScores:
         return answer(scorer, [(query, passage) for passage in passages])

@@ -1,4 +1,4 @@
-"""Does reranking help: the answer in a few plain sentences, from the measured figures."""
+"""Says in a few plain sentences whether reranking helps, from the measured figures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rerank_plugins.evaluation.measures import Change, change, mean_name
 from rerank_plugins.evaluation.pareto import tradeoffs
 
 Answer = Literal["yes", "worse", "same", "unclear", "unknown"]
-"""Better, worse, no difference at all, a difference that may be luck, nothing to find."""
+"""Better, worse, no difference, a difference that may be luck, nothing relevant to find."""
 
 SIGNIFICANT = 0.05
 FEW_QUERIES = 50
-"""TREC's usual number; with fewer, other queries easily give another answer."""
+"""TREC's usual number; with fewer, a different set of queries easily changes the answer."""
 
 _FEWEST_QUERIES = 6
-"""With fewer that moved, no paired test gives a p of 0.05: 2 / 2**5 is more."""
+"""With fewer changed queries no paired test can reach p = 0.05, because 2 / 2**5 exceeds it."""
 
 _SMALL = 0.01
 _MORE_NOT_JUDGED = 0.1
@@ -37,12 +37,12 @@ _ON: dict[Answer, str] = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """An answer, and why.
+    """An answer and its reasons.
 
     Attributes:
         answer: The answer for programs.
         headline: The answer in one sentence.
-        reasons: The figures behind it, a sentence each.
+        reasons: The figures behind it, as sentences.
     """
 
     answer: Answer
@@ -56,7 +56,7 @@ class Verdict:
 
 
 def verdict(comparison: Comparison) -> Verdict:
-    """Returns whether the best of the scorers helps on a collection, by how much, at what cost."""
+    """Returns whether the best scorer helps on a collection, by how much, and at what cost."""
     name = comparison.collection.name
     measure = comparison.measures[0]
     if not comparison.ceiling:
@@ -86,7 +86,7 @@ def verdict(comparison: Comparison) -> Verdict:
 
 
 def overall(comparisons: Sequence[Comparison]) -> Verdict:
-    """Returns the answer over all collections; of a single one its own."""
+    """Returns the answer over all collections."""
     verdicts = [verdict(comparison) for comparison in comparisons]
     if len(verdicts) == 1:
         return verdicts[0]
@@ -95,7 +95,7 @@ def overall(comparisons: Sequence[Comparison]) -> Verdict:
         names.setdefault(found.answer, []).append(comparison.collection.name)
     groups = [(answer, names[answer]) for answer in _ON if answer in names]
     says = "; ".join(f"{_ON[answer]} {_listed(on, len(verdicts))}" for answer, on in groups)
-    answer = groups[0][0]  # of several answers the one that comes first in the list of them
+    answer = groups[0][0]  # the first one in the order of _ON
     start = {"yes": "Yes" if len(groups) == 1 else "Partly", "worse": "No", "same": "No"}
     measure = comparisons[0].measures[0]
     best = max(tradeoffs(comparisons), key=lambda each: (each.quality, -each.seconds))
@@ -124,14 +124,14 @@ def overall(comparisons: Sequence[Comparison]) -> Verdict:
 
 
 def duration(seconds: float) -> str:
-    """Seconds or milliseconds, as much of them as a reader wants to know."""
+    """A time in seconds or milliseconds, rounded for a reader."""
     if seconds >= 1:
         return f"{seconds:.1f} s"
     return f"{1000 * seconds:.0f} ms" if seconds >= 0.01 else f"{1000 * seconds:.1f} ms"
 
 
 def share(part: float | None) -> str:
-    """A share of 0 to 1 in percent; a little is neither nothing nor all."""
+    """A share from 0 to 1 in percent; only exact values are shown as 0% or 100%."""
     if part is None:
         return "not known"
     if 0 < part < 0.01:
@@ -142,8 +142,8 @@ def share(part: float | None) -> str:
 def _answer(moved: Change, scorers: int) -> Answer:
     if not moved.better and not moved.worse:
         return "same"
-    # The best of several was picked by its luck too, so that p must be lower (Bonferroni). Where
-    # even the best is worse, luck was on its side.
+    # Picking the best of several scorers favours lucky ones, so p must be lower (Bonferroni). If
+    # even the best one is worse than the first stage, no such correction is needed.
     chances = scorers if moved.mean > 0 else 1
     if moved.p_value * chances > SIGNIFICANT:
         return "unclear"
@@ -185,7 +185,7 @@ def _won_and_lost(better: int, worse: int, same: int) -> str:
 
 
 def _doubts(comparison: Comparison, best: Order, moved: Change, answer: Answer) -> list[str]:
-    """What to know before the answer is believed."""
+    """Reasons to doubt the answer."""
     scorers = len(comparison.reranked)
     doubts = []
     if answer == "unclear" and moved.better + moved.worse < _FEWEST_QUERIES:
@@ -212,7 +212,7 @@ def _doubts(comparison: Comparison, best: Order, moved: Change, answer: Answer) 
 
 
 def _cut(name: str, orders: Sequence[Order]) -> list[str]:
-    """How much a scorer did not read; nothing where that is nothing, or not known."""
+    """A sentence about passages read only in part; none if there are none or it is not known."""
     known = [order.cut for order in orders if order.cut is not None]
     pairs = sum(order.pairs for order in orders)
     if len(known) < len(orders) or not sum(known):
