@@ -194,7 +194,7 @@ def test_a_database_of_something_else_is_an_error_and_stays_as_it_is(tmp_path: P
     with closing(sqlite3.connect(file)) as database:
         database.execute("CREATE TABLE notes (text TEXT)")
     before = file.read_bytes()
-    with pytest.raises(InvalidInputError, match="a database of another program"):
+    with pytest.raises(InvalidInputError, match="the database of another program"):
         ScoreStore(file, {})
     assert file.read_bytes() == before
 

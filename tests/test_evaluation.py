@@ -221,7 +221,7 @@ class TestReading:
     def test_a_relevance_of_ones_own_that_is_not_allowed_is_an_error(self, value: Any) -> None:
         collection = JudgedCollection("c", PASSAGES, QUERIES, {q: {"p1": value} for q in QUERIES})
         with pytest.raises(InvalidInputError, match=r"'p1' for query 'q1' as .* -100 to 1,000"):
-            compare(collection, {}, {})
+            compare(collection, {}, {"length": by_length})
 
     def test_a_relevance_may_be_one_of_numpys(self) -> None:
         judged = {query: {"p1": np.int64(1)} for query in QUERIES}
@@ -429,7 +429,7 @@ class TestComparison:
         [
             ("best", "'best' is no measure"),
             ("alpha_nDCG@10", "package"),
-            ("P@0", "'P@0' has a cutoff below 1. Give for example"),
+            ("P@0", "'P@0' has a cutoff below 1. Give, for example"),
         ],
     )
     def test_what_is_no_measure_is_an_error(self, name: str, message: str) -> None:

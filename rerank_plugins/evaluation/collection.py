@@ -199,7 +199,7 @@ def _judgements(folder: Path, split: str | None) -> Judgements:
     if path is None:
         files = (folder / "qrels").glob("*.tsv*")
         splits = sorted({place.name.partition(".tsv")[0] for place in files})
-        there = f"it has judgements for the splits {', '.join(splits)}: name one" if splits else ""
+        there = f"it has judgements for the split {', '.join(splits)}: name one" if splits else ""
         message = f"{folder} has no {places[0].relative_to(folder)}; {there or _LAYOUT}."
         raise InvalidInputError(message)
     return read_qrels(path)
