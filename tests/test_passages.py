@@ -181,7 +181,7 @@ class TestTables:
         path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
         assert main(["rank", "why", str(path)]) == 1
         error = capsys.readouterr().err
-        assert "no column of its first line is called text or contents or passage" in error
+        assert "no column in its first line is called text or contents or passage" in error
         assert error.endswith(f" rank QUERY {path} --format lines\n")
         assert [row.text for row in read_passages(str(path), "lines")] == ["nr,body", "1,It foams."]
 
@@ -190,15 +190,15 @@ class TestTables:
     ) -> None:
         (tmp_path / "p").write_text("id,body\n1,It foams.\n")
         for read in (read_passages, read_corpus):
-            with pytest.raises(InvalidInputError, match="no column of its first line is called"):
+            with pytest.raises(InvalidInputError, match="no column in its first line is called"):
                 read(str(tmp_path / "p"))
 
     @pytest.mark.parametrize(
         ("row", "said"),
         [
-            ("1,It foams, and cleans.", "line 3 has 3 cells, and the header has 2"),
-            ('1,"It foams', "line 3 is no row of CSV: unexpected end of data"),
-            ('1,"It" foams', "line 3 is no row of CSV"),
+            ("1,It foams, and cleans.", "line 3 has 3 cells, but the header has 2"),
+            ('1,"It foams', "line 3 is not a row of CSV: unexpected end of data"),
+            ('1,"It" foams', "line 3 is not a row of CSV"),
         ],
     )
     def test_a_broken_row_is_an_error_that_names_it(
@@ -316,4 +316,4 @@ class TestIds:
         assert main(arguments) == 1
         error = capsys.readouterr().err
         assert f"1 of the 1 {kind} in " in error
-        assert "for example '1'; there an id is for example '1.0'" in error
+        assert "for example '1'; an id there is, for example, '1.0'" in error

@@ -164,7 +164,7 @@ def unmatched_ids(collection: JudgedCollection) -> list[str]:
         sentences.append(
             f"{len(lost)} of the {len(wanted)} relevant passages of {collection.name} are not in "
             f"its corpus, for example {lost[0]!r} (a passage's id is for example "
-            f"{shown_id(collection.passages)}); they count as not found"
+            f"{shown_id(collection.passages)}); they count as not found."
         )
     asked = {query_id for query_id, names in relevant.items() if names}
     unknown = sorted(asked - set(collection.queries))
@@ -172,7 +172,7 @@ def unmatched_ids(collection: JudgedCollection) -> list[str]:
         sentences.append(
             f"{len(unknown)} of the {len(asked)} judged queries of {collection.name} have no text, "
             f"for example {unknown[0]!r} (a query's id is for example "
-            f"{shown_id(collection.queries)}); they are left out"
+            f"{shown_id(collection.queries)}); they are left out."
         )
     return sentences
 

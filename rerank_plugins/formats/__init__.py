@@ -1,6 +1,6 @@
-"""Files of this field: lines, JSONL, CSV, BEIR, TREC topics, qrels, runs.
+"""Reads and writes the usual files: lines, JSONL, CSV, BEIR, TREC topics, qrels, runs.
 
-In: files, compressed or not. Out: passages, queries, judgements and runs, and these written again.
+In: files, compressed or not. Out: passages, queries, judgements and runs, and files of runs.
 A public door.
 """
 

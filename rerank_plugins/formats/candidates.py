@@ -1,4 +1,4 @@
-"""Files of candidates, documents and queries: the forms that people keep them in."""
+"""Files of candidates for one query, in any of the usual formats."""
 
 import json
 import re
@@ -21,7 +21,7 @@ RUN_LINE = re.compile(r"\s*\S+\s+Q0\s+\S+\s+\d+\s+[-+]?[\d.]\S*\s+\S+\s*")
 
 @dataclass(frozen=True, slots=True)
 class QueryPassages:
-    """A query with its candidates, in the first stage's order; the id is the one in a run."""
+    """A query with its id in a run, and its candidates in the first stage's order."""
 
     id: str
     query: str
@@ -33,10 +33,10 @@ def read_passages(source: str | Path, form: CandidateFormat = "auto") -> list[Pa
 
     Args:
         source: The file, compressed or not; `-` is standard input.
-        form: How it is written; `"auto"` finds out from its beginning and its name.
+        form: The file's format; `"auto"` detects it from the first line and the file name.
 
     Raises:
-        InvalidInputError: The source cannot be read or is not in that form.
+        InvalidInputError: The source cannot be read or is not in that format.
     """
     lines = list(read_lines(source))
     written = _form_of_candidates(lines, source) if form == "auto" else form

@@ -25,13 +25,13 @@ _QUERIES = (
 
 
 def read_queries(source: str | Path) -> dict[str, str]:
-    """Query id -> text, from rows, two columns with a tab between, or TREC topics.
+    """Query id -> text, from rows, from two columns separated by a tab, or from TREC topics.
 
     Args:
         source: The file, compressed or not; `-` is standard input.
 
     Raises:
-        InvalidInputError: The file cannot be read, or is none of these.
+        InvalidInputError: The file cannot be read or is in none of these formats.
     """
     name = shown(source)
     first, lines = first_text(read_lines(source))
@@ -43,15 +43,15 @@ def read_queries(source: str | Path) -> dict[str, str]:
 def read_corpus(
     source: str | Path, wanted: set[str] | None = None, titles: dict[str, str] | None = None
 ) -> dict[str, str]:
-    """Document id -> text, from rows or from two columns with a tab between.
+    """Document id -> text, from rows or from two columns separated by a tab.
 
     Args:
         source: The file, compressed or not; `-` is standard input.
         wanted: Ids to keep; `None` keeps all.
-        titles: Takes the titles of the ids that it has.
+        titles: Receives the titles for the ids that it already has as keys.
 
     Raises:
-        InvalidInputError: A line is neither an object with an id and a text nor has a tab.
+        InvalidInputError: A line is not an object with an id and a text, and has no tab.
     """
     pairs = documents_in(source, titles)
     kept = (pair for pair in pairs if wanted is None or pair[0] in wanted)
@@ -61,7 +61,7 @@ def read_corpus(
 def documents_in(
     source: str | Path, titles: dict[str, str] | None = None
 ) -> Iterator[tuple[str, str]]:
-    """The id and the text of each document in a file, as they come."""
+    """The id and the text of each document in a file, read one by one."""
     read = partial(document_of, titles=titles)
     return _with_ids(read_lines(source), source, PASSAGE_FIELDS, read, _DOCUMENTS)
 
@@ -73,7 +73,7 @@ def _with_ids(
     read: Callable[[Any, str], tuple[str, str]],
     hint: str,
 ) -> Iterator[tuple[str, str]]:
-    """Ids and texts of the rows in a file, or of its lines with a tab between."""
+    """Ids and texts from the rows of a file, or from its lines, split at the first tab."""
     first, lines = first_text(lines)
     form = "jsonl" if first.lstrip().startswith("{") else row_format(first, fields)
     if form is None and named_table(source) == "csv":
@@ -84,7 +84,7 @@ def _with_ids(
 
 
 def _columns(lines: Iterable[str], name: str, hint: str) -> Iterator[tuple[str, str]]:
-    """Ids and texts of lines with a tab between."""
+    """Ids and texts from lines, split at the first tab."""
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

@@ -18,10 +18,10 @@ _GZIP_START = b"\x1f\x8b"
 
 
 def read_lines(source: str | Path) -> Iterator[str]:
-    """The lines of a file, of a gzip file, or of standard input (`-`), without their ends.
+    """The lines of a file, of a gzip file, or of standard input (`-`), without line endings.
 
-    A byte order mark is dropped. Lines end with a line feed, which a carriage return may stand
-    before; a carriage return alone is text.
+    A byte order mark is dropped. A line ends with a line feed or with a carriage return and a line
+    feed; a carriage return alone is text.
 
     Raises:
         InvalidInputError: The file cannot be read or is not UTF-8 text.
@@ -33,7 +33,7 @@ def read_lines(source: str | Path) -> Iterator[str]:
             stream = gzip.GzipFile(fileobj=binary) if compressed else binary
             if _is_utf16(stream.peek(2)[:2]):
                 message = (
-                    f"{name} is UTF-16 text, and UTF-8 is read. Convert it first, for example: "
+                    f"{name} is UTF-16 text, but must be UTF-8. Convert it first, for example: "
                     "iconv -f UTF-16 -t UTF-8"
                 )
                 raise InvalidInputError(message)
@@ -47,7 +47,7 @@ def read_lines(source: str | Path) -> Iterator[str]:
         )
         raise InvalidInputError(message) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        message = f"{name} is a damaged gzip file: {error}"
+        message = f"{name} is a damaged gzip file: {error}."
         raise InvalidInputError(message) from error
     except OSError as error:
         message = f"cannot read {name}: {error.strerror or error}. Give a file, or - for a pipe."
@@ -55,14 +55,14 @@ def read_lines(source: str | Path) -> Iterator[str]:
 
 
 def json_rows(
-    lines: Iterable[str], name: str, *, hint: str = "JSON Lines have one JSON value a line."
+    lines: Iterable[str], name: str, *, hint: str = "JSON Lines have one JSON value per line."
 ) -> Iterator[tuple[str, Any]]:
-    """Where each line of JSON that is not blank stands (`name, line 3`), and its value.
+    """The place (`name, line 3`) and the value of each line of JSON that is not blank.
 
     Args:
         lines: The lines.
-        name: What messages call their file.
-        hint: The end of the message about a line that is not JSON.
+        name: The name of their file in messages.
+        hint: The last sentence of the message about a line that is not JSON.
 
     Raises:
         InvalidInputError: A line is not JSON.
@@ -80,38 +80,38 @@ def json_rows(
 
 
 def texts_by_id(rows: Iterable[tuple[str, str]], name: str) -> dict[str, str]:
-    """Ids to texts.
+    """Returns ids to texts.
 
     Args:
-        rows: Ids and texts.
-        name: What messages call their file.
+        rows: Pairs of an id and a text.
+        name: The name of their file in messages.
 
     Raises:
-        InvalidInputError: An id has two texts.
+        InvalidInputError: An id has two different texts.
     """
     texts: dict[str, str] = {}
     for id, text in rows:
         if texts.setdefault(id, text) != text:
             message = (
-                f"{name} has the id {id!r} twice, with different texts. Give each text an id of "
-                "its own: chunks of a document, for example, its id and their number."
+                f"{name} has the id {id!r} twice, with different texts. Give each text its own "
+                "id; a chunk's, for example, is the document's id and the chunk's number."
             )
             raise InvalidInputError(message)
     return texts
 
 
 def shown(source: str | Path) -> str:
-    """What messages call a source."""
+    """The name of a source in messages."""
     return "standard input" if source == STANDARD_INPUT else str(source)
 
 
 def _is_utf16(start: bytes) -> bool:
-    """Whether a file's first two bytes are its byte order mark, or half of them is zero."""
+    """Whether a file's first two bytes are a UTF-16 byte order mark, or one of them is zero."""
     return start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or start.count(0) == 1
 
 
 def _binary(source: str | Path) -> io.BufferedReader:
-    """An open binary stream; standard input is read to its end first, so that it stays open."""
+    """An open binary stream; standard input is read in full first, so that it stays open."""
     if source != STANDARD_INPUT:
         return Path(source).open("rb")
     if sys.stdin is None:

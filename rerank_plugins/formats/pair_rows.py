@@ -1,4 +1,4 @@
-"""Rows of pairs: a question, passages that answer it, and perhaps some that do not."""
+"""Rows of training pairs: a query, passages that answer it, and perhaps some that do not."""
 
 from typing import Any
 
@@ -7,19 +7,19 @@ from rerank_plugins.messages.values import described
 
 _EXPECTED = (
     'expected {"query": "...", "positive": "..."}, where positive may be a list of strings, and '
-    '"negatives" may name passages that do not answer'
+    '"negatives" may list passages that do not answer it'
 )
 
 
 def query_and_answers(row: Any, where: str) -> tuple[str, tuple[str, ...]]:
-    """The `query` of a row, and the texts under `positive`; empty where they are blank.
+    """The `query` of a row and its `positive` texts, without blank ones.
 
     Args:
         row: A JSON value.
-        where: What messages call its place.
+        where: The row's place in messages.
 
     Raises:
-        InvalidInputError: One of them is missing or no text.
+        InvalidInputError: One of them is missing or is not text.
     """
     if not isinstance(row, dict):
         message = f"{where}: {_EXPECTED}; this is {described(row)}."
@@ -34,12 +34,12 @@ def query_and_answers(row: Any, where: str) -> tuple[str, tuple[str, ...]]:
 
 
 def texts_of(row: dict[str, Any], field: str, where: str) -> tuple[str, ...]:
-    """The texts under a field, a string or a list of strings, without those that are blank.
+    """The texts of a field (a string or a list of strings), without blank ones.
 
-    A field that is missing or null has none.
+    A field that is missing or null has no texts.
 
     Raises:
-        InvalidInputError: It is something else.
+        InvalidInputError: The field holds something else.
     """
     value = row.get(field)
     texts = [] if value is None else [value] if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Passages and queries in JSON objects and rows of tables, by the same names in all commands."""
+"""Passages and queries from JSON objects and table rows; all commands accept the same fields."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ TITLE = "title"
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The names that an id and a text may have; the first that is there counts."""
+    """The possible names of the id and the text; the first name that is present counts."""
 
     id: tuple[str, ...]
     text: tuple[str, ...]
@@ -24,7 +24,7 @@ QUERY_FIELDS = Fields(id=("_id", "id", "qid", "query_id"), text=("text", "query"
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage, its title in front of its text, the id it came with, and the title alone."""
+    """A passage: its text, which starts with any title; its id, if any; and the title alone."""
 
     text: str
     id: str | None = None
@@ -34,14 +34,14 @@ class Passage:
 def passage_of(row: Any, where: str) -> Passage:
     """The passage in a JSON value: a string, or an object with a text.
 
-    A title is put in front of the text if it is a string.
+    A title is put in front of the text, if it is a string.
 
     Args:
         row: The value.
-        where: What messages call its place.
+        where: The value's place in messages.
 
     Raises:
-        InvalidInputError: It is neither.
+        InvalidInputError: The value is neither.
     """
     if isinstance(row, str):
         return Passage(row)
@@ -58,11 +58,11 @@ def document_of(row: Any, where: str, titles: dict[str, str] | None = None) -> t
 
     Args:
         row: The passage as a JSON value.
-        where: What messages call its place.
-        titles: Takes the titles of the ids that it has.
+        where: The value's place in messages.
+        titles: Receives the titles for the ids that it already has as keys.
 
     Raises:
-        InvalidInputError: It lacks one of them.
+        InvalidInputError: The id or the text is missing.
     """
     passage = passage_of(row, where)
     if passage.id is None:
@@ -76,7 +76,7 @@ def query_of(row: Any, where: str) -> tuple[str, str]:
     """The id and the text of a query in a JSON object.
 
     Raises:
-        InvalidInputError: It lacks one of them.
+        InvalidInputError: The id or the text is missing.
     """
     id = _id_of(row, QUERY_FIELDS) if isinstance(row, dict) else None
     if id is None:
@@ -85,7 +85,7 @@ def query_of(row: Any, where: str) -> tuple[str, str]:
 
 
 def shown_id(ids: Iterable[str]) -> str:
-    """The first of some ids as messages show it: quotes tell `'1.0'` from `'1'`."""
+    """The first of some ids for messages, in quotes, so that `'1.0'` and `'1'` look different."""
     return next(map(repr, ids), "none")
 
 
@@ -103,7 +103,7 @@ def _id_of(row: dict[str, Any], fields: Fields) -> str | None:
     for name in fields.id:
         value = row.get(name)
         is_id = isinstance(value, (str, int, float)) and not isinstance(value, bool)
-        if is_id and value == value:  # NaN, a table's empty cell, is none
+        if is_id and value == value:  # NaN is a table's empty cell
             return str(value)
     return None
 

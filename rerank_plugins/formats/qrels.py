@@ -1,4 +1,4 @@
-"""Judgements as files: BEIR's three columns under a header, and TREC's four without one."""
+"""Files of judgements: BEIR's three columns under a header, and TREC's four without one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.formats.lines import read_lines
 
 Judgements = dict[str, dict[str, int]]
-"""Query id -> passage id -> relevance; 0 and less is not relevant."""
+"""Query id -> passage id -> relevance; 0 or less means not relevant."""
 
 LEAST, MOST = -100, 1000
-"""Relevance goes from here to there: TREC has -2, and trec_eval's memory grows with the largest."""
+"""Bounds of relevance: TREC uses -2, and trec_eval's memory grows with the largest value."""
 
 ALLOWED = f"a whole number from {LEAST} to {MOST:,}"
 
@@ -26,12 +26,13 @@ _WHOLE = re.compile(r"[-+]?[0-9]+(\.0*)?")
 def read_qrels(path: str | Path) -> Judgements:
     """Returns the judgements in a file, compressed or not.
 
-    Lines are query id, passage id, relevance with tabs between (BEIR), or query id, iteration,
-    passage id, relevance with white space between (TREC). The first line may be a header.
+    A line holds query id, passage id and relevance, separated by tabs (BEIR), or query id,
+    iteration, passage id and relevance, separated by white space (TREC). The first line may be a
+    header.
 
     Raises:
-        InvalidInputError: The file cannot be read, a line is neither, or one says of a passage
-            what another denies.
+        InvalidInputError: The file cannot be read, a line is in neither format, or two lines judge
+            a passage differently.
     """
     judgements: Judgements = {}
     first = True
@@ -51,14 +52,14 @@ def read_qrels(path: str | Path) -> Judgements:
         except ValueError as error:
             message = (
                 f"{where}: expected query id, passage id and a relevance, {ALLOWED}, "
-                f"tab-separated, or TREC's query id, 0, passage id, relevance; got {line[:60]!r}"
+                f"tab-separated, or TREC's query id, 0, passage id, relevance; got {line[:60]!r}."
             )
             raise InvalidInputError(message) from error
         known = judgements.setdefault(query_id, {}).setdefault(passage_id, relevance)
         if known != relevance:
             message = (
                 f"{where} judges passage {passage_id!r} for query {query_id!r} as {relevance}, and "
-                f"an earlier line as {known}. Keep one of them"
+                f"an earlier line as {known}. Keep one of them."
             )
             raise InvalidInputError(message)
     return judgements
@@ -73,7 +74,7 @@ def _is_number(value: str) -> bool:
 
 
 def _whole(text: str) -> int:
-    """The relevance that a text is; `1.0` is 1."""
+    """The relevance in a text; `1.0` is 1."""
     if _WHOLE.fullmatch(text) is None:
         raise ValueError(text)
     return allowed_relevance(float(text))
@@ -83,7 +84,7 @@ def allowed_relevance(value: Any) -> int:
     """Returns a relevance as an int.
 
     Raises:
-        ValueError: It is no whole number, or none that is allowed.
+        ValueError: It is not a whole number in the allowed range.
     """
     number = isinstance(value, (int, float, np.integer))
     if not number or not LEAST <= value <= MOST or value != int(value):
@@ -92,10 +93,10 @@ def allowed_relevance(value: Any) -> int:
 
 
 def check_judgements(name: str, judgements: Mapping[str, Mapping[str, Any]]) -> Judgements:
-    """Returns judgements that come from no file of ours, as ints.
+    """Returns judgements that another library read, as ints.
 
     Raises:
-        InvalidInputError: A relevance is no whole number, or none that is allowed.
+        InvalidInputError: A relevance is not a whole number in the allowed range.
     """
     checked: Judgements = {}
     for query_id, passages in judgements.items():
@@ -106,7 +107,7 @@ def check_judgements(name: str, judgements: Mapping[str, Mapping[str, Any]]) -> 
             except ValueError as error:
                 message = (
                     f"{name} judges passage {passage_id!r} for query {query_id!r} as {value!r}. "
-                    f"Relevance is {ALLOWED}"
+                    f"Relevance is {ALLOWED}."
                 )
                 raise InvalidInputError(message) from error
     return checked

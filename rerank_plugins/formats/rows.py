@@ -21,13 +21,13 @@ _COLUMN = re.compile(r"[\w.-]*")
 
 
 def row_format(first: str, fields: Fields) -> RowFormat | None:
-    """The form of a file by its first line that is not blank, if that form has named fields.
+    """Detects a file's format from its first line that is not blank; `None` for plain lines.
 
-    A table is told by its header: names without white space, one of them a field's.
+    A table is recognised by its header: names without white space, one of them a known field.
 
     Args:
-        first: The line.
-        fields: The names that an id and a text may have.
+        first: That line.
+        fields: The possible names of ids and texts.
     """
     if _OBJECT_START.match(first.strip()):
         return "jsonl"
@@ -45,13 +45,13 @@ def row_format(first: str, fields: Fields) -> RowFormat | None:
 
 
 def named_table(source: str | Path) -> RowFormat | None:
-    """The form of table that a file's name ends in, if any."""
+    """The table format that a file's name ends in, if any."""
     name = str(source).lower().removesuffix(".gz")
     return "csv" if name.endswith(".csv") else "tsv" if name.endswith(".tsv") else None
 
 
 def first_text(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
-    """The first line that is not blank, `""` where there is none, and all lines again."""
+    """The first line that is not blank (`""` if there is none), and an iterator over all lines."""
     lines = iter(lines)
     start = []
     for line in lines:
@@ -64,16 +64,16 @@ def first_text(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
 def rows(
     lines: Iterable[str], name: str, form: RowFormat, fields: Fields
 ) -> Iterator[tuple[str, Any]]:
-    """Where each row of a file stands, and the row: a JSON value, or an object from a table.
+    """The place of each row in a file, and the row: a JSON value, or an object from a table.
 
     Args:
         lines: The file's lines.
-        name: What messages call it.
-        form: How it is written.
-        fields: The names that an id and a text may have.
+        name: The file's name in messages.
+        form: The file's format.
+        fields: The possible names of ids and texts.
 
     Raises:
-        InvalidInputError: It is not written so, or a table has no column of texts.
+        InvalidInputError: The file is not in that format, or a table has no column of texts.
     """
     if form == "jsonl":
         yield from json_rows(lines, name)
@@ -99,13 +99,13 @@ def _array(text: str, name: str) -> Iterator[tuple[str, Any]]:
 def _table(
     lines: Iterable[str], name: str, form: RowFormat, fields: Fields
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """Rows under a header; a cell in quotes may go over several lines."""
+    """Rows under a header; a cell in quotes may span several lines."""
     first, lines = first_text(lines)
     separators = [one for one in _SEPARATORS[form] if {*fields.text} & {*_header(first, one)}]
     if not separators:
         message = (
-            f"{name} is read as {form.upper()}, and no column of its first line is called "
-            f"{' or '.join(fields.text)}: {first[:60]!r}. Name the column of the texts so."
+            f"{name} is read as {form.upper()}, but no column in its first line is called "
+            f"{' or '.join(fields.text)}: {first[:60]!r}. Rename the column that holds the texts."
         )
         raise InvalidInputError(message)
     table = csv.reader(
@@ -121,8 +121,8 @@ def _table(
             cells = next(table, None)
         except csv.Error as error:
             message = (
-                f"{where} is no row of {form.upper()}: {error}. Put a text with quotes, separators "
-                "or line ends between quotes and double the quotes in it, or give JSON Lines."
+                f"{where} is not a row of {form.upper()}: {error}. Quote a text that has quotes, "
+                "separators or line breaks and double the quotes in it, or give JSON Lines."
             )
             raise InvalidInputError(message) from error
         if cells is None:
@@ -133,8 +133,8 @@ def _table(
             names = _names(cells)
         elif len(cells) != len(names):
             message = (
-                f"{where} has {len(cells)} cells, and the header has {len(names)}. Put a text with "
-                "separators or line ends between quotes."
+                f"{where} has {len(cells)} cells, but the header has {len(names)}. Quote a text "
+                "that has separators or line breaks."
             )
             raise InvalidInputError(message)
         else:
@@ -145,7 +145,7 @@ def _header(line: str, separator: str) -> list[str]:
     """The names in a line, if it is a header."""
     try:
         return _names(next(csv.reader([line], delimiter=separator, skipinitialspace=True), []))
-    except csv.Error:  # a carriage return in a line of text, for one
+    except csv.Error:  # for example, a carriage return in a line of text
         return []
 
 

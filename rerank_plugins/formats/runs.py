@@ -1,4 +1,4 @@
-"""TREC run files: read, joined with their texts, written."""
+"""TREC run files: reads them, joins them with texts, and writes them."""
 
 import math
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def read_run(source: str | Path) -> dict[str, dict[str, float]]:
         source: The file, compressed or not; `-` is standard input.
 
     Raises:
-        InvalidInputError: A line is not one of a run, or names a document again.
+        InvalidInputError: A line is not a line of a run, or repeats a document of its query.
     """
     scores: dict[str, dict[str, float]] = {}
     for number, line in enumerate(read_lines(source), start=1):
@@ -58,26 +58,25 @@ def read_candidates(
     *,
     name: str = "the run",
 ) -> list[QueryPassages]:
-    """The queries of a run, in the order they have there, each with the passages it names.
+    """The queries of a run, in their order there, each with its passages.
 
-    The passages of a query are in the order that TREC's tools read: by falling score, equal scores
-    by falling id.
+    A query's passages are ordered as TREC's tools order them: by falling score, then by falling id.
 
     Args:
         run: Query id -> document id -> score, as `read_run` returns it.
         queries: The file with the queries' texts; see `read_queries`.
         corpus: The file with the documents' texts; see `read_corpus`.
-        name: What messages call the run.
+        name: The run's name in messages.
 
     Raises:
-        InvalidInputError: A file cannot be read, or an id of the run is in neither of them.
+        InvalidInputError: A file cannot be read, or an id of the run has no text.
     """
     candidates = {query: list(trec_order(found)) for query, found in run.items()}
     wanted = {document for documents in candidates.values() for document in documents}
     texts = read_queries(queries)
     documents = read_corpus(corpus, wanted)
     _check_known(list(candidates), texts, "queries", name, shown(queries))
-    if not documents:  # shows an id that the corpus has
+    if not documents:  # so that the message can show an id of the corpus
         documents = dict(islice(documents_in(corpus), 1))
     _check_known(sorted(wanted), documents, "documents", name, shown(corpus))
     return [
@@ -91,8 +90,8 @@ def read_candidates(
 def write_run(run: Mapping[str, Mapping[str, float]], file: str | Path) -> None:
     """Writes query id -> document id -> score as a TREC run, best first.
 
-    Equal scores keep their order: the scores that are written fall from line to line, because
-    TREC's tools order equal scores by id.
+    Equal scores keep their order: the written scores fall from line to line, because TREC's tools
+    order equal scores by id.
 
     Args:
         run: The scores; the passages of a query may be in any order.
@@ -115,10 +114,10 @@ def as_run(requests: list[QueryPassages], rankings: list[list[Ranked]]) -> str:
 
 
 def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
-    """Query id -> document id -> score as a TREC run, by falling score, ranks from 1.
+    """Query id -> document id -> score as a TREC run, by falling score, with ranks from 1.
 
-    Equal scores keep their order. The scores that are written fall from line to line, because
-    TREC's tools ignore the rank and order equal scores by their ids.
+    Equal scores keep their order. The written scores fall from line to line, because TREC's tools
+    ignore the rank and order equal scores by id.
 
     Raises:
         InvalidInputError: An id has white space, which separates the fields of a run.
@@ -126,7 +125,7 @@ def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
     for name in chain(run, chain.from_iterable(run.values())):
         if len(name.split()) != 1:
             message = (
-                f"the id {name!r} has white space or nothing in it, and a TREC run cannot hold it. "
+                f"the id {name!r} has white space or is empty, so a TREC run cannot hold it. "
                 "Give queries and documents ids without white space."
             )
             raise InvalidInputError(message)
@@ -146,7 +145,7 @@ def _check_known(ids: list[str], known: dict[str, str], kind: str, run: str, sou
     if unknown:
         message = (
             f"{len(unknown)} of the {len(ids)} {kind} in {run} are not in {source}, "
-            f"for example {unknown[0]!r}; there an id is for example {shown_id(known)}. Give the "
+            f"for example {unknown[0]!r}; an id there is, for example, {shown_id(known)}. Give "
             "files that belong together."
         )
         raise InvalidInputError(message)

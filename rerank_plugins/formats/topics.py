@@ -1,4 +1,4 @@
-"""TREC topics: queries between <top> and </top>, or <topic> and </topic>, as tracks have them."""
+"""TREC topics: queries between <top> and </top>, or between <topic> and </topic>."""
 
 import html
 import re
@@ -8,29 +8,29 @@ from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.formats.lines import texts_by_id
 
 TOPIC_START = re.compile(r"\s*<(\?xml|topics?|top)\b", re.IGNORECASE)
-"""How the first line of such a file that is not blank begins."""
+"""Matches the beginning of the first line that is not blank in a file of topics."""
 
 _TOPIC = re.compile(r"<(top|topic)(?=[\s>])([^>]*)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _ATTRIBUTE = re.compile(r"""(?:^|\s)(number|num|id)\s*=\s*["']([^"']*)["']""", re.IGNORECASE)
 _FIELD = re.compile(
     r"<(num|title|query|desc|description)>\s*(?:(?:Number|Topic|Description)\s*:)?"
-    r"((?:[^<]|<(?!/?[a-z][\w-]*(?:\s[^<>]*)?>|[?!]))*)",  # a sign that begins no tag is text
+    r"((?:[^<]|<(?!/?[a-z][\w-]*(?:\s[^<>]*)?>|[?!]))*)",  # a "<" that begins no tag is text
     re.IGNORECASE,
 )
 
 
 def read_topics(lines: Sequence[str], name: str) -> dict[str, str]:
-    """Topic number -> its title or query, or its description where it has neither.
+    """Topic number -> its title or query, or its description if it has neither.
 
-    The number stands in <num>, or is an attribute of <topic>.
+    The number is the text of <num> or an attribute of <topic>.
 
     Args:
         lines: The file's lines.
-        name: What messages call it.
+        name: The file's name in messages.
 
     Raises:
-        InvalidInputError: A topic lacks its number or a text, two with one number differ, or there
-            is none.
+        InvalidInputError: A topic has no number or no text, two topics with the same number differ,
+            or there is no topic.
     """
     queries = []
     for place, (_, attributes, topic) in enumerate(_TOPIC.findall("\n".join(lines)), start=1):
@@ -49,8 +49,8 @@ def read_topics(lines: Sequence[str], name: str) -> dict[str, str]:
         queries.append((number, text))
     if not queries:
         message = (
-            f"{name} has topics that begin, and no </top> or </topic>. Topics stand between <top> "
-            "and </top>, or <topic> and </topic>."
+            f"{name} has topics that begin but no </top> or </topic>. A topic stands between <top> "
+            "and </top>, or between <topic> and </topic>."
         )
         raise InvalidInputError(message)
     return texts_by_id(queries, name)

@@ -1,4 +1,4 @@
-"""Scores as TREC's tools read them: in single precision, equal ones ordered by id."""
+"""Scores as TREC's tools read them: in single precision, with equal scores ordered by id."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 _SIGN = np.int64(0x7FFFFFFF)
 _SUBNORMALS = np.int64(np.finfo(np.float32).smallest_normal.view(np.int32) - 1)
-"""How many single-precision numbers lie between 0 and the smallest that every program keeps."""
+"""The number of single-precision numbers between 0 and the smallest that all programs keep."""
 _LARGEST = np.int64(np.finfo(np.float32).max.view(np.int32)) - _SUBNORMALS
 
 
@@ -22,24 +22,24 @@ def single(score: float) -> float:
 def trec_order(scores: Mapping[str, float]) -> dict[str, float]:
     """Returns ids with their scores in single precision, ordered as trec_eval reads a run.
 
-    Both fall: scores first, and the ids of equal scores.
+    The order is by falling score, then by falling id.
     """
     kept = {name: single(score) for name, score in scores.items()}
     return {name: kept[name] for name in sorted(kept, key=lambda id: (kept[id], id), reverse=True)}
 
 
 def tied(scores: Iterable[float]) -> int:
-    """Returns how many scores are equal, in single precision, to one that came before them."""
+    """Returns the number of scores that equal an earlier one in single precision."""
     values = [single(score) for score in scores]
     return len(values) - len(set(values))
 
 
 def falling(scores: Sequence[float]) -> list[str]:
-    """Returns finite scores as texts that say the order to every program that reads a run.
+    """Returns finite scores as texts that give every program the same order.
 
-    Each is below the one before, as a single-precision number and as a double. A score that is
-    not is moved to the next number below it, so a chain of equal ones takes as many steps down.
-    Numbers so small that some programs take them for 0 are not used.
+    Each score is below the one before, as a single-precision number and as a double. A score that
+    is not is moved to the next number below, so n equal scores take n - 1 steps down. Numbers so
+    small that some programs read them as 0 are not used.
 
     Args:
         scores: n scores in the order to be written; they should not rise.
@@ -47,12 +47,15 @@ def falling(scores: Sequence[float]) -> list[str]:
     places = np.arange(len(scores))
     steps = _steps(np.array([single(score) for score in scores], dtype=np.float32))
     steps = np.minimum.accumulate(steps + places) - places
-    steps = np.maximum(steps, places[::-1] - _LARGEST)  # where there is no room below, from above
+    steps = np.maximum(steps, places[::-1] - _LARGEST)  # without room below, move the scores above
     return [str(value) for value in _numbers(steps)]
 
 
 def _steps(values: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Which single-precision number each is, counted from 0, without those that are too small."""
+    """The position of each value among single-precision numbers, counted from 0.
+
+    Numbers that are too small are not counted.
+    """
     bits = values.view(np.int32).astype(np.int64)
     steps: NDArray[np.int64] = np.sign(bits | 1) * np.maximum((bits & _SIGN) - _SUBNORMALS, 0)
     return steps

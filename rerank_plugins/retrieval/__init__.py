@@ -1,5 +1,5 @@
 """First stages: BM25 and a bi-encoder.
 
-In: texts of a collection and queries. Out: candidates. Private to the package: the demo, evaluation
-and training call it.
+In: a collection's texts and queries. Out: candidates. Private to the package: the demo, evaluation
+and fine-tuning call it.
 """

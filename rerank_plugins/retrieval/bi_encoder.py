@@ -1,4 +1,4 @@
-"""Loading a bi-encoder, for negatives, a first stage, or as a scorer to compare with."""
+"""Loads a bi-encoder for negatives, as a first stage, or as a scorer to compare with."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 def load_bi_encoder(
     model: str, *, device: str | None = None, local_files_only: bool = False
 ) -> SentenceTransformer:
-    """Returns the model.
+    """Returns a bi-encoder.
 
     Args:
         model: Folder or hub id of a sentence-transformers model.
         device: Where it runs; `None` lets the library choose.
-        local_files_only: Whether the hub is never asked.
+        local_files_only: Whether to load without contacting the hub.
 
     Raises:
-        InvalidInputError: It cannot be loaded, or there is no such device.
+        InvalidInputError: The model cannot be loaded, or there is no such device.
         MissingExtraError: sentence-transformers is not installed.
     """
     library = require(
@@ -34,10 +34,10 @@ def load_bi_encoder(
     if device is not None:
         from rerank_plugins.process.device import find_device
 
-        find_device(device)  # sentence-transformers would raise one of torch's errors
+        find_device(device)  # sentence-transformers would raise an error of torch
     load = library.SentenceTransformer
     if Path(model).is_dir():
-        load = in_turn(load)  # one of the hub is downloaded too, which others do not wait for
+        load = in_turn(load)  # a hub model may download, which other loads need not wait for
     try:
         loaded: SentenceTransformer = load(
             model,
@@ -48,7 +48,7 @@ def load_bi_encoder(
     except (OSError, ValueError) as error:
         message = (
             f"{option('bi_encoder', model)} could not be loaded as a sentence-transformers model: "
-            f"{str(error).strip().partition(chr(10))[0]} Give a folder that holds one, or a hub id"
+            f"{str(error).strip().partition(chr(10))[0]} Give a folder that holds one, or a hub id."
         )
         raise InvalidInputError(message) from error
     return loaded

@@ -1,4 +1,4 @@
-"""BM25 over texts held in memory, by bm25s: the first stage of demo, training and evaluation."""
+"""BM25 over texts in memory, by bm25s: the first stage of demo, fine-tuning and evaluation."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from rerank_plugins.process.extras import require
 
-WORDS = "it takes words between spaces, and leaves out English stop words"
-"""What messages say of BM25 where it finds nothing."""
+WORDS = "it looks for words between spaces and leaves out English stop words"
+"""The explanation in messages when BM25 finds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A text that was found: its position among the texts, and its BM25 score."""
+    """A found text: its position among the texts and its BM25 score."""
 
     index: int
     score: float
@@ -28,10 +28,10 @@ class Bm25Search:
 
     Args:
         texts: n texts to search.
-        stem: Whether words are cut to their English stems.
+        stem: Whether to reduce words to their English stems.
 
     Raises:
-        MissingExtraError: bm25s, or for stems PyStemmer, is not installed.
+        MissingExtraError: bm25s is not installed, or `stem` is set and PyStemmer is not.
     """
 
     def __init__(self, texts: Sequence[str], *, stem: bool = False) -> None:
@@ -44,11 +44,11 @@ class Bm25Search:
         self._size = len(texts)
         words = self._words(texts)
         self._has_words = any(words)
-        if self._has_words:  # bm25s makes no index without
+        if self._has_words:  # bm25s cannot index texts without words
             self._index.index(words, show_progress=False)
 
     def scores(self, query: str) -> NDArray[np.float32]:
-        """The score of each text, float32 `(n,)`; 0 for those that share no word with the query."""
+        """The score of each text, float32 `(n,)`; 0 for a text without a word of the query."""
         vocabulary = self._index.vocab_dict if self._has_words else {}
         known = [word for word in self._words([query])[0] if word in vocabulary]
         if not known:
@@ -57,13 +57,13 @@ class Bm25Search:
         return scores
 
     def search(self, query: str, depth: int) -> list[Hit]:
-        """The best texts for a query, best first; only those that share a word with it."""
+        """The best texts that share a word with a query, best first."""
         scores = self.scores(query)
         best = np.argsort(-scores, kind="stable")[:depth]
         return [Hit(int(index), float(scores[index])) for index in best if scores[index] > 0]
 
     def is_lost(self, queries: Collection[str]) -> bool:
-        """Whether the texts have no word, or none of several queries shares one with them."""
+        """Whether the texts have no words, or none of several queries shares one with them."""
         if not self._has_words:
             return True
         return len(queries) > 1 and not any(self.scores(query).any() for query in queries)
