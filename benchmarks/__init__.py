@@ -1,1 +1,1 @@
-"""Benchmarks: same weights, same pairs, interleaved in one run. Type: make bench."""
+"""Benchmarks: the same weights and pairs for all ways, in turns in one run; see `make bench`."""

@@ -20,7 +20,7 @@ SECTIONS = (*OWN, "peers", "gpu")
 
 
 def main() -> None:
-    """Measures the sections that are named, or all, and keeps the others of the report."""
+    """Measures the named sections, or the default ones, and keeps the report's other sections."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "sections", nargs="*", help=f"{', '.join(SECTIONS)}; {', '.join(OWN)} if none is named"
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _measure(name: str, device: str) -> str:
-    """A section, imported only now: each needs packages that others do without."""
+    """Measures one section; imports it late, because each section needs other packages."""
     if name == "peers":
         from benchmarks.peers.run import peers_report
 

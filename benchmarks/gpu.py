@@ -1,6 +1,6 @@
-"""A GPU: this project's torch backend and `CrossEncoder.predict`, and where the time goes.
+"""GPU section: this project's torch backend, `CrossEncoder.predict`, and where the time goes.
 
-With `device="cpu"` everything runs on few texts: to try the code out where there is no GPU.
+With `device="cpu"` everything runs on few texts, to try the code without a GPU.
 """
 
 import subprocess
@@ -24,21 +24,21 @@ from benchmarks.ways import Texts, embedded_tokenizer, texts
 from rerank_plugins.models.references import EMBEDDED_FOLDER
 
 LATEST = 240
-"""Seconds after which no part is begun: time on a GPU is lent."""
+"""Seconds after which no further part starts, because GPU time is limited."""
 
 COMPILE_UNTIL = 200
-"""Seconds after which torch.compile is no longer tried: it takes many."""
+"""Seconds after which `torch.compile` is no longer tried, because it is slow."""
 
 
 class NoGpuError(RuntimeError):
-    """The device that was asked for is not here."""
+    """The requested device is not available."""
 
 
 def gpu(device: str = "cuda") -> str:
-    """The section of the report.
+    """Returns the section of the report.
 
     Raises:
-        NoGpuError: There is no GPU for torch, and the CPU was not asked for.
+        NoGpuError: Torch finds no GPU, and the CPU was not requested.
     """
     if device != "cpu" and not torch.cuda.is_available():
         message = (
@@ -71,7 +71,7 @@ def gpu(device: str = "cuda") -> str:
 
 
 class _Report:
-    """The parts of the section; each is shown at once, so that a run cut off leaves something."""
+    """The parts of the section, each printed immediately, so that a stopped run keeps its parts."""
 
     def __init__(self, parts: list[str]) -> None:
         self.parts = parts
@@ -81,7 +81,7 @@ class _Report:
         return time.monotonic() - self._start
 
     def add(self, measure: Callable[[], str]) -> None:
-        """Measures a part if there is time for it; one that fails leaves the others."""
+        """Measures a part if there is time; a part that fails does not stop the others."""
         if self.seconds() > LATEST:
             part = f"A part was left out, because {LATEST} seconds were over."
         else:
@@ -95,7 +95,7 @@ class _Report:
 
 
 def _measure_base(report: _Report, data: Texts, size: Size, device: str) -> None:
-    """The bigger model, in fp16 alone."""
+    """Measures the bigger model, only in fp16."""
     with tempfile.TemporaryDirectory() as folder:
         base = save_random_base(Path(folder) / "base", device, **size.base)
         with loaded("BERT base, random weights", base, ("fp16",), device) as bigger:
@@ -106,7 +106,7 @@ def _measure_base(report: _Report, data: Texts, size: Size, device: str) -> None
 
 
 def described(device: str) -> str:
-    """The GPU, its driver, CUDA, and what it multiplies at most."""
+    """The GPU, its driver, CUDA, and its highest rate of matrix products."""
     if device == "cpu":
         return "No GPU: the processor, to try the code out. The figures mean nothing."
     properties = torch.cuda.get_device_properties(device)
@@ -168,7 +168,7 @@ def _exactness(model: Model, data: Texts, size: Size) -> str:
 
 
 def _variants(model: Model, data: Texts, precision: str, *, compiling: bool) -> str:
-    """Other ways to run the model alone, on the batch of one query and on a full one."""
+    """Compares other ways to run only the model, on batches of several sizes."""
     tokenizer = embedded_tokenizer()
     stock = model.stock[precision]
     batches = {"10 passages": 10, "100 passages": 100, "360 passages": 360}

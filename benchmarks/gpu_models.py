@@ -1,4 +1,4 @@
-"""What the GPU's section compares: a model in each way of scoring, and a bigger model."""
+"""The models of the GPU section: each with every way of scoring, and a bigger model."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -27,8 +27,8 @@ class Model:
 
     Attributes:
         title: Its name in the report.
-        ours: The scorers by precision.
-        stock: The `CrossEncoder`s by precision.
+        ours: This project's scorers by precision.
+        stock: The `CrossEncoder` objects by precision.
     """
 
     title: str
@@ -36,11 +36,11 @@ class Model:
     stock: dict[str, CrossEncoder]
 
     def score(self, precision: str, pairs: Pairs) -> NDArray[np.float32]:
-        """This project's logits."""
+        """Returns this project's logits."""
         return self.ours[precision].submit(pairs).result().logits
 
     def predict(self, precision: str, pairs: Pairs, batch_size: int) -> NDArray[np.float32]:
-        """`CrossEncoder.predict`'s logits."""
+        """Returns the logits of `CrossEncoder.predict`."""
         scores = self.stock[precision].predict(
             pairs,
             batch_size=batch_size,
@@ -52,7 +52,7 @@ class Model:
 
 @contextmanager
 def loaded(title: str, folder: Path, precisions: Sequence[str], device: str) -> Iterator[Model]:
-    """A model in every way; freed afterwards."""
+    """Loads a model for every way of scoring, and frees it afterwards."""
     with ExitStack() as stack:
         ours = {
             precision: stack.enter_context(
@@ -72,7 +72,7 @@ def loaded(title: str, folder: Path, precisions: Sequence[str], device: str) -> 
 
 
 def save_random_base(folder: Path, device: str, **sizes: int) -> Path:
-    """A cross-encoder of BERT base's form, random weights, with the embedded model's tokenizer."""
+    """Saves a BERT base cross-encoder with random weights and the embedded model's tokenizer."""
     torch.manual_seed(0)
     words = BertConfig.from_pretrained(EMBEDDED_FOLDER).vocab_size
     with torch.device(device):
@@ -84,7 +84,7 @@ def save_random_base(folder: Path, device: str, **sizes: int) -> Path:
 
 
 def operations(config: Any, lengths: Sequence[int]) -> float:
-    """Operations of matrix products for pairs of these lengths, the last layer's for one token."""
+    """Operations in matrix products for pairs of these lengths; the last layer takes one token."""
     width, inner, body = config.hidden_size, config.intermediate_size, config.num_hidden_layers - 1
     whole = 2 * (4 * width * width + 2 * width * inner)
     tokens, squares = float(np.sum(lengths)), float(np.sum(np.square(lengths)))

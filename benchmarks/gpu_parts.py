@@ -1,4 +1,4 @@
-"""Where the time goes on a GPU: each step of a bulk job alone, and the job as it runs."""
+"""Where the time goes on a GPU: each step of a bulk job alone, and the whole job."""
 
 import statistics
 import time
@@ -15,7 +15,7 @@ REPEATS = 3
 
 
 def parts_table(model: Model, precisions: Sequence[str], pairs: Pairs) -> str:
-    """The table for each precision: milliseconds of the steps for these pairs."""
+    """Returns a table with the milliseconds of each step, one row per precision."""
     lines = [
         f"### Where the time goes, {len(pairs)} pairs, {model.title}\n",
         "Milliseconds of each step alone, median of "
@@ -41,7 +41,7 @@ def parts_table(model: Model, precisions: Sequence[str], pairs: Pairs) -> str:
 
 
 def _fresh(pairs: Pairs, mark: tuple[int, int]) -> Pairs:
-    """The pairs with passages that were not met before."""
+    """The pairs with passages that the scorer has not seen before."""
     return [(query, f"{passage} {mark[0]} {mark[1]}") for query, passage in pairs]
 
 
@@ -78,7 +78,7 @@ def _steps(model: Model, precision: str, pairs: Pairs) -> dict[str, float]:
 
 
 def in_batches(encoded: list[PairTokens], budget: int) -> list[list[PairTokens]]:
-    """The pairs, longest first, in batches of the budget."""
+    """Splits the pairs, longest first, into batches within the token budget."""
     batches = []
     start = 0
     while start < len(encoded):
@@ -89,7 +89,7 @@ def in_batches(encoded: list[PairTokens], budget: int) -> list[list[PairTokens]]
 
 
 def _run(model: Model, forward: Any, features: list[Any], found: dict[str, float]) -> None:
-    """The model over all batches: asked for one after the other, awaited once."""
+    """Runs the model on all batches: launched one after the other, awaited once."""
     on_gpu = torch.cuda.is_available() and features[0]["input_ids"].is_cuda
     if on_gpu:
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))

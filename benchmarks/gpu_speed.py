@@ -1,4 +1,4 @@
-"""How fast each way is on a GPU: one query, a bulk job, and the scorer's batches of other sizes."""
+"""The speed of each way on a GPU: one query, a bulk job, and other batch sizes of the scorer."""
 
 import statistics
 import time
@@ -13,7 +13,7 @@ from rerank_plugins import CrossEncoderScorer
 
 
 def first_scores(model: Model, data: Texts) -> str:
-    """What the first calls take after `warm_up`: a GPU's libraries are loaded as they are used."""
+    """Times the first calls after `warm_up`, because a GPU's libraries load on first use."""
     lines = []
     for precision in model.ours:
         seconds = []
@@ -28,7 +28,7 @@ def first_scores(model: Model, data: Texts) -> str:
 def batch_sizes(
     model: Model, data: Texts, size: Size, wanted: Sequence[str]
 ) -> dict[str, dict[str, int]]:
-    """The best batch size of `predict` by task and precision."""
+    """Returns the best batch size of `predict` by task and precision."""
     tasks = {
         "short": query_pairs(data, "short", 700, size.passages),
         "long": query_pairs(data, "long", 700, size.passages),
@@ -54,7 +54,7 @@ def batch_sizes(
 def one_query(
     model: Model, data: Texts, name: str, rounds: int, best: dict[str, int], size: Size
 ) -> str:
-    """The table of one caller's queries, with percentiles; `best` are the sizes for `predict`."""
+    """Returns the table of one caller's queries; `best` has the batch sizes of `predict`."""
     every = (query_pairs(data, name, number, size.passages) for number in range(rounds + 1))
     seconds = _interleaved(model, best, every)
     lines = [
@@ -74,7 +74,7 @@ def one_query(
 
 
 def bulk(model: Model, data: Texts, best: dict[str, int], size: Size) -> str:
-    """The table of a job of many pairs; `best` are the batch sizes for `predict`."""
+    """Returns the table of a job with many pairs; `best` has the batch sizes of `predict`."""
     counts = (size.choosing, size.bulk, size.bulk, size.bulk)
     pairs = (bulk_pairs(data, count, number) for number, count in enumerate(counts))
     seconds = _interleaved(model, best, pairs)
@@ -95,7 +95,7 @@ def bulk(model: Model, data: Texts, best: dict[str, int], size: Size) -> str:
 
 
 def budgets(model: Model, data: Texts, size: Size) -> str:
-    """The scorer's batches, smaller and bigger than its own."""
+    """Compares batches smaller and bigger than the scorer's own."""
     scorer = model.ours["fp16"]
     device = str(scorer._settings.device)
     seconds: dict[int, list[float]] = {budget: [] for budget in size.budgets}
@@ -131,7 +131,7 @@ def budgets(model: Model, data: Texts, size: Size) -> str:
 def _interleaved(
     model: Model, best: dict[str, int], rounds: Iterable[Pairs]
 ) -> dict[tuple[str, str], list[float]]:
-    """Seconds of each way in every round; the first round is not kept."""
+    """Returns the seconds of each way per round, without the first round."""
     seconds: dict[tuple[str, str], list[float]] = {}
     for number, pairs in enumerate(rounds):
         for precision, batch in best.items():

@@ -1,4 +1,4 @@
-"""What is scored in the GPU's section, and how much of it."""
+"""The tasks of the GPU section and their sizes."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ PASSAGES = 100
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured.
+    """The amount of work to measure.
 
     Attributes:
-        passages: Of one query.
-        rounds: Queries with short passages; half as many with long ones.
+        passages: Passages per query.
+        rounds: Queries with short passages; half as many have long ones.
         bulk: Pairs of the bulk job.
-        choosing: Pairs of the bulk job by which the batch size of `predict` is chosen.
-        batches: Batch sizes that are tried for `predict`.
-        budgets: Tokens of a batch that are tried for the scorer.
-        questions: For exactness.
+        choosing: Pairs used to choose the batch size of `predict`.
+        batches: Batch sizes to try for `predict`.
+        budgets: Tokens per batch to try for the scorer.
+        questions: Questions that measure exactness.
         base: Sizes of the bigger model.
     """
 
@@ -60,20 +60,20 @@ TINY = Size(
 
 
 def few_words(data: Texts) -> Texts:
-    """Texts that a processor is done with soon."""
+    """A few short texts, for a quick run on a processor."""
     short = [" ".join(text.split()[:6]) for text in data.short]
     return Texts(data.queries, short, [f"{text} {text}" for text in short])
 
 
 def query_pairs(data: Texts, name: str, number: int, count: int) -> Pairs:
-    """One query with short or long passages that were not met under another number."""
+    """One query with short or long passages, different for each number."""
     passages = data.short if name == "short" else data.long
     query = data.queries[number % len(data.queries)]
     return [(query, passage) for passage in unmet(passages[:count], number)]
 
 
 def bulk_pairs(data: Texts, count: int, number: int) -> Pairs:
-    """Queries in turn, each with all short passages."""
+    """Pairs of each query in turn with all short passages."""
     pairs: Pairs = []
     for turn, query in enumerate(data.queries * (1 + count // len(data.short))):
         if len(pairs) >= count:

@@ -1,4 +1,4 @@
-"""Other ways to run the model alone on a GPU, each tried on one batch: what would be gained."""
+"""Other ways to run the model on a GPU, each tried on one batch to see what it would gain."""
 
 import signal
 import statistics
@@ -26,10 +26,10 @@ class Tried:
     """One variant on one batch.
 
     Attributes:
-        name: What is different.
-        milliseconds: Median of one batch; `None` if it failed.
-        difference: Largest difference of a logit from the way that is used.
-        failure: Why it failed.
+        name: The difference from the way in use.
+        milliseconds: Median milliseconds per batch; `None` if the variant failed.
+        difference: Largest difference of a logit from the way in use.
+        failure: Why the variant failed.
     """
 
     name: str
@@ -39,11 +39,11 @@ class Tried:
 
 
 def tried(model: nn.Module, pairs: Sequence[PairTokens], *, compiling: bool) -> list[Tried]:
-    """Every variant on the pairs as one batch; what fails says why.
+    """Tries every variant on one batch; a variant that fails reports why.
 
     Args:
         model: A BERT cross-encoder of transformers, on its device in its precision.
-        pairs: What the batch holds.
+        pairs: The pairs of the batch.
         compiling: Whether torch.compile is tried, which takes seconds to compile.
     """
     first_token = FirstTokenLogits(model).eval()
@@ -82,7 +82,7 @@ def tried(model: nn.Module, pairs: Sequence[PairTokens], *, compiling: bool) -> 
 
 
 def timed(call: Callable[[], object], device: torch.device) -> float:
-    """Median seconds of a call, by the GPU's own clock where there is one."""
+    """Returns the median seconds of a call, by the GPU's own clock if there is a GPU."""
     on_gpu = device.type == "cuda"
     for _ in range(WARM if on_gpu else 0):
         call()
@@ -115,7 +115,7 @@ def _features(
 
 
 class _Packed:
-    """The pairs one behind the other, with no padding between; attention within each pair."""
+    """Runs the pairs one after the other in one row, without padding; attention stays in a pair."""
 
     def __init__(
         self, model: FirstTokenLogits, pairs: Sequence[PairTokens], device: torch.device
@@ -168,7 +168,7 @@ class _Packed:
             from torch.nn.attention.varlen import varlen_attn
 
             mixed = varlen_attn(query, key, value, edges, self._edges, most, self._longest)
-        else:  # pair by pair: there is a kernel for GPUs alone
+        else:  # pair by pair: only GPUs have a kernel for all at once
             mixed = torch.cat(
                 [
                     nn.functional.scaled_dot_product_attention(
@@ -186,7 +186,7 @@ def _spans(edges: torch.Tensor) -> list[tuple[int, int]]:
 
 
 def _graph(logits: Logits) -> Logits:
-    """A replay of the kernels that the call launches: the shape is fixed, the launches are one."""
+    """Records the call's kernels as a CUDA graph: the shape is fixed, and one launch runs all."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -223,7 +223,7 @@ def _tf32(wanted: bool) -> Iterator[None]:
 
 @contextmanager
 def _alarm(seconds: int) -> Iterator[None]:
-    """`TimeoutError` once the seconds are over: what compiles does not ask how long it may."""
+    """Raises `TimeoutError` once the seconds are over; a compiler has no time limit of its own."""
 
     def late(*_: object) -> None:
         message = f"took more than {seconds} seconds"

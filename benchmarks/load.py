@@ -21,7 +21,7 @@ from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.models.references import EMBEDDED_FOLDER
 
 REQUESTS = {1: 12, 4: 6, 16: 3, 64: 1}
-"""Requests of each caller by the number of callers."""
+"""Requests per caller, by the number of callers."""
 
 PASSAGES = 50
 BULK_PAIRS = 10_000
@@ -31,7 +31,7 @@ SMALL_REQUESTS = 40
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What callers call: the same request, blocking and awaited."""
+    """A service under load, with a blocking and an async form of the same request."""
 
     name: str
     call: Callable[[str, list[str]], object]
@@ -40,7 +40,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One measurement: the seconds of each request, of the whole, and of each late heartbeat."""
+    """One measurement: seconds of each request, of the whole, and of each heartbeat's delay."""
 
     seconds: list[float]
     total: float
@@ -48,7 +48,7 @@ class Load:
 
 
 def load() -> str:
-    """The section of the report."""
+    """Returns the section of the report."""
     data = texts()
     lines = [
         f"## Under load: callers of {PASSAGES} passages each\n",
@@ -154,7 +154,7 @@ def _asyncio(
 
 
 def _beside_bulk(service: Service, scorer: CrossEncoderScorer, data: Texts) -> str:
-    """What a small request waits while a bulk job runs."""
+    """Measures how long a small request waits while a bulk job runs."""
     query, passages = data.queries[0], data.short
     requests = [(query, unmet(passages[:SMALL_PASSAGES], n)) for n in range(2 * SMALL_REQUESTS)]
     quiet = [_timed(service, small) for small in requests[:SMALL_REQUESTS]]

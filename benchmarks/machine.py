@@ -1,4 +1,4 @@
-"""The machine that figures were measured on, in words."""
+"""Describes the machine that figures were measured on."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 
 
 def machine() -> str:
-    """Processor, the features that decide speed here, and how many processors may be used."""
+    """The processor, its features that matter for speed, and the number of usable processors."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     flags = next((line.split() for line in lines if line.startswith("flags")), [])

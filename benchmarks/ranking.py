@@ -1,4 +1,4 @@
-"""How well several ways rank the same candidates: a row a collection, their mean, what changed."""
+"""How well several ways rank the same candidates: one row per collection, means and changes."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -21,8 +21,8 @@ def show_rankings(
     """Prints a table as collections are measured, then how each way differs from the first.
 
     Args:
-        collections: Name of a collection and its values, at least one.
-        note: What else there is to say of a way, once all are measured.
+        collections: Names of collections with their values, at least one.
+        note: Returns an addition to a way's line, once all collections are measured.
     """
     values: dict[str, list[float]] = {}
     means: list[list[float]] = []
@@ -56,6 +56,6 @@ def say_how(module: str) -> None:
 
 
 def say(line: str) -> None:
-    """Prints a line at once: a run takes long."""
+    """Prints a line immediately, because a run takes long."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The report: a heading, and one section for each benchmark that names machine and versions."""
+"""The report: a heading, and one section per benchmark, which names machine and versions."""
 
 import platform
 import re
@@ -15,19 +15,19 @@ embedded model's weights. Ways that are compared take turns in every round."""
 
 
 def measured_here(section: str, day: str) -> str:
-    """A section with a line under its title that says when, where and with what."""
+    """Adds a line with the day, the machine and the versions under a section's title."""
     title, _, rest = section.partition("\n")
     return f"{title}\n\n{where_and_with_what(day)}\n{rest}"
 
 
 def where_and_with_what(day: str) -> str:
-    """The day, the machine, and the versions of what ran."""
+    """The day, the machine, and the versions of the packages."""
     versions = [f"{name} {number}" for name, number in installed_versions(PACKAGES).items()]
     return f"{day}, {machine()}. Python {platform.python_version()}, {', '.join(versions)}."
 
 
 def with_section(report: str, section: str) -> str:
-    """The report with a section in place of the one of the same heading, or at its end."""
+    """Replaces the section with the same heading in the report, or adds the section at the end."""
     title = section.partition("\n")[0]
     parts = re.split(r"^(?=## )", report, flags=re.MULTILINE)
     parts = [section + "\n\n" if part.startswith(f"{title}\n") else part for part in parts]

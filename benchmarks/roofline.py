@@ -1,4 +1,4 @@
-"""How near each way comes to what the machine multiplies at most.
+"""How close each way comes to the machine's highest rate of matrix products.
 
 The ceiling of a precision is the rate of matrix products of the model's size with nothing between
 them.
@@ -30,15 +30,15 @@ ROUNDS = 7
 PASSAGES = 100
 
 FEED_FORWARD = ((WIDTH, INNER), (INNER, WIDTH))
-"""Columns from and to of a layer's two largest products."""
+"""Input and output columns of a layer's two largest products."""
 
 LINEAR = ((WIDTH, 3 * WIDTH), (WIDTH, WIDTH), *FEED_FORWARD)
-"""All of them: query, key and value at once, output, feed-forward."""
+"""Input and output columns of all products: query, key and value at once, output, feed-forward."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Operations of one pair, mean over the passages: two a multiplication with its addition."""
+    """Mean operations per pair; a multiplication with its addition counts as two."""
 
     linear: float
     attention: float
@@ -50,7 +50,7 @@ class Work:
 
 
 def roofline() -> str:
-    """The section of the report."""
+    """Returns the section of the report."""
     data = texts()
     passages, query = data.short[:PASSAGES], data.queries[0]
     lengths = _lengths(query, passages)
@@ -87,9 +87,10 @@ def roofline() -> str:
 
 
 def pair_work(lengths: list[int]) -> Work:
-    """Mean operations of pairs of these many tokens, in a model of `LAYERS` layers.
+    """Mean operations of pairs with these numbers of tokens, in a model of `LAYERS` layers.
 
-    The last layer is for the first token; there a head meets states as wide as the model.
+    The last layer computes only the first token; there, a head works on states as wide as the
+    model.
     """
     whole = 2 * sum(first * second for first, second in LINEAR)
     mean, square = float(np.mean(lengths)), float(np.mean(np.square(lengths)))
@@ -104,7 +105,7 @@ def _lengths(query: str, passages: list[str]) -> list[int]:
 
 
 def _products(precision: str) -> Any:
-    """The feed-forward's two products in turn, `CHAIN` times, with nothing between; compiled."""
+    """Compiles the feed-forward's two products in turn, `CHAIN` times, with nothing in between."""
     generator = np.random.default_rng(0)
     source = opset.parameter([TOKENS, WIDTH], np.float32)
     last = source
@@ -126,13 +127,13 @@ def _product(given: Any, weights: NDArray[np.float32], *, quantized: bool) -> An
 
 
 def _quantized(given: Any, *, levels: int) -> Any:
-    """What nncf puts into a graph for 8 bits: a range cut into levels."""
+    """The operation that nncf inserts for 8 bits: a range divided into levels."""
     low, high = (opset.constant(np.float32(bound)) for bound in (-4.0, 4.0))
     return opset.fake_quantize(given, low, high, low, high, levels)
 
 
 def _rate(products: Any) -> float:
-    """Operations a second."""
+    """Operations per second."""
     given = np.random.default_rng(1).normal(size=(TOKENS, WIDTH)).astype(np.float32)
     start = time.perf_counter()
     products(given)
@@ -141,7 +142,7 @@ def _rate(products: Any) -> float:
 
 
 def _speed(score: Score, query: str, passages: list[str]) -> float:
-    """Pairs a second."""
+    """Pairs per second."""
     start = time.perf_counter()
     score(query, passages)
     return len(passages) / (time.perf_counter() - start)

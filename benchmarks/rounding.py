@@ -1,11 +1,11 @@
-"""What bf16 and int8 cost in ranking, where the processor has neither: their rounding, in fp32.
+"""What bf16 and int8 cost in ranking: their rounding in fp32, for processors that have neither.
 
 python -m benchmarks.rounding COLLECTION... --model MODEL [--sample N] [--depth N]
 
-bf16: weights, and what goes into and comes out of every product, normalisation and activation, are
-rounded to bf16 and computed with in fp32. int8: the graph that OpenVINO quantises, its steps of
-rounding computed in fp32 instead of by kernels of 8 bits, whose sums overflow on a processor
-without VNNI. On a processor with both, `rerank eval --precision` measures the real thing.
+For bf16, the weights and the inputs and outputs of every product, normalisation and activation are
+rounded to bf16, and the computation is in fp32. For int8, OpenVINO quantises the graph, but its
+rounding steps run in fp32 instead of in 8-bit kernels, whose sums overflow on a processor without
+VNNI. On a processor with both, `rerank eval --precision` measures the real precisions.
 """
 
 import argparse
@@ -36,7 +36,7 @@ Score = Callable[[str, list[str]], list[float]]
 
 
 def main() -> None:
-    """Prints a row a collection, and their mean."""
+    """Prints one row per collection, and the mean."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("collections", type=Path, nargs="+")
     parser.add_argument("--model", type=Path, required=True, help="a saved cross-encoder")
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def measure(folders: list[Path], ways: dict[str, Score], sample: int, depth: int) -> None:
-    """Prints what each way ranks the same candidates to, and how far its logits are off."""
+    """Prints the quality of each way on the same candidates, and how far its logits are off."""
     off: dict[str, float] = dict.fromkeys(ways, 0.0)
 
     def rankings() -> Iterator[tuple[str, Values]]:

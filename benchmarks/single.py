@@ -1,4 +1,4 @@
-"""One caller: how many pairs a second each way scores, how long a query waits, and how exactly."""
+"""One caller: pairs per second, latency and exactness of each way of scoring."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from benchmarks.ways import STOCK, Score, Texts, texts, unmet, ways
 from rerank_plugins.demo import load_corpus, load_questions
 
 ROUNDS = {10: 30, 25: 20, 50: 12, 100: 8, 200: 5}
-"""Measurements of each way by the number of passages: more of what is short."""
+"""Measurements per way, by the number of passages; fewer passages are measured more often."""
 
 REST = 0.2
-"""Seconds before each measurement: a library's threads go on spinning after their work is done, and
-would slow the next one's down."""
+"""Seconds of rest before each measurement: a library's threads keep spinning after their work and
+would slow down the next measurement."""
 
 MOST_QUALITY_QUERIES = 20
 REPEATED_ROUNDS = 12
@@ -37,7 +37,7 @@ class Quality:
 
 
 def single() -> str:
-    """The section of the report."""
+    """Returns the section of the report."""
     data = texts()
     with ways() as found:
         quality = _quality(found, data)
@@ -81,7 +81,7 @@ def _table(
 def _interleaved(
     found: Mapping[str, Score], passages: Sequence[str], queries: list[str], rounds: int
 ) -> dict[str, list[float]]:
-    """Seconds of each way, all ways one after the other in every round; the first is not kept."""
+    """Returns the seconds of each way. The ways take turns per round; round 0 is dropped."""
     seconds: dict[str, list[float]] = {name: [] for name in found}
     for number in range(rounds + 1):
         query = queries[number % len(queries)]
@@ -96,7 +96,7 @@ def _interleaved(
 
 
 def _repeated(found: Mapping[str, Score], data: Texts) -> str:
-    """What it gives that the token ids of passages are kept."""
+    """Measures the gain from keeping the token ids of passages."""
     lines = [
         "### Passages met before\n",
         "About 10 MB of token ids are kept. Pairs per second, 100 short passages.\n",

@@ -1,4 +1,4 @@
-"""Process start to first score, peak memory, and import time."""
+"""Time from process start to the first score, peak memory, and import time."""
 
 import statistics
 import subprocess
@@ -29,7 +29,7 @@ CrossEncoder(sys.argv[1], device="cpu").predict([("how do bees talk", "By dancin
 
 
 def start() -> str:
-    """The section of the report."""
+    """Returns the section of the report."""
     commands = {
         "`CrossEncoder` (torch)": [_STOCK, str(EMBEDDED_FOLDER)],
         "torch fp32": [_OURS, "torch", "fp32"],

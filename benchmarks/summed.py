@@ -1,10 +1,10 @@
-"""What a bi-encoder's cosine adds to a cross-encoder: both orders, and that of logit + w x cosine.
+"""What a bi-encoder's cosine adds to a cross-encoder: ranks by each, and by logit + w x cosine.
 
 python -m benchmarks.summed COLLECTION... --bi-encoder MODEL [--model MODEL] [--weight W]...
     [--sample N] [--depth N] [--resume FILE]
 
 A cosine lies between -1 and 1, and the embedded model's logits have a standard deviation of about
-3, so that the weights to look at are about 5 to 40.
+3, so useful weights are about 5 to 40.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from rerank_plugins.evaluation.timing import Ask
 
 
 def main() -> None:
-    """Prints a row a collection, and their mean."""
+    """Prints one row per collection, and the mean."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("collections", type=Path, nargs="+")
     parser.add_argument("--model", default="embedded")
@@ -59,7 +59,7 @@ def rankings(
     depth: int,
     ask: Ask,
 ) -> Iterator[tuple[str, Values]]:
-    """Values of both scorers, cosine first, and of their sums, by collection."""
+    """Yields the values of both scorers and of their weighted sums, by collection."""
     for folder in folders:
         collection = read_collection(folder).sample(sample, seed=0)
         found = compare(

@@ -1,4 +1,4 @@
-"""The ways of scoring that are compared: this project's, and the stock one, on the same weights."""
+"""The ways of scoring to compare: this project's and the stock one, with the same weights."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,22 +18,22 @@ from rerank_plugins.models.references import EMBEDDED_FOLDER
 from rerank_plugins.tokens.pairs import PairTokenizer
 
 STOCK = "`CrossEncoder.predict`, torch fp32"
-"""The baseline of every ratio, with its own defaults: batches of 32, scores through a sigmoid
-turned off, as ours are logits."""
+"""The baseline of every ratio, with its own defaults, such as batches of 32. Only its sigmoid is
+turned off, because ours are logits."""
 
 FP32 = "openvino fp32"
 BF16 = "openvino bf16"
 INT8 = "openvino int8"
 
 JOINED = 4
-"""Passages of the demo that make a long one, about 300 tokens."""
+"""Passages of the demo joined into a long one of about 300 tokens."""
 
 Score = Callable[[str, Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Queries, and passages of one length."""
+    """Queries, short passages and long passages."""
 
     queries: list[str]
     short: list[str]
@@ -41,7 +41,7 @@ class Texts:
 
 
 def texts() -> Texts:
-    """The demo's questions and passages; long passages are neighbours joined."""
+    """The demo's questions and passages; a long passage joins neighbouring ones."""
     short = [f"{passage.title} {passage.text}" for passage in load_corpus()]
     around = short + short
     long = [" ".join(around[start : start + JOINED]) for start in range(len(short))]
@@ -49,19 +49,19 @@ def texts() -> Texts:
 
 
 def embedded_tokenizer() -> PairTokenizer:
-    """The embedded model's tokenizer, which cuts pairs where the model does."""
+    """The embedded model's tokenizer, which cuts pairs at the model's limit."""
     description = ModelDescription.from_folder(EMBEDDED_FOLDER)
     return PairTokenizer(description.tokenizer, max_length=description.limit)
 
 
 def unmet(passages: Sequence[str], number: int) -> list[str]:
-    """The passages with a number at their end: new to a scorer that keeps ids of those it met."""
+    """The passages with a number appended, so that a scorer has no token ids of them yet."""
     return [f"{passage} {number}" for passage in passages]
 
 
 @contextmanager
 def ways() -> Iterator[dict[str, Score]]:
-    """Loads every way that runs here; the first is the baseline."""
+    """Loads every way that can run here; the first is the baseline."""
     with ExitStack() as stack:
         found = {STOCK: stock(torch.float32)}
         if pays("bfloat16"):
@@ -76,7 +76,7 @@ def ways() -> Iterator[dict[str, Score]]:
 
 
 def stock(dtype: torch.dtype) -> Score:
-    """`CrossEncoder.predict` with its own defaults, but for raw logits."""
+    """`CrossEncoder.predict` with its own defaults, except that it returns raw logits."""
     model = CrossEncoder(str(EMBEDDED_FOLDER), device="cpu", model_kwargs={"dtype": dtype})
     identity = torch.nn.Identity()
 

@@ -1,4 +1,4 @@
-"""What the embedded model is weak at, over the demo's questions: the figures of its card.
+"""Measures the embedded model's weaknesses on the demo's questions: the figures of its card.
 
 python -m benchmarks.weaknesses
 """
@@ -13,7 +13,7 @@ from rerank_plugins import CrossEncoderScorer
 from rerank_plugins.demo import load_corpus, load_questions
 
 RUNS, SHORTEST, LONGEST = 20, 8, 200
-"""Random runs of words per question, and their bounds in words."""
+"""Random runs of words per question, and their shortest and longest length in words."""
 
 PAGES, PAGE_WORDS = 20, 450
 """Pages per question on other subjects, longer than the model reads."""
@@ -43,13 +43,13 @@ def pages() -> list[str]:
 
 
 def code_of(query: str) -> str:
-    """Code that names all of the query's words and says nothing."""
+    """Code that contains all of the query's words but no information."""
     words = "".join(c if c.isalnum() else " " for c in query).split()
     return f"def {'_'.join(words)}({', '.join(words)}):\n    return [{'.'.join(words)}()]"
 
 
 def main() -> None:
-    """Prints on how many questions each kind of text scores above the answer."""
+    """Prints for how many questions each kind of text scores above the answer."""
     corpus = load_corpus()
     texts = {passage.id: f"{passage.title} {passage.text}" for passage in corpus}
     words = " ".join(passage.text for passage in corpus).split()
