@@ -10,8 +10,8 @@ import inspect
 import io
 import itertools
 import json
-import os
 import re
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -45,7 +45,14 @@ def python_blocks(page: Path) -> list[tuple[str, str | None]]:
 
 def run_blocks(page: Path, blocks: list[str]) -> list[str]:
     """What each block prints. Those of a README run alone: nobody copies it from its beginning."""
-    os.chdir(ROOT)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # they may write files
+        Path("rerank_plugins").symlink_to(
+            ROOT / "rerank_plugins"
+        )  # the model card names its folder
+        return _run_blocks(page, blocks)
+
+
+def _run_blocks(page: Path, blocks: list[str]) -> list[str]:
     warnings.simplefilter("ignore")
     namespace: dict[str, object] = {"__name__": "__main__"}
     printed = []
