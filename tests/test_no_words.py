@@ -148,4 +148,4 @@ class TestTraining:
         pairs = write_pairs(tmp_path / "pairs.jsonl", rows)
         arguments = ["train", str(pairs), "-o", str(tmp_path / "out"), "-m", str(tiny_model)]
         assert main([*arguments, "--held-out", "0", "--development", "0"]) == 1
-        assert "Give --bi-encoder to mine with" in capsys.readouterr().err
+        assert "Give --bi-encoder, or negatives" in capsys.readouterr().err
