@@ -9,11 +9,12 @@ from rerank_plugins.ranking.order import NOT_GIVEN, Batch, Cut, NotGiven, reques
 from rerank_plugins.results import Ranked, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.scoring.answers import aanswer, answer
+from rerank_plugins.scoring.closing import Closing
 from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.scoring.inputs import check_pairs
 
 
-class Reranker:
+class Reranker(Closing):
     """Ranks passages for a query by a scorer's scores, best first.
 
     Passages with equal scores keep their input order, which is the first stage's. The logits decide
@@ -250,18 +251,6 @@ class Reranker:
         """`close` that never blocks the event loop."""
         if self._made_scorer:
             await self.scorer.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         return (

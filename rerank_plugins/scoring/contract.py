@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,11 @@ from rerank_plugins.errors import (
 from rerank_plugins.messages.values import described
 from rerank_plugins.results import PairScores, Statistics
 from rerank_plugins.scoring.answers import aanswer, answer, tally_of
+from rerank_plugins.scoring.closing import Closing
 from rerank_plugins.scoring.inputs import check_pairs, check_passages, check_query
 
 
-class Scorer(ABC):
+class Scorer(Closing):
     """Scores pairs of texts.
 
     To rerank with a model of your own, subclass it and write `submit`, or give a function to
@@ -72,14 +73,14 @@ class Scorer(ABC):
         when its caller stops waiting.
         """
 
-    def warm_up(self) -> None:  # noqa: B027 - optional: a scorer may have nothing to prepare
+    def warm_up(self) -> None:
         """Prepares the scorer now, so that the first request does not wait."""
 
     async def awarm_up(self) -> None:
         """`warm_up` that never blocks the event loop."""
         await asyncio.to_thread(self.warm_up)
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Releases the scorer's resources; it cannot be used afterwards. A second call is fine."""
 
     async def aclose(self) -> None:
@@ -149,18 +150,6 @@ class Scorer(ABC):
     def _wait_at_most(self, timeout: float | None) -> float | None:
         """Seconds to wait for such a call's future; `None` if the scorer ends it itself."""
         return timeout
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
 
 
 class _FunctionScorer(Scorer):
