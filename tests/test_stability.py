@@ -79,8 +79,10 @@ def test_scores_are_the_same_in_any_batch_and_from_any_thread(
             scores[part] = picked.score_pairs([pairs[index] for index in part])
             return scores
 
+        # Its scores spread less than the embedded model's, and so do its rounding errors.
+        bound = OFFERED[backend, precision] * (1.0 if precision == "fp32" else 0.25)
         for scores in pool.map(shuffled, range(ROUNDS * THREADS)):
-            np.testing.assert_allclose(scores, alone, atol=OFFERED[backend, precision], rtol=0)
+            np.testing.assert_allclose(scores, alone, atol=bound, rtol=0)
     assert np.std(alone) > 0.1
 
 
