@@ -1,5 +1,6 @@
 """Results of the core: small frozen values with plain Python numbers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -11,6 +12,10 @@ from rerank_plugins.errors import InvalidInputError
 ScoreScale: TypeAlias = Literal["probability", "logit"]
 """`"logit"`: the model's raw output, any real number. `"probability"`: its sigmoid, 0 to 1."""
 
+ResultScale: TypeAlias = Literal["probability", "logit", "fused"]
+"""The scale of a result. `"fused"` is the logit plus a bonus from the first stage, or the sigmoid
+of that sum where probabilities were asked for: it orders, and is no probability."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
@@ -18,16 +23,57 @@ class Ranked:
 
     Attributes:
         index: Position of the passage in the list that was given, from 0.
-        score: Relevance on `scale`, higher is better.
-        scale: `"probability"` or `"logit"`.
+        score: What orders the list, on `scale`; higher is better.
+        scale: `"probability"`, `"logit"` or `"fused"`.
+        model_score: What the model alone said, on the scale that was asked for. A threshold acts on
+            this. It equals `score` unless the first stage's opinion was added.
         truncated: Whether the model read the pair only in part, because it is longer than
             `max_length` tokens. `None` if the scorer cannot tell.
     """
 
     index: int
     score: float
-    scale: ScoreScale
+    scale: ResultScale
+    model_score: float
     truncated: bool | None = None
+
+
+class RankedList(list[Ranked]):
+    """A ranking, best first, and what is to be said about the list as a whole.
+
+    Args:
+        ranked: The passages that were scored and kept.
+        unscored: As the attribute.
+        backfill: As the attribute.
+        read: As the attribute.
+
+    Attributes:
+        unscored: Positions of the passages that a time budget left without a score, in the order
+            in which they would have been read: the first stage's, or that of the cascade's stage
+            before. Empty without a time budget.
+        backfill: Those of `unscored` that belong behind the scored passages in a list of `top_k`
+            passages; empty with a threshold, which only a score can pass.
+        read: How many passages each model read: the cascade's stages in their order, then the
+            last. `()` if there were no passages.
+    """
+
+    def __init__(
+        self,
+        ranked: Iterable[Ranked] = (),
+        *,
+        unscored: tuple[int, ...] = (),
+        backfill: tuple[int, ...] = (),
+        read: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__(ranked)
+        self.unscored = unscored
+        self.backfill = backfill
+        self.read = read
+
+    @property
+    def complete(self) -> bool:
+        """Whether every passage that was to be scored has a score."""
+        return not self.unscored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,17 +83,20 @@ class PairScores:
     Lists and arrays of other number types are converted.
 
     Attributes:
-        logits: float32, shape `(n,)`.
+        logits: float32, shape `(n,)`; NaN where a pair was not scored.
         truncated: bool, shape `(n,)`: whether the pair was cut at `max_length`. `None` if the
             scorer does not know.
+        scored: bool, shape `(n,)`: whether the pair was scored before the time budget ended. `None`
+            if all were.
 
     Raises:
-        InvalidInputError: The logits are not a list of numbers, or `truncated` has another
-            length.
+        InvalidInputError: The logits are not a list of numbers, or `truncated` or `scored` has
+            another length.
     """
 
     logits: NDArray[np.float32]
     truncated: NDArray[np.bool_] | None = None
+    scored: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         logits = _array(self.logits, np.float32)
@@ -58,16 +107,22 @@ class PairScores:
             )
             raise InvalidInputError(message)
         object.__setattr__(self, "logits", logits)
-        if self.truncated is None:
-            return
-        truncated = _array(self.truncated, np.bool_)
-        if truncated is None or truncated.shape != logits.shape:
+        for name in ("truncated", "scored"):
+            object.__setattr__(self, name, self._flags(name))
+
+    def _flags(self, name: str) -> NDArray[np.bool_] | None:
+        """The array of an attribute that says something about each pair."""
+        given = getattr(self, name)
+        if given is None:
+            return None
+        flags = _array(given, np.bool_)
+        if flags is None or flags.shape != self.logits.shape:
             message = (
-                f"PairScores takes truncated=None, or one True or False for each of the "
-                f"{len(logits)} pairs, but got {self.truncated!r:.60}."
+                f"PairScores takes {name}=None, or one True or False for each of the "
+                f"{len(self.logits)} pairs, but got {given!r:.60}."
             )
             raise InvalidInputError(message)
-        object.__setattr__(self, "truncated", truncated)
+        return flags
 
 
 @dataclass(frozen=True, slots=True)

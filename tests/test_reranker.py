@@ -34,13 +34,17 @@ def by_table(**logits: float) -> DeterministicScorer:
 def test_best_passage_comes_first_with_a_probability() -> None:
     ranking = Reranker(by_table(a=-2.0, b=3.0, c=0.0)).rank("q", ["a", "b", "c"])
     assert [ranked.index for ranked in ranking] == [1, 2, 0]
-    assert ranking[1] == Ranked(index=2, score=0.5, scale="probability", truncated=False)
+    assert ranking[1] == Ranked(
+        index=2, score=0.5, scale="probability", model_score=0.5, truncated=False
+    )
     assert ranking[0].score == pytest.approx(1 / (1 + math.exp(-3.0)), abs=1e-12)
 
 
 def test_logit_scale_gives_the_raw_output() -> None:
     ranking = Reranker(by_table(a=-2.5), scale="logit").rank("q", ["a"])
-    assert ranking == [Ranked(index=0, score=-2.5, scale="logit", truncated=False)]
+    assert ranking == [
+        Ranked(index=0, score=-2.5, scale="logit", model_score=-2.5, truncated=False)
+    ]
 
 
 def test_ties_keep_first_stage_order() -> None:

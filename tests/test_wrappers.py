@@ -617,7 +617,7 @@ def test_a_scorer_is_not_silently_replaced_by_a_model_when_a_dump_is_taken_back(
 
 def kept_metadata(metadata: dict[str, Any], score: Any) -> dict[str, Any]:
     """What is added where everything is asked for."""
-    ranked = Ranked(index=0, score=0.5, scale="probability", truncated=False)
+    ranked = Ranked(index=0, score=0.5, scale="probability", model_score=0.5, truncated=False)
     both = {"annotate": True, "keep_retrieval_score": True}
     return result_metadata(ranked, metadata, retrieval_score=score, **both)
 

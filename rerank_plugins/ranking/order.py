@@ -124,6 +124,7 @@ def _ranking(scores: PairScores, part: slice, cut: Cut) -> list[Ranked]:
             index=index,
             score=value,
             scale=cut.scale,
+            model_score=value,
             truncated=None if truncated is None else bool(truncated[index]),
         )
         for index, value in zip(order.tolist(), values[order].tolist(), strict=True)
