@@ -17,6 +17,9 @@ CODE = ("*.py",)
 GRAPHS = ("model.onnx", "model.xml", "model.bin")
 """Written by this package, not by the model's author."""
 
+OWN_SETTINGS_FILE = "rerank_plugins.json"
+"""Says how to rank with the model. Its scores do not depend on it, so it tells no models apart."""
+
 MODEL_FILES = (*TEXTS, *WEIGHTS, *CODE, *GRAPHS)
 
 Files: TypeAlias = tuple[tuple[str, int, int], ...]
@@ -29,8 +32,8 @@ def model_files(folder: Path) -> list[Path]:
 
 
 def is_part(name: str) -> bool:
-    """Whether a file with this name is part of a model."""
-    return any(fnmatchcase(name, pattern) for pattern in MODEL_FILES)
+    """Whether a file with this name is part of a model, and may change what it scores."""
+    return name != OWN_SETTINGS_FILE and any(fnmatchcase(name, pattern) for pattern in MODEL_FILES)
 
 
 def files_now(folder: Path) -> Files:
