@@ -22,7 +22,15 @@ from rerank_plugins.errors import (
     UnsupportedOptionError,
 )
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.results import PairScores, Plan, Ranked, ScoreScale, Statistics
+from rerank_plugins.results import (
+    PairScores,
+    Plan,
+    Ranked,
+    RankedList,
+    ResultScale,
+    ScoreScale,
+    Statistics,
+)
 from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.scoring.contract import Scorer
 
@@ -45,8 +53,10 @@ __all__ = [
     "Plan",
     "QueueFullError",
     "Ranked",
+    "RankedList",
     "RerankError",
     "Reranker",
+    "ResultScale",
     "ScoreScale",
     "Scorer",
     "ScorerClosedError",

@@ -1,12 +1,25 @@
-"""Turns scores into rankings: order, threshold, top k and scale."""
+"""Turns scores into rankings: order, threshold, top k and scale; fusion, cascade, time budget."""
 
-from collections.abc import Iterable
-from typing import Any, Self
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, Self, Unpack
 
+from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.options import SCORER_OPTIONS
-from rerank_plugins.ranking.order import NOT_GIVEN, Batch, Cut, NotGiven, requests
-from rerank_plugins.results import Ranked, ScoreScale
+from rerank_plugins.options import (
+    RANKING_OPTIONS,
+    SCORER_OPTIONS,
+    SHARED_BY_STAGES,
+    CallOptions,
+    RankingOptions,
+)
+from rerank_plugins.ranking.cascade import Cascade
+from rerank_plugins.ranking.order import scores_on_scale
+from rerank_plugins.ranking.requests import request, requests
+from rerank_plugins.ranking.running import arun, run
+from rerank_plugins.ranking.settings import Settings, Weight
+from rerank_plugins.ranking.stages import Stage, named_weight
+from rerank_plugins.results import RankedList, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.scoring.answers import aanswer, answer
 from rerank_plugins.scoring.closing import Closing
@@ -23,24 +36,19 @@ class Reranker(Closing):
 
     Args:
         scorer: The scorer of the logits: a `CrossEncoderScorer` or one of your own.
-        top_k: Keep at most this many passages; `None` keeps all.
-        score_threshold: Keep only passages with at least this score, on this `scale`. A call
-            that only changes `scale` keeps the same passages.
-        scale: `"probability"` is the sigmoid of the logit, applied exactly once whatever
-            activation the model was saved with. `"logit"` is the raw output.
+        **options: The options of `RankingOptions`. docs/getting-started.md has a table of them, and
+            docs/ranking.md says when to use which. A `score_threshold` is on this `scale` and acts
+            on what the model said; a call that only changes `scale` keeps the same passages.
 
     Raises:
         InvalidInputError: An option is not allowed.
     """
 
-    def __init__(
-        self,
-        scorer: Scorer,
-        *,
-        top_k: int | None = None,
-        score_threshold: float | None = None,
-        scale: ScoreScale = "probability",
-    ) -> None:
+    @spelled_out
+    def __init__(self, scorer: Scorer, **options: Unpack[RankingOptions]) -> None:
+        self._set_up(scorer, options, {})
+
+    def _set_up(self, scorer: Scorer, options: RankingOptions, shared: dict[str, Any]) -> None:
         if not isinstance(scorer, Scorer):
             message = (
                 f"scorer must be a Scorer, but got {type(scorer).__name__}. "
@@ -48,128 +56,141 @@ class Reranker(Closing):
             )
             raise InvalidInputError(message)
         self.scorer = scorer
-        self._made_scorer = False
-        self._cut = Cut.checked(top_k=top_k, score_threshold=score_threshold, scale=scale)
-
-    @property
-    def top_k(self) -> int | None:
-        """How many passages are kept at most; `None` keeps all."""
-        return self._cut.top_k
-
-    @property
-    def score_threshold(self) -> float | None:
-        """The lowest score of a passage to keep; `None` keeps all."""
-        return self._cut.score_threshold
-
-    @property
-    def scale(self) -> ScoreScale:
-        """The scale of the scores."""
-        return self._cut.scale
+        self._options = checked(options, RANKING_OPTIONS, type(self).__name__)
+        self._settings = Settings.of(self._options)
+        self._cascade = Cascade(self._options["cascade"], partial(CrossEncoderScorer, **shared))
+        self._made = self._cascade.made
 
     @classmethod
-    def from_options(
-        cls,
-        *,
-        scorer: Scorer | None = None,
-        top_k: int | None = None,
-        score_threshold: float | None = None,
-        scale: ScoreScale = "probability",
-        **model_options: Any,
-    ) -> Self:
+    def from_options(cls, *, scorer: Scorer | None = None, **options: Any) -> Self:
         """Makes a reranker from flat options, like those of the framework wrappers.
 
         Args:
-            scorer: A ready scorer; `None` makes a `CrossEncoderScorer` from `model_options`.
-            top_k: As in the constructor.
-            score_threshold: As in the constructor.
-            scale: As in the constructor.
-            **model_options: `model` and the other arguments of `CrossEncoderScorer`.
+            scorer: A ready scorer; `None` makes a `CrossEncoderScorer` from the options.
+            **options: The options of the constructor, `model`, and the other arguments of
+                `CrossEncoderScorer`. The stages of a `cascade` have the token, the cache folder and
+                the time limit of the model.
 
         Raises:
             InvalidInputError: An option is not allowed, or a scorer is given together with a
                 model option that it would silently ignore.
         """
-        Cut.checked(top_k=top_k, score_threshold=score_threshold, scale=scale)
-        if unknown := model_options.keys() - SCORER_OPTIONS.keys():
+        ranking = {name: value for name, value in options.items() if name in RANKING_OPTIONS}
+        model = {name: value for name, value in options.items() if name not in RANKING_OPTIONS}
+        Settings.of(checked(ranking, RANKING_OPTIONS, cls.__name__))
+        if unknown := model.keys() - SCORER_OPTIONS.keys():
             message = (
                 f"{', '.join(f'{name}=' for name in sorted(unknown))} cannot be used here. "
                 f"The options of the model are {', '.join(SCORER_OPTIONS)}."
             )
             raise InvalidInputError(message)
-        made_scorer = scorer is None
+        if scorer is not None and (ignored := _changed(model)):
+            message = (
+                f"scorer= and {', '.join(f'{name}=' for name in ignored)} exclude each other: "
+                "a ready scorer has its model and options already. Give these to the "
+                "CrossEncoderScorer that you pass, or leave scorer= out."
+            )
+            raise InvalidInputError(message)
+        reranker = cls.__new__(cls)
+        shared = {name: model[name] for name in SHARED_BY_STAGES if name in model}
+        reranker._set_up(
+            CrossEncoderScorer(**model) if scorer is None else scorer,
+            ranking,  # type: ignore[arg-type] # checked above
+            shared,
+        )
         if scorer is None:
-            scorer = CrossEncoderScorer(**model_options)
-        else:
-            ignored = [
-                name
-                for name, value in model_options.items()
-                if value != SCORER_OPTIONS[name].default
-            ]
-            if ignored:
-                message = (
-                    f"scorer= and {', '.join(f'{name}=' for name in ignored)} exclude each other: "
-                    "a ready scorer has its model and options already. Give these to the "
-                    "CrossEncoderScorer that you pass, or leave scorer= out."
-                )
-                raise InvalidInputError(message)
-        reranker = cls(scorer, top_k=top_k, score_threshold=score_threshold, scale=scale)
-        reranker._made_scorer = made_scorer
+            reranker._made.append(reranker.scorer)
         return reranker
+
+    @property
+    def top_k(self) -> int | None:
+        """How many passages are kept at most; `None` keeps all."""
+        return self._settings.top_k
+
+    @property
+    def score_threshold(self) -> float | None:
+        """The lowest score of a passage to keep; `None` keeps all."""
+        return self._settings.score_threshold
+
+    @property
+    def scale(self) -> ScoreScale:
+        """The scale of the scores."""
+        return self._settings.scale
+
+    @property
+    def first_stage_weight(self) -> Weight:
+        """The weight of the first stage's opinion."""
+        return self._settings.first_stage_weight
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher score of the first stage is better."""
+        return self._settings.higher_is_better
+
+    @property
+    def cascade(self) -> list[dict[str, Any]] | None:
+        """The stages before the last."""
+        stages: list[dict[str, Any]] | None = self._options["cascade"]
+        return stages
+
+    @property
+    def time_budget(self) -> float | None:
+        """Seconds to score in."""
+        return self._settings.time_budget
 
     def rank(
         self,
         query: str,
         passages: Iterable[str],
         *,
-        top_k: int | NotGiven | None = NOT_GIVEN,
-        score_threshold: float | NotGiven | None = NOT_GIVEN,
-        scale: ScoreScale | None = None,
+        first_stage_scores: Iterable[float] | None = None,
         timeout: float | None = None,
-    ) -> list[Ranked]:
+        **options: Unpack[CallOptions],
+    ) -> RankedList:
         """Returns the passages in order of relevance; an empty list for no passages.
 
         Args:
             query: The query.
             passages: The passages, in first-stage order.
-            top_k: The `top_k` of this call: `None` keeps all; if left out, the reranker's own.
-            score_threshold: The threshold of this call: `None` keeps all; if left out, the
-                reranker's own.
-            scale: The scale of this call; `None` uses the reranker's own.
+            first_stage_scores: One finite number per passage. With it, `first_stage_weight` counts
+                the scores, and not the places.
             timeout: Seconds that this call may take; `None` uses the scorer's own limit, if any.
+            **options: The options of the constructor that this call sets for itself: `top_k`,
+                `score_threshold`, `scale`, `first_stage_weight`, `time_budget`. What is left out is
+                the reranker's own.
 
         Returns:
             `Ranked` values, best first; `index` is a position in `passages`.
 
         Raises:
-            InvalidInputError: The query, a passage or an option is not allowed. This is checked
-                before anything is scored, even if there are no passages.
+            InvalidInputError: The query, a passage, a score or an option is not allowed. This is
+                checked before anything is scored, even if there are no passages.
             ModelError: The model could not be loaded; a subclass says why.
+            UnsupportedOptionError: The weight is `"auto"`, and the model names none.
             ScoringError: The model gave NaN or infinity.
-            ScoringTimeoutError: The time is over.
+            ScoringTimeoutError: The time of `timeout` is over.
         """
-        cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
-        batch = Batch.of([(query, passages)])
-        return batch.rankings(answer(self.scorer, batch.pairs, timeout), cut)[0]
+        settings = self._settings.changed(options)
+        one = request(query, passages, first_stage_scores, settings)
+        return run(self._stages(settings), [one], settings, timeout)[0]
 
     def rank_many(
         self,
         queries: Iterable[str],
         passages: Iterable[Iterable[str]],
         *,
-        top_k: int | NotGiven | None = NOT_GIVEN,
-        score_threshold: float | NotGiven | None = NOT_GIVEN,
-        scale: ScoreScale | None = None,
+        first_stage_scores: Iterable[Iterable[float]] | None = None,
         timeout: float | None = None,
-    ) -> list[list[Ranked]]:
+        **options: Unpack[CallOptions],
+    ) -> list[RankedList]:
         """Returns `rank` for m queries, each with its own passages, scored together.
 
         Args:
             queries: m queries.
             passages: m lists of passages, one per query.
-            top_k: As in `rank`.
-            score_threshold: As in `rank`.
-            scale: As in `rank`.
+            first_stage_scores: m lists of scores, one per query.
             timeout: Seconds that all queries together may take.
+            **options: As in `rank`; `time_budget` is for all queries together.
 
         Returns:
             m rankings, in the order of the queries.
@@ -177,39 +198,37 @@ class Reranker(Closing):
         Raises:
             InvalidInputError: As in `rank`, or the lengths differ.
         """
-        cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
-        batch = Batch.of(requests(queries, passages))
-        return batch.rankings(answer(self.scorer, batch.pairs, timeout), cut)
+        settings = self._settings.changed(options)
+        all_of_them = requests(queries, passages, first_stage_scores, settings)
+        return run(self._stages(settings), all_of_them, settings, timeout)
 
     async def arank(
         self,
         query: str,
         passages: Iterable[str],
         *,
-        top_k: int | NotGiven | None = NOT_GIVEN,
-        score_threshold: float | NotGiven | None = NOT_GIVEN,
-        scale: ScoreScale | None = None,
+        first_stage_scores: Iterable[float] | None = None,
         timeout: float | None = None,
-    ) -> list[Ranked]:
+        **options: Unpack[CallOptions],
+    ) -> RankedList:
         """`rank` that never blocks the event loop."""
-        cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
-        batch = Batch.of([(query, passages)])
-        return batch.rankings(await aanswer(self.scorer, batch.pairs, timeout), cut)[0]
+        settings = self._settings.changed(options)
+        one = request(query, passages, first_stage_scores, settings)
+        return (await arun(self._stages(settings), [one], settings, timeout))[0]
 
     async def arank_many(
         self,
         queries: Iterable[str],
         passages: Iterable[Iterable[str]],
         *,
-        top_k: int | NotGiven | None = NOT_GIVEN,
-        score_threshold: float | NotGiven | None = NOT_GIVEN,
-        scale: ScoreScale | None = None,
+        first_stage_scores: Iterable[Iterable[float]] | None = None,
         timeout: float | None = None,
-    ) -> list[list[Ranked]]:
+        **options: Unpack[CallOptions],
+    ) -> list[RankedList]:
         """`rank_many` that never blocks the event loop."""
-        cut = self._cut.changed(top_k=top_k, score_threshold=score_threshold, scale=scale)
-        batch = Batch.of(requests(queries, passages))
-        return batch.rankings(await aanswer(self.scorer, batch.pairs, timeout), cut)
+        settings = self._settings.changed(options)
+        all_of_them = requests(queries, passages, first_stage_scores, settings)
+        return await arun(self._stages(settings), all_of_them, settings, timeout)
 
     def score_pairs(
         self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None
@@ -217,7 +236,7 @@ class Reranker(Closing):
         """Returns the score of each (query, passage) pair on the reranker's scale, in input order.
 
         Args:
-            pairs: n (query, passage) pairs; `top_k` and `score_threshold` do not apply.
+            pairs: n (query, passage) pairs; no option but `scale` applies.
             timeout: As in `rank`.
 
         Raises:
@@ -226,34 +245,64 @@ class Reranker(Closing):
             ScoringError: The model gave NaN or infinity.
             ScoringTimeoutError: The time is over.
         """
-        return self._cut.on_scale(answer(self.scorer, check_pairs(pairs), timeout))
+        scores = answer(self.scorer, check_pairs(pairs), timeout)
+        return scores_on_scale(scores, self._settings.scale)
 
     async def ascore_pairs(
         self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None
     ) -> list[float]:
         """`score_pairs` that never blocks the event loop."""
-        return self._cut.on_scale(await aanswer(self.scorer, check_pairs(pairs), timeout))
+        scores = await aanswer(self.scorer, check_pairs(pairs), timeout)
+        return scores_on_scale(scores, self._settings.scale)
 
     def warm_up(self) -> None:
-        """Makes the scorer ready now; see `Scorer.warm_up`."""
-        self.scorer.warm_up()
+        """Makes all scorers ready now; see `Scorer.warm_up`.
+
+        Raises:
+            UnsupportedOptionError: A weight is `"auto"`, and its model names none.
+        """
+        for stage in self._stages(self._settings):
+            stage.scorer.warm_up()
+            _check_weight(stage)
 
     async def awarm_up(self) -> None:
         """`warm_up` that never blocks the event loop."""
-        await self.scorer.awarm_up()
+        for stage in self._stages(self._settings):
+            await stage.scorer.awarm_up()
+            _check_weight(stage)
 
     def close(self) -> None:
-        """Closes the scorer if `from_options` made it; a scorer that was passed in stays open."""
-        if self._made_scorer:
-            self.scorer.close()
+        """Closes the scorers that were made from options; those that were passed in stay open."""
+        for scorer in self._made:
+            scorer.close()
 
     async def aclose(self) -> None:
         """`close` that never blocks the event loop."""
-        if self._made_scorer:
-            await self.scorer.aclose()
+        for scorer in self._made:
+            await scorer.aclose()
+
+    def _stages(self, settings: Settings) -> list[Stage]:
+        return self._cascade.stages(self.scorer, settings.first_stage_weight)
 
     def __repr__(self) -> str:
-        return (
-            f"Reranker({self.scorer!r}, top_k={self.top_k!r}, "
-            f"score_threshold={self.score_threshold!r}, scale={self.scale!r})"
-        )
+        given = "".join(f", {name}={value!r}" for name, value in _shown(self._options).items())
+        return f"Reranker({self.scorer!r}{given})"
+
+
+def _check_weight(stage: Stage) -> None:
+    if stage.weight == "auto":
+        named_weight(stage)
+
+
+def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The first three options, and those of the others that were given."""
+    return {
+        name: value
+        for name, value in options.items()
+        if name in ("top_k", "score_threshold", "scale") or value != RANKING_OPTIONS[name].default
+    }
+
+
+def _changed(model: Mapping[str, Any]) -> list[str]:
+    """The names of a scorer's options that are not the defaults."""
+    return [name for name, value in model.items() if value != SCORER_OPTIONS[name].default]

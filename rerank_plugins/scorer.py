@@ -16,6 +16,8 @@ from rerank_plugins.checks.values import check_seconds
 from rerank_plugins.engine import registry
 from rerank_plugins.engine.requests import Request
 from rerank_plugins.errors import ScorerClosedError
+from rerank_plugins.models.location import folder_here
+from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.models.references import is_on_disk
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.options import DEFAULT_MODEL, SCORER_OPTIONS, ScorerOptions
@@ -62,6 +64,21 @@ class CrossEncoderScorer(Scorer):
         )
         self._release = weakref.finalize(self, registry.abandon, self._shared)
         self._release.atexit = False  # at exit the thread ends by itself
+        self._weight: float | None = None
+
+    @property
+    def first_stage_weight(self) -> float | None:
+        """What `first_stage_weight="auto"` means for this model: the weight that its folder names.
+
+        `None` if it names none, and for a model that is not on this disk yet.
+
+        Raises:
+            ModelError: The folder's `rerank_plugins.json` cannot be used.
+        """
+        if self._weight is None:
+            folder = folder_here(self._shared.settings)
+            self._weight = None if folder is None else read_own_settings(folder).first_stage_weight
+        return self._weight
 
     def plan(self) -> Plan:
         """How the model is run, and why that way; loads it if necessary.

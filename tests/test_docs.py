@@ -10,7 +10,12 @@ import yaml
 
 import rerank_plugins
 from rerank_plugins import errors
-from rerank_plugins.options import RANKING_OPTIONS, RESULT_OPTIONS, SCORER_OPTIONS
+from rerank_plugins.options import (
+    DOCUMENT_OPTIONS,
+    RANKING_OPTIONS,
+    RESULT_OPTIONS,
+    SCORER_OPTIONS,
+)
 from tests.forked import forked_process
 from tests.pages import NOTEBOOKS, PAGES, ROOT, difference, python_blocks, run_blocks
 from tests.test_rooms import DOORS
@@ -41,7 +46,8 @@ def test_the_tables_of_options_say_of_each_its_default_and_its_sentence() -> Non
     text = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
     row = r"^\| `(\w+)` \| `(.+?)` \| (.+) \|$"
     rows = re.findall(row, text.partition("## Options")[2], re.MULTILINE)
-    options = [*SCORER_OPTIONS.values(), *RANKING_OPTIONS.values(), *RESULT_OPTIONS.values()]
+    tables = (SCORER_OPTIONS, RANKING_OPTIONS, DOCUMENT_OPTIONS, RESULT_OPTIONS)
+    options = [option for table in tables for option in table.values()]
     assert [(name, ast.literal_eval(default), said) for name, default, said in rows] == [
         (option.name, option.default, option.description) for option in options
     ]

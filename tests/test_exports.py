@@ -54,7 +54,8 @@ def test_import_loads_numpy_and_nothing_else_that_is_installed() -> None:
 def test_options_are_keyword_only(called: Callable[..., object], positional: list[str]) -> None:
     parameters = inspect.signature(called).parameters.values()
     assert [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD] == positional
-    assert all(p.kind is p.KEYWORD_ONLY for p in parameters if p.name not in positional)
+    kinds = {p.kind for p in parameters if p.name not in positional}
+    assert kinds <= {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
 
 
 @pytest.mark.parametrize(

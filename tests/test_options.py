@@ -11,9 +11,14 @@ from llama_index.postprocessor.rerank_plugins import CrossEncoderRerank
 from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.checks.declaration import Option
 from rerank_plugins.cli.app import app
-from rerank_plugins.options import RANKING_OPTIONS, RESULT_OPTIONS, SCORER_OPTIONS
+from rerank_plugins.options import (
+    DOCUMENT_OPTIONS,
+    RANKING_OPTIONS,
+    RESULT_OPTIONS,
+    SCORER_OPTIONS,
+)
 
-EVERY_OPTION = {**SCORER_OPTIONS, **RANKING_OPTIONS, **RESULT_OPTIONS}
+EVERY_OPTION = {**SCORER_OPTIONS, **RANKING_OPTIONS, **DOCUMENT_OPTIONS, **RESULT_OPTIONS}
 PYDANTIC = [CrossEncoderRerank, CrossEncoderCompressor, RerankCrossEncoder]
 
 
@@ -54,7 +59,8 @@ def test_pydantic_fields_have_the_declared_defaults_and_sentences(kind: Any) -> 
         option = EVERY_OPTION["top_k" if name == "top_n" else name]
         assert field.description == schema[name]["description"] == option.description
         assert field.default == (10 if name == "top_n" else option.default)
-    without = {"top_k"} if kind is not RerankCrossEncoder else {*RANKING_OPTIONS, *RESULT_OPTIONS}
+    of_lists = {*RANKING_OPTIONS, *DOCUMENT_OPTIONS, *RESULT_OPTIONS}
+    without = of_lists if kind is RerankCrossEncoder else {"top_k"}
     assert set(EVERY_OPTION) - set(kind.model_fields) == without - {"scale"}
 
 

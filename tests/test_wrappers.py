@@ -470,9 +470,10 @@ def test_every_wrapper_adds_nothing_to_metadata_but_what_it_is_asked_for(
 ) -> None:
     wrapper = WRAPPERS[framework]
     documents = wrapper.documents(["red fox", "sea " * 9], score=0.25)
+    scale = {"relevance_score_scale": "logit"}
     facts = [
-        {"relevance_score_scale": "logit", "relevance_truncated": False},
-        {"relevance_score_scale": "logit", "relevance_truncated": True},
+        {**scale, "relevance_model_score": 4.0, "relevance_truncated": False},
+        {**scale, "relevance_model_score": -4.0, "relevance_truncated": True},
     ]
     before = [{"retrieval_score": 0.25}] * 2
     nothing: list[dict[str, Any]] = [{}, {}]
@@ -518,6 +519,7 @@ def test_every_wrapper_annotates_after_a_round_trip_and_after_assignment(framewo
     wanted = wrapper.metadata(wrapper.run(component, QUERY, documents))
     assert set(wanted["1"]) - {"page"} == {
         "relevance_score_scale",
+        "relevance_model_score",
         "relevance_truncated",
         "retrieval_score",
     }

@@ -5,7 +5,7 @@ import operator
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.spelling import option
@@ -53,6 +53,22 @@ def check_seconds(value: Any, name: str) -> float | None:
         message = (
             f"{name} must be a number of seconds > 0, but got {value!r}. "
             "To wait as long as it takes, pass None."
+        )
+        raise InvalidInputError(message)
+    return number
+
+
+def check_weight(value: Any, name: str) -> float | Literal["auto"] | None:
+    """`value` as a finite number of at least 0, `"auto"`, or None."""
+    if value is None:
+        return None
+    if isinstance(value, str) and value == "auto":
+        return "auto"
+    number = _number(value)
+    if not 0.0 <= number < math.inf:
+        message = (
+            f"{option(name)} must be 'auto' or a number >= 0, but got {value!r}. "
+            f"For example {option(name, 1.5)}; to leave the first stage out, pass None."
         )
         raise InvalidInputError(message)
     return number

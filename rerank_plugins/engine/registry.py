@@ -34,9 +34,14 @@ class SharedModel:
         self._start_process()
 
     @property
+    def settings(self) -> ModelSettings:
+        """The settings of the first device; others differ in nothing else."""
+        return self.key[0][0]
+
+    @property
     def name(self) -> str:
         """The model's name, for messages."""
-        return self.key[0][0].model
+        return self.settings.model
 
     def engine_here(self) -> Engine:
         """The engine of this process, also if it was forked before the model was loaded.

@@ -1,6 +1,7 @@
 """Finds the folder of a model, or raises an error that says what to do."""
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -59,6 +60,16 @@ def locate(settings: ModelSettings) -> Path:
             "user the right to read the folder and all in it."
         )
         raise ModelError(message) from error
+
+
+def folder_here(settings: ModelSettings) -> Path | None:
+    """The model's folder if it is on this disk, downloaded or not; nothing is asked of a hub."""
+    if is_on_disk(settings.model):
+        return EMBEDDED_FOLDER if settings.model == EMBEDDED else Path(settings.model).expanduser()
+    try:
+        return locate(replace(settings, local_files_only=True))
+    except ModelError:
+        return None
 
 
 def _located(settings: ModelSettings) -> Path:

@@ -32,7 +32,11 @@ class Answering(Protocol):
 
 
 def answer(
-    scorer: Answering, pairs: Sequence[tuple[str, str]], timeout: float | None = None
+    scorer: Answering,
+    pairs: Sequence[tuple[str, str]],
+    timeout: float | None = None,
+    *,
+    deadline: float | None = None,
 ) -> PairScores:
     """Returns n finite logits for n checked pairs, and counts them in the scorer's statistics.
 
@@ -42,6 +46,7 @@ def answer(
         scorer: The scorer.
         pairs: n checked pairs.
         timeout: Seconds that the call may take; `None` uses the scorer's own limit, if any.
+        deadline: When the time budget ends, on the clock of `time.monotonic`.
 
     Raises:
         ScoringError: The scorer did not give n finite logits.
@@ -60,7 +65,11 @@ def answer(
 
 
 async def aanswer(
-    scorer: Answering, pairs: Sequence[tuple[str, str]], timeout: float | None = None
+    scorer: Answering,
+    pairs: Sequence[tuple[str, str]],
+    timeout: float | None = None,
+    *,
+    deadline: float | None = None,
 ) -> PairScores:
     """`answer` that never blocks the event loop, and waits for room if the queue is full."""
     seconds = check_seconds(timeout, "timeout")

@@ -56,6 +56,15 @@ class Scorer(Closing):
         return type(self).__name__
 
     @property
+    def first_stage_weight(self) -> float | None:
+        """What `first_stage_weight="auto"` means for this scorer; `None` if it names nothing.
+
+        It belongs to the spread of the scorer's logits: `rerank eval --fuse` finds it. A scorer of
+        your own may set it as an attribute of its class.
+        """
+        return None
+
+    @property
     def statistics(self) -> Statistics:
         """How many pairs were scored so far, and how many of them the model read only in part.
 

@@ -11,6 +11,8 @@ from rerank_plugins.wrappers.documents import (
     NoTextWarning,
     check_items,
     check_kind,
+    in_order,
+    named_scores,
     readable_texts,
     result_metadata,
 )
@@ -26,7 +28,9 @@ from rerank_plugins.wrappers.options import (
     WRAPPER_OPTIONS,
     WrapperOptions,
     call_options,
+    check_serialisable,
     plain_values,
+    reranker_options,
 )
 
 __all__ = [
@@ -45,9 +49,13 @@ __all__ = [
     "check_items",
     "check_kind",
     "check_query",
+    "check_serialisable",
     "checked",
+    "in_order",
+    "named_scores",
     "plain_values",
     "readable_texts",
+    "reranker_options",
     "result_metadata",
     "spelled_out",
 ]

@@ -1,14 +1,14 @@
 """What wrappers do with the documents of a framework."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.values import described
-from rerank_plugins.results import Ranked
+from rerank_plugins.results import Ranked, RankedList
 
 
 class NoTextWarning(UserWarning):
@@ -67,8 +67,53 @@ def readable_texts(texts: Iterable[Any], name: str) -> list[Any]:
     return found
 
 
+def named_scores(
+    field: str | None,
+    metadata: Sequence[Mapping[str, Any]],
+    name: str,
+    own: Sequence[Any] | None = None,
+) -> list[Any] | None:
+    """The first stage's scores of documents, for the core; `None` if no field of them is named.
+
+    Args:
+        field: The option `first_stage_score_field`.
+        metadata: The metadata of each document.
+        name: What the framework calls its documents, for messages.
+        own: The scores that documents carry beside their metadata, as the field `score`.
+
+    Raises:
+        InvalidInputError: A document has no score there.
+    """
+    if field is None:
+        return None
+    if field == "score" and own is not None:
+        found = list(own)
+    else:
+        found = [one.get(field) for one in metadata]
+    for at, score in enumerate(found):
+        if score is None:
+            message = (
+                f"{name}[{at}] has no {field!r}, which first_stage_score_field names; its metadata "
+                f"has {', '.join(map(repr, metadata[at])) or 'nothing'}. Name another field, or "
+                "leave the option out: the order of the documents then counts."
+            )
+            raise InvalidInputError(message)
+    return found
+
+
+def in_order(ranking: RankedList) -> list[tuple[int, Ranked | None]]:
+    """The positions of the documents to return, best first, each with its result.
+
+    Documents that a time budget left without a score stand behind the others, with `None`.
+    """
+    return [
+        *((ranked.index, ranked) for ranked in ranking),
+        *((index, None) for index in ranking.backfill),
+    ]
+
+
 def result_metadata(
-    ranked: Ranked,
+    ranked: Ranked | None,
     metadata: Mapping[str, Any],
     *,
     annotate: bool,
@@ -80,9 +125,10 @@ def result_metadata(
     To a framework, a document with other metadata is a different document.
 
     Args:
-        ranked: The document's place in the ranking.
+        ranked: The document's place in the ranking; `None` if the time budget left it unscored.
         metadata: The metadata that the document came with.
-        annotate: Add `relevance_score_scale` and `relevance_truncated`.
+        annotate: Add `relevance_score_scale`, `relevance_model_score` and `relevance_truncated`,
+            which are `None` for an unscored document.
         keep_retrieval_score: Add `retrieval_score`, if it is known.
         retrieval_score: The score that the document came with. It is the first stage's unless the
             metadata shows an earlier reranking, whose own record is then kept.
@@ -92,8 +138,9 @@ def result_metadata(
     """
     added: dict[str, Any] = {}
     if annotate:
-        added["relevance_score_scale"] = ranked.scale
-        added["relevance_truncated"] = ranked.truncated
+        added["relevance_score_scale"] = ranked and ranked.scale
+        added["relevance_model_score"] = ranked and ranked.model_score
+        added["relevance_truncated"] = ranked and ranked.truncated
     if keep_retrieval_score:
         if "retrieval_score" in metadata or "relevance_score_scale" in metadata:
             retrieval_score = metadata.get("retrieval_score")

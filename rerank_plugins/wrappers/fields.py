@@ -20,25 +20,32 @@ from pydantic.json_schema import SkipJsonSchema
 from rerank_plugins.checks.declaration import Option
 from rerank_plugins.errors import InvalidInputError, RerankError
 from rerank_plugins.options import (
+    DOCUMENT_OPTIONS,
     RANKING_OPTIONS,
     RESULT_OPTIONS,
     SCORER_OPTIONS,
+    BudgetOption,
+    CascadeOption,
+    DocumentOptions,
+    FirstStageOptions,
     ModelOption,
     ResultOptions,
     ScaleOption,
     SharedOptions,
     ThresholdOption,
+    WeightOption,
 )
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import Statistics
 from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.wrappers.documents import check_kind
-from rerank_plugins.wrappers.options import DEFAULT_LIMIT, plain_values
+from rerank_plugins.wrappers.options import DEFAULT_LIMIT, plain_values, reranker_options
 
 _SCORING = [*SCORER_OPTIONS.values(), RANKING_OPTIONS["scale"]]
 _RANKING = [
     replace(RANKING_OPTIONS["top_k"], name="top_n", default=DEFAULT_LIMIT),
-    RANKING_OPTIONS["score_threshold"],
+    *(each for name, each in RANKING_OPTIONS.items() if name not in ("top_k", "scale")),
+    *DOCUMENT_OPTIONS.values(),
     *RESULT_OPTIONS.values(),
 ]
 _NAMES = [option.name for option in (*_SCORING, *_RANKING)]
@@ -55,7 +62,17 @@ class ScoringFieldOptions(ModelOption, SharedOptions, ScaleOption, total=False):
     scorer: Scorer | None
 
 
-class RankingFieldOptions(ScoringFieldOptions, ThresholdOption, ResultOptions, total=False):
+class RankingFieldOptions(
+    ScoringFieldOptions,
+    ThresholdOption,
+    WeightOption,
+    FirstStageOptions,
+    CascadeOption,
+    BudgetOption,
+    DocumentOptions,
+    ResultOptions,
+    total=False,
+):
     """The arguments of a model with `RankingFields`."""
 
     top_n: int | None
@@ -216,10 +233,8 @@ class ScoringFields(_Scoring):
         options = plain_values(
             {name: token if name == "token" else values[name] for name in _NAMES if name in values}
         )
-        ranking = {name: value for name, value in options.items() if name not in RESULT_OPTIONS}
-        if "top_n" in ranking:
-            ranking["top_k"] = ranking.pop("top_n")
-        reranker = Reranker.from_options(scorer=values["scorer"], **ranking)
+        given = reranker_options(options) if "top_n" in options else options
+        reranker = Reranker.from_options(scorer=values["scorer"], **given)
         values.update({**options, "token": values["token"]})
         return reranker
 
@@ -237,6 +252,6 @@ class ScoringFields(_Scoring):
 class RankingFields(ScoringFields, _Ranking):
     """The options of a reranker and of its results as fields of a pydantic model.
 
-    They are those of `ScoringFields`, `top_n` (the core's `top_k`), `score_threshold`, `annotate`
-    and `keep_retrieval_score`.
+    They are those of `ScoringFields`, those of a ranking (with `top_n` for the core's `top_k`),
+    `first_stage_score_field`, `annotate` and `keep_retrieval_score`.
     """

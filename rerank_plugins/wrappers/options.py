@@ -4,24 +4,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from rerank_plugins.checks.declaration import declared
+from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.options import (
+    DOCUMENT_OPTIONS,
     RANKING_OPTIONS,
     RESULT_OPTIONS,
     SCORER_OPTIONS,
+    BudgetOption,
+    CascadeOption,
+    DocumentOptions,
+    FirstStageOptions,
     ResultOptions,
     ScaleOption,
     SharedOptions,
     ThresholdOption,
+    WeightOption,
 )
 
-WRAPPER_OPTIONS = {**SCORER_OPTIONS, **RANKING_OPTIONS, **RESULT_OPTIONS}
+WRAPPER_OPTIONS = {**SCORER_OPTIONS, **RANKING_OPTIONS, **DOCUMENT_OPTIONS, **RESULT_OPTIONS}
 """The options of every wrapper, by their names in the core."""
 
 DEFAULT_LIMIT = 10
 """How many documents a wrapper keeps by default."""
 
 
-class WrapperOptions(SharedOptions, ThresholdOption, ScaleOption, ResultOptions, total=False):
+class WrapperOptions(
+    SharedOptions,
+    ThresholdOption,
+    ScaleOption,
+    WeightOption,
+    FirstStageOptions,
+    CascadeOption,
+    BudgetOption,
+    DocumentOptions,
+    ResultOptions,
+    total=False,
+):
     """The options that every framework takes in the same form."""
 
 
@@ -44,6 +62,41 @@ def plain_values(given: Mapping[str, Any]) -> dict[str, Any]:
         name: WRAPPER_OPTIONS["top_k" if name == "top_n" else name].check(value, name)
         for name, value in given.items()
     }
+
+
+def reranker_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that `Reranker.from_options` takes, of all that a wrapper has.
+
+    Raises:
+        InvalidInputError: A field of scores is named that no weight makes count.
+    """
+    own = {**DOCUMENT_OPTIONS, **RESULT_OPTIONS}
+    if given["first_stage_score_field"] is not None and given["first_stage_weight"] is None:
+        message = (
+            "first_stage_score_field is used with first_stage_weight, which is None. Give "
+            "first_stage_weight='auto' or a number, or leave first_stage_score_field out."
+        )
+        raise InvalidInputError(message)
+    return {
+        "top_k" if name == "top_n" else name: value
+        for name, value in given.items()
+        if name not in own
+    }
+
+
+def check_serialisable(cascade: list[dict[str, Any]] | None) -> None:
+    """Refuses a cascade with scorer objects, which no framework can write down.
+
+    Raises:
+        InvalidInputError: There is one.
+    """
+    for at, stage in enumerate(cascade or ()):
+        if "scorer" in stage:
+            message = (
+                f"A cascade with scorer objects cannot be serialised: cascade[{at}] is one. Give "
+                'it a model and options instead, such as {"model": "embedded", "keep": 30}.'
+            )
+            raise InvalidInputError(message)
 
 
 def call_options(**options: Any) -> dict[str, Any]:

@@ -226,7 +226,7 @@ def test_a_document_without_text_is_read_as_empty_unless_meta_gives_a_text() -> 
 def test_a_tool_made_of_the_ranker_tells_a_model_what_each_parameter_is() -> None:
     tool = ComponentTool(component=ranker(), name="rank", description="Ranks documents.")
     told = {name: schema["description"] for name, schema in tool.parameters["properties"].items()}
-    assert set(told) == {"query", "documents", "top_k", "score_threshold", "scale"}
+    assert set(told) == {"query", "documents", "top_k", "score_threshold", "scale", "time_budget"}
     own = r" If `None`, the ranker's own setting is used\.$"
     for name, meaning in {
         "top_k": r"^How many documents .* a whole number from 1 up\.",

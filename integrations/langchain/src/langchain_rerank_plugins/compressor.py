@@ -8,11 +8,14 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from langchain_rerank_plugins import _tracing
-from rerank_plugins import InvalidInputError, Ranked
+from rerank_plugins import InvalidInputError, Ranked, RankedList
 from rerank_plugins.wrappers import (
     RankingFieldOptions,
     RankingFields,
+    call_options,
     check_items,
+    in_order,
+    named_scores,
     readable_texts,
     result_metadata,
 )
@@ -34,7 +37,12 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
         super().__init__(**options)
 
     def compress_documents(
-        self, documents: Sequence[Document], query: str, callbacks: Callbacks = None
+        self,
+        documents: Sequence[Document],
+        query: str,
+        callbacks: Callbacks = None,
+        *,
+        time_budget: float | None = None,
     ) -> list[Document]:
         """The most relevant documents, best first.
 
@@ -42,6 +50,7 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
             documents: The first stage's documents, in its order.
             query: The query.
             callbacks: The run shows up under these as a chain named like this class.
+            time_budget: Seconds to score in; `None` takes the field's.
 
         Raises:
             ValueError: The query is not a string or an option is not allowed.
@@ -50,8 +59,8 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
         documents = check_items(documents, Document, "documents")
         run = _tracing.start(callbacks, self.get_name(), query, documents)
         try:
-            texts = _texts(documents)
-            ranking = self._ready().rank(query, texts)
+            given = self._given(documents, time_budget)
+            ranking = self._ready().rank(query, _texts(documents), **given)
         except BaseException as error:
             run.on_chain_error(error)
             raise
@@ -60,14 +69,19 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
         return ranked
 
     async def acompress_documents(
-        self, documents: Sequence[Document], query: str, callbacks: Callbacks = None
+        self,
+        documents: Sequence[Document],
+        query: str,
+        callbacks: Callbacks = None,
+        *,
+        time_budget: float | None = None,
     ) -> list[Document]:
         """`compress_documents` that never blocks the event loop."""
         documents = check_items(documents, Document, "documents")
         run = await _tracing.astart(callbacks, self.get_name(), query, documents)
         try:
-            texts = _texts(documents)
-            ranking = await self._ready().arank(query, texts)
+            given = self._given(documents, time_budget)
+            ranking = await self._ready().arank(query, _texts(documents), **given)
         except BaseException as error:
             await run.on_chain_error(error)
             raise
@@ -76,28 +90,41 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
         return ranked
 
     def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
-        """A Runnable from `{"query": str, "documents": [...]}` to the documents, best first."""
+        """A Runnable from `{"query": str, "documents": [...]}` to the documents, best first.
+
+        `invoke(..., time_budget=0.1)` and `bind(time_budget=0.1)` set the seconds of a call.
+        """
         return RunnableLambda(self._step, self._astep, name="rerank")  # methods can be pickled
 
     def get_name(self) -> str:
         """The name of its runs in traces."""
         return type(self).__name__
 
-    def _step(self, inputs: dict[str, Any], config: RunnableConfig) -> list[Document]:
-        query, documents = _query_and_documents(inputs)
-        return self.compress_documents(documents, query, config.get("callbacks"))
-
-    async def _astep(self, inputs: dict[str, Any], config: RunnableConfig) -> list[Document]:
-        query, documents = _query_and_documents(inputs)
-        return await self.acompress_documents(documents, query, config.get("callbacks"))
-
-    def _ranked_copies(
-        self, documents: Sequence[Document], ranking: list[Ranked]
+    def _step(
+        self, inputs: dict[str, Any], config: RunnableConfig, time_budget: float | None = None
     ) -> list[Document]:
-        return [self._copy(documents[ranked.index], ranked) for ranked in ranking]
+        query, documents = _query_and_documents(inputs)
+        callbacks = config.get("callbacks")
+        return self.compress_documents(documents, query, callbacks, time_budget=time_budget)
 
-    def _copy(self, document: Document, ranked: Ranked) -> Document:
-        """A copy of the document's own type that carries the score."""
+    async def _astep(
+        self, inputs: dict[str, Any], config: RunnableConfig, time_budget: float | None = None
+    ) -> list[Document]:
+        query, documents = _query_and_documents(inputs)
+        callbacks = config.get("callbacks")
+        return await self.acompress_documents(documents, query, callbacks, time_budget=time_budget)
+
+    def _given(self, documents: Sequence[Document], time_budget: float | None) -> dict[str, Any]:
+        """What a call adds to the fields: the first stage's scores, and its time budget."""
+        metadata = [document.metadata for document in documents]
+        scores = named_scores(self.first_stage_score_field, metadata, "documents")
+        return {"first_stage_scores": scores, **call_options(time_budget=time_budget)}
+
+    def _ranked_copies(self, documents: Sequence[Document], ranking: RankedList) -> list[Document]:
+        return [self._copy(documents[index], ranked) for index, ranked in in_order(ranking)]
+
+    def _copy(self, document: Document, ranked: Ranked | None) -> Document:
+        """A copy of the document's own type that carries the score, if it has one."""
         before = document.metadata
         added = result_metadata(
             ranked,
@@ -106,7 +133,10 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
             keep_retrieval_score=self.keep_retrieval_score,
             retrieval_score=before.get("relevance_score"),
         )
-        metadata = {**before, **added, "relevance_score": ranked.score}
+        metadata = {**before, **added}
+        metadata.pop("relevance_score", None)  # of an earlier reranker
+        if ranked is not None:
+            metadata["relevance_score"] = ranked.score
         return document.model_copy(update={"metadata": metadata})
 
 

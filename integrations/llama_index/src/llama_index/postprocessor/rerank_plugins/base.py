@@ -9,12 +9,15 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
 
 from llama_index.postprocessor.rerank_plugins._events import Report, reported
-from rerank_plugins import InvalidInputError, Ranked
+from rerank_plugins import InvalidInputError, Ranked, RankedList
 from rerank_plugins.wrappers import (
     RankingFieldOptions,
     RankingFields,
     check_items,
     check_query,
+    check_serialisable,
+    in_order,
+    named_scores,
     readable_texts,
     result_metadata,
 )
@@ -66,6 +69,7 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
                 "options instead, or pass the scorer again: from_dict(data, scorer=...)."
             )
             raise InvalidInputError(message)
+        check_serialisable(self.cascade)
         data: dict[str, Any] = super().to_dict(**kwargs)
         return data
 
@@ -77,7 +81,8 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
         if not nodes:
             return []
         with self._reported(nodes, query) as report:
-            ranking = self._ready().rank(query.query_str, _texts(nodes))
+            scores = self._scores(nodes)
+            ranking = self._ready().rank(query.query_str, _texts(nodes), first_stage_scores=scores)
             return report(self._ranked_copies(nodes, ranking))
 
     @dispatcher.span
@@ -89,7 +94,10 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
         if not nodes:
             return []
         with self._reported(nodes, query) as report:
-            ranking = await self._ready().arank(query.query_str, _texts(nodes))
+            scores = self._scores(nodes)
+            ranking = await self._ready().arank(
+                query.query_str, _texts(nodes), first_stage_scores=scores
+            )
             return report(self._ranked_copies(nodes, ranking))
 
     def _checked_query(self, query_bundle: QueryBundle | None) -> QueryBundle:
@@ -112,11 +120,16 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
         return reported(self.callback_manager, nodes, query, top_n=self.top_n, model_name=name)
 
     def _ranked_copies(
-        self, nodes: list[NodeWithScore], ranking: list[Ranked]
+        self, nodes: list[NodeWithScore], ranking: RankedList
     ) -> list[NodeWithScore]:
-        return [self._copy(nodes[ranked.index], ranked) for ranked in ranking]
+        return [self._copy(nodes[index], ranked) for index, ranked in in_order(ranking)]
 
-    def _copy(self, scored: NodeWithScore, ranked: Ranked) -> NodeWithScore:
+    def _scores(self, nodes: list[NodeWithScore]) -> list[Any] | None:
+        metadata = [scored.node.metadata for scored in nodes]
+        own = [scored.score for scored in nodes]
+        return named_scores(self.first_stage_score_field, metadata, "nodes", own=own)
+
+    def _copy(self, scored: NodeWithScore, ranked: Ranked | None) -> NodeWithScore:
         """A copy with the new score; what is added to the metadata shows in no text."""
         node = scored.node
         added = result_metadata(
@@ -131,7 +144,7 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
             for name in ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys")
         }
         copied = node.model_copy(update={"metadata": {**node.metadata, **added}, **hidden})
-        return scored.model_copy(update={"node": copied, "score": ranked.score})
+        return scored.model_copy(update={"node": copied, "score": ranked and ranked.score})
 
 
 def _texts(nodes: list[NodeWithScore]) -> list[str]:

@@ -1,12 +1,13 @@
 """Haystack's documents as the core reads them, and what it says of them as documents again."""
 
 from dataclasses import replace
+from typing import Any
 
 from haystack import Document
 from haystack.utils.misc import _deduplicate_documents
 
-from rerank_plugins import Ranked
-from rerank_plugins.wrappers import check_items, readable_texts, result_metadata
+from rerank_plugins import RankedList
+from rerank_plugins.wrappers import check_items, in_order, named_scores, readable_texts, result_metadata
 
 
 def unique(documents: list[Document]) -> list[Document]:
@@ -23,6 +24,14 @@ def texts(documents: list[Document], meta_fields: list[str], separator: str) -> 
     return readable_texts((_text(document, meta_fields, separator) for document in documents), "documents")
 
 
+def first_stage_scores(documents: list[Document], field: str | None) -> list[Any] | None:
+    """
+    The first stage's scores, if a field is named: `score`, or a key of the meta.
+    """
+    metas = [document.meta for document in documents]
+    return named_scores(field, metas, "documents", own=[document.score for document in documents])
+
+
 def _text(document: Document, meta_fields: list[str], separator: str) -> str:
     """
     The meta fields and the content, without those that are missing.
@@ -34,14 +43,14 @@ def _text(document: Document, meta_fields: list[str], separator: str) -> str:
 
 
 def ranked_copies(
-    documents: list[Document], ranking: list[Ranked], *, annotate: bool, keep_retrieval_score: bool
+    documents: list[Document], ranking: RankedList, *, annotate: bool, keep_retrieval_score: bool
 ) -> list[Document]:
     """
-    Copies of the ranked documents with the new score, best first.
+    Copies of the ranked documents with the new score, best first; what has none comes last.
     """
     copies = []
-    for ranked in ranking:
-        document = documents[ranked.index]
+    for index, ranked in in_order(ranking):
+        document = documents[index]
         added = result_metadata(
             ranked,
             document.meta,
@@ -49,5 +58,6 @@ def ranked_copies(
             keep_retrieval_score=keep_retrieval_score,
             retrieval_score=document.score,
         )
-        copies.append(replace(document, score=ranked.score, meta={**document.meta, **added}))
+        score = None if ranked is None else ranked.score
+        copies.append(replace(document, score=score, meta={**document.meta, **added}))
     return copies

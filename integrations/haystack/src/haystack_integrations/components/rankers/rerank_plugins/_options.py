@@ -9,7 +9,7 @@ from haystack.utils.auth import EnvVarSecret
 from haystack_integrations.components.rankers.rerank_plugins._device import torch_names
 from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
 from rerank_plugins import Reranker, Statistics
-from rerank_plugins.wrappers import RESULT_OPTIONS, WRAPPER_OPTIONS, check_items, check_kind, plain_values
+from rerank_plugins.wrappers import WRAPPER_OPTIONS, check_items, check_kind, plain_values, reranker_options
 
 OPTIONS = (*WRAPPER_OPTIONS, "meta_fields_to_embed", "embedding_separator", "scorer")
 """The names of a ranker's options."""
@@ -129,9 +129,7 @@ class OptionAttributes:
         if token is not None:
             hint = "Pass Secret.from_env_var('HF_TOKEN') or Secret.from_token(...)."
             token = SecretToken(check_kind(token, Secret, "token", hint))
-        options = {name: value for name, value in plain.items() if name not in RESULT_OPTIONS}
-        reranker = Reranker.from_options(
-            **options, device=device, token=None if self.scorer else token, scorer=self.scorer
-        )
+        given = {**plain, "device": device, "token": None if self.scorer else token}
+        reranker = Reranker.from_options(**reranker_options(given), scorer=self.scorer)
         self.__dict__.update(plain)
         return reranker

@@ -7,9 +7,14 @@ from typing import Any, Unpack
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 
-from haystack_integrations.components.rankers.rerank_plugins._documents import ranked_copies, texts, unique
+from haystack_integrations.components.rankers.rerank_plugins._documents import (
+    first_stage_scores,
+    ranked_copies,
+    texts,
+    unique,
+)
 from haystack_integrations.components.rankers.rerank_plugins._options import OPTIONS, OptionAttributes
-from rerank_plugins import InvalidInputError, Ranked, Scorer, ScoreScale
+from rerank_plugins import InvalidInputError, RankedList, Scorer, ScoreScale
 from rerank_plugins.wrappers import (
     DEFAULT_LIMIT,
     DEFAULT_MODEL,
@@ -17,6 +22,7 @@ from rerank_plugins.wrappers import (
     SHARED_OPTIONS,
     WrapperOptions,
     call_options,
+    check_serialisable,
     checked,
     spelled_out,
 )
@@ -100,6 +106,7 @@ class CrossEncoderRanker(OptionAttributes):
             )
             raise InvalidInputError(message)
         self._ready()  # makes plain values of what was assigned since
+        check_serialisable(self.cascade)
         return default_to_dict(self, **{name: deepcopy(getattr(self, name)) for name in OPTIONS})
 
     @classmethod
@@ -121,6 +128,7 @@ class CrossEncoderRanker(OptionAttributes):
         top_k: int | None = None,
         score_threshold: float | None = None,
         scale: ScoreScale | None = None,
+        time_budget: float | None = None,
     ) -> dict[str, list[Document]]:
         """
         Rank the documents.
@@ -133,12 +141,15 @@ class CrossEncoderRanker(OptionAttributes):
             `"probability"`, any number for `"logit"`. If `None`, the ranker's own setting is used.
         :param scale: What the scores are: `"probability"`, from 0 (irrelevant) to 1 (relevant), or `"logit"`, the
             model's raw output, any number, higher is better. If `None`, the ranker's own setting is used.
+        :param time_budget: Seconds to score in. Documents that are not scored by then come last, in the order in which
+            they were found, with no score. If `None`, the ranker's own setting is used.
         :returns: A dictionary with `documents`, best first.
         :raises ValueError: If the query is not a string or an option is not allowed.
         """
         given = unique(documents)
-        options = call_options(top_k=top_k, score_threshold=score_threshold, scale=scale)
-        ranking = self._ready().rank(query, self._texts(given), **options)
+        options = call_options(top_k=top_k, score_threshold=score_threshold, scale=scale, time_budget=time_budget)
+        scores = self._scores(given)
+        ranking = self._ready().rank(query, self._texts(given), first_stage_scores=scores, **options)
         return self._ranked(given, ranking)
 
     @component.output_types(documents=list[Document])
@@ -149,18 +160,23 @@ class CrossEncoderRanker(OptionAttributes):
         top_k: int | None = None,
         score_threshold: float | None = None,
         scale: ScoreScale | None = None,
+        time_budget: float | None = None,
     ) -> dict[str, list[Document]]:
         """
         Rank the documents without blocking the event loop; parameters and result are those of `run`.
         """
         given = unique(documents)
-        options = call_options(top_k=top_k, score_threshold=score_threshold, scale=scale)
-        ranking = await self._ready().arank(query, self._texts(given), **options)
+        options = call_options(top_k=top_k, score_threshold=score_threshold, scale=scale, time_budget=time_budget)
+        scores = self._scores(given)
+        ranking = await self._ready().arank(query, self._texts(given), first_stage_scores=scores, **options)
         return self._ranked(given, ranking)
 
-    def _ranked(self, documents: list[Document], ranking: list[Ranked]) -> dict[str, list[Document]]:
+    def _ranked(self, documents: list[Document], ranking: RankedList) -> dict[str, list[Document]]:
         options = {name: getattr(self, name) for name in RESULT_OPTIONS}
         return {"documents": ranked_copies(documents, ranking, **options)}
+
+    def _scores(self, documents: list[Document]) -> list[Any] | None:
+        return first_stage_scores(documents, self.first_stage_score_field)
 
     def _texts(self, documents: list[Document]) -> list[str]:
         return texts(documents, self.meta_fields_to_embed or [], self.embedding_separator)

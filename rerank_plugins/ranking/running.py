@@ -1,0 +1,77 @@
+"""Runs the stages of a ranking within its time, blocking or not."""
+
+import time
+from collections.abc import Generator, Sequence
+
+from rerank_plugins.checks.values import check_seconds
+from rerank_plugins.ranking.requests import Request
+from rerank_plugins.ranking.settings import Settings
+from rerank_plugins.ranking.stages import Call, Stage, rankings
+from rerank_plugins.results import PairScores, RankedList
+from rerank_plugins.scoring.answers import aanswer, answer
+
+_LEAST = 0.001
+"""Seconds that a stage gets if those before it took all the time: it then fails for time."""
+
+
+class _Clock:
+    """What is left of a call's time."""
+
+    def __init__(self, timeout: float | None, time_budget: float | None) -> None:
+        now = time.monotonic()
+        seconds = check_seconds(timeout, "timeout")
+        self._end = None if seconds is None else now + seconds
+        self.deadline = None if time_budget is None else now + time_budget
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the call fails; `None` is no limit."""
+        return None if self._end is None else max(self._end - time.monotonic(), _LEAST)
+
+
+def run(
+    stages: Sequence[Stage],
+    requests: Sequence[Request],
+    settings: Settings,
+    timeout: float | None,
+) -> list[RankedList]:
+    """One ranking per request.
+
+    Args:
+        stages: The models.
+        requests: The queries.
+        settings: The options.
+        timeout: Seconds after which it fails.
+    """
+    clock = _Clock(timeout, settings.time_budget)
+    asked = rankings(stages, requests, settings)
+    scores: PairScores | None = None
+    while isinstance(call := _next(asked, scores), Call):
+        scores = answer(call.scorer, call.pairs, clock.left, deadline=clock.deadline)
+    return call
+
+
+async def arun(
+    stages: Sequence[Stage],
+    requests: Sequence[Request],
+    settings: Settings,
+    timeout: float | None,
+) -> list[RankedList]:
+    """`run` that never blocks the event loop."""
+    clock = _Clock(timeout, settings.time_budget)
+    asked = rankings(stages, requests, settings)
+    scores: PairScores | None = None
+    while isinstance(call := _next(asked, scores), Call):
+        scores = await aanswer(call.scorer, call.pairs, clock.left, deadline=clock.deadline)
+    return call
+
+
+def _next(
+    asked: Generator[Call, PairScores, list[RankedList]], scores: PairScores | None
+) -> Call | list[RankedList]:
+    """The next call, after the scores of the one before, or at the end the rankings."""
+    try:
+        return next(asked) if scores is None else asked.send(scores)
+    except StopIteration as end:
+        found: list[RankedList] = end.value
+        return found

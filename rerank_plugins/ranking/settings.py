@@ -1,0 +1,95 @@
+"""The options of a ranking, checked, and as one call changes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+from rerank_plugins.checks.values import check_threshold
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.options import CALL_OPTIONS
+from rerank_plugins.results import ScoreScale
+
+Weight: TypeAlias = float | Literal["auto"] | None
+"""Logits per bonus of one; `"auto"` is what the model names, `None` leaves the bonus out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Checked options of a ranking.
+
+    Attributes:
+        top_k: How many passages are kept at most.
+        score_threshold: The lowest score of a passage to keep, on `threshold_scale`.
+        threshold_scale: The scale that was set together with the threshold.
+        scale: The scale of the results.
+        first_stage_weight: The weight of the first stage's bonus.
+        higher_is_better: Whether a higher score of the first stage is better.
+        time_budget: Seconds to score in.
+        keep: How many passages the last stage of a cascade can get; `None` without a cascade.
+    """
+
+    top_k: int | None
+    score_threshold: float | None
+    threshold_scale: ScoreScale
+    scale: ScoreScale
+    first_stage_weight: Weight
+    higher_is_better: bool
+    time_budget: float | None
+    keep: int | None = None
+
+    @classmethod
+    def of(cls, checked: Mapping[str, Any]) -> "Settings":
+        """The settings of options that are allowed one by one.
+
+        Raises:
+            InvalidInputError: Two of them exclude each other.
+        """
+        scale, cascade = checked["scale"], checked["cascade"]
+        return cls(
+            top_k=checked["top_k"],
+            score_threshold=check_threshold(checked["score_threshold"], scale),
+            threshold_scale=scale,
+            scale=scale,
+            first_stage_weight=checked["first_stage_weight"],
+            higher_is_better=checked["higher_is_better"],
+            time_budget=checked["time_budget"],
+            keep=cascade[-1]["keep"] if cascade else None,
+        )._reachable()
+
+    def changed(self, given: Mapping[str, Any]) -> "Settings":
+        """These settings with the options of a call in their place.
+
+        A threshold stays on the scale that was set together with it. A call that asks for logits
+        therefore keeps the same passages under a threshold of the constructor.
+
+        Raises:
+            InvalidInputError: An option is not allowed.
+            TypeError: A call takes no option of that name.
+        """
+        if not given:
+            return self
+        for name in given:
+            if name not in CALL_OPTIONS:
+                message = f"a ranking got an unexpected keyword argument {name!r}"
+                raise TypeError(message)
+        values = {
+            name: CALL_OPTIONS[name].check(value, name)
+            for name, value in given.items()
+            if not (name == "scale" and value is None)  # the reranker's own
+        }
+        if "score_threshold" in values:
+            scale = values.get("scale", self.scale)
+            values["threshold_scale"] = scale
+            values["score_threshold"] = check_threshold(values["score_threshold"], scale)
+        return replace(self, **values)._reachable()
+
+    def _reachable(self) -> "Settings":
+        if self.keep is not None and self.top_k is not None and self.top_k > self.keep:
+            message = (
+                f"{option('top_k')} is {self.top_k}, but the cascade keeps only {self.keep} "
+                f"passages for the last model. Lower {option('top_k')}, or raise keep of the "
+                "cascade's last stage."
+            )
+            raise InvalidInputError(message)
+        return self

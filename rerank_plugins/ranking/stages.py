@@ -1,0 +1,176 @@
+"""What a ranking asks of its models, stage by stage, and the rankings that come of the answers.
+
+`rankings` is a generator: it yields what to score and is sent the scores, so blocking and async
+calls share it.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.messages.commands import command
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.ranking.order import best_first, ranked_list
+from rerank_plugins.ranking.requests import Request
+from rerank_plugins.ranking.settings import Settings, Weight
+from rerank_plugins.results import PairScores, RankedList
+from rerank_plugins.scoring.contract import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One model of a cascade.
+
+    Attributes:
+        scorer: The model.
+        keep: How many passages of each query go on to the next stage; `None` for the last stage.
+        weight: The weight of the first stage's bonus.
+    """
+
+    scorer: Scorer
+    keep: int | None
+    weight: Weight
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Pairs to be scored by a scorer."""
+
+    scorer: Scorer
+    pairs: list[tuple[str, str]]
+
+
+def rankings(
+    stages: Sequence[Stage], requests: Sequence[Request], settings: Settings
+) -> Generator[Call, PairScores, list[RankedList]]:
+    """Yields one call per stage, takes its scores, and returns one ranking per request.
+
+    Within a time budget the passages of all requests are asked for in turns, so that the end of the
+    time finds each request as far as the others.
+
+    Raises:
+        UnsupportedOptionError: The weight is `"auto"`, and the model names none.
+    """
+    fields = [_Field(request) for request in requests]
+    for stage in stages:
+        owners, pairs = _pairs(fields, in_turns=settings.time_budget is not None)
+        scores = yield Call(stage.scorer, pairs)
+        weight = _weight(stage, scores)
+        for each, part in zip(fields, _parts(owners, len(fields)), strict=True):
+            each.take(scores, part, weight)
+            if stage.keep is not None:
+                each.keep(stage.keep)
+    return [each.ranking(settings) for each in fields]
+
+
+def named_weight(stage: Stage) -> float:
+    """The weight that the stage's model names.
+
+    Raises:
+        UnsupportedOptionError: It names none.
+    """
+    weight = stage.scorer.first_stage_weight
+    if weight is None:
+        message = (
+            f"{stage.scorer.name!r} names no first_stage_weight, so "
+            f"{option('first_stage_weight', 'auto')} has nothing to take. Give a number such as "
+            f"{option('first_stage_weight', 1.5)}; `{command('rerank')} eval --fuse` finds it on "
+            "your own questions."
+        )
+        raise UnsupportedOptionError(message)
+    return weight
+
+
+def _weight(stage: Stage, scores: PairScores) -> float | None:
+    """The stage's weight; a model that scored nothing may not be loaded, and is not asked."""
+    if not len(scores.logits) or (scores.scored is not None and not scores.scored.any()):
+        return None
+    return named_weight(stage) if stage.weight == "auto" else stage.weight
+
+
+@dataclass(slots=True)
+class _Field:
+    """One request's passages that are still in the race.
+
+    Attributes:
+        request: The request.
+        positions: Where they stand among all of its passages, in the order to be read.
+        logits: What the last model said of them.
+        fused: What orders them; `None` if that is the logits.
+        truncated: Whether each was cut.
+        unscored: Positions that the end of the time left without a score.
+        read: How many each stage read.
+    """
+
+    request: Request
+    positions: NDArray[np.intp] = field(init=False)
+    logits: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    fused: NDArray[np.float64] | None = None
+    truncated: NDArray[np.bool_] | None = None
+    unscored: tuple[int, ...] = ()
+    read: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.positions = np.arange(len(self.request.passages))
+
+    def take(
+        self, scores: PairScores, part: slice | NDArray[np.intp], weight: float | None
+    ) -> None:
+        """Takes a stage's scores of these passages; those without a score leave the race."""
+        self.logits = scores.logits[part].astype(np.float64)
+        self.truncated = None if scores.truncated is None else scores.truncated[part]
+        if scores.scored is not None:
+            scored = scores.scored[part]
+            self.unscored = (*self.positions[~scored].tolist(), *self.unscored)
+            self._select(scored)
+        self.fused = None
+        if weight is not None:
+            self.fused = self.logits + weight * self.request.bonus[self.positions]
+        self.read = (*self.read, len(self.positions))
+
+    def keep(self, count: int) -> None:
+        """Keeps the best, in the order in which the next stage is to read them."""
+        order = best_first(self.positions, self.logits if self.fused is None else self.fused)
+        self._select(order[:count])
+
+    def _select(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> None:
+        self.positions, self.logits = self.positions[chosen], self.logits[chosen]
+        self.truncated = None if self.truncated is None else self.truncated[chosen]
+
+    def ranking(self, settings: Settings) -> RankedList:
+        return ranked_list(
+            self.positions,
+            self.logits,
+            self.fused,
+            self.truncated,
+            unscored=self.unscored,
+            read=self.read if self.request.passages else (),
+            settings=settings,
+        )
+
+
+def _pairs(
+    fields: Sequence[_Field], *, in_turns: bool
+) -> tuple[NDArray[np.intp], list[tuple[str, str]]]:
+    """The pairs to score, and the number of the request that each belongs to."""
+    sizes = [len(each.positions) for each in fields]
+    owners = np.repeat(np.arange(len(fields)), sizes)
+    pairs = [
+        (each.request.query, each.request.passages[position])
+        for each in fields
+        for position in each.positions.tolist()
+    ]
+    if not in_turns or len(fields) < 2:
+        return owners, pairs
+    places = np.concatenate([np.arange(size) for size in sizes])
+    turns = np.argsort(places, kind="stable")
+    return owners[turns], [pairs[at] for at in turns.tolist()]
+
+
+def _parts(owners: NDArray[np.intp], count: int) -> list[NDArray[np.intp]]:
+    """For each request, where its pairs stand among all, in its own order."""
+    ends = np.bincount(owners, minlength=count).cumsum()
+    return np.split(np.argsort(owners, kind="stable"), ends)[:count]
