@@ -102,6 +102,7 @@ class CrossEncoderScorer(Scorer):
         *,
         timeout: float | None = None,
         wait: bool = False,
+        deadline: float | None = None,
     ) -> "Future[PairScores]":
         """Queues the pairs for the model's own threads, which load the model if need be.
 
@@ -110,6 +111,9 @@ class CrossEncoderScorer(Scorer):
             timeout: Seconds, for this call; `None` uses the scorer's own.
             wait: Whether the pairs wait for room if the queue is full, in the order of the calls,
                 instead of being refused. `submit` returns at once in both cases.
+            deadline: When a time budget ends, on the clock of `time.monotonic`. The future is done
+                then, or with the batch that is running, and `PairScores.scored` says what has a
+                score. It never fails for it, even if the model is still being loaded.
 
         Returns:
             A future; cancelling it frees what is not yet in a batch. Its callbacks run on the
@@ -127,16 +131,27 @@ class CrossEncoderScorer(Scorer):
             self._pair_options,
             timeout=given["timeout"] if timeout is None else check_seconds(timeout, "timeout"),
             max_queue_pairs=given["max_queue_pairs"],
+            deadline=deadline,
             progress_bar=given["progress_bar"],
         )
         return self._shared.engine_here().submit(request, wait=wait)
 
+    _keeps_deadlines = True
+
     def _begin(
-        self, pairs: Sequence[tuple[str, str]], timeout: float | None, *, wait: bool
+        self,
+        pairs: Sequence[tuple[str, str]],
+        timeout: float | None,
+        *,
+        wait: bool,
+        deadline: float | None = None,
     ) -> "Future[PairScores]":
         choice = self._options["when_full"]
         return self.submit(
-            pairs, timeout=timeout, wait=wait if choice == "auto" else choice == "wait"
+            pairs,
+            timeout=timeout,
+            wait=wait if choice == "auto" else choice == "wait",
+            deadline=deadline,
         )
 
     def _wait_at_most(self, timeout: float | None) -> float | None:

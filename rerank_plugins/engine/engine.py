@@ -5,6 +5,7 @@ request has a timeout. A lock guards what they share. It is held for moments onl
 may take it too, and an exception of a signal's handler (see `condition`) never leaves it taken.
 """
 
+import math
 import threading
 import time
 from collections import Counter
@@ -120,7 +121,8 @@ class Engine:
 
     def _start_threads(self, request: Request) -> None:
         """Starts the threads that the request needs and that do not run yet."""
-        for place in range(len(self._loops) - (request.deadline is None)):
+        is_dated = min(request.fails_at, request.deadline) < math.inf
+        for place in range(len(self._loops) - (not is_dated)):
             if place not in self._threads:
                 try:
                     self._threads[place] = start_thread(self, self._run, place)
@@ -200,29 +202,27 @@ class Engine:
             self._prepare(*found)
 
     def _keep_time(self) -> None:
-        """Fails requests past their deadline, even while a text is tokenized or a batch runs."""
+        """Ends requests when their time is over, even while a text is tokenized or a batch runs."""
         while True:
             with self._changed:
                 while self._open:
-                    late, wait = self._overdue()
-                    if late:
+                    now = time.monotonic()
+                    waiting = [request for request in self._open.values() if not request.done()]
+                    late = [request for request in waiting if request.fails_at <= now]
+                    over = [request for request in waiting if request.deadline <= now]
+                    if late or any(not request.under_way for request in over):
                         break
-                    self._changed.wait(wait if wait is None else min(wait, threading.TIMEOUT_MAX))
+                    ends = [end for r in waiting for end in (r.fails_at, r.deadline) if end > now]
+                    self._changed.wait(
+                        min(min(ends, default=math.inf) - now, threading.TIMEOUT_MAX)
+                    )
                 else:
                     return
             for request in late:
                 request.fail(timed_out(self._name, request))
-
-    def _overdue(self) -> tuple[list[Request], float | None]:
-        """Requests past their deadline, and the seconds until the next one's."""
-        now = time.monotonic()
-        dated = [
-            (request.deadline - now, request)
-            for request in self._open.values()
-            if request.deadline is not None and not request.done()
-        ]
-        late = [request for seconds, request in dated if seconds <= 0]
-        return late, min((seconds for seconds, _ in dated if seconds > 0), default=None)
+            for request in over:
+                if not request.under_way:  # the scores of a batch that is running are waited for
+                    request.finish()
 
     def _prepare(self, request: Request, part: slice) -> None:
         backend = self.backends[0]
@@ -278,7 +278,12 @@ class Engine:
             while self._open:
                 if self._loads(device):  # no request was open when `_work` looked
                     return []
+                for request in self._open.values():
+                    if request.deadline <= time.monotonic():
+                        self._schedule.discard(request)
                 if batch := self._schedule.draw(budget):
+                    for item in batch:
+                        item.request.under_way += 1
                     self._changed.notify_all()  # there is room to tokenize more
                     return batch
                 self._clean_up()
@@ -290,11 +295,13 @@ class Engine:
         scored: Counter[Request] = Counter()
         with self._changed:
             for item, logit in zip(batch, logits, strict=True):
+                item.request.under_way -= 1
                 if item.request in self._open:
                     pairs = item.request.put(item.position, logit)
                     scored[item.request] += pairs
                     self._room.pairs -= pairs
             self._let_in()
+            self._changed.notify_all()
         for request, pairs in scored.items():
             with suppress(Exception):  # a broken bar must not fail the scoring
                 request.move_bar(pairs)

@@ -1,6 +1,7 @@
 """Requests, which are the futures that callers hold, and their tokenized pairs."""
 
 import logging
+import math
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ class Request(Future[PairScores]):
         pairs: The (query, passage) pairs to score; `()` loads the model and checks the options.
         options: How they are scored.
         timeout: Seconds after which it fails; `None` waits as long as it takes.
+        deadline: When its time budget ends, on the clock of `time.monotonic`; `None` is never.
         max_queue_pairs: The most pairs without a score that the queue may hold with it; `None` is
             no limit.
         progress_bar: Whether to show a tqdm bar.
@@ -40,7 +42,9 @@ class Request(Future[PairScores]):
         asked: How many pairs the caller gave, copies included.
         read: How many different pairs the tokenizer has taken.
         left: How many of the caller's pairs have no score yet.
-        deadline: When it fails, on the clock of `time.monotonic`; `None` is never.
+        under_way: How many different pairs are in a batch that is running.
+        fails_at: When it fails, on the clock of `time.monotonic`; infinity is never.
+        deadline: When its time budget ends; infinity is never.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Request(Future[PairScores]):
         options: PairOptions,
         *,
         timeout: float | None = None,
+        deadline: float | None = None,
         max_queue_pairs: int | None = None,
         progress_bar: bool = False,
     ) -> None:
@@ -59,20 +64,22 @@ class Request(Future[PairScores]):
         self.pairs: Sequence[tuple[str, str]] = list(numbers)
         self.options = options
         self.timeout = timeout
-        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self.fails_at = math.inf if timeout is None else time.monotonic() + timeout
+        self.deadline = math.inf if deadline is None else deadline
         self.max_queue_pairs = max_queue_pairs
         self._progress_bar = progress_bar
         self.size = len(self.pairs)
         self._places = np.array(places, dtype=np.intp)  # of the caller's pairs among ours
         self._copies: list[int] = np.bincount(self._places, minlength=self.size).tolist()
         self.asked = self.left = len(self._places)
-        self.read = 0
+        self.read = self.under_way = 0
         lengths = (len(query) + len(passage) for query, passage in self.pairs)
         self._characters = list(accumulate(lengths, initial=0))  # in the pairs before each
         self._scores = PairScores(
-            logits=np.empty(self.size, dtype=np.float32),
+            logits=np.full(self.size, np.nan, dtype=np.float32),
             truncated=np.zeros(self.size, dtype=np.bool_),
         )
+        self._scored = np.zeros(self.size, dtype=np.bool_)
         self._bar: Any = None
 
     def next_slice(self, pairs: int, characters: int) -> slice:
@@ -100,15 +107,17 @@ class Request(Future[PairScores]):
     def put(self, position: int, logit: np.float32) -> int:
         """Stores the score of one pair and returns how many of the caller's pairs got it."""
         self._scores.logits[position] = logit
+        self._scored[position] = True
         self.left -= self._copies[position]
         return self._copies[position]
 
     def finish(self) -> None:
-        """Gives the caller the scores, unless the request was cancelled or has failed."""
+        """Gives the caller the scores that there are, unless the request is done."""
         logits, truncated = self._scores.logits, self._scores.truncated
         scores = PairScores(
             logits=logits[self._places],
             truncated=None if truncated is None else truncated[self._places],
+            scored=self._scored[self._places] if self.left else None,
         )
         with _logged():
             self.set_result(scores)

@@ -1,9 +1,11 @@
 """The answer to one call of a scorer: awaited within the time limit, checked and counted."""
 
 import asyncio
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from rerank_plugins.checks.values import check_seconds
 from rerank_plugins.errors import ScoringError, ScoringTimeoutError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.results import PairScores
+from rerank_plugins.scoring.slices import Slices
 from rerank_plugins.scoring.tally import Tally
 
 NO_SCORES = PairScores(np.empty(0, dtype=np.float32))
@@ -24,11 +27,26 @@ class Answering(Protocol):
     def name(self) -> str:
         """The scorer's name in messages."""
 
+    @property
+    def _keeps_deadlines(self) -> bool: ...
+
     def _begin(
-        self, pairs: Sequence[tuple[str, str]], timeout: float | None, *, wait: bool
+        self,
+        pairs: Sequence[tuple[str, str]],
+        timeout: float | None,
+        *,
+        wait: bool,
+        deadline: float | None = None,
     ) -> "Future[PairScores]": ...
 
     def _wait_at_most(self, timeout: float | None) -> float | None: ...
+
+
+_Asking: TypeAlias = Generator[
+    tuple["Future[PairScores]", float | None], PairScores | None, PairScores
+]
+"""Yields a future and the seconds to wait for it; takes its result, or `None` if it came too late.
+Returns the answer."""
 
 
 def answer(
@@ -46,22 +64,21 @@ def answer(
         scorer: The scorer.
         pairs: n checked pairs.
         timeout: Seconds that the call may take; `None` uses the scorer's own limit, if any.
-        deadline: When the time budget ends, on the clock of `time.monotonic`.
+        deadline: When the time budget ends, on the clock of `time.monotonic`. Pairs that are not
+            scored by then are named by `scored` of the result.
 
     Raises:
         ScoringError: The scorer did not give n finite logits.
-        ScoringTimeoutError: The time is over.
+        ScoringTimeoutError: The time of `timeout` is over.
     """
-    seconds = check_seconds(timeout, "timeout")
-    if not pairs:
-        return NO_SCORES
-    future = scorer._begin(pairs, seconds, wait=False)
+    asking = _asking(scorer, pairs, timeout, deadline, wait=False)
     try:
-        return _counted(scorer, pairs, result_of(future, scorer._wait_at_most(seconds)))
-    except TimeoutError as error:
-        if future.done() and not future.cancelled():  # the scorer's own error
-            raise
-        raise _too_late(scorer, pairs, seconds) from error
+        future, seconds = next(asking)
+        while True:
+            future, seconds = asking.send(_received(future, seconds))
+    except StopIteration as end:
+        scores: PairScores = end.value
+        return scores
 
 
 async def aanswer(
@@ -72,21 +89,97 @@ async def aanswer(
     deadline: float | None = None,
 ) -> PairScores:
     """`answer` that never blocks the event loop, and waits for room if the queue is full."""
+    asking = _asking(scorer, pairs, timeout, deadline, wait=True)
+    try:
+        future, seconds = next(asking)
+        while True:
+            future, seconds = asking.send(await _areceived(future, seconds))
+    except StopIteration as end:
+        scores: PairScores = end.value
+        return scores
+
+
+def _asking(
+    scorer: Answering,
+    pairs: Sequence[tuple[str, str]],
+    timeout: float | None,
+    deadline: float | None,
+    *,
+    wait: bool,
+) -> _Asking:
+    """What a scorer is asked, in which order, and what becomes of its answers."""
     seconds = check_seconds(timeout, "timeout")
     if not pairs:
         return NO_SCORES
-    future = asyncio.wrap_future(scorer._begin(pairs, seconds, wait=True))
-    limit = asyncio.timeout(scorer._wait_at_most(seconds))
+    if deadline is not None and (deadline <= time.monotonic() or not scorer._keeps_deadlines):
+        scores = yield from _asking_in_slices(scorer, pairs, seconds, deadline, wait=wait)
+    else:
+        future = scorer._begin(pairs, seconds, wait=wait, deadline=deadline)
+        given = yield future, scorer._wait_at_most(seconds)
+        if given is None:
+            raise _too_late(scorer, pairs, seconds)
+        scores = _checked(scorer, pairs, given)
+    if scores.scored is None:
+        tally_of(scorer).add(len(pairs), scores.truncated)
+    else:
+        cut = None if scores.truncated is None else scores.truncated & scores.scored
+        tally_of(scorer).add(int(np.count_nonzero(scores.scored)), cut)
+    return scores
+
+
+def _asking_in_slices(
+    scorer: Answering,
+    pairs: Sequence[tuple[str, str]],
+    seconds: float | None,
+    deadline: float,
+    *,
+    wait: bool,
+) -> _Asking:
+    """The asking of a scorer that knows no deadlines."""
+    limit = scorer._wait_at_most(seconds)
+    too_late = math.inf if limit is None else time.monotonic() + limit
+    slices = Slices(pairs, deadline)
+    while part := slices.next(time.monotonic()):
+        if time.monotonic() >= too_late:
+            raise _too_late(scorer, pairs, seconds)
+        future = scorer._begin(part, seconds, wait=wait)
+        given = yield future, max(0.0, min(deadline, too_late) - time.monotonic())
+        if given is not None:
+            slices.put(_checked(scorer, part, given), time.monotonic())
+        elif too_late < deadline:
+            raise _too_late(scorer, pairs, seconds)
+        else:
+            break
+    return slices.scores()
+
+
+def _received(future: "Future[PairScores]", seconds: float | None) -> PairScores | None:
+    """Waits for a future; `None` if it is not done in time, and cancelled."""
+    try:
+        return result_of(future, seconds)
+    except TimeoutError:
+        if future.done() and not future.cancelled():  # the scorer's own error, or just in time
+            return future.result()
+        return None
+
+
+async def _areceived(future: "Future[PairScores]", seconds: float | None) -> PairScores | None:
+    """`_received` that never blocks the event loop."""
+    if future.done() and not future.cancelled():  # no timer can be in time for it
+        await asyncio.sleep(0)
+        return future.result()
+    limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            return _counted(scorer, pairs, await future)
-    except TimeoutError as error:
+            return await asyncio.wrap_future(future)
+    except TimeoutError:
         if not limit.expired():  # the scorer's own error
             raise
-        raise _too_late(scorer, pairs, seconds) from error
+        return None if future.cancel() or not future.done() else future.result()
 
 
-def _counted(scorer: Answering, pairs: Sequence[tuple[str, str]], scores: PairScores) -> PairScores:
+def _checked(scorer: Answering, pairs: Sequence[tuple[str, str]], scores: PairScores) -> PairScores:
+    """The scores, if they are finite logits of all the pairs, or of those that have a score."""
     if not isinstance(scores, PairScores):  # possible with a user's own scorer
         message = (
             f"The scorer {scorer.name!r} gave {type(scores).__name__}. The future of submit() "
@@ -99,7 +192,8 @@ def _counted(scorer: Answering, pairs: Sequence[tuple[str, str]], scores: PairSc
             f"{len(pairs)} pairs. A scorer must give one logit per pair."
         )
         raise ScoringError(message)
-    bad = np.flatnonzero(~np.isfinite(scores.logits))
+    finite = np.isfinite(scores.logits)
+    bad = np.flatnonzero(~finite if scores.scored is None else ~finite & scores.scored)
     if bad.size:
         query, passage = pairs[bad[0]]
         message = (
@@ -108,7 +202,6 @@ def _counted(scorer: Answering, pairs: Sequence[tuple[str, str]], scores: PairSc
             f"Try {option('precision', 'fp32')}; if that does not help, the weights are broken."
         )
         raise ScoringError(message)
-    tally_of(scorer).add(len(pairs), scores.truncated)
     return scores
 
 

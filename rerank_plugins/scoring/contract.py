@@ -150,8 +150,16 @@ class Scorer(Closing):
         """`score_pairs` that never blocks the event loop."""
         return (await aanswer(self, check_pairs(pairs), timeout)).logits
 
+    _keeps_deadlines = False
+    """Whether `_begin` keeps a deadline; otherwise it is given none, and a few pairs at a time."""
+
     def _begin(
-        self, pairs: Sequence[tuple[str, str]], timeout: float | None, *, wait: bool
+        self,
+        pairs: Sequence[tuple[str, str]],
+        timeout: float | None,
+        *,
+        wait: bool,
+        deadline: float | None = None,
     ) -> "Future[PairScores]":
         """`submit` for a call that has a time limit of its own and may wait for room in a queue."""
         return self.submit(pairs)
