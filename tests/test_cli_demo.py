@@ -3,6 +3,7 @@
 import re
 import sys
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -27,8 +28,27 @@ def answers() -> list[Answer]:
 
 
 def test_the_reranker_puts_more_answers_first(answers: list[Answer]) -> None:
-    before, after = summarize(answers).first
-    assert after > before
+    before, after, fused = summarize(answers).first
+    assert min(after, fused) > before
+
+
+def test_a_model_that_names_no_weight_has_no_third_column(tiny_model: Path) -> None:
+    with Reranker(CrossEncoderScorer(tiny_model)) as reranker:
+        search = TwoStages(load_corpus(), reranker).search("why is the sky blue", depth=3)
+    answer = Answer(load_questions()[0], search)
+    assert search.fused is None
+    assert len(answer.places) == len(summarize([answer]).first) == 2
+    console = Console(file=StringIO(), width=80)
+    show_answers(console, [answer])
+    assert "fused" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_three_orders_come_of_one_scoring(answers: list[Answer]) -> None:
+    for answer in answers:
+        before, after, fused = (getattr(answer.search, n) for n in ("before", "after", "fused"))
+        assert [each.place for each in before] == list(range(1, len(before) + 1))
+        assert after == sorted(before, key=lambda each: -each.score)
+        assert fused == sorted(before, key=lambda each: -each.fused)
 
 
 def test_the_tables_show_what_was_measured(
@@ -39,13 +59,15 @@ def test_the_tables_show_what_was_measured(
     assert main(["demo"]) == 0
     out = capsys.readouterr().out
     summary = summarize(answers)
-    before, after = summary.first
+    before, after, fused = summary.first
     of = f"of {summary.questions}"
-    assert re.search(rf"right passage first +{before} {of} +{after} {of}", out)
-    assert re.search(r"mean reciprocal rank +{:.3f} +{:.3f}".format(*summary.reciprocal_rank), out)
+    assert re.search(rf"right passage first +{before} {of} +{after} {of} +{fused} {of}", out)
+    assert re.search(
+        r"mean reciprocal rank +{:.3f} +{:.3f} +{:.3f}".format(*summary.reciprocal_rank), out
+    )
     assert f"The reranker read {summary.pairs} pairs" in out
     assert re.search(r"time per query, median +[\d.]+ ms +\+ [\d.]+ ms", out)
-    assert len(re.findall(r"\d+ → +\d+ ", out)) == len(answers)
+    assert len(re.findall(r"[\d-]+ → +[\d-]+ → +[\d-]+ ", out)) == len(answers)
     tables, _, commands = out.partition("Try next:")
     assert all(len(line) <= 80 for line in tables.splitlines())
     assert len(commands.split("\n  ")) == 4  # one line each, however long, so they can be copied
@@ -60,18 +82,18 @@ def test_titles_can_be_read_at_80_columns_and_the_headings_stand_at_the_end_too(
     titles = {passage.title for passage in load_corpus()}
     shortened = []
     for answer, places, pair in zip(answers, lines[3::2], lines[4::2], strict=False):
-        assert places[9:] == answer.question.query
-        before, after = pair[9:43].rstrip(), pair[45:]
+        assert places[15:] == answer.question.query
+        before, after = pair[15:46].rstrip(), pair[48:]
         for found, candidates in ((before, answer.search.before), (after, answer.search.after)):
             title = candidates[0].passage.title
             assert title in titles
-            assert found[2:] == title or (len(found) >= 33 and title.startswith(found[2:-1]))
+            assert found[2:] == title or (len(found) >= 30 and title.startswith(found[2:-1]))
             shortened.append(found[2:] != title)
     assert sum(shortened) < len(shortened) / 3
     headings = [line.rstrip() for line in lines[1:3]]
-    assert headings == [f"{'place':9}question", f"{'':9}{'BM25':36}reranked"]
-    assert [line.rstrip() for line in lines[-4:-2]] == headings
-    assert lines[-2].startswith("✓ the right passage, ✗ another")
+    assert headings == [f"{'places':15}question", f"{'':15}{'BM25':33}reranked"]
+    assert [line.rstrip() for line in lines[-5:-3]] == headings
+    assert lines[-3].startswith("✓ the right passage, ✗ another")
 
 
 def test_a_wide_terminal_has_whole_titles(answers: list[Answer]) -> None:

@@ -9,8 +9,10 @@ from rerank_plugins.cli.output import one_line
 from rerank_plugins.cli.tables import plain, wide_table
 from rerank_plugins.cli.two_stages import Answer, Candidate, Search, Summary
 
-_PLACES = 9
-"""Width of "10 →  1" and the space after it."""
+_PLACE = 5
+"""Width of a place with the arrow to the next, as in "10 → "."""
+
+_ORDERS = ("BM25", "reranked", "fused")
 
 
 def show_answers(console: Console, answers: Sequence[Answer]) -> None:
@@ -19,30 +21,45 @@ def show_answers(console: Console, answers: Sequence[Answer]) -> None:
     The headings are repeated below, for lists longer than the screen.
     """
     console.print()
-    _show_headings(console)
+    width = _PLACE * len(answers[0].places)
+    _show_headings(console, width)
     for answer in answers:
-        places = _move(console, answer.place_before, answer.place_after)
+        places = _move(console, answer.places)
+        places.truncate(width, pad=True)
         titles = [_title(console, answer, a) for a in (answer.search.before, answer.search.after)]
         _show_pair(console, places, plain(answer.question.query), *titles)
-    _show_headings(console)
+    _show_headings(console, width)
     right, wrong = _signs(console)
-    say(console, f"{right} the right passage, {wrong} another. place: of the right passage.\n")
+    say(
+        console,
+        f"{right} the right passage, {wrong} another. {_explained(len(answers[0].places))}\n",
+    )
 
 
-def _show_headings(console: Console) -> None:
-    headings = (Text(text, "bold") for text in ("place", "question", "BM25", "reranked"))
-    _show_pair(console, *headings)
+def _explained(orders: int) -> str:
+    if orders == 2:
+        return "place: of the right passage."
+    return (
+        "places: of the right passage by BM25, reranked, and fused, which is the model's opinion "
+        "and BM25's together."
+    )
+
+
+def _show_headings(console: Console, width: int) -> None:
+    place = Text("places" if width > 2 * _PLACE else "place", "bold")
+    place.truncate(width, pad=True)
+    _show_pair(console, place, *(Text(text, "bold") for text in ("question", *_ORDERS[:2])))
 
 
 def _show_pair(console: Console, place: Text, question: Text, before: Text, after: Text) -> None:
-    """Prints the place and the question, and below the question two titles side by side."""
-    half = (console.width - _PLACES - 2) // 2
-    place.truncate(_PLACES, pad=True)
-    question.truncate(console.width - _PLACES, overflow="ellipsis")
+    """Prints the places and the question, and below the question two titles side by side."""
+    indent = len(place)
+    half = (console.width - indent - 2) // 2
+    question.truncate(console.width - indent, overflow="ellipsis")
     before.truncate(half, overflow="ellipsis", pad=True)
     after.truncate(half, overflow="ellipsis")
     say(console, Text.assemble(place, question))
-    say(console, Text.assemble(" " * _PLACES, before, "  ", after))
+    say(console, Text.assemble(" " * indent, before, "  ", after))
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -50,8 +67,8 @@ def show_summary(console: Console, summary: Summary) -> None:
     table = wide_table()
     table.expand = False
     table.add_column("")
-    table.add_column("BM25", justify="right")
-    table.add_column("reranked", justify="right")
+    for name, _ in zip(_ORDERS, summary.first, strict=False):
+        table.add_column(name, justify="right")
     of = f"of {summary.questions}"
     table.add_row(
         "right passage first", *(f"{count} {of}" for count in summary.first), style="bold"
@@ -85,6 +102,8 @@ def show_search(console: Console, search: Search, top: int) -> None:
     table.add_column("reranked", justify="right", no_wrap=True)
     table.add_column("after", ratio=1)
     table.add_column("was", justify="right", no_wrap=True)
+    if search.fused is not None:
+        table.add_column("fused", justify="right", no_wrap=True)
     pairs = zip(search.before[:top], search.after[:top], strict=True)
     for place, (before, after) in enumerate(pairs, start=1):
         table.add_row(
@@ -94,6 +113,7 @@ def show_search(console: Console, search: Search, top: int) -> None:
             f"{after.score:.3f}",
             plain(after.passage.title),
             str(after.place),
+            *(() if search.fused is None else (str(1 + search.fused.index(after)),)),
             style="bold" if place == 1 else "",
         )
     console.print(table)
@@ -113,11 +133,12 @@ def suggest(console: Console, *commands: str) -> None:
         console.print(Text(f"  {command}"), soft_wrap=True)  # whole, whatever the width
 
 
-def _move(console: Console, before: int | None, after: int | None) -> Text:
-    arrow = "→" if _has_unicode(console) else ">"
-    text = f"{before or '-':>2} {arrow} {after or '-':>2}"
-    improved = (before or 0) > (after or 0)
-    return Text(text, style="" if before == after else "green" if improved else "red")
+def _move(console: Console, places: Sequence[int | None]) -> Text:
+    """The places of the right passage, from order to order; green where the last is better."""
+    arrow = " → " if _has_unicode(console) else " > "
+    before, after = places[0] or 0, places[-1] or 0
+    text = arrow.join(f"{place or '-':>2}" for place in places)
+    return Text(text, style="" if before == after else "green" if before > after else "red")
 
 
 def _title(console: Console, answer: Answer, candidates: list[Candidate]) -> Text:

@@ -1,5 +1,6 @@
 """Two-stage search over the demo corpus, with times: BM25 finds, the reranker orders."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,20 +23,31 @@ class Candidate:
         place: Its place in the first stage, from 1.
         bm25: Its score in the first stage.
         score: Its probability from the reranker.
+        fused: What orders where the first stage's opinion counts too.
     """
 
     passage: DemoPassage
     place: int
     bm25: float
     score: float
+    fused: float
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The results of one query before and after reranking, and the seconds of each stage."""
+    """The results of one query, and the seconds of each stage.
+
+    Attributes:
+        before: In the first stage's order.
+        after: As the model orders them.
+        fused: As the model and the first stage order them; `None` if the model names no weight.
+        search_seconds: Of the first stage.
+        rerank_seconds: Of the reranker.
+    """
 
     before: list[Candidate]
     after: list[Candidate]
+    fused: list[Candidate] | None
     search_seconds: float
     rerank_seconds: float
 
@@ -48,14 +60,13 @@ class Answer:
     search: Search
 
     @property
-    def place_before(self) -> int | None:
-        """The right passage's place in the first stage, or `None` if it was not found."""
-        return _place(self.search.before, self.question.answer)
+    def places(self) -> tuple[int | None, ...]:
+        """The right passage's places: in the first stage, reranked, and fused if there is that.
 
-    @property
-    def place_after(self) -> int | None:
-        """The right passage's place after reranking."""
-        return _place(self.search.after, self.question.answer)
+        `None` if the first stage did not find it.
+        """
+        orders = (self.search.before, self.search.after, self.search.fused)
+        return tuple(_place(order, self.question.answer) for order in orders if order is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +74,8 @@ class Summary:
     """Measured figures over all questions.
 
     Attributes:
-        first: How often the right passage comes first, before and after.
-        reciprocal_rank: Mean reciprocal rank of the right passage (0 if not found).
+        first: How often the right passage comes first in each order, as in `Answer.places`.
+        reciprocal_rank: Mean reciprocal rank of the right passage (0 if not found) in each order.
         questions: Number of questions.
         missed: Number of questions for which the first stage did not find the right passage.
         pairs: Number of scored pairs.
@@ -73,8 +84,8 @@ class Summary:
         pairs_per_second: Pairs per second of the reranker, over all queries.
     """
 
-    first: tuple[int, int]
-    reciprocal_rank: tuple[float, float]
+    first: tuple[int, ...]
+    reciprocal_rank: tuple[float, ...]
     questions: int
     missed: int
     pairs: int
@@ -96,40 +107,47 @@ class TwoStages:
         self._texts = [f"{passage.title} {passage.text}" for passage in passages]
         self._bm25 = Bm25Search(self._texts)
         self._reranker = reranker
+        named = reranker.scorer.first_stage_weight
+        self._weight = 0.0 if named is None else named
+        self._fuses = named is not None
 
     def search(self, query: str, depth: int = DEPTH) -> Search:
-        """Returns the passages for a query, in the order of each stage."""
+        """Returns the passages for a query, in the order of each stage; they are scored once."""
         start = time.perf_counter()
         hits = self._bm25.search(query, depth)
         found = time.perf_counter()
         ranking = self._reranker.rank(
-            query, [self._texts[hit.index] for hit in hits], scale="probability"
+            query,
+            [self._texts[hit.index] for hit in hits],
+            scale="logit",
+            first_stage_weight=self._weight,
         )
         end = time.perf_counter()
-        after = [
+        fused = [
             Candidate(
                 self._passages[hits[ranked.index].index],
                 place=ranked.index + 1,
                 bm25=hits[ranked.index].score,
-                score=ranked.score,
+                score=1 / (1 + math.exp(-ranked.model_score)),
+                fused=ranked.score,
             )
             for ranked in ranking
         ]
-        before = sorted(after, key=lambda candidate: candidate.place)
-        return Search(before, after, found - start, end - found)
+        before = sorted(fused, key=lambda candidate: candidate.place)
+        after = sorted(before, key=lambda candidate: -candidate.score)
+        return Search(before, after, fused if self._fuses else None, found - start, end - found)
 
 
 def summarize(answers: Sequence[Answer]) -> Summary:
     """Returns the figures over the answers, of which there must be at least one."""
-    befores = [answer.place_before for answer in answers]
-    afters = [answer.place_after for answer in answers]
+    orders = list(zip(*(answer.places for answer in answers), strict=True))
     pairs = sum(len(answer.search.after) for answer in answers)
     seconds = [answer.search.rerank_seconds for answer in answers]
     return Summary(
-        first=(befores.count(1), afters.count(1)),
-        reciprocal_rank=(_mean_reciprocal_rank(befores), _mean_reciprocal_rank(afters)),
+        first=tuple(places.count(1) for places in orders),
+        reciprocal_rank=tuple(map(_mean_reciprocal_rank, orders)),
         questions=len(answers),
-        missed=befores.count(None),
+        missed=orders[0].count(None),
         pairs=pairs,
         search_seconds=median(answer.search.search_seconds for answer in answers),
         rerank_seconds=median(seconds),
