@@ -21,12 +21,17 @@ class Request:
     Attributes:
         query: The query.
         passages: The passages, in first-stage order.
-        bonus: The first stage's opinion, from 0 to 1, shape `(n,)`.
+        by_scores: The bonus by the first stage's scores, shape `(n,)`; `None` where the places
+            count.
     """
 
     query: str
     passages: list[str]
-    bonus: NDArray[np.float64]
+    by_scores: NDArray[np.float64] | None
+
+    def bonus(self) -> NDArray[np.float64]:
+        """The first stage's opinion, from 0 to 1, shape `(n,)`."""
+        return position_bonus(len(self.passages)) if self.by_scores is None else self.by_scores
 
 
 def request(query: object, passages: object, scores: object, settings: Settings) -> Request:
@@ -38,16 +43,15 @@ def request(query: object, passages: object, scores: object, settings: Settings)
     """
     checked_query, checked_passages = check_query(query), check_passages(passages)
     if scores is None:
-        bonus = position_bonus(len(checked_passages))
-    elif settings.first_stage_weight is None:
+        return Request(checked_query, checked_passages, None)
+    if settings.first_stage_weight is None:
         message = (
             "first_stage_scores are used with first_stage_weight, which is None. Give "
             "first_stage_weight='auto' or a number, or leave the scores out."
         )
         raise InvalidInputError(message)
-    else:
-        count = len(checked_passages)
-        bonus = score_bonus(scores, count, higher_is_better=settings.higher_is_better)
+    count = len(checked_passages)
+    bonus = score_bonus(scores, count, higher_is_better=settings.higher_is_better)
     return Request(checked_query, checked_passages, bonus)
 
 

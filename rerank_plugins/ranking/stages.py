@@ -128,7 +128,7 @@ class _Field:
             self._select(scored)
         self.fused = None
         if weight is not None:
-            self.fused = self.logits + weight * self.request.bonus[self.positions]
+            self.fused = self.logits + weight * self.request.bonus()[self.positions]
         self.read = (*self.read, len(self.positions))
 
     def keep(self, count: int) -> None:
@@ -172,5 +172,7 @@ def _pairs(
 
 def _parts(owners: NDArray[np.intp], count: int) -> list[NDArray[np.intp]]:
     """For each request, where its pairs stand among all, in its own order."""
+    if count == 1:
+        return [np.arange(len(owners))]
     ends = np.bincount(owners, minlength=count).cumsum()
     return np.split(np.argsort(owners, kind="stable"), ends)[:count]
