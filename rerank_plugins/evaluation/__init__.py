@@ -22,7 +22,15 @@ from rerank_plugins.evaluation.curve import DepthPoint, depth_curves, timed_quer
 from rerank_plugins.evaluation.datasets import read_dataset  # noqa: E402
 from rerank_plugins.evaluation.environment import Environment, current_environment  # noqa: E402
 from rerank_plugins.evaluation.first_stage import Candidates, bm25_candidates  # noqa: E402
+from rerank_plugins.evaluation.fusion import (  # noqa: E402
+    Fusion,
+    cross_fitted,
+    fused_order,
+    with_orders,
+)
+from rerank_plugins.evaluation.fusion_advice import Advice, advice  # noqa: E402
 from rerank_plugins.evaluation.html_report import as_html  # noqa: E402
+from rerank_plugins.evaluation.intervals import Gain, gain  # noqa: E402
 from rerank_plugins.evaluation.lost import QueryChange, best_queries, worst_queries  # noqa: E402
 from rerank_plugins.evaluation.measures import Change, change  # noqa: E402
 from rerank_plugins.evaluation.pareto import Tradeoff, tradeoffs  # noqa: E402
@@ -32,6 +40,7 @@ from rerank_plugins.evaluation.timing import Latency, ScoreFunction  # noqa: E40
 from rerank_plugins.evaluation.verdict import Verdict, overall, verdict  # noqa: E402
 
 __all__ = [
+    "Advice",
     "Candidates",
     "CardCheck",
     "Change",
@@ -39,6 +48,8 @@ __all__ = [
     "Configuration",
     "DepthPoint",
     "Environment",
+    "Fusion",
+    "Gain",
     "JudgedCollection",
     "Latency",
     "Order",
@@ -48,6 +59,7 @@ __all__ = [
     "ScoreStore",
     "Tradeoff",
     "Verdict",
+    "advice",
     "as_html",
     "as_json",
     "as_markdown",
@@ -58,8 +70,11 @@ __all__ = [
     "check_card",
     "compare",
     "configurations",
+    "cross_fitted",
     "current_environment",
     "depth_curves",
+    "fused_order",
+    "gain",
     "judged_collection",
     "overall",
     "read_collection",
@@ -68,5 +83,6 @@ __all__ = [
     "tradeoffs",
     "unmatched_ids",
     "verdict",
+    "with_orders",
     "worst_queries",
 ]

@@ -94,6 +94,12 @@ class Comparison:
         """Names of the measures; changes are reported in the first one."""
         return list(self.first_stage.values)
 
+    @property
+    def judged(self) -> dict[str, Mapping[str, int]]:
+        """The judgements of the queries that were asked."""
+        judgements = self.collection.judgements
+        return {query_id: judgements[query_id] for query_id in self.collection.queries}
+
     def against_first_scorer(self, name: str) -> dict[str, Change]:
         """The change of a measure from the first scorer to each other scorer, by its name."""
         first, *others = self.reranked

@@ -99,19 +99,14 @@ def _timed(comparison: Comparison) -> list[str]:
 
 def _recalls(comparison: Comparison, depths: Sequence[int]) -> dict[int, float]:
     names = {depth: recall_name(depth) for depth in depths}
-    values = measure(_judgements(comparison), comparison.first_stage.run, list(names.values()))
+    values = measure(comparison.judged, comparison.first_stage.run, list(names.values()))
     return {depth: fmean(values[name].values()) for depth, name in names.items()}
 
 
 def _quality(comparison: Comparison, order: Order, depth: int) -> float:
     name = comparison.measures[0]
     run = _reranked(comparison.first_stage.run, order.run, depth)
-    return fmean(measure(_judgements(comparison), run, [name])[name].values())
-
-
-def _judgements(comparison: Comparison) -> dict[str, Mapping[str, int]]:
-    collection = comparison.collection
-    return {query_id: collection.judgements[query_id] for query_id in collection.queries}
+    return fmean(measure(comparison.judged, run, [name])[name].values())
 
 
 def _reranked(found: Candidates, scores: Candidates, depth: int) -> Candidates:

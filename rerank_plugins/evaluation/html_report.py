@@ -7,6 +7,7 @@ from typing import Any
 
 from rerank_plugins.evaluation.comparison import Comparison
 from rerank_plugins.evaluation.curve import timed_queries
+from rerank_plugins.evaluation.fusion_advice import advice
 from rerank_plugins.evaluation.judged import FIRST, not_judged
 from rerank_plugins.evaluation.lost import best_queries, worst_queries
 from rerank_plugins.evaluation.measures import change, mean_name
@@ -53,6 +54,9 @@ def as_html(report: Report) -> str:
         tradeoffs=points,
         tradeoff_plot=plots.tradeoff_plot(points, level, measure) if len(points) > 1 else "",
         colours=[(plots.colour(n), plots.colour_on(n)) for n in range(len(points))],
+        fusions=[
+            {"fusion": each, "advice": advice(each, report.comparisons)} for each in report.fusions
+        ],
         collections=[
             _collection(report, number, comparison)
             for number, comparison in enumerate(report.comparisons)

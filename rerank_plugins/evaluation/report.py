@@ -11,6 +11,8 @@ from rerank_plugins.evaluation.cards import CardCheck
 from rerank_plugins.evaluation.comparison import Comparison, Order
 from rerank_plugins.evaluation.curve import DepthPoint, timed_queries
 from rerank_plugins.evaluation.environment import Environment
+from rerank_plugins.evaluation.fusion import Fusion
+from rerank_plugins.evaluation.fusion_report import fusion_markdown, fusion_values
 from rerank_plugins.evaluation.judged import FIRST, not_judged
 from rerank_plugins.evaluation.lost import best_queries, worst_queries
 from rerank_plugins.evaluation.measures import change, deltas
@@ -29,6 +31,7 @@ class Report:
         memory: Scorer name to peak megabytes, or `None` if unknown.
         card: A model card's figures and ours.
         reused: Scorer name to the number of its answers that come from an earlier run (`--resume`).
+        fusions: For each reranker what the first stage's opinion adds to it; empty if not asked.
     """
 
     comparisons: Sequence[Comparison]
@@ -37,6 +40,7 @@ class Report:
     memory: Mapping[str, float | None] = field(default_factory=dict)
     card: Sequence[CardCheck] = ()
     reused: Mapping[str, int] = field(default_factory=dict)
+    fusions: Sequence[Fusion] = ()
 
     @property
     def about_times(self) -> str | None:
@@ -63,6 +67,7 @@ def as_json(report: Report) -> dict[str, Any]:
             _collection(comparison, report.curve(number))
             for number, comparison in enumerate(report.comparisons)
         ],
+        "fusion": [fusion_values(each, report.comparisons) for each in report.fusions],
         "tradeoffs": [asdict(each) for each in tradeoffs(report.comparisons)],
         "peak_megabytes": dict(report.memory),
         "answers_of_an_earlier_run": dict(report.reused),
@@ -81,6 +86,7 @@ def as_markdown(report: Report) -> str:
     ]
     notes += [report.about_times] if report.about_times else []
     parts = [overall(comparisons).text, _table(comparisons), "\n".join(f"- {n}" for n in notes)]
+    parts += [fusion_markdown(report.fusions, comparisons)] if report.fusions else []
     return "\n\n".join(filter(None, parts))
 
 

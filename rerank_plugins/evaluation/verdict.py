@@ -139,6 +139,11 @@ def share(part: float | None) -> str:
     return "more than 99%" if 0.99 < part < 1 else f"{part:.0%}"
 
 
+def counted(queries: int) -> str:
+    """A number of queries in words."""
+    return "one query" if queries == 1 else f"{queries} queries"
+
+
 def _answer(moved: Change, scorers: int) -> Answer:
     if not moved.better and not moved.worse:
         return "same"
@@ -179,7 +184,7 @@ def _p_value(moved: Change) -> str:
 
 def _won_and_lost(better: int, worse: int, same: int) -> str:
     return (
-        f"Of {_queries(better + worse + same)}, {better} won (a better order), {worse} lost (a "
+        f"Of {counted(better + worse + same)}, {better} won (a better order), {worse} lost (a "
         f"worse one), {same} tied."
     )
 
@@ -199,7 +204,7 @@ def _doubts(comparison: Comparison, best: Order, moved: Change, answer: Answer) 
         doubts.append("More queries would tell.")
     if moved.queries < FEW_QUERIES:
         doubts.append(
-            f"There are only {_queries(moved.queries)}: take the answer as a hint, and ask "
+            f"There are only {counted(moved.queries)}: take the answer as a hint, and ask "
             f"{FEW_QUERIES} or more."
         )
     hidden = [not_judged(comparison.collection, o) for o in (comparison.first_stage, best)]
@@ -229,10 +234,6 @@ def _next_best(best: Order, other: Order, measure: str) -> str:
         f"{duration(other.latency().p50)}; the difference between the two {luck} "
         f"({_p_value(gained)})."
     )
-
-
-def _queries(count: int) -> str:
-    return "one query" if count == 1 else f"{count} queries"
 
 
 def _listed(names: Sequence[str], of: int) -> str:

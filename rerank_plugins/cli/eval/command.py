@@ -10,6 +10,7 @@ import typer
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval import options
 from rerank_plugins.cli.eval.candidates import Stage
+from rerank_plugins.cli.eval.fusion import check_save_weight, found_fusions, save_weights
 from rerank_plugins.cli.eval.inputs import Source, dataset_source, sources_of
 from rerank_plugins.cli.eval.output import Output
 from rerank_plugins.cli.eval.scorers import Scorers, loaded_scorers
@@ -47,6 +48,8 @@ def evaluate(
     seed: options.Seed = 0,
     curve: options.Curve = False,
     memory: options.Memory = False,
+    fuse: options.Fuse = False,
+    save_weight: options.SaveWeight = False,
     resume: options.Resume = None,
     as_json: options.Json = False,
     markdown: options.Markdown = False,
@@ -69,6 +72,7 @@ def evaluate(
         check_card,
         configurations,
         current_environment,
+        with_orders,
     )
     from rerank_plugins.evaluation.cards import DEPTH as CARD_DEPTH
     from rerank_plugins.evaluation.measures import MEASURES, measure_names
@@ -119,6 +123,11 @@ def evaluate(
         max_lengths=max_length or [None],
         **as_arguments(scorer),
     )
+    if save_weight and not fuse:
+        message = "--save-weight saves the weight that --fuse finds; add --fuse."
+        raise typer.BadParameter(message)
+    if save_weight:
+        check_save_weight(combinations.values())
     stage = Stage(first_stage, depth, run, encoder)
     with (
         loaded_scorers(combinations, bi_encoder, encoder) as scorers,
@@ -133,17 +142,21 @@ def evaluate(
             for source, collection in zip(sources, collections, strict=True)
         ]
         curves = [_curves(each, scorers, ask) for each in comparisons] if curve else []
+    fusions = found_fusions(comparisons, scorers) if fuse else []
     report = Report(
-        comparisons,
+        with_orders(comparisons, [each.orders for each in fusions]),
         current_environment(shlex.join(["rerank", *(context.obj or ())])),
         curves,
         scoring_memory(scorers.configurations, comparisons) if memory else {},
         check_card(figures, comparisons),
         ask.reused if isinstance(ask, ScoreStore) else {},
+        fusions,
     )
     if report.about_times:
         show("note", report.about_times)
     output.write(report)
+    if save_weight:
+        save_weights(fusions, comparisons, scorers)
 
 
 def _read(source: Source, sample: int | None, seed: int) -> "JudgedCollection":

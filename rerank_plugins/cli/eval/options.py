@@ -152,6 +152,21 @@ Memory = Annotated[
         help="Measure each model's peak memory too; loads each once more, in its own process.",
     ),
 ]
+Fuse = Annotated[
+    bool,
+    typer.Option(
+        "--fuse",
+        help="Find how much to add to each reranker's scores for the first stage's opinion "
+        "(first_stage_weight), and measure it on queries that had no part in finding it.",
+    ),
+]
+SaveWeight = Annotated[
+    bool,
+    typer.Option(
+        "--save-weight",
+        help="With --fuse, write each weight that is advised into its model's folder.",
+    ),
+]
 Resume = Annotated[
     Path | None,
     typer.Option(

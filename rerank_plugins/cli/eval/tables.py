@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 
 from rerank_plugins.cli.demo_tables import say
+from rerank_plugins.cli.eval.fusion_tables import show_fusions
 from rerank_plugins.cli.tables import plain, wide_table
 from rerank_plugins.evaluation import (
     CardCheck,
@@ -45,6 +46,8 @@ def show_report(console: Console, report: Report) -> None:
     if several:
         _show_means(console, report.comparisons)
     _show_tradeoffs(console, report)
+    if report.fusions:
+        show_fusions(console, report)
     if report.card:
         _show_card(console, report.card)
 
