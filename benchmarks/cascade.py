@@ -29,6 +29,7 @@ from rerank_plugins.evaluation import (
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.measures import measure
 from rerank_plugins.evaluation.scorers import TextEncoder
+from rerank_plugins.options import Precision
 from rerank_plugins.retrieval.bi_encoder import load_bi_encoder
 
 Pairs = Sequence[tuple[str, str]]
@@ -133,7 +134,7 @@ def _show_times(
     weight: float,
 ) -> None:
     """Prints the seconds of each way, all ways in turns on each question."""
-    precision = "bf16" if cpu_has_bf16() else "fp32"
+    precision: Precision = "bf16" if cpu_has_bf16() else "fp32"
     with (
         CrossEncoderScorer("embedded", backend="openvino", precision=precision) as small,
         Scorer.from_function(_sum(small, bi_encoder, weight), name="large") as large,
