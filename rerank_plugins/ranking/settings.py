@@ -87,9 +87,9 @@ class Settings:
     def _reachable(self) -> "Settings":
         if self.keep is not None and self.top_k is not None and self.top_k > self.keep:
             message = (
-                f"{self.top_k} passages are to come back, but the cascade keeps only {self.keep} for "
-                f"the last model. Lower {option('top_k')} (top_n in LlamaIndex and LangChain), or "
-                "raise keep of the cascade's last stage."
+                f"{self.top_k} passages are to come back, but the cascade keeps only {self.keep} "
+                f"for the last model. Lower {option('top_k')} (top_n in LlamaIndex and LangChain), "
+                "or raise keep of the cascade's last stage."
             )
             raise InvalidInputError(message)
         return self
