@@ -22,6 +22,7 @@ from rerank_plugins import (
 )
 from rerank_plugins.messages.commands import command, install_command
 from rerank_plugins.models import inspection
+from rerank_plugins.models.own_settings import OwnSettings, write_own_settings
 from tests.small_hub import COMMIT, TOKEN, refusing_proxy, small_hub
 from tests.tiny_models import (
     edit_json,
@@ -266,8 +267,12 @@ def outcome(model, **options):
     except RerankError as error:
         return type(error).__name__ + ": " + str(error)
 
+def named_weight():
+    return CrossEncoderScorer("tiny/ranker", cache_folder=CACHE).first_stage_weight
+
 CACHE, TOKEN, COMMIT = sys.argv[1:4]
 print(json.dumps({
+    "weight before": named_weight(),
     "missing": outcome("tiny/none"),
     "bad revision": outcome("tiny/ranker", revision="v9"),
     "gated": outcome("tiny/gated"),
@@ -283,6 +288,7 @@ print(json.dumps({
     "token of a file": outcome("tiny/gated", token=TOKEN + chr(10)),
     "untrusted code": outcome("tiny/own"),
     "trusted code": outcome("tiny/own", trust_remote_code=True),
+    "weight": named_weight(),
 }))
 """
 
@@ -296,6 +302,7 @@ def hub(
     for file in tiny_model.iterdir():
         (pickled / file.name).write_bytes(file.read_bytes())
     (pickled / "pytorch_model.bin").write_bytes(b"a pickle that nobody should fetch")
+    write_own_settings(pickled, OwnSettings(0.75))
     own = save_tiny_model_with_code(tmp_path_factory.mktemp("own"), added=100)
     models = {
         "tiny/ranker": pickled,
@@ -331,6 +338,15 @@ def test_a_hub_model_is_downloaded_once_and_scores_as_the_local_one(
     for case in ("downloaded", "cached", "pinned", *tokens):
         assert outcomes[case] == wanted, case
     assert served.count("model.safetensors") == 3  # once for each model that was allowed
+
+
+def test_a_hub_models_own_settings_come_with_it_and_are_not_asked_for_before(
+    hub: tuple[dict[str, object], list[str]],
+) -> None:
+    outcomes, served = hub
+    assert outcomes["weight before"] is None
+    assert outcomes["weight"] == 0.75
+    assert served.count("rerank_plugins.json") == 1
 
 
 def test_code_of_a_hub_model_is_fetched_and_run_with_trust_only(

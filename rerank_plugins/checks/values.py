@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
+import numpy as np
+
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.messages.values import described
@@ -48,7 +50,7 @@ def check_seconds(value: Any, name: str) -> float | None:
     """`value` as a finite number of seconds above 0, or None."""
     if value is None:
         return None
-    number = _number(value)
+    number = as_number(value)
     if not 0.0 < number < math.inf:
         message = (
             f"{name} must be a number of seconds > 0, but got {value!r}. "
@@ -64,7 +66,7 @@ def check_weight(value: Any, name: str) -> float | Literal["auto"] | None:
         return None
     if isinstance(value, str) and value == "auto":
         return "auto"
-    number = _number(value)
+    number = as_number(value)
     if not 0.0 <= number < math.inf:
         message = (
             f"{option(name)} must be 'auto' or a number >= 0, but got {value!r}. "
@@ -117,7 +119,7 @@ def is_a_threshold(threshold: Any, name: str) -> float | None:
     """`threshold` as a float, or None."""
     if threshold is None:
         return None
-    number = _number(threshold)
+    number = as_number(threshold)
     if math.isnan(number):
         message = (
             f"{option(name)} must be a number, but got {threshold!r}. "
@@ -203,10 +205,10 @@ def _is_hashable(value: object) -> bool:
     return True
 
 
-def _number(value: Any) -> float:
+def as_number(value: Any) -> float:
     """`value` as a float, NaN where it is no number, infinite where no float is so big."""
     try:
-        return math.nan if isinstance(value, (bool, str)) else float(value)
+        return math.nan if isinstance(value, (bool, np.bool_, str, bytes)) else float(value)
     except (TypeError, ValueError):
         return math.nan
     except OverflowError:

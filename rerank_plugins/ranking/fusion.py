@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins.checks.values import as_number
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.values import described
+
+_ENOUGH = 5
+"""Scores that rise from first to last tell of a wrong sign; fewer than this may do so by chance."""
 
 
 def position_bonus(count: int) -> NDArray[np.float64]:
@@ -29,8 +33,8 @@ def score_bonus(scores: Any, count: int, *, higher_is_better: bool) -> NDArray[n
     """The bonus of n candidates by the first stage's scores: 1 for the best, 0 for the worst.
 
     Scores that are all equal say nothing, and every bonus is 0. Where scores and places disagree
-    the scores count, unless no score is better than the one before it: such scores are read with
-    the wrong sign.
+    the scores count, unless five or more only get better from first to last: such scores are read
+    with the wrong sign.
 
     Args:
         scores: One finite number per candidate, in their order.
@@ -42,13 +46,13 @@ def score_bonus(scores: Any, count: int, *, higher_is_better: bool) -> NDArray[n
 
     Raises:
         InvalidInputError: A score is missing or not finite, their number differs from that of the
-            candidates, or they get better from first to last.
+            candidates, or they are read with the wrong sign.
     """
     values = _checked(scores, count)
     if not higher_is_better:
         values = -values
-    steps = np.diff(values)
-    if len(values) > 2 and steps.min() >= 0 and steps.max() > 0:
+    better, worse = values[1:] > values[:-1], values[1:] < values[:-1]
+    if count >= _ENOUGH and better.any() and not worse.any():
         message = (
             "first_stage_scores get better from the first passage to the last "
             f"({_shown(values if higher_is_better else -values)}), but passages come in "
@@ -81,10 +85,7 @@ def _checked(scores: Any, count: int) -> NDArray[np.float64]:
         raise InvalidInputError(message)
     values = np.empty(count, dtype=np.float64)
     for place, score in enumerate(given):
-        try:
-            values[place] = np.nan if isinstance(score, (bool, str, type(None))) else score
-        except (TypeError, ValueError, OverflowError):
-            values[place] = np.nan
+        values[place] = as_number(score)
         if not np.isfinite(values[place]):
             message = (
                 f"first_stage_scores[{place}] must be a finite number, but got {described(score)}. "
