@@ -32,6 +32,9 @@ from rerank_plugins.evaluation.scorers import TextEncoder
 from rerank_plugins.options import Precision
 from rerank_plugins.retrieval.bi_encoder import load_bi_encoder
 
+PRECISION: Precision = "bf16" if cpu_has_bf16() else "fp32"
+"""Of the small model."""
+
 Pairs = Sequence[tuple[str, str]]
 Way = Callable[[Scorer, Scorer], Reranker]
 """Makes a reranker of the small and the large scorer."""
@@ -53,8 +56,9 @@ def main() -> None:
     encoder = TextEncoder(given.bi_encoder)
     found = [read_collection(folder).sample(given.sample, seed=0) for folder in given.collections]
     candidates = {each.name: bm25_candidates(each, given.depth) for each in found}
+    asked = configurations(["embedded"], backends=["openvino"], precisions=[PRECISION])
     with (
-        loaded_scorers(configurations(["embedded"]), given.bi_encoder, encoder) as scorers,
+        loaded_scorers(asked, given.bi_encoder, encoder) as scorers,
         scorers.asking(given.resume) as ask,
     ):
         show_rankings(
@@ -134,9 +138,8 @@ def _show_times(
     weight: float,
 ) -> None:
     """Prints the seconds of each way, all ways in turns on each question."""
-    precision: Precision = "bf16" if cpu_has_bf16() else "fp32"
     with (
-        CrossEncoderScorer("embedded", backend="openvino", precision=precision) as small,
+        CrossEncoderScorer("embedded", backend="openvino", precision=PRECISION) as small,
         Scorer.from_function(_sum(small, bi_encoder, weight), name="large") as large,
     ):
         rerankers = [(name, way(small, large)) for name, way in ways.items()]
@@ -149,7 +152,7 @@ def _show_times(
                 reranker.rank(query, passages)
                 seconds[name].append(time.perf_counter() - start)
             rerankers.append(rerankers.pop(0))
-    say(f"\n{len(questions)} queries, small in {precision} | median s | share of large |")
+    say(f"\n{len(questions)} queries, small in {PRECISION} | median s | share of large |")
     say("|---|---:|---:|")
     whole = np.array(seconds["large"])
     for name, each in seconds.items():
