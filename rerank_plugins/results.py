@@ -76,6 +76,17 @@ class RankedList(list[Ranked]):
         return not self.unscored
 
 
+def in_order(ranking: RankedList) -> list[tuple[int, Ranked | None]]:
+    """The positions of the passages to return, best first, each with its result.
+
+    Passages that a time budget left without a score stand behind the others, with `None`.
+    """
+    return [
+        *((ranked.index, ranked) for ranked in ranking),
+        *((index, None) for index in ranking.backfill),
+    ]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PairScores:
     """A scorer's answer for n pairs, in their order.

@@ -126,6 +126,7 @@ class TestWhatItWrites:
             "id": None,
             "score": pytest.approx(wanted[0][1], abs=1e-6),
             "scale": "probability",
+            "model_score": rows[0]["score"],
             "truncated": False,
             "text": PASSAGES[wanted[0][0]],
         }

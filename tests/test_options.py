@@ -73,9 +73,10 @@ def test_every_option_that_can_be_typed_is_an_option_of_the_command() -> None:
         *("cache_folder", "max_batch_tokens", "max_queue_pairs"),
         *("progress_bar", "timeout", "token", "when_full"),
     }
-    assert set(SCORER_OPTIONS) - set(typed) == only_python
-    for name in set(SCORER_OPTIONS) & set(typed):
-        said = SCORER_OPTIONS[name].help.replace("`", "").replace('"', "")
+    options = {**SCORER_OPTIONS, **RANKING_OPTIONS, **DOCUMENT_OPTIONS}
+    assert set(options) - set(typed) == only_python
+    for name in set(options) & set(typed):
+        said = options[name].help.replace("`", "").replace('"', "")
         assert typed[name].startswith(said), name
 
 

@@ -60,6 +60,8 @@ def prepare(folder: Path) -> None:
     passages = "".join(f"{text}\n" for text in PASSAGES.values())
     for name in ("passages.txt", "notes.txt"):
         (folder / name).write_text(f"{passages}The sky is blue because blue light scatters most.\n")
+    hits = ({"text": text, "score": -n} for n, text in enumerate(PASSAGES.values()))
+    (folder / "hits.jsonl").write_text("".join(f"{json.dumps(hit)}\n" for hit in hits))
     write_pairs(folder / "my-pairs.jsonl")
     for name in ("my-collection", "other-collection", "data/eval/one", "data/eval/two"):
         write_collection(folder / name, packed=False)

@@ -8,7 +8,7 @@ import pytest
 from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.cli import main
 from rerank_plugins.errors import InvalidInputError, UnsupportedOptionError
-from rerank_plugins.messages.spelling import command_options, option
+from rerank_plugins.messages.spelling import command_options, entry, keys, option, unset
 
 
 def test_an_option_is_an_argument_in_python_and_an_option_in_a_command() -> None:
@@ -21,7 +21,17 @@ def test_an_option_is_an_argument_in_python_and_an_option_in_a_command() -> None
         assert option("trust_remote_code", True) == "--trust-remote-code"
         assert option("resume", False) == "--fresh"
         assert option("model", "my folder") == "--model 'my folder'"
+        assert option("higher_is_better", False) == "--lower-is-better"
+        with keys():
+            assert option("precision", "fp32") == "precision='fp32'"
+        assert option("top_k") == "--top-k"
     assert option("top_k") == "top_k"
+
+
+def test_entries_of_lists_and_values_to_leave_out_have_two_spellings_too() -> None:
+    assert (entry("cascade", 0), unset()) == ("cascade[0]", "pass None")
+    with command_options():
+        assert (entry("cascade", 0), unset()) == ("--cascade (1)", "leave it out")
 
 
 def test_after_a_command_the_library_speaks_python_again(

@@ -6,6 +6,7 @@ from typing import Any
 from rerank_plugins.checks.declaration import Option
 from rerank_plugins.checks.values import check_positive_int
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.spelling import entry, keys, option
 from rerank_plugins.messages.values import described
 
 _EXAMPLE = '{"model": "embedded", "keep": 30}'
@@ -30,14 +31,15 @@ def check_cascade(
         return None
     if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
         message = (
-            f"{name} must be a list of stages such as [{_EXAMPLE}], but got {described(value)}."
+            f"{option(name)} must be a list of stages such as [{_EXAMPLE}], but got "
+            f"{described(value)}."
         )
         raise InvalidInputError(message)
-    stages = [_stage(one, f"{name}[{at}]", options) for at, one in enumerate(value)]
+    stages = [_stage(one, entry(name, at), options) for at, one in enumerate(value)]
     for at in range(1, len(stages)):
         if stages[at]["keep"] >= stages[at - 1]["keep"]:
             message = (
-                f"{name}[{at}] must keep fewer passages than the stage before, but keep is "
+                f"{entry(name, at)} must keep fewer passages than the stage before, but keep is "
                 f"{stages[at - 1]['keep']}, then {stages[at]['keep']}."
             )
             raise InvalidInputError(message)
@@ -63,7 +65,8 @@ def _stage(value: Any, name: str, options: Mapping[str, Option]) -> dict[str, An
         raise InvalidInputError(message)
     checks = {"keep": _check_keep, "scorer": _anything, **{k: v.check for k, v in options.items()}}
     try:
-        return {key: checks[key](one, key) for key, one in {"keep": None, **value}.items()}
+        with keys():
+            return {key: checks[key](one, key) for key, one in {"keep": None, **value}.items()}
     except InvalidInputError as error:
         message = f"{name}: {error}"
         raise InvalidInputError(message) from error

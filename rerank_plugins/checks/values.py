@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 import numpy as np
 
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.messages.spelling import option
+from rerank_plugins.messages.spelling import option, unset
 from rerank_plugins.messages.values import described
 from rerank_plugins.results import ScoreScale
 
@@ -53,8 +53,8 @@ def check_seconds(value: Any, name: str) -> float | None:
     number = as_number(value)
     if not 0.0 < number < math.inf:
         message = (
-            f"{name} must be a number of seconds > 0, but got {value!r}. "
-            "To wait as long as it takes, pass None."
+            f"{option(name)} must be a number of seconds > 0, but got {value!r}. "
+            f"To wait as long as it takes, {unset()}."
         )
         raise InvalidInputError(message)
     return number
@@ -70,7 +70,7 @@ def check_weight(value: Any, name: str) -> float | Literal["auto"] | None:
     if not 0.0 <= number < math.inf:
         message = (
             f"{option(name)} must be 'auto' or a number >= 0, but got {value!r}. "
-            f"For example {option(name, 1.5)}; to leave the first stage out, pass None."
+            f"For example {option(name, 1.5)}; to leave the first stage out, {unset()}."
         )
         raise InvalidInputError(message)
     return number

@@ -1,22 +1,41 @@
-"""The options of a scorer, as a command takes them."""
+"""Options of the library, as a command takes them."""
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from rerank_plugins.checks.declaration import Option
 from rerank_plugins.checks.values import MINIMUM_MAX_LENGTH
-from rerank_plugins.options import SCORER_OPTIONS
+from rerank_plugins.options import DOCUMENT_OPTIONS, RANKING_OPTIONS, SCORER_OPTIONS
 from rerank_plugins.scorer import CrossEncoderScorer
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_TYPES = {"model": str, "device": str | None, "label": str | None}
+_OPTIONS = {**SCORER_OPTIONS, **RANKING_OPTIONS, **DOCUMENT_OPTIONS}
+
+_TYPES: dict[str, Any] = {
+    "model": str,
+    "device": str | None,
+    "label": str | None,
+    "first_stage_weight": str | None,
+    "cascade": list[str] | None,
+    "time_budget": str | None,
+}
 """Types of options that Python's users may also give in another form."""
 
-_MORE: dict[str, dict[str, Any]] = {"max_length": {"min": MINIMUM_MAX_LENGTH, "metavar": "N"}}
+_MORE: dict[str, dict[str, Any]] = {
+    "max_length": {"min": MINIMUM_MAX_LENGTH, "metavar": "N"},
+    "top_k": {"min": 1, "metavar": "N"},
+    "first_stage_weight": {"metavar": "NUMBER"},
+    "cascade": {"metavar": "MODEL:KEEP"},
+    "time_budget": {"metavar": "TIME"},
+    "first_stage_score_field": {"metavar": "FIELD"},
+}
+
+_SPELLED = {"higher_is_better": "--higher-is-better/--lower-is-better"}
+"""Options that are not spelled as their names."""
 
 
 def scorer_options(*names: str, without: Collection[str] = ()) -> Callable[[Command], Command]:
@@ -31,31 +50,40 @@ def scorer_options(*names: str, without: Collection[str] = ()) -> Callable[[Comm
         for option in SCORER_OPTIONS.values()
         if option.typed and option.name not in without
     ]
+    return with_options({name: {} for name in wanted})
 
-    def with_options(command: Command) -> Command:
+
+def with_options(wanted: Mapping[str, Mapping[str, str]]) -> Callable[[Command], Command]:
+    """Gives a command options of the library, which it takes as `**options`.
+
+    Args:
+        wanted: Their names, each with arguments of `typed` such as `help`.
+    """
+
+    def added(command: Command) -> Command:
         signature = inspect.signature(command)
         own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
-        more = [_parameter(SCORER_OPTIONS[name]) for name in wanted]
+        more = [_parameter(_OPTIONS[name], said) for name, said in wanted.items()]
         command.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[*own, *more]
         )
         return command
 
-    return with_options
+    return added
 
 
 def typed(name: str, *short: str, help: str = "", unset: str = "") -> Any:
-    """The typer option of one of a scorer's options.
+    """The typer option of one of the library's options.
 
     Args:
-        name: The option of a scorer.
+        name: The option.
         *short: Other spellings, such as `-m`.
         help: More about it here.
         unset: What stands for its default, if not what the declaration says.
     """
-    option = SCORER_OPTIONS[name]
+    option = _OPTIONS[name]
     return typer.Option(
-        f"--{name.replace('_', '-')}",
+        _SPELLED.get(name, f"--{name.replace('_', '-')}"),
         *short,
         help=f"{plain(option.help)} {help}".rstrip(),
         show_default=unset or option.unset or option.default not in (None, ""),
@@ -83,12 +111,12 @@ def as_arguments(options: dict[str, Any]) -> dict[str, Any]:
     return options if label is None or not label.isdecimal() else {**options, "label": int(label)}
 
 
-def _parameter(option: Option) -> inspect.Parameter:
-    short = ("-m",) if option.name == "model" else ()
+def _parameter(option: Option, said: Mapping[str, str]) -> inspect.Parameter:
+    short = {"model": ("-m",), "top_k": ("-k",)}.get(option.name, ())
     kind = _TYPES.get(option.name, option.type)
     return inspect.Parameter(
         option.name,
         inspect.Parameter.KEYWORD_ONLY,
         default="embedded" if option.name == "model" else option.default,
-        annotation=Annotated[kind, typed(option.name, *short)],
+        annotation=Annotated[kind, typed(option.name, *short, **said)],
     )

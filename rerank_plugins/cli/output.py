@@ -4,27 +4,29 @@ import json
 from typing import Any
 
 from rerank_plugins.formats.candidates import QueryPassages
-from rerank_plugins.results import Ranked
+from rerank_plugins.results import RankedList, in_order
 
 
-def as_lines(request: QueryPassages, ranking: list[Ranked]) -> str:
+def as_lines(request: QueryPassages, ranking: RankedList) -> str:
     """Returns one line per passage: rank, score, id and text, separated by tabs, without a header.
 
     A passage without an id gets its position in the input, from 0. Each run of white space in the
-    text becomes one space, so that a passage stays on one line.
+    text becomes one space, so that a passage stays on one line. A passage that a time budget left
+    without a score has an empty one.
     """
     return "".join(
-        f"{rank}\t{ranked.score:.6f}\t{id_of(request, ranked)}\t{text_of(request, ranked)}\n"
-        for rank, ranked in enumerate(ranking, start=1)
+        f"{rank}\t{'' if ranked is None else format(ranked.score, '.6f')}\t"
+        f"{id_of(request, index)}\t{text_of(request, index)}\n"
+        for rank, (index, ranked) in enumerate(in_order(ranking), start=1)
     )
 
 
-def as_json(request: QueryPassages, ranking: list[Ranked]) -> str:
+def as_json(request: QueryPassages, ranking: RankedList) -> str:
     """Returns one JSON array with an object per passage, best first."""
     return _dumped(_rows(request, ranking))
 
 
-def as_json_by_query(requests: list[QueryPassages], rankings: list[list[Ranked]]) -> str:
+def as_json_by_query(requests: list[QueryPassages], rankings: list[RankedList]) -> str:
     """Returns one JSON array with an object per query, each with its passages, best first."""
     return _dumped(
         [
@@ -43,28 +45,29 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def id_of(request: QueryPassages, ranked: Ranked) -> str:
-    """The passage's own id, or its position in the input, on one line."""
-    own = request.passages[ranked.index].id
-    return str(ranked.index) if own is None else one_line(own)
+def id_of(request: QueryPassages, index: int) -> str:
+    """The id of the passage at a position in the input, or that position, on one line."""
+    own = request.passages[index].id
+    return str(index) if own is None else one_line(own)
 
 
-def text_of(request: QueryPassages, ranked: Ranked) -> str:
-    """The passage's text on one line."""
-    return one_line(request.passages[ranked.index].text)
+def text_of(request: QueryPassages, index: int) -> str:
+    """The text of the passage at a position in the input, on one line."""
+    return one_line(request.passages[index].text)
 
 
-def _rows(request: QueryPassages, ranking: list[Ranked]) -> list[dict[str, Any]]:
+def _rows(request: QueryPassages, ranking: RankedList) -> list[dict[str, Any]]:
     return [
         {
-            "index": ranked.index,
-            "id": request.passages[ranked.index].id,
-            "score": ranked.score,
-            "scale": ranked.scale,
-            "truncated": ranked.truncated,
-            "text": request.passages[ranked.index].text,
+            "index": index,
+            "id": request.passages[index].id,
+            "score": ranked and ranked.score,
+            "scale": ranked and ranked.scale,
+            "model_score": ranked and ranked.model_score,
+            "truncated": ranked and ranked.truncated,
+            "text": request.passages[index].text,
         }
-        for ranked in ranking
+        for index, ranked in in_order(ranking)
     ]
 
 

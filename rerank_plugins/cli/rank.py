@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rerank_plugins.formats.candidates import QueryPassages
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.results import Ranked, Statistics
+from rerank_plugins.results import RankedList, Statistics
 
 MANY_PAIRS = 200
 """With this many pairs or more, the wait is long enough for a progress bar."""
@@ -13,17 +13,38 @@ _PAIRS_AT_ONCE = 2000
 
 
 def rank_all(
-    reranker: Reranker, requests: list[QueryPassages], *, show_progress: bool = False
-) -> list[list[Ranked]]:
-    """Returns one ranking per request, in their order; a bar can show the pairs scored so far."""
+    reranker: Reranker,
+    requests: list[QueryPassages],
+    *,
+    by_score: bool = False,
+    show_progress: bool = False,
+) -> list[RankedList]:
+    """Returns one ranking per request, in their order.
+
+    A time budget is for each request, and loading the models does not count.
+
+    Args:
+        reranker: The reranker.
+        requests: The requests.
+        by_score: Whether the first stage's opinion is the score of each passage, and not its place.
+        show_progress: Show a bar of the pairs scored so far.
+    """
     from tqdm import tqdm
 
-    rankings: list[list[Ranked]] = []
+    rankings: list[RankedList] = []
     pairs = sum(len(request.passages) for request in requests)
+    has_budget = reranker.time_budget is not None
+    if has_budget and pairs:
+        reranker.warm_up()
     with tqdm(total=pairs, unit="pair", desc="Scoring", disable=not show_progress) as bar:
-        for group in _groups(requests):
+        for group in [[each] for each in requests] if has_budget else _groups(requests):
             texts = [[passage.text for passage in request.passages] for request in group]
-            rankings += reranker.rank_many([request.query for request in group], texts)
+            scores = [[p.score for p in each.passages if p.score is not None] for each in group]
+            rankings += reranker.rank_many(
+                [request.query for request in group],
+                texts,
+                first_stage_scores=scores if by_score else None,
+            )
             bar.update(sum(map(len, texts)))
     return rankings
 

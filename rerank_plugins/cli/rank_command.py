@@ -9,19 +9,39 @@ import typer
 from rerank_plugins.cli import output as output_forms
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.files import check_writable, write_text
-from rerank_plugins.cli.options import scorer_of, scorer_options
+from rerank_plugins.cli.options import as_arguments, scorer_options, typed, with_options
 from rerank_plugins.cli.rank import MANY_PAIRS, cut_warning, rank_all
+from rerank_plugins.cli.ranking_options import ranking_arguments
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.cli.trec import read_run_requests
 from rerank_plugins.formats.candidates import CandidateFormat, QueryPassages, read_passages
 from rerank_plugins.formats.lines import STANDARD_INPUT, shown
 from rerank_plugins.formats.runs import as_run
 from rerank_plugins.messages.commands import command
+from rerank_plugins.options import SCORER_OPTIONS
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.results import Ranked, ScoreScale
+from rerank_plugins.results import RankedList, ScoreScale, in_order
+
+RUN_SCORE = "score"
+"""The name of a run's scores as a field."""
 
 
 @scorer_options()
+@with_options(
+    {
+        "first_stage_weight": {},
+        "first_stage_score_field": {"help": "Scores of a --run are called score."},
+        "higher_is_better": {},
+        "cascade": {
+            "help": "Here MODEL:KEEP, or such a dictionary as JSON; give it several times for "
+            "several models."
+        },
+        "time_budget": {
+            "help": "A time such as 100ms or 0.1s for each query; loading the models does not "
+            "count."
+        },
+    }
+)
 def rank(
     query: Annotated[
         str | None,
@@ -66,29 +86,10 @@ def rank(
             show_default=False,
         ),
     ] = None,
-    top_k: Annotated[
-        int | None,
-        typer.Option(
-            "--top-k",
-            "-k",
-            metavar="N",
-            min=1,
-            help="Keep the N best passages of each query.",
-            show_default="all",
-        ),
-    ] = None,
-    score_threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Drop passages that score less than this, on --scale.", show_default=False
-        ),
-    ] = None,
+    top_k: Annotated[int | None, typed("top_k", "-k")] = None,
+    score_threshold: Annotated[float | None, typed("score_threshold")] = None,
     scale: Annotated[
-        ScoreScale | None,
-        typer.Option(
-            help="Write scores as probabilities from 0 to 1, or as the model's raw outputs.",
-            show_default="probability; logit for a run",
-        ),
+        ScoreScale | None, typed("scale", unset="probability; logit for a run")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
     output: Annotated[
@@ -101,12 +102,13 @@ def rank(
             show_default=False,
         ),
     ] = None,
-    **scorer: Any,
+    **options: Any,
 ) -> None:
     """Orders the candidates in a file by how well they answer a question.
 
     A terminal shows a table. A pipe gets one line per passage: rank, score, id and text, separated
-    by tabs. With --run the result is a run. --json works with both.
+    by tabs. With --run the result is a run. --json works with both. A passage that --time-budget
+    left without a score is behind the others, and its score is empty.
 
     Example: rerank rank "why is the sky blue" passages.txt --top-k 5
 
@@ -116,13 +118,31 @@ def rank(
         check_output()
     else:
         check_writable(output)
-    requests = _requests(query, file, form, run, queries, corpus)
+    score_field = options.pop("first_stage_score_field")
+    if score_field is not None and options["first_stage_weight"] is None:
+        message = (
+            "--first-stage-score-field is used with --first-stage-weight. Add "
+            "--first-stage-weight auto, or a number."
+        )
+        raise typer.BadParameter(message)
+    scale = scale or ("probability" if run is None else "logit")
+    of_ranking = ranking_arguments(
+        {"top_k": top_k, "score_threshold": score_threshold, "scale": scale, **options}
+    )
+    of_scorer = {name: value for name, value in options.items() if name in SCORER_OPTIONS}
+    requests = _requests(query, file, form, run, queries, corpus, score_field)
     pairs = sum(len(request.passages) for request in requests)
     show_progress = pairs >= MANY_PAIRS and sys.stderr.isatty()
-    scale = scale or ("probability" if run is None else "logit")
-    with scorer_of(scorer, progress_bar=show_progress and run is None) as ready:
-        reranker = Reranker(ready, top_k=top_k, score_threshold=score_threshold, scale=scale)
-        rankings = rank_all(reranker, requests, show_progress=show_progress and run is not None)
+    with Reranker.from_options(
+        **as_arguments(of_scorer), **of_ranking, progress_bar=show_progress and run is None
+    ) as reranker:
+        rankings = rank_all(
+            reranker,
+            requests,
+            by_score=score_field is not None,
+            show_progress=show_progress and run is not None,
+        )
+        scored = reranker.scorer.statistics
     if run is not None and as_json:
         _write(output_forms.as_json_by_query(requests, rankings), output)
     elif run is not None:
@@ -133,11 +153,17 @@ def rank(
         _write(output_forms.as_lines(requests[0], rankings[0]), output)
     else:
         _show_table(requests[0], rankings[0])
-    warning = cut_warning(ready.statistics, scorer["max_length"])
+    warning = cut_warning(scored, options["max_length"])
     if warning is not None:
         show("warning", warning)
+    unscored = sum(len(ranking.unscored) for ranking in rankings)
+    if unscored:
+        places = "left out" if score_threshold is not None else "behind the others"
+        show("note", f"{unscored} of {pairs} passages got no score in --time-budget; {places}")
     if output is not None:
-        show("note", f"{sum(map(len, rankings))} passages written to {output}")
+        show(
+            "note", f"{sum(len(in_order(each)) for each in rankings)} passages written to {output}"
+        )
 
 
 def _requests(
@@ -147,6 +173,7 @@ def _requests(
     run: str | None,
     queries: str | None,
     corpus: str | None,
+    score_field: str | None,
 ) -> list[QueryPassages]:
     """Reads the requests: one query with its passages, or all queries of a run."""
     if run is not None:
@@ -155,6 +182,12 @@ def _requests(
             raise typer.BadParameter(message)
         if queries is None or corpus is None:
             message = "--run needs --queries and --corpus, because a run only contains ids."
+            raise typer.BadParameter(message)
+        if score_field not in (None, RUN_SCORE):
+            message = (
+                f"--first-stage-score-field is {score_field!r}, but a run has one field of scores. "
+                f"Type --first-stage-score-field {RUN_SCORE}."
+            )
             raise typer.BadParameter(message)
         return read_run_requests(run, queries, corpus)
     if queries is not None or corpus is not None:
@@ -168,20 +201,21 @@ def _requests(
         raise typer.BadParameter(message)
     if file == STANDARD_INPUT and sys.stdin is not None and sys.stdin.isatty():
         show("note", "type one passage per line, then Ctrl-D")
-    request = QueryPassages("", query, read_passages(file, form))
+    request = QueryPassages("", query, read_passages(file, form, score_field=score_field))
     if not request.passages:
         show("warning", f"{shown(file)} holds no passages.")
     return [request]
 
 
-def _show_table(request: QueryPassages, ranking: list[Ranked]) -> None:
+def _show_table(request: QueryPassages, ranking: RankedList) -> None:
     from rich.console import Console
 
     from rerank_plugins.cli.tables import show_table
 
     show_table(Console(), request, ranking)
-    if len(ranking) < len(request.passages):
-        typer.echo(f"{len(ranking)} of {len(request.passages)} passages.")
+    shown_rows = len(in_order(ranking))
+    if shown_rows < len(request.passages):
+        typer.echo(f"{shown_rows} of {len(request.passages)} passages.")
 
 
 def _write(text: str, output: Path | None) -> None:

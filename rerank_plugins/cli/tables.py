@@ -7,10 +7,10 @@ from rich.text import Text
 
 from rerank_plugins.cli.output import id_of, one_line, text_of
 from rerank_plugins.formats.candidates import QueryPassages
-from rerank_plugins.results import Ranked
+from rerank_plugins.results import RankedList, in_order
 
 
-def show_table(console: Console, request: QueryPassages, ranking: list[Ranked]) -> None:
+def show_table(console: Console, request: QueryPassages, ranking: RankedList) -> None:
     """Prints the ranking with one line per passage; texts are cut at the console's width."""
     table = wide_table()
     table.add_column("#", justify="right", no_wrap=True)
@@ -18,12 +18,12 @@ def show_table(console: Console, request: QueryPassages, ranking: list[Ranked]) 
     table.add_column(scale, justify="right", no_wrap=True)
     table.add_column("id", no_wrap=True, overflow="ellipsis", max_width=24)
     table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
-    for rank, ranked in enumerate(ranking, start=1):
+    for rank, (index, ranked) in enumerate(in_order(ranking), start=1):
         table.add_row(
             str(rank),
-            f"{ranked.score:.4f}",
-            plain(id_of(request, ranked)),
-            plain(text_of(request, ranked)),
+            "" if ranked is None else f"{ranked.score:.4f}",
+            plain(id_of(request, index)),
+            plain(text_of(request, index)),
             style="bold" if rank == 1 else "",
         )
     console.print(table)

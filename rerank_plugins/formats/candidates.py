@@ -12,6 +12,7 @@ from rerank_plugins.formats.lines import read_lines, shown
 from rerank_plugins.formats.passages import PASSAGE_FIELDS, Passage, passage_of
 from rerank_plugins.formats.rows import RowFormat, named_table, row_format, rows
 from rerank_plugins.messages.commands import command
+from rerank_plugins.messages.spelling import option
 
 CandidateFormat: TypeAlias = Literal["auto", "lines", "jsonl", "json", "csv", "tsv"]
 
@@ -28,23 +29,34 @@ class QueryPassages:
     passages: list[Passage]
 
 
-def read_passages(source: str | Path, form: CandidateFormat = "auto") -> list[Passage]:
+def read_passages(
+    source: str | Path, form: CandidateFormat = "auto", *, score_field: str | None = None
+) -> list[Passage]:
     """The candidates in a file or on standard input (`-`), in their order.
 
     Args:
         source: The file, compressed or not; `-` is standard input.
         form: The file's format; `"auto"` detects it from the first line and the file name.
+        score_field: The field or column of the first stage's scores; `None` reads no scores.
 
     Raises:
-        InvalidInputError: The source cannot be read or is not in that format.
+        InvalidInputError: The source cannot be read or is not in that format, or a passage has no
+            score there.
     """
     lines = list(read_lines(source))
     written = _form_of_candidates(lines, source) if form == "auto" else form
     if written == "lines":
+        if score_field is not None:
+            message = (
+                f"{shown(source)} has plain lines, which have no field {score_field!r}. Give JSON "
+                f"or a table, or leave {option('first_stage_score_field')} out: the order of the "
+                "passages then counts."
+            )
+            raise InvalidInputError(message)
         return [Passage(line.strip()) for line in lines if line.strip()]
     try:
         found = rows(lines, shown(source), written, PASSAGE_FIELDS)
-        return [passage_of(row, where) for where, row in found]
+        return [passage_of(row, where, score_field) for where, row in found]
     except InvalidInputError as error:
         typed = f"{command('rerank')} rank QUERY {shlex.quote(str(source))} --format lines"
         message = f"{error} To rank plain lines, type: {typed}"

@@ -1,11 +1,14 @@
 """Passages and queries from JSON objects and table rows; all commands accept the same fields."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.messages.values import described
 
 TITLE = "title"
 
@@ -24,14 +27,22 @@ QUERY_FIELDS = Fields(id=("_id", "id", "qid", "query_id"), text=("text", "query"
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage: its text, which starts with any title; its id, if any; and the title alone."""
+    """A passage of a file.
+
+    Attributes:
+        text: The text, which starts with any title.
+        id: The id, if there is one.
+        title: The title alone.
+        score: The first stage's score, if it was asked for.
+    """
 
     text: str
     id: str | None = None
     title: str = ""
+    score: float | None = None
 
 
-def passage_of(row: Any, where: str) -> Passage:
+def passage_of(row: Any, where: str, score_field: str | None = None) -> Passage:
     """The passage in a JSON value: a string, or an object with a text.
 
     A title is put in front of the text, if it is a string.
@@ -39,18 +50,20 @@ def passage_of(row: Any, where: str) -> Passage:
     Args:
         row: The value.
         where: The value's place in messages.
+        score_field: The field of the first stage's score; `None` reads no score.
 
     Raises:
-        InvalidInputError: The value is neither.
+        InvalidInputError: The value is neither, or there is no finite number in that field.
     """
     if isinstance(row, str):
-        return Passage(row)
+        return Passage(row, score=_score_of({}, score_field, where))
     if not isinstance(row, dict):
         message = f"{where} holds {json.dumps(row)[:60]}. Give objects with a text, or strings."
         raise InvalidInputError(message)
     text, title = _text_of(row, PASSAGE_FIELDS, where), row.get(TITLE)
     title = title.strip() if isinstance(title, str) else ""
-    return Passage(f"{title} {text}".strip(), _id_of(row, PASSAGE_FIELDS), title)
+    score = _score_of(row, score_field, where)
+    return Passage(f"{title} {text}".strip(), _id_of(row, PASSAGE_FIELDS), title, score)
 
 
 def document_of(row: Any, where: str, titles: dict[str, str] | None = None) -> tuple[str, str]:
@@ -96,6 +109,26 @@ def _text_of(row: dict[str, Any], fields: Fields, where: str) -> str:
     found = ", ".join(map(repr, row)) or "nothing"
     message = f"{where} needs a string under one of {', '.join(fields.text)}; it has {found}."
     raise InvalidInputError(message)
+
+
+def _score_of(row: dict[str, Any], field: str | None, where: str) -> float | None:
+    """The first stage's score: a number, or in a table a number's text."""
+    if field is None:
+        return None
+    given = row.get(field)
+    try:
+        score = math.nan if isinstance(given, bool) or given is None else float(given)
+    except (TypeError, ValueError, OverflowError):
+        score = math.nan
+    if not math.isfinite(score):
+        has = f"has {described(given)}" if field in row else "has none"
+        message = (
+            f"{where} needs the first stage's score, a number, under {field!r}, but {has}; its "
+            f"fields are {', '.join(map(repr, row)) or 'none'}. Name another field, or leave "
+            f"{option('first_stage_score_field')} out: the order of the passages then counts."
+        )
+        raise InvalidInputError(message)
+    return score
 
 
 def _id_of(row: dict[str, Any], fields: Fields) -> str | None:

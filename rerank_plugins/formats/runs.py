@@ -1,7 +1,7 @@
 """TREC run files: reads them, joins them with texts, and writes them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rerank_plugins.formats.documents import documents_in, read_corpus, read_que
 from rerank_plugins.formats.lines import read_lines, shown
 from rerank_plugins.formats.passages import Passage, shown_id
 from rerank_plugins.formats.trec_scores import falling, trec_order
-from rerank_plugins.results import Ranked
+from rerank_plugins.results import RankedList
 
 TAG = "rerank-plugins"
 
@@ -81,7 +81,12 @@ def read_candidates(
     _check_known(sorted(wanted), documents, "documents", name, shown(corpus))
     return [
         QueryPassages(
-            query, texts[query], [Passage(documents[document], document) for document in ids]
+            query,
+            texts[query],
+            [
+                Passage(documents[document], document, score=run[query][document])
+                for document in ids
+            ],
         )
         for query, ids in candidates.items()
     ]
@@ -103,14 +108,31 @@ def write_run(run: Mapping[str, Mapping[str, float]], file: str | Path) -> None:
     Path(file).write_text(run_lines(run), encoding="utf-8")
 
 
-def as_run(requests: list[QueryPassages], rankings: list[list[Ranked]]) -> str:
-    """Rankings as a TREC run."""
+def as_run(requests: Sequence[QueryPassages], rankings: Sequence[RankedList]) -> str:
+    """Rankings as a TREC run; passages without a score are last, with falling scores."""
     return run_lines(
         {
-            request.id: {str(request.passages[r.index].id): r.score for r in ranking}
+            request.id: falling_scores([str(one.id) for one in request.passages], ranking)
             for request, ranking in zip(requests, rankings, strict=True)
         }
     )
+
+
+def falling_scores(ids: Sequence[str], ranking: RankedList) -> dict[str, float]:
+    """The ids of a ranking with their scores, best first.
+
+    Passages that a time budget left without a score stand behind the others, in their order, each
+    with a score that is one below the one before: programs that read runs know no other way.
+
+    Args:
+        ids: The ids of all passages, in the order in which they were given to be ranked.
+        ranking: Their ranking.
+    """
+    scores = {ids[ranked.index]: ranked.score for ranked in ranking}
+    lowest = min(scores.values(), default=0.0)
+    for place, index in enumerate(ranking.backfill, start=1):
+        scores[ids[index]] = lowest - place
+    return scores
 
 
 def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_OTHER_OPTIONS = {("resume", False): "--fresh"}
+_OTHER_OPTIONS = {
+    ("resume", False): "--fresh",
+    ("higher_is_better", False): "--lower-is-better",
+}
 
 _in_command = False
 
@@ -23,6 +26,27 @@ def command_options() -> Iterator[None]:
         yield
     finally:
         _in_command = before
+
+
+@contextmanager
+def keys() -> Iterator[None]:
+    """Inside this context, messages name options as the keys of an object, also in a command."""
+    global _in_command
+    before, _in_command = _in_command, False
+    try:
+        yield
+    finally:
+        _in_command = before
+
+
+def entry(name: str, at: int) -> str:
+    """An entry of an option that takes a list: `cascade[0]`, or `--cascade (1)` in a command."""
+    return f"{option(name)} ({at + 1})" if _in_command else f"{name}[{at}]"
+
+
+def unset() -> str:
+    """How an option is left without a value: `pass None`, or `leave it out` in a command."""
+    return "leave it out" if _in_command else "pass None"
 
 
 def option(name: str, *value: Any) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rerank_plugins.checks.values import as_number
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.spelling import option
 from rerank_plugins.messages.values import described
 
 _ENOUGH = 5
@@ -57,7 +58,7 @@ def score_bonus(scores: Any, count: int, *, higher_is_better: bool) -> NDArray[n
             "first_stage_scores get better from the first passage to the last "
             f"({_shown(values if higher_is_better else -values)}), but passages come in "
             "first-stage order, best first. For distances, where small is near, pass "
-            f"higher_is_better={not higher_is_better}; otherwise sort the passages."
+            f"{option('higher_is_better', not higher_is_better)}; otherwise sort the passages."
         )
         raise InvalidInputError(message)
     return _from_0_to_1(values)

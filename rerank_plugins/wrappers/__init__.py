@@ -6,12 +6,12 @@ public door, for integrations. It imports no framework, but pydantic, which all 
 
 from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.options import DEFAULT_MODEL, RESULT_OPTIONS
+from rerank_plugins.results import in_order
 from rerank_plugins.scoring.inputs import check_query
 from rerank_plugins.wrappers.documents import (
     NoTextWarning,
     check_items,
     check_kind,
-    in_order,
     named_scores,
     readable_texts,
     result_metadata,

@@ -8,7 +8,7 @@ import numpy as np
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.values import described
-from rerank_plugins.results import Ranked, RankedList
+from rerank_plugins.results import Ranked
 
 
 class NoTextWarning(UserWarning):
@@ -99,17 +99,6 @@ def named_scores(
             )
             raise InvalidInputError(message)
     return found
-
-
-def in_order(ranking: RankedList) -> list[tuple[int, Ranked | None]]:
-    """The positions of the documents to return, best first, each with its result.
-
-    Documents that a time budget left without a score stand behind the others, with `None`.
-    """
-    return [
-        *((ranked.index, ranked) for ranked in ranking),
-        *((index, None) for index in ranking.backfill),
-    ]
 
 
 def result_metadata(
