@@ -1,10 +1,12 @@
 """Turns scores into rankings: order, threshold, top k and scale; fusion, cascade, time budget."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self, Unpack
 
 from rerank_plugins.checks.declaration import checked, spelled_out
+from rerank_plugins.checks.values import check_seconds
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.options import (
     RANKING_OPTIONS,
@@ -57,7 +59,8 @@ class Reranker(Closing):
             raise InvalidInputError(message)
         self.scorer = scorer
         self._options = checked(options, RANKING_OPTIONS, type(self).__name__)
-        self._settings = Settings.of(self._options)
+        timeout = check_seconds(shared.get("timeout"), "timeout")
+        self._settings = replace(Settings.of(self._options), timeout=timeout)
         self._cascade = Cascade(self._options["cascade"], partial(CrossEncoderScorer, **shared))
         self._made = self._cascade.made
 
@@ -68,8 +71,8 @@ class Reranker(Closing):
         Args:
             scorer: A ready scorer; `None` makes a `CrossEncoderScorer` from the options.
             **options: The options of the constructor, `model`, and the other arguments of
-                `CrossEncoderScorer`. The stages of a `cascade` have the token, the cache folder and
-                the time limit of the model.
+                `CrossEncoderScorer`. The stages of a `cascade` have the token and the cache folder
+                of the model, and its time limit is for all of them together.
 
         Raises:
             InvalidInputError: An option is not allowed, or a scorer is given together with a

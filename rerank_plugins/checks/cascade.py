@@ -1,6 +1,6 @@
 """The check of a cascade: a list of stages, each a dictionary of options."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rerank_plugins.checks.declaration import Option
@@ -44,6 +44,11 @@ def check_cascade(
             )
             raise InvalidInputError(message)
     return stages or None
+
+
+def has_weights(cascade: Sequence[Mapping[str, Any]] | None) -> bool:
+    """Whether a stage has a weight for the first stage's opinion."""
+    return any(stage.get("first_stage_weight") is not None for stage in cascade or ())
 
 
 def _stage(value: Any, name: str, options: Mapping[str, Option]) -> dict[str, Any]:

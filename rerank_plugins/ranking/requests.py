@@ -44,7 +44,7 @@ def request(query: object, passages: object, scores: object, settings: Settings)
     checked_query, checked_passages = check_query(query), check_passages(passages)
     if scores is None:
         return Request(checked_query, checked_passages, None)
-    if settings.first_stage_weight is None:
+    if not settings.uses_the_first_stage:
         message = (
             "first_stage_scores are used with first_stage_weight, which is None. Give "
             "first_stage_weight='auto' or a number, or leave the scores out."

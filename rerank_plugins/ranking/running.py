@@ -17,11 +17,11 @@ _LEAST = 0.001
 class _Clock:
     """What is left of a call's time."""
 
-    def __init__(self, timeout: float | None, time_budget: float | None) -> None:
-        now = time.monotonic()
-        seconds = check_seconds(timeout, "timeout")
+    def __init__(self, timeout: float | None, settings: Settings) -> None:
+        now, budget = time.monotonic(), settings.time_budget
+        seconds = settings.timeout if timeout is None else check_seconds(timeout, "timeout")
         self._end = None if seconds is None else now + seconds
-        self.deadline = None if time_budget is None else now + time_budget
+        self.deadline = None if budget is None else now + budget
 
     @property
     def left(self) -> float | None:
@@ -41,9 +41,9 @@ def run(
         stages: The models.
         requests: The queries.
         settings: The options.
-        timeout: Seconds after which it fails.
+        timeout: Seconds after which it fails; `None` is the limit of the settings.
     """
-    clock = _Clock(timeout, settings.time_budget)
+    clock = _Clock(timeout, settings)
     asked = rankings(stages, requests, settings)
     scores: PairScores | None = None
     while isinstance(call := _next(asked, scores), Call):
@@ -58,7 +58,7 @@ async def arun(
     timeout: float | None,
 ) -> list[RankedList]:
     """`run` that never blocks the event loop."""
-    clock = _Clock(timeout, settings.time_budget)
+    clock = _Clock(timeout, settings)
     asked = rankings(stages, requests, settings)
     scores: PairScores | None = None
     while isinstance(call := _next(asked, scores), Call):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+from rerank_plugins.checks.cascade import has_weights
 from rerank_plugins.checks.values import check_threshold
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.spelling import option
@@ -27,6 +28,9 @@ class Settings:
         higher_is_better: Whether a higher score of the first stage is better.
         time_budget: Seconds to score in.
         keep: How many passages the last stage of a cascade can get; `None` without a cascade.
+        weighted_stages: Whether a stage before the last has a weight of its own.
+        timeout: Seconds for all stages of a call that has no limit of its own; `None` leaves it to
+            each scorer.
     """
 
     top_k: int | None
@@ -37,6 +41,13 @@ class Settings:
     higher_is_better: bool
     time_budget: float | None
     keep: int | None = None
+    weighted_stages: bool = False
+    timeout: float | None = None
+
+    @property
+    def uses_the_first_stage(self) -> bool:
+        """Whether any model has a weight for the first stage's opinion."""
+        return self.weighted_stages or self.first_stage_weight is not None
 
     @classmethod
     def of(cls, checked: Mapping[str, Any]) -> "Settings":
@@ -55,6 +66,7 @@ class Settings:
             higher_is_better=checked["higher_is_better"],
             time_budget=checked["time_budget"],
             keep=cascade[-1]["keep"] if cascade else None,
+            weighted_stages=has_weights(cascade),
         )._reachable()
 
     def changed(self, given: Mapping[str, Any]) -> "Settings":

@@ -191,12 +191,13 @@ class ScoringFields(_Scoring):
         # LlamaIndex deletes what cannot be pickled, and from the model itself too.
         self.__dict__.update(fields)
         (self.__pydantic_private__ or {}).update(private)
-        if fields.get("scorer") is not None and "scorer" not in state["__dict__"]:
-            message = (
-                f"This {type(self).__name__} cannot be pickled: its scorer cannot. Give it model= "
-                "and options instead, or a scorer that pickles."
-            )
-            raise InvalidInputError(message)
+        for name, one in (("scorer", "its scorer"), ("cascade", "a scorer of its cascade")):
+            if fields.get(name) is not None and name not in state["__dict__"]:
+                message = (
+                    f"This {type(self).__name__} cannot be pickled: {one} cannot. Give it a model "
+                    "and options instead, or a scorer that pickles."
+                )
+                raise InvalidInputError(message)
         state["__dict__"]["token"] = None
         return state
 
@@ -255,3 +256,13 @@ class RankingFields(ScoringFields, _Ranking):
     They are those of `ScoringFields`, those of a ranking (with `top_n` for the core's `top_k`),
     `first_stage_score_field`, `annotate` and `keep_retrieval_score`.
     """
+
+    @field_serializer("cascade", check_fields=False)
+    def _with_names(self, cascade: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+        """The stages, with the name of a scorer in its place: a dump cannot hold the scorer."""
+        if cascade is None:
+            return None
+        return [
+            {key: one.name if key == "scorer" else one for key, one in stage.items()}
+            for stage in cascade
+        ]

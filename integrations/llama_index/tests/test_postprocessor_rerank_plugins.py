@@ -263,6 +263,12 @@ def test_a_scorer_that_cannot_be_pickled_does_not_come_back_as_another_model() -
     with pytest.raises(InvalidInputError, match="cannot be pickled: its scorer cannot"):
         pickle.dumps(subject)
     assert subject.scorer is scorer
+    subject = CrossEncoderRerank(model="embedded", cascade=[{"scorer": scorer, "keep": 10}])
+    with pytest.raises(
+        InvalidInputError, match="cannot be pickled: a scorer of its cascade cannot"
+    ):
+        pickle.dumps(subject)
+    assert subject.cascade[0]["scorer"] is scorer
 
 
 def test_what_was_pickled_goes_on_as_it_was() -> None:

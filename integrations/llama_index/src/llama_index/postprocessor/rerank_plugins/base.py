@@ -80,8 +80,8 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
         nodes = check_items(nodes, NodeWithScore, "nodes")
         if not nodes:
             return []
+        scores = self._scores(nodes)
         with self._reported(nodes, query) as report:
-            scores = self._scores(nodes)
             ranking = self._ready().rank(query.query_str, _texts(nodes), first_stage_scores=scores)
             return report(self._ranked_copies(nodes, ranking))
 
@@ -93,8 +93,8 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
         nodes = check_items(nodes, NodeWithScore, "nodes")
         if not nodes:
             return []
+        scores = self._scores(nodes)
         with self._reported(nodes, query) as report:
-            scores = self._scores(nodes)
             ranking = await self._ready().arank(
                 query.query_str, _texts(nodes), first_stage_scores=scores
             )
