@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from rerank_plugins.checks.declaration import checked
@@ -13,48 +14,85 @@ from rerank_plugins.evaluation.environment import RUNTIME, processor
 from rerank_plugins.messages.names import model_names
 from rerank_plugins.models.identity import model_digest
 from rerank_plugins.models.location import locate
+from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.models.settings import ModelSettings
-from rerank_plugins.options import SCORER_OPTIONS
+from rerank_plugins.options import RANKING_OPTIONS, SCORER_OPTIONS
 from rerank_plugins.process.quota import processors
 from rerank_plugins.process.versions import installed_versions
+from rerank_plugins.reranker import Reranker
 from rerank_plugins.scorer import CrossEncoderScorer
+
+_KEEP_THE_ORDER = ("top_k", "score_threshold", "scale")
+"""Options of a ranking that change no order, so they have no part in what is measured."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A cross-encoder and its options.
+    """A cross-encoder and its options, perhaps with fusion, a cascade or a time budget.
 
     Attributes:
         model: As `CrossEncoderScorer` takes it.
-        options: The other options that differ from the defaults.
+        options: The other options of the scorer and of the ranking that differ from the defaults.
     """
 
     model: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def ranking(self) -> dict[str, Any]:
+        """The options that make an order of more than the model's scores; empty if none do."""
+        return {
+            name: value
+            for name, value in self.options.items()
+            if name in RANKING_OPTIONS
+            and name not in _KEEP_THE_ORDER
+            and value != RANKING_OPTIONS[name].default
+        }
+
     def arguments(self) -> dict[str, Any]:
-        """The arguments of `CrossEncoderScorer`."""
+        """The arguments of `Reranker.from_options`."""
         return {"model": self.model, **self.options}
 
     def scorer(self) -> CrossEncoderScorer:
-        """A scorer of this configuration; nothing is loaded yet."""
-        return CrossEncoderScorer(**self.arguments())
+        """A scorer of the model alone; nothing is loaded yet."""
+        return CrossEncoderScorer(**self._of_scorer())
+
+    def reranker(self) -> Reranker:
+        """A reranker of this configuration; nothing is loaded yet.
+
+        Raises:
+            InvalidInputError: An option is not allowed.
+        """
+        return Reranker.from_options(**self.arguments())
 
     def identity(self) -> str:
         """Everything that affects scores and times: model files, options, packages, processor.
 
         Raises:
-            ModelError: The model cannot be found.
+            ModelError: A model cannot be found.
         """
-        options = checked(self.arguments(), SCORER_OPTIONS, type(self).__name__)
-        settings = ModelSettings(
-            options["model"],
-            revision=options["revision"],
-            local_files_only=options["local_files_only"],
-            trust_remote_code=options["trust_remote_code"],
-        )
-        parts = [options, model_digest(locate(settings)), machine_identity()]
+        options = checked(self._of_scorer(), SCORER_OPTIONS, type(self).__name__)
+        parts: list[Any] = [options, model_digest(_folder(options)), machine_identity()]
+        if self.ranking:
+            stages = [options, *self.ranking.get("cascade", [])]
+            weights = [read_own_settings(_folder(each)).first_stage_weight for each in stages]
+            digests = [model_digest(_folder(each)) for each in stages[1:]]
+            parts += [self.ranking, weights, digests]
         return json.dumps(parts, sort_keys=True)
+
+    def _of_scorer(self) -> dict[str, Any]:
+        given = self.arguments()
+        return {name: value for name, value in given.items() if name not in RANKING_OPTIONS}
+
+
+def _folder(options: Mapping[str, Any]) -> Path:
+    """The folder of a model, downloaded if necessary."""
+    given = {
+        name: options[name]
+        for name in ("model", "revision", "local_files_only", "trust_remote_code")
+        if name in options
+    }
+    return locate(ModelSettings(**given))
 
 
 def configurations(

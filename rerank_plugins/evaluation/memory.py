@@ -13,12 +13,12 @@ from rerank_plugins.evaluation.configurations import Configuration
 
 _PROGRAM = """
 import json, sys
-from rerank_plugins import CrossEncoderScorer
+from rerank_plugins import Reranker
 from rerank_plugins.process.memory import peak_memory
 
 request = json.load(sys.stdin)
-with CrossEncoderScorer(**request["options"]) as scorer:
-    scorer.score(request["query"], request["passages"])
+with Reranker.from_options(**request["options"]) as reranker:
+    reranker.rank(request["query"], request["passages"])
 json.dump(peak_memory(), sys.stdout)
 """
 """The program imports only what scoring needs, so that nothing else is measured."""

@@ -13,6 +13,7 @@ from rerank_plugins.cli.eval.candidates import Stage
 from rerank_plugins.cli.eval.fusion import check_save_weight, found_fusions, save_weights
 from rerank_plugins.cli.eval.inputs import Source, dataset_source, sources_of
 from rerank_plugins.cli.eval.output import Output
+from rerank_plugins.cli.eval.rerankers import rerankers_of
 from rerank_plugins.cli.eval.scorers import Scorers, loaded_scorers
 from rerank_plugins.cli.options import as_arguments, scorer_options
 from rerank_plugins.cli.progress import progress
@@ -35,6 +36,7 @@ def evaluate(
     corpus: options.Corpus = None,
     card: options.Card = None,
     model: options.Models = None,
+    options_file: options.OptionsFile = None,
     backend: options.BackendNames = None,
     precision: options.Precisions = None,
     max_length: options.MaxLengths = None,
@@ -70,7 +72,6 @@ def evaluate(
         ScoreStore,
         card_figures,
         check_card,
-        configurations,
         current_environment,
         with_orders,
     )
@@ -116,12 +117,12 @@ def evaluate(
             bi_encoder, device=scorer["device"], local_files_only=scorer["local_files_only"]
         )
     )
-    combinations = configurations(
-        model or [card or "embedded"],
-        backends=backend or ["auto"],
-        precisions=precision or [None],
-        max_lengths=max_length or [None],
-        **as_arguments(scorer),
+    combinations = rerankers_of(
+        model or [],
+        {"backends": backend, "precisions": precision, "max_lengths": max_length},
+        options_file,
+        card or "embedded",
+        as_arguments(scorer),
     )
     if save_weight and not fuse:
         message = "--save-weight saves the weight that --fuse finds; add --fuse."

@@ -27,7 +27,7 @@ def check_save_weight(configurations: "Iterable[Configuration]") -> None:
         InvalidInputError: A folder cannot be written.
         ModelError: A folder's settings are damaged.
     """
-    models = Counter(each.model for each in configurations)
+    models = Counter(each.model for each in configurations if not each.ranking)
     for model, count in models.items():
         folder = Path(model).expanduser()
         if model == EMBEDDED or not folder.is_dir():
@@ -51,9 +51,15 @@ def found_fusions(comparisons: "Sequence[Comparison]", scorers: Scorers) -> "lis
     """Returns what the first stage's opinion adds to each cross-encoder."""
     from rerank_plugins.evaluation import cross_fitted
 
+    alone = {}
+    for name, each in scorers.configurations.items():
+        if each.ranking:
+            show("note", f"--fuse leaves {name} as it is, which has {', '.join(each.ranking)}")
+        else:
+            alone[name] = each
     found = []
-    with progress(len(scorers.configurations), "model", "Fuse") as advance:
-        for name, configuration in scorers.configurations.items():
+    with progress(len(alone), "model", "Fuse") as advance:
+        for name, configuration in alone.items():
             found.append(cross_fitted(comparisons, name, configuration.arguments()))
             advance(1)
     return found

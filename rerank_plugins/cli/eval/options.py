@@ -75,6 +75,17 @@ Models = Annotated[
     list[str] | None,
     typed("model", "-m", help=_EACH, unset="embedded"),
 ]
+OptionsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--options",
+        metavar="FILE",
+        dir_okay=False,
+        help="Also measure the rerankers of this YAML or JSON file, names with options: a model, "
+        "and for example first_stage_weight, a cascade or a time_budget.",
+        show_default=False,
+    ),
+]
 BackendNames = Annotated[list[str] | None, typed("backend", help=_EACH)]
 Precisions = Annotated[list[str] | None, typed("precision", help=_EACH)]
 MaxLengths = Annotated[list[int] | None, typed("max_length", help=_EACH)]

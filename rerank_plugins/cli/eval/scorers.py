@@ -24,14 +24,14 @@ class Scorers:
 
     Attributes:
         functions: Scorers by name; the bi-encoder's cosine comes first, if there is one.
-        configurations: Configurations of the cross-encoders by name.
-        plans: Plans of the cross-encoders by name.
+        configurations: Configurations of the cross-encoders and rerankers by name.
+        plans: Plans of the cross-encoders by name; `None` for a reranker of more than one.
         cosine: The cosine's name and its encoder.
     """
 
     functions: Mapping[str, "ScoreFunction"]
     configurations: Mapping[str, "Configuration"]
-    plans: Mapping[str, "Plan"]
+    plans: Mapping[str, "Plan | None"]
     cosine: "tuple[str, TextEncoder] | None"
 
     @contextmanager
@@ -76,7 +76,6 @@ def loaded_scorers(
         MissingExtraError: The packages of no combination are installed.
     """
     from rerank_plugins.evaluation.scorers import CosineScorer
-    from rerank_plugins.evaluation.timing import scorer_function
 
     functions: dict[str, ScoreFunction] = {}
     cosine = None
@@ -84,22 +83,35 @@ def loaded_scorers(
         name = f"{model_name(bi_encoder)} cosine"
         cosine = (f"{name} (bi-encoder)" if name in configurations else name, encoder)
         functions[cosine[0]] = CosineScorer(encoder)
-    running, plans = {}, {}
+    running: dict[str, Configuration] = {}
+    plans: dict[str, Plan | None] = {}
     refusals: dict[str, UnsupportedOptionError | MissingExtraError] = {}
     with ExitStack() as stack, progress(len(configurations), "model", "Load") as advance:
         for name, configuration in configurations.items():
-            scorer = stack.enter_context(configuration.scorer())
             try:
-                scorer.warm_up()
+                functions[name], plans[name] = _loaded(configuration, stack)
             except (UnsupportedOptionError, MissingExtraError) as error:
                 refusals[name] = error
             else:
-                functions[name] = scorer_function(scorer)
                 running[name] = configuration
-                plans[name] = scorer.plan()
             advance(1)
         if not running:
             raise next(iter(refusals.values()))
         for name, refusal in refusals.items():
             show("warning", f"{name} is left out: {refusal}")
         yield Scorers(functions, running, plans, cosine)
+
+
+def _loaded(
+    configuration: "Configuration", stack: ExitStack
+) -> "tuple[ScoreFunction, Plan | None]":
+    """The function that scores, and the plan of a model that is alone."""
+    from rerank_plugins.evaluation.rankings import ranking_function
+    from rerank_plugins.evaluation.timing import scorer_function
+
+    if configuration.ranking:
+        reranker = stack.enter_context(configuration.reranker())
+        reranker.warm_up()
+        return ranking_function(reranker), None
+    scorer = stack.enter_context(configuration.scorer())
+    return scorer_function(scorer), scorer.plan()
