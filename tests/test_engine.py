@@ -3,11 +3,9 @@
 import asyncio
 import sys
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -29,42 +27,8 @@ from rerank_plugins.engine.engine import Engine
 from rerank_plugins.engine.out_of_memory import is_out_of_memory
 from rerank_plugins.engine.requests import Item, Request
 from rerank_plugins.engine.schedule import SLICE
+from tests.engines import PATIENCE, PLAIN, engine, own_threads, scores, until
 from tests.number_backend import POISON, NumberBackend, Pair, numbers, some_pairs
-
-PATIENCE = 60
-"""Seconds after which a test gives up on what should happen at once."""
-
-PLAIN = PairOptions()
-
-
-@contextmanager
-def engine(*backends: NumberBackend) -> Iterator[Engine]:
-    """An engine over loaded backends, closed at the end, with no thread left behind."""
-    made = Engine("numbers", [lambda backend=backend: backend for backend in backends])
-    try:
-        yield made
-    finally:
-        for backend in backends:  # a test that failed may have left one shut
-            backend.open_gate()
-        made.close(wait=True)
-        assert not any(thread.is_alive() for thread in own_threads(made))
-        assert not any(backend.overlapping for backend in backends)
-
-
-def own_threads(subject: Engine) -> set[threading.Thread]:
-    return set(subject._threads.values())
-
-
-def scores(future: "Future[PairScores]") -> np.ndarray:
-    return future.result(PATIENCE).logits
-
-
-def until(happened: Callable[[], bool]) -> None:
-    """Waits for another thread to get there."""
-    end = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def lying_ready(subject: Engine, *requests: "Future[PairScores]") -> int:

@@ -1,5 +1,6 @@
 """Runs batches on one backend, and confines a failure to the requests that caused it."""
 
+import time
 from collections.abc import Callable, Sequence
 from traceback import clear_frames
 from typing import TypeAlias
@@ -12,8 +13,8 @@ from rerank_plugins.engine.failures import explained
 from rerank_plugins.engine.out_of_memory import is_out_of_memory
 from rerank_plugins.engine.requests import Item, Request
 
-Deliver: TypeAlias = Callable[[Sequence[Item], NDArray[np.float32]], None]
-"""Takes b items and their logits, shape `(b,)`."""
+Deliver: TypeAlias = Callable[[Sequence[Item], NDArray[np.float32], float], None]
+"""Takes b items, their logits, shape `(b,)`, and the seconds that the batch took."""
 
 FITTING = 200
 """How many batches must fit before bigger ones are tried again."""
@@ -29,7 +30,7 @@ class BatchRunner:
     side by side that they score alone.
 
     Args:
-        deliver: Called with each scored batch and its logits.
+        deliver: Called with each scored batch, its logits and how long it took.
     """
 
     def __init__(self, deliver: Deliver) -> None:
@@ -47,6 +48,7 @@ class BatchRunner:
         batch = [item for item in batch if not item.request.done()]
         if not batch:
             return
+        begun = time.perf_counter()
         try:
             logits = backend.logits([item.given for item in batch], batch[0].request.options)
         except BaseException as error:
@@ -59,7 +61,7 @@ class BatchRunner:
                 return
         else:
             self._note_fit()
-            self._deliver(batch, logits)
+            self._deliver(batch, logits, time.perf_counter() - begun)
             return
         # Outside of the handler, because the error's frames keep the failed batch in memory.
         for part in parts:

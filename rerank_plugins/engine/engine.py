@@ -1,11 +1,11 @@
 """The engine: takes requests of any threads and event loops and scores them in shared batches.
 
 One thread tokenizes ahead, one thread per device runs batches, and one watches the clock once a
-request has a timeout. A lock guards what they share. It is held for moments only, so an event loop
-may take it too, and an exception of a signal's handler (see `condition`) never leaves it taken.
+request has a timeout or a time budget. A lock guards what they share. It is held for moments only,
+so an event loop may take it too, and an exception of a signal's handler (see `condition`) never
+leaves it taken.
 """
 
-import math
 import threading
 import time
 from collections import Counter
@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 
 from rerank_plugins.backends.contract import Backend, PairOptions
 from rerank_plugins.engine.batch_runner import BatchRunner
+from rerank_plugins.engine.clock import due
 from rerank_plugins.engine.condition import SafeCondition
-from rerank_plugins.engine.failures import closed, explained, queue_full, timed_out
+from rerank_plugins.engine.failures import closed, explained, queue_full
 from rerank_plugins.engine.lifetime import EngineThread, start_thread
+from rerank_plugins.engine.pace import Pace
 from rerank_plugins.engine.requests import Item, Request
 from rerank_plugins.engine.room import Room
 from rerank_plugins.engine.schedule import Schedule
+from rerank_plugins.engine.turns import Turns
 from rerank_plugins.results import PairScores, Plan
 
 
@@ -51,7 +54,8 @@ class Engine:
         self._open: dict[Future[PairScores], Request] = {}
         self._room = Room()
         self._schedule = Schedule()
-        self._runners = [BatchRunner(self._deliver) for _ in loaders]
+        self._turns = Turns(self._schedule, len(loaders))
+        self._runners = [BatchRunner(partial(self._deliver, pace)) for pace in self._turns.paces]
         self._closed = False
         self._loops: list[Callable[[], None]] = [self._read]
         self._loops += [partial(self._work, device) for device in range(len(loaders))]
@@ -96,7 +100,7 @@ class Engine:
                 raise queue_full(self._name, request, self._room.pairs)
             self._start_threads(request)
             # In this order, because a signal's handler may raise an exception between any two.
-            (self._schedule.add if fits else self._room.line_up)(request)
+            (self._turns.add if fits else self._room.line_up)(request)
             self._open[request] = request
             self._room.enter(request)
             self._changed.notify_all()
@@ -121,8 +125,7 @@ class Engine:
 
     def _start_threads(self, request: Request) -> None:
         """Starts the threads that the request needs and that do not run yet."""
-        is_dated = min(request.fails_at, request.deadline) < math.inf
-        for place in range(len(self._loops) - (not is_dated)):
+        for place in range(len(self._loops) - (not request.is_dated)):
             if place not in self._threads:
                 try:
                     self._threads[place] = start_thread(self, self._run, place)
@@ -162,7 +165,7 @@ class Engine:
     def _remove(self, request: Request) -> None:
         if request in self._open:
             self._room.leave(request)
-            self._schedule.discard(request)
+            self._turns.discard(request)
             del self._open[request]  # last of the three: interrupted before, `_clean_up` does it
             self._let_in()
             self._changed.notify_all()
@@ -170,7 +173,7 @@ class Engine:
     def _let_in(self) -> None:
         """Moves requests from the line into the schedule while there is room for the first one."""
         while request := self._room.first():
-            self._schedule.add(request)  # before it leaves the line: interrupted, it is not lost
+            self._turns.add(request)  # before it leaves the line: interrupted, it is not lost
             self._room.leave_line(request)
             self._changed.notify_all()
 
@@ -193,7 +196,7 @@ class Engine:
         while True:
             with self._changed:
                 while self._open:
-                    found = self._schedule.next_slice() if self.backends else None
+                    found = self._turns.next_slice(time.monotonic()) if self.backends else None
                     if found:
                         break
                     self._changed.wait()
@@ -206,23 +209,13 @@ class Engine:
         while True:
             with self._changed:
                 while self._open:
-                    now = time.monotonic()
-                    waiting = [request for request in self._open.values() if not request.done()]
-                    late = [request for request in waiting if request.fails_at <= now]
-                    over = [request for request in waiting if request.deadline <= now]
-                    if late or any(not request.under_way for request in over):
+                    over = due(self._open.values(), now := time.monotonic())
+                    if over.finished or over.failed:
                         break
-                    ends = [end for r in waiting for end in (r.fails_at, r.deadline) if end > now]
-                    self._changed.wait(
-                        min(min(ends, default=math.inf) - now, threading.TIMEOUT_MAX)
-                    )
+                    self._changed.wait(min(over.next - now, threading.TIMEOUT_MAX))
                 else:
                     return
-            for request in late:
-                request.fail(timed_out(self._name, request))
-            for request in over:
-                if not request.under_way:  # the scores of a batch that is running are waited for
-                    request.finish()
+            over.settle(self._name)
 
     def _prepare(self, request: Request, part: slice) -> None:
         backend = self.backends[0]
@@ -240,7 +233,7 @@ class Engine:
             return
         with self._changed:
             if request in self._open:
-                self._schedule.ready(request.items(part.start, prepared))
+                self._turns.ready(request.items(part.start, prepared))
                 self._changed.notify_all()
 
     def _work(self, device: int) -> None:
@@ -278,32 +271,33 @@ class Engine:
             while self._open:
                 if self._loads(device):  # no request was open when `_work` looked
                     return []
-                for request in self._open.values():
-                    if request.deadline <= time.monotonic():
-                        self._schedule.discard(request)
-                if batch := self._schedule.draw(budget):
-                    for item in batch:
-                        item.request.under_way += 1
+                now = time.monotonic()
+                if self._turns.give_up(now):
+                    self._changed.notify_all()  # for `_keep_time`
+                if batch := self._turns.draw(device, budget, now):
                     self._changed.notify_all()  # there is room to tokenize more
                     return batch
                 self._clean_up()
                 self._changed.wait()
         return []
 
-    def _deliver(self, batch: Sequence[Item], logits: NDArray[np.float32]) -> None:
+    def _deliver(
+        self, pace: Pace, batch: Sequence[Item], logits: NDArray[np.float32], seconds: float
+    ) -> None:
         """Hands the logits of one batch, shape `(b,)`, to the requests of its pairs."""
         scored: Counter[Request] = Counter()
         with self._changed:
+            pace.add(max(1, len(batch) * batch[0].tokens), seconds)
             for item, logit in zip(batch, logits, strict=True):
-                item.request.under_way -= 1
                 if item.request in self._open:
                     pairs = item.request.put(item.position, logit)
                     scored[item.request] += pairs
                     self._room.pairs -= pairs
             self._let_in()
-            self._changed.notify_all()
+            now = time.monotonic()
+            ended = [request for request in scored if not request.left or request.is_over(now)]
         for request, pairs in scored.items():
             with suppress(Exception):  # a broken bar must not fail the scoring
                 request.move_bar(pairs)
-            if not request.left:
+            if request in ended:
                 request.finish()

@@ -45,6 +45,7 @@ class Request(Future[PairScores]):
         under_way: How many different pairs are in a batch that is running.
         fails_at: When it fails, on the clock of `time.monotonic`; infinity is never.
         deadline: When its time budget ends; infinity is never.
+        budget: How many seconds its time budget was.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Request(Future[PairScores]):
         self.timeout = timeout
         self.fails_at = math.inf if timeout is None else time.monotonic() + timeout
         self.deadline = math.inf if deadline is None else deadline
+        self.budget = self.deadline - time.monotonic()
         self.max_queue_pairs = max_queue_pairs
         self._progress_bar = progress_bar
         self.size = len(self.pairs)
@@ -104,10 +106,25 @@ class Request(Future[PairScores]):
         ]
         return sorted(items, key=by_falling_length)
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether the clock must be watched for it."""
+        return min(self.fails_at, self.deadline) < math.inf
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether no pair has a score, and none is in a batch that is running."""
+        return self.left == self.asked and not self.under_way
+
+    def is_over(self, now: float) -> bool:
+        """Whether the time budget has ended, and no batch with its pairs is running."""
+        return self.deadline <= now and not self.under_way
+
     def put(self, position: int, logit: np.float32) -> int:
         """Stores the score of one pair and returns how many of the caller's pairs got it."""
         self._scores.logits[position] = logit
         self._scored[position] = True
+        self.under_way -= 1
         self.left -= self._copies[position]
         return self._copies[position]
 

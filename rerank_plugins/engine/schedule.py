@@ -100,6 +100,10 @@ class Schedule:
         if items:
             self._lane(items[0].request).add(items)
 
+    def has_ready(self) -> bool:
+        """Whether a pair could be put in a batch."""
+        return self._short.has_ready() or self._long.has_ready()
+
     def draw(self, budget: Callable[[PairOptions], int]) -> list[Item]:
         """The next batch, its longest pair first; `[]` if nothing is ready.
 

@@ -1,0 +1,222 @@
+"""Decides which pairs of requests with a time budget are scored next, without threads.
+
+Each request is scored in the order in which it was given, a slice at a time. The one with the
+fewest pairs taken leads the next batch, and others fill it up: under load all of them get less
+deep, and none waits for the end of another. A batch is as small as the time left asks for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import accumulate, takewhile
+
+from rerank_plugins.backends.contract import PairOptions
+from rerank_plugins.engine.pace import Pace
+from rerank_plugins.engine.requests import Item, Request, by_falling_length
+
+SLICE = 16
+"""How many pairs of a request are tokenized at a time; more if there is time for many more."""
+
+MOST = 256
+"""The most pairs that are tokenized at a time."""
+
+CHARACTERS = 250_000
+"""The most characters that are tokenized at a time, unless one pair has more."""
+
+FEW = 4
+"""The pairs of a batch while the pace is not known."""
+
+_USED = 0.9
+"""The part of the time left that a batch is made for: no batch takes exactly its time."""
+
+_PART = 4
+"""A batch takes at most this part of its leader's budget, so that new requests wait little."""
+
+_EXTRA = 1.05
+"""How much longer than alone a pair may take in a batch; the rest is padding."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A request with pairs that are in no batch yet.
+
+    Attributes:
+        ready: Its tokenized pairs, in its own order.
+        taken: How many of its pairs have been put in batches.
+    """
+
+    request: Request
+    ready: list[Item] = field(default_factory=list)
+    taken: int = 0
+
+    def left(self, now: float) -> float:
+        """The seconds that a batch with its pairs may take."""
+        return _USED * (self.request.deadline - now)
+
+    def next(self, allowed: float, share: float) -> list[Item]:
+        """Its next pairs, longest first: as many as its share allows, but at least one.
+
+        All of them can be scored in time, so their order is free, and by length they need the
+        least padding.
+
+        Args:
+            allowed: The most tokens that a batch may have in the time left; longer pairs are
+                passed over.
+            share: The tokens that the request may have scored until its deadline.
+        """
+        ready = [item for item in self.ready if item.tokens <= allowed]
+        sums = accumulate(item.tokens for item in ready)
+        fitting = sum(1 for _ in takewhile(lambda total: total <= share, sums))
+        return sorted(ready[: max(fitting, 1)], key=by_falling_length)
+
+
+class _Batch:
+    """A batch that is being made; the first request to fill it leads it.
+
+    Args:
+        most: The most tokens, padding included, unless one pair has more.
+        pace: How long batches take.
+        requests: How many requests share the machine.
+        now: The time.
+    """
+
+    def __init__(self, most: float, pace: Pace, requests: int, now: float) -> None:
+        self.items: list[Item] = []
+        self._most = most
+        self._pace = pace
+        self._requests = requests
+        self._now = now
+        self._longest = 0
+
+    def fill(self, waiting: _Waiting) -> None:
+        """Adds pairs of a request, at most its share, if its time left allows the batch then."""
+        allowed = self._pace.tokens(waiting.left(self._now))
+        if not self.items:
+            self._most = min(self._most, self._pace.tokens(waiting.request.budget / _PART))
+        known = self._pace.known
+        share = allowed / self._requests
+        for item in waiting.next(allowed, share) if known else waiting.ready[:FEW]:
+            if self._is_full():
+                return
+            if self._suits(item, allowed):
+                self.items.append(item)
+                self._longest = max(self._longest, item.tokens)
+                self._most = min(self._most, allowed)
+
+    def _is_full(self) -> bool:
+        if not self._pace.known and len(self.items) == FEW:
+            return True
+        return bool(self.items) and (len(self.items) + 1) * self._longest > self._most
+
+    def _suits(self, item: Item, allowed: float) -> bool:
+        if not self.items:
+            return True
+        before = len(self.items) * self._longest
+        padded = (len(self.items) + 1) * max(self._longest, item.tokens)
+        extra = self._pace.seconds(padded) - self._pace.seconds(before)
+        return padded <= min(self._most, allowed) and extra <= _EXTRA * self._pace.seconds(
+            item.tokens
+        )
+
+
+class BudgetedLane:
+    """The requests with a time budget; used under the engine's lock."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Request, _Waiting] = {}
+        self._length = 0.0  # tokens per pair, in the slices of late
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, request: Request) -> None:
+        """Takes a new request."""
+        self._waiting[request] = _Waiting(request)
+
+    def discard(self, request: Request) -> None:
+        """Forgets the pairs of a request that are not in a batch yet."""
+        self._waiting.pop(request, None)
+
+    def next_slice(self, pace: Pace, now: float) -> tuple[Request, slice] | None:
+        """The next pairs to tokenize, marked as read; `None` while enough pairs lie ready.
+
+        A slice is as long as half of the request's share of the machine until its deadline allows,
+        so that it holds few pairs that are not scored in the end.
+        """
+        wanting = [
+            waiting
+            for waiting in self._in_order(now)
+            if waiting.request.read < waiting.request.size and len(waiting.ready) < SLICE
+        ]
+        if not wanting:
+            return None
+        first = min(wanting, key=lambda waiting: waiting.taken + len(waiting.ready))
+        pairs: float = SLICE
+        if pace.known and self._length:
+            share = pace.tokens(first.left(now)) / len(self._waiting)
+            pairs = min(max(SLICE, share / 2 / self._length), MOST)
+        return first.request, first.request.next_slice(int(pairs), CHARACTERS)
+
+    def ready(self, items: list[Item]) -> None:
+        """Takes the tokenized pairs of one slice, longest first."""
+        mean = sum(item.tokens for item in items) / len(items)
+        self._length = (self._length + mean) / 2 if self._length else mean
+        if waiting := self._waiting.get(items[0].request):
+            waiting.ready += sorted(items, key=_position)
+
+    def has_ready(self, now: float) -> bool:
+        """Whether a pair could be put in a batch."""
+        return any(waiting.ready for waiting in self._in_order(now))
+
+    def draw(self, budget: Callable[[PairOptions], int], pace: Pace, now: float) -> list[Item]:
+        """The next batch; `[]` if nothing is ready that the time left allows.
+
+        Args:
+            budget: The most tokens of a batch for given options, padding included. A pair with
+                more is a batch of its own.
+            pace: How long batches take where this one is run.
+            now: The time, on the clock of `time.monotonic`.
+        """
+        order = [waiting for waiting in self._in_order(now) if waiting.ready]
+        for leader in order:
+            batch = _Batch(budget(leader.request.options), pace, len(self._waiting), now)
+            batch.fill(leader)
+            if not batch.items and leader.request.has_nothing:
+                batch.items.append(leader.ready[0])
+            if batch.items:
+                for other in order:
+                    if other is not leader and other.request.options == leader.request.options:
+                        batch.fill(other)
+                return self._taken(batch.items)
+        return []
+
+    def hopeless(self, pace: Pace, now: float) -> list[Request]:
+        """Requests with some scores whose time left does not allow another pair."""
+        return [
+            waiting.request
+            for waiting in self._in_order(now)
+            if waiting.ready
+            and not (waiting.request.has_nothing or waiting.request.under_way)
+            and min(item.tokens for item in waiting.ready) > pace.tokens(waiting.left(now))
+        ]
+
+    def _in_order(self, now: float) -> list[_Waiting]:
+        """Requests whose time is not over, in the order of their turn."""
+        waiting = [each for each in self._waiting.values() if each.request.deadline > now]
+        return sorted(waiting, key=lambda each: (each.taken, each.request.deadline))
+
+    def _taken(self, batch: list[Item]) -> list[Item]:
+        """Takes the pairs of a batch out of the lane; returns them longest first."""
+        taken = set(map(id, batch))
+        for item in batch:
+            self._waiting[item.request].taken += 1
+        for request in {item.request for item in batch}:
+            waiting = self._waiting[request]
+            waiting.ready = [item for item in waiting.ready if id(item) not in taken]
+            if not waiting.ready and request.read == request.size:
+                del self._waiting[request]
+        return sorted(batch, key=by_falling_length)
+
+
+def _position(item: Item) -> int:
+    """Sorting key for the order in which the request was given."""
+    return item.position

@@ -1,0 +1,352 @@
+"""Requests with a time budget: whose pairs come next, and how many, without threads or a clock."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rerank_plugins.backends.contract import PairOptions
+from rerank_plugins.engine.budgeted import FEW, SLICE
+from rerank_plugins.engine.pace import RECENT, Pace
+from rerank_plugins.engine.requests import Item, Request
+from rerank_plugins.engine.schedule import Schedule
+from rerank_plugins.engine.turns import Turns
+from tests.number_backend import NumberBackend, Pair, some_pairs, words
+
+BACKEND = NumberBackend()
+PLAIN = PairOptions()
+TOKEN = 0.001
+"""Seconds per token of the machine in these tests."""
+
+
+class Machine:
+    """Runs the batches of some turns at an even pace, on a clock of its own.
+
+    Attributes:
+        now: The time.
+        batches: The pairs of all batches that were run.
+        begun: When each batch began.
+    """
+
+    def __init__(self, *, overhead: float = 0.0, most: int = 1000, learned: bool = True) -> None:
+        self.turns = Turns(Schedule(), devices=1)
+        self.now = 0.0
+        self.batches: list[list[Pair]] = []
+        self.begun: list[float] = []
+        self._overhead = overhead
+        self._most = most
+        if learned:
+            for tokens in (10, 100, 1000):
+                self.turns.paces[0].add(tokens, self._seconds(tokens))
+
+    def ask(
+        self,
+        pairs: list[Pair],
+        budget: float | None = None,
+        options: PairOptions = PLAIN,
+    ) -> Request:
+        """Adds a request; a budget begins now."""
+        request = Request(pairs, options, deadline=None if budget is None else self.now + budget)
+        request.budget = np.inf if budget is None else budget
+        self.turns.add(request)
+        return request
+
+    def draw(self) -> list[Item]:
+        """Tokenizes what is wanted, and takes the next batch."""
+        while found := self.turns.next_slice(self.now):
+            request, part = found
+            self.turns.ready(
+                request.items(part.start, BACKEND.prepare(request.pairs[part], request.options))
+            )
+        return self.turns.draw(0, lambda options: options.max_batch_tokens or self._most, self.now)
+
+    def step(self) -> list[Item]:
+        """Runs the next batch, if there is one."""
+        batch = self.draw()
+        if batch:
+            tokens = len(batch) * batch[0].tokens
+            self.begun.append(self.now)
+            self.batches.append([item.request.pairs[item.position] for item in batch])
+            self.now += self._seconds(tokens)
+            self.turns.paces[0].add(tokens, self._seconds(tokens))
+            for item in batch:
+                item.request.put(item.position, np.float32(0))
+        return batch
+
+    def run(self) -> None:
+        """Runs batches until nothing is left that may be run."""
+        while self.step():
+            pass
+
+    def _seconds(self, tokens: int) -> float:
+        return self._overhead + TOKEN * tokens
+
+
+def scored(request: Request) -> int:
+    return request.asked - request.left
+
+
+def queries(batch: list[Item]) -> set[str]:
+    return {item.request.pairs[item.position][0] for item in batch}
+
+
+def test_a_request_with_time_for_everything_is_scored_in_order_of_slices() -> None:
+    machine = Machine()
+    request = machine.ask(some_pairs("q", 200), budget=100)
+    machine.run()
+    assert request.left == 0
+    order = [pair for batch in machine.batches for pair in batch]
+    assert order == some_pairs("q", 200)
+
+
+def test_what_is_scored_in_time_is_the_beginning_whatever_the_lengths() -> None:
+    lengths = np.random.default_rng(5).integers(3, 30, 200)
+    pairs = [("q", f"{number} {'x ' * length}") for number, length in enumerate(lengths)]
+    machine = Machine()
+    request = machine.ask(pairs, budget=1.0)
+    machine.run()
+    count = scored(request)
+    assert 40 < count < 70  # a thousand tokens are 61 pairs
+    places = [pairs.index(pair) for batch in machine.batches for pair in batch]
+    assert max(places) < count + SLICE // 2
+    assert machine.now <= 1.0
+
+
+def test_a_slice_is_sorted_by_length_so_that_little_is_padding() -> None:
+    pairs = [("q", f"{number} {'x ' * (5 if number % 2 else 40)}") for number in range(32)]
+    machine = Machine()
+    machine.ask(pairs, budget=100)
+    machine.run()
+    for batch in machine.batches:
+        assert len({words(pair) for pair in batch}) == 1
+
+
+def test_without_a_known_pace_the_first_batch_is_small_and_of_the_first_pairs() -> None:
+    machine = Machine(learned=False)
+    machine.ask(some_pairs("q", 100), budget=1.0)
+    assert [item.position for item in machine.step()] == list(range(FEW))
+    assert len(machine.step()) > FEW
+
+
+def test_a_batch_takes_no_longer_than_the_time_left() -> None:
+    machine = Machine()
+    request = machine.ask(some_pairs("q", 100, 10), budget=0.1)
+    machine.run()
+    assert machine.now <= 0.1
+    assert 7 <= scored(request) <= 10
+    assert machine.turns.give_up(machine.now) == (request.left > 0)
+    assert request.is_over(machine.now)
+
+
+def test_a_request_without_a_score_gets_one_pair_whatever_the_pace_says() -> None:
+    machine = Machine()
+    for _ in range(RECENT):
+        machine.turns.paces[0].add(10, 60.0)  # a minute for ten tokens: it cannot be unlearnt else
+    request = machine.ask(some_pairs("q", 100, 10), budget=0.1)
+    assert not machine.turns.give_up(machine.now)
+    assert len(machine.step()) == 1
+    assert machine.turns.give_up(machine.now)
+    assert machine.step() == []
+    assert request.is_over(machine.now)
+
+
+def test_a_pair_too_long_for_the_time_left_is_passed_over() -> None:
+    pairs = [("q", "x " * 500), *some_pairs("q", 5, 10)]
+    machine = Machine()
+    request = machine.ask(pairs, budget=0.2)
+    machine.run()
+    assert scored(request) == 5
+
+
+def test_nothing_is_drawn_or_tokenized_once_the_time_is_over() -> None:
+    machine = Machine()
+    request = machine.ask(some_pairs("q", 100), budget=1.0)
+    machine.step()
+    machine.now = 1.0
+    assert machine.draw() == []
+    assert request.read < 100
+
+
+def test_pairs_are_tokenized_a_slice_at_a_time() -> None:
+    machine = Machine(learned=False)
+    request = machine.ask(some_pairs("q", 1000), budget=100)
+    machine.draw()
+    assert request.read == SLICE
+    beside = Machine()
+    few = [beside.ask(some_pairs(f"q{n}", 1000), budget=0.2) for n in range(4)]
+    beside.draw()
+    assert [each.read for each in few] == [SLICE] * 4
+
+
+@pytest.mark.parametrize("callers", [2, 5, 30])
+def test_callers_get_equally_deep(callers: int) -> None:
+    machine = Machine(most=200)
+    asked = [machine.ask(some_pairs(f"q{n}", 100, 10), budget=2.0) for n in range(callers)]
+    machine.run()
+    depths = [scored(each) for each in asked]
+    assert max(depths) - min(depths) <= max(3, 0.25 * max(depths))
+    assert sum(depths) >= 0.8 * min(200, callers * 100)
+    assert machine.now <= 2.0
+
+
+def test_a_late_caller_catches_up_with_the_others() -> None:
+    machine = Machine(most=100)
+    first = machine.ask(some_pairs("first", 100, 10), budget=2.0)
+    for _ in range(4):
+        machine.step()
+    assert scored(first) == 40
+    late = machine.ask(some_pairs("late", 100, 10), budget=2.0)
+    assert queries(machine.step()) == {"late"}
+    while scored(late) < 40:
+        machine.step()
+    assert scored(first) <= 50
+
+
+def test_a_batch_is_filled_up_with_pairs_of_other_callers_whose_time_allows_it() -> None:
+    machine = Machine(overhead=0.02, most=200)
+    machine.ask(some_pairs("one", 4, 10), budget=5.0)
+    machine.ask(some_pairs("two", 4, 11), budget=5.0)
+    machine.ask(some_pairs("long", 4, 40), budget=5.0)
+    machine.ask(some_pairs("hasty", 4, 10), budget=0.05)
+    batches = [queries(machine.step()) for _ in range(3)]
+    assert batches[0] == {"hasty"}  # it has the least time
+    assert {"one", "two"} in batches
+
+
+def test_pairs_with_other_options_are_in_other_batches() -> None:
+    machine = Machine()
+    machine.ask(some_pairs("plain", 5), budget=5.0)
+    machine.ask(some_pairs("cut", 5), budget=5.0, options=PairOptions(max_length=3))
+    assert [len(queries(machine.step())) for _ in range(2)] == [1, 1]
+
+
+def test_budgets_and_other_requests_share_the_work_evenly() -> None:
+    machine = Machine(most=100)
+    plain = machine.ask(some_pairs("plain", 200, 10))
+    dated = machine.ask(some_pairs("dated", 200, 10), budget=1000.0)
+    for _ in range(20):
+        machine.step()
+    assert scored(plain) == scored(dated) == 100
+    machine.run()
+    assert plain.left == dated.left == 0
+
+
+def test_a_side_that_was_alone_owes_nothing_to_the_other() -> None:
+    machine = Machine(most=100)
+    dated = machine.ask(some_pairs("dated", 200, 10), budget=1000.0)
+    for _ in range(10):
+        machine.step()
+    plain = machine.ask(some_pairs("plain", 200, 10))
+    for _ in range(4):
+        machine.step()
+    assert scored(dated) + scored(plain) == 140
+    assert scored(plain) >= 10
+
+
+def test_requests_without_a_budget_are_scheduled_as_if_there_were_no_turns() -> None:
+    sizes = (30, 300, 5, 700)
+    machine, schedule = Machine(most=100), Schedule()
+    for n, size in enumerate(sizes):
+        machine.ask(some_pairs(f"r{n}", size, 5 + n))
+        schedule.add(Request(some_pairs(f"r{n}", size, 5 + n), PLAIN))
+    machine.run()
+
+    def read() -> None:
+        while found := schedule.next_slice():
+            schedule.ready(
+                found[0].items(found[1].start, BACKEND.prepare(found[0].pairs[found[1]], PLAIN))
+            )
+
+    alone = []
+    read()
+    while batch := schedule.draw(lambda _: 100):
+        alone.append([item.request.pairs[item.position] for item in batch])
+        read()
+    assert machine.batches == alone
+
+
+plans = st.lists(
+    st.tuples(
+        st.lists(st.integers(3, 60), min_size=1, max_size=40),
+        st.one_of(st.none(), st.floats(0.01, 3.0)),
+        st.sampled_from([PLAIN, PairOptions(max_batch_tokens=50)]),
+        st.floats(0, 0.5),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans, st.sampled_from([0.0, 0.02]), st.booleans())
+def test_pairs_are_run_once_and_none_begins_after_its_end(
+    plan: list[tuple[list[int], float | None, PairOptions, float]], overhead: float, learned: bool
+) -> None:
+    machine = Machine(overhead=overhead, most=200, learned=learned)
+    asked: list[tuple[Request, float]] = []
+    for number, (lengths, budget, options, pause) in enumerate(plan):
+        pairs = [(f"{number}", f"{n} {'x ' * length}") for n, length in enumerate(lengths)]
+        asked.append((machine.ask(pairs, budget, options), machine.now + (budget or np.inf)))
+        if machine.now < pause:
+            machine.step()
+    machine.run()
+    run = [pair for batch in machine.batches for pair in batch]
+    assert len(run) == len(set(run))
+    for begun, batch in zip(machine.begun, machine.batches, strict=True):
+        owners = [asked[int(query)] for query in {query for query, _ in batch}]
+        assert all(begun < end for _, end in owners)
+        assert len({request.options for request, _ in owners}) == 1
+        most = owners[0][0].options.max_batch_tokens or 200
+        assert len(batch) == 1 or len(batch) * max(map(words, batch)) <= most
+    for request, end in asked:
+        assert end < np.inf or not request.left
+        assert scored(request) or machine.now >= end or not np.isfinite(end)
+
+
+def paced(*batches: tuple[int, float]) -> Pace:
+    pace = Pace()
+    for tokens, seconds in batches:
+        pace.add(tokens, seconds)
+    return pace
+
+
+def test_without_batches_there_is_no_pace() -> None:
+    pace = Pace()
+    assert not pace.known
+    assert pace.seconds(100) == 0
+    assert pace.tokens(1) == np.inf
+
+
+@pytest.mark.parametrize("direction", [lambda pace: pace.seconds, lambda pace: pace.tokens])
+def test_between_and_beyond_known_sizes_the_pace_goes_on_evenly(
+    direction: Callable[[Pace], Callable[[float], float]],
+) -> None:
+    follow = direction(paced((100, 100.0), (1000, 1000.0)))
+    for at in (1, 50, 100, 400, 1000, 5000):
+        assert follow(at) == pytest.approx(at)
+
+
+def test_what_a_batch_takes_at_least_is_learnt() -> None:
+    pace = paced((10, 5.0), (1000, 6.0))
+    assert pace.seconds(500) == pytest.approx(5.5, abs=0.1)
+    assert pace.tokens(5.5) == pytest.approx(505, abs=10)
+    assert pace.tokens(1.0) == pytest.approx(2)
+
+
+def test_a_batch_that_was_held_up_says_little() -> None:
+    pace = paced(*[(100, 1.0)] * 5, (100, 50.0))
+    assert pace.seconds(100) == pytest.approx(1.0)
+
+
+def test_a_bigger_batch_is_never_expected_to_take_less() -> None:
+    pace = paced((100, 9.0), (1000, 1.0))
+    assert pace.seconds(1000) == pace.seconds(100) == 9.0
+    assert pace.tokens(9.0) == 1000
+
+
+def test_an_old_pace_is_forgotten() -> None:
+    pace = paced((100, 50.0), *[(100, 1.0)] * RECENT)
+    assert pace.seconds(100) == pytest.approx(1.0)
+    assert pace.seconds(200) == pytest.approx(2.0)
