@@ -14,6 +14,7 @@ from rerank_plugins import CrossEncoderScorer
 from rerank_plugins.cli import main
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.models.files import OWN_SETTINGS_FILE
+from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.models.references import EMBEDDED_FOLDER
 from tests.test_evaluation import write_collection
 
@@ -182,3 +183,56 @@ def test_a_damaged_settings_file_is_an_error_before_the_work(
     (model / OWN_SETTINGS_FILE).write_text("{")
     assert main(["eval", str(data), "-m", str(model), "--fuse", "--save-weight"]) == 1
     assert "rerank_plugins.json' is not JSON" in capsys.readouterr().err
+
+
+def test_a_given_weight_is_measured_beside_the_model_alone(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_collection(tmp_path / "one")
+    arguments = ["eval", str(data), "-m", "embedded", "-m", str(tiny_model), "--json"]
+    assert main([*arguments, "--first-stage-weight", "100"]) == 0
+    found = json.loads(capsys.readouterr().out)["collections"][0]
+    names = ["embedded", tiny_model.name]
+    fused = [f"{name} + first stage, 100" for name in names]
+    assert [each["name"] for each in found["reranked"]] == [*names, *fused]
+    for each in found["reranked"][2:]:
+        assert each["by_query"] == found["first_stage"]["by_query"]
+    assert main([*arguments, "--first-stage-weight", "auto"]) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)["collections"][0]
+    own = read_own_settings(EMBEDDED_FOLDER).first_stage_weight
+    fused = [f"embedded + first stage, {own:g}"]
+    assert [each["name"] for each in found["reranked"]] == [*names, *fused]
+    assert f"warning: '{tiny_model}' names no first_stage_weight" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("weight", "says"),
+    [
+        ("much", "--first-stage-weight must be 'auto' or a number >= 0, but got 'much'."),
+        ("-1", "--first-stage-weight must be 'auto' or a number >= 0, but got -1.0."),
+        ("auto", "names no first_stage_weight, so --first-stage-weight auto has nothing to take"),
+    ],
+)
+def test_a_weight_that_is_none_is_an_error(
+    weight: str,
+    says: str,
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = write_collection(tmp_path / "one")
+    arguments = ["eval", str(data), "-m", str(tiny_model), "--first-stage-weight", weight]
+    assert main(arguments) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_a_weight_without_a_model_to_add_it_to_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, file = write_collection(tmp_path / "one"), tmp_path / "rerankers.yaml"
+    file.write_text("mine: {model: embedded, first_stage_weight: 1}")
+    arguments = ["eval", str(data), "--options", str(file), "--first-stage-weight", "2"]
+    assert main(arguments) == 2
+    error = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().err).split())
+    assert "give the rerankers of --options their own first_stage_weight in the file" in error

@@ -148,7 +148,7 @@ def test_the_command_line_gives_what_the_file_leaves_out(
         ("mine: {keep: 3}", "with its model, but has dict {'mine': {'keep': 3}}."),
         (
             "mine: {model: embedded, first_stage_weight: -1}",
-            "first-stage-weight must be 'auto' or a number >= 0, but got -1.",
+            "mine: first_stage_weight must be 'auto' or a number >= 0, but got -1.",
         ),
         ("mine: {model: embedded, depth: 3}", "mine: depth= cannot be used here."),
         ("mine: {model: embedded, 3: depth}", "mine: keywords must be strings"),

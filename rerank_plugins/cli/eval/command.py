@@ -10,7 +10,14 @@ import typer
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval import options
 from rerank_plugins.cli.eval.candidates import Stage
-from rerank_plugins.cli.eval.fusion import check_save_weight, found_fusions, save_weights
+from rerank_plugins.cli.eval.fusion import (
+    check_save_weight,
+    found_fusions,
+    save_weights,
+    typed_weight,
+    weighted_orders,
+    weights_of,
+)
 from rerank_plugins.cli.eval.inputs import Source, dataset_source, sources_of
 from rerank_plugins.cli.eval.output import Output
 from rerank_plugins.cli.eval.rerankers import rerankers_of
@@ -50,6 +57,7 @@ def evaluate(
     seed: options.Seed = 0,
     curve: options.Curve = False,
     memory: options.Memory = False,
+    first_stage_weight: options.FirstStageWeight = None,
     fuse: options.Fuse = False,
     save_weight: options.SaveWeight = False,
     resume: options.Resume = None,
@@ -129,11 +137,13 @@ def evaluate(
         raise typer.BadParameter(message)
     if save_weight:
         check_save_weight(combinations.values())
+    weight = typed_weight(first_stage_weight, combinations.values())
     stage = Stage(first_stage, depth, run, encoder)
     with (
         loaded_scorers(combinations, bi_encoder, encoder) as scorers,
         scorers.asking(resume) as ask,
     ):
+        weights = weights_of(weight, scorers)
         collections = [
             replace(_read(source, sample, seed), keep_identical=keep_identical)
             for source in sources
@@ -145,7 +155,10 @@ def evaluate(
         curves = [_curves(each, scorers, ask) for each in comparisons] if curve else []
     fusions = found_fusions(comparisons, scorers) if fuse else []
     report = Report(
-        with_orders(comparisons, [each.orders for each in fusions]),
+        with_orders(
+            comparisons,
+            [*weighted_orders(comparisons, weights), *(each.orders for each in fusions)],
+        ),
         current_environment(shlex.join(["rerank", *(context.obj or ())])),
         curves,
         scoring_memory(scorers.configurations, comparisons) if memory else {},

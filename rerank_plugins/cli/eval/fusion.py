@@ -1,9 +1,9 @@
-"""`rerank eval --fuse`: finds the weight of the first stage's opinion, and saves it."""
+"""The first stage's opinion in `rerank eval`: a weight that is given, or found and saved."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import typer
 
@@ -11,12 +11,18 @@ from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval.scorers import Scorers
 from rerank_plugins.cli.files import check_writable
 from rerank_plugins.cli.progress import progress
+from rerank_plugins.cli.ranking_options import ranking_arguments
+from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.models.files import OWN_SETTINGS_FILE
 from rerank_plugins.models.own_settings import OwnSettings, read_own_settings, write_own_settings
 from rerank_plugins.models.references import EMBEDDED
+from rerank_plugins.options import RANKING_OPTIONS
+from rerank_plugins.reranker import Reranker
 
 if TYPE_CHECKING:
-    from rerank_plugins.evaluation import Comparison, Configuration, Fusion
+    from rerank_plugins.evaluation import Comparison, Configuration, Fusion, Order
+
+Weight: TypeAlias = float | Literal["auto"] | None
 
 
 def check_save_weight(configurations: "Iterable[Configuration]") -> None:
@@ -47,17 +53,76 @@ def check_save_weight(configurations: "Iterable[Configuration]") -> None:
         check_writable(folder / OWN_SETTINGS_FILE)
 
 
+def typed_weight(text: str | None, configurations: "Iterable[Configuration]") -> Weight:
+    """Returns the weight of `--first-stage-weight`.
+
+    Raises:
+        InvalidInputError: It is no weight.
+        typer.BadParameter: There is no model to add it to.
+    """
+    typed = {"first_stage_weight": text, "cascade": None, "time_budget": None}
+    value = ranking_arguments(typed)["first_stage_weight"]
+    weight: Weight = RANKING_OPTIONS["first_stage_weight"].check(value, "first_stage_weight")
+    if weight is not None and all(each.ranking for each in configurations):
+        message = (
+            "--first-stage-weight is for models that are measured alone; give the rerankers of "
+            "--options their own first_stage_weight in the file, or add --model."
+        )
+        raise typer.BadParameter(message)
+    return weight
+
+
+def weights_of(weight: Weight, scorers: Scorers) -> dict[str, float]:
+    """Returns the weight of each model that is measured alone; `"auto"` is what its folder names.
+
+    Raises:
+        UnsupportedOptionError: The weight is `"auto"`, and no model names one.
+    """
+    alone = _alone(scorers)
+    if weight != "auto":
+        return {} if weight is None else dict.fromkeys(alone, weight)
+    found: dict[str, float] = {}
+    refusals = []
+    for name, configuration in alone.items():
+        with Reranker.from_options(**configuration.arguments(), first_stage_weight=weight) as each:
+            try:
+                each.warm_up()
+            except UnsupportedOptionError as error:
+                refusals.append(error)
+            else:
+                found[name] = each.scorer.first_stage_weight or 0.0
+    if not found:
+        raise refusals[0]
+    for refusal in refusals:
+        show("warning", str(refusal))
+    return found
+
+
+def weighted_orders(
+    comparisons: "Sequence[Comparison]", weights: Mapping[str, float]
+) -> "list[list[Order]]":
+    """Returns the fused order of each model, in each comparison."""
+    from rerank_plugins.evaluation import fused_order
+
+    return [
+        [
+            fused_order(comparison, order, weight, f"{name} + first stage, {weight:g}")
+            for comparison in comparisons
+            for order in comparison.reranked
+            if order.name == name
+        ]
+        for name, weight in weights.items()
+    ]
+
+
 def found_fusions(comparisons: "Sequence[Comparison]", scorers: Scorers) -> "list[Fusion]":
     """Returns what the first stage's opinion adds to each cross-encoder."""
     from rerank_plugins.evaluation import cross_fitted
 
-    alone = {}
     for name, each in scorers.configurations.items():
         if each.ranking:
             show("note", f"--fuse leaves {name} as it is, which has {', '.join(each.ranking)}")
-        else:
-            alone[name] = each
-    found = []
+    alone, found = _alone(scorers), []
     with progress(len(alone), "model", "Fuse") as advance:
         for name, configuration in alone.items():
             found.append(cross_fitted(comparisons, name, configuration.arguments()))
@@ -82,3 +147,8 @@ def save_weights(
             show("note", f"first_stage_weight={fusion.weight:g} is written into {file}")
         else:
             show("note", f"no weight is written for {fusion.name}, because none is advised")
+
+
+def _alone(scorers: Scorers) -> "dict[str, Configuration]":
+    """The models whose scores alone make an order."""
+    return {name: each for name, each in scorers.configurations.items() if not each.ranking}

@@ -163,6 +163,13 @@ Memory = Annotated[
         help="Measure each model's peak memory too; loads each once more, in its own process.",
     ),
 ]
+FirstStageWeight = Annotated[
+    str | None,
+    typed(
+        "first_stage_weight",
+        help="The fused order of each model is measured beside that of the model alone.",
+    ),
+]
 Fuse = Annotated[
     bool,
     typer.Option(

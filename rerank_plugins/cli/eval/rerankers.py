@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.spelling import keys
 from rerank_plugins.messages.values import described
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def _listed(file: Path, others: Mapping[str, Any]) -> "dict[str, Configuration]"
             options["model"], {**others, **{key: options[key] for key in options if key != "model"}}
         )
         try:
-            found[name].reranker().close()
+            with keys():
+                found[name].reranker().close()
         except (InvalidInputError, TypeError) as error:
             message = f"{file}, {name}: {error}"
             raise InvalidInputError(message) from error
