@@ -36,6 +36,7 @@ from rerank_plugins import (
     UnsupportedOptionError,
     compile_model,
 )
+from rerank_plugins.options import RANKING_OPTIONS
 from rerank_plugins.testing import DeterministicScorer
 from rerank_plugins.wrappers import NoTextWarning, result_metadata
 from tests.wrappers import WRAPPERS, Passages, Ranking, Wrapper
@@ -62,7 +63,22 @@ class Case:
     passages: Passages = field(default_factory=lambda: PASSAGES)
     options: dict[str, Any] = field(default_factory=dict)
     blank: int = 0
+    scores: list[float] | None = None
 
+
+class Naming(DeterministicScorer):
+    """The scorer of all cases; it names a weight for the first stage's opinion."""
+
+    first_stage_weight = 12.0
+
+
+SHORTEST = DeterministicScorer(lambda query, passage: -len(passage))
+EMBEDDED = {"model": "embedded", "keep": 2}
+LOGITS, HALF = {"scale": "logit"}, {"score_threshold": 0.5}
+FOUND, DISTANCES = [0.1, 0.9, 0.2, 0.3, 0.95, 0.4], [0.1, 0.2, 0.3, 0.4, 0.9, 0.5]
+BY_SCORE = {"first_stage_weight": 12, "first_stage_score_field": "score"}
+LATE = {"time_budget": 1e-9}
+BY_DISTANCE = {**BY_SCORE, "higher_is_better": False}
 
 CASES = [
     Case("everything, ties in first-stage order", [1, 3, 0, 2, 4, 5]),
@@ -83,12 +99,35 @@ CASES = [
     Case("equal passages", [0, 1], passages=["red fox", "red fox"]),
     Case("an empty query", [0, 1, 2, 3, 4, 5], query=""),
     Case("letters outside ASCII", [1, 0], query="東京 🦊", passages=["大阪", "東京 🦊"]),
+    Case("fusion by place", [1, 0, 3, 2, 4, 5], options={"first_stage_weight": 12}),
+    Case("fusion by itself", [1, 0, 3], options={"first_stage_weight": "auto", "limit": 3}),
+    Case("fused logits", [0, 1], options={**LOGITS, "first_stage_weight": 1000, "limit": 2}),
+    Case("a hopeless list", [], query="moon", options={"first_stage_weight": 9, **HALF}),
+    Case("a fused threshold", [1, 3], options={"first_stage_weight": 1000, **HALF}),
+    Case("fusion by score", [1, 4, 3, 5, 2, 0], options=BY_SCORE, scores=FOUND),
+    Case("fusion by distance", [1, 3, 0, 2, 5, 4], options=BY_DISTANCE, scores=DISTANCES),
+    Case("fusion without documents", [], passages=[], options={"first_stage_weight": "auto"}),
+    Case("cascade", [3, 4, 5], options={"cascade": [{"scorer": SHORTEST, "keep": 3}], "limit": 3}),
+    Case("cascade of models", [1, 3], options={"cascade": [EMBEDDED], "limit": 2}),
+    Case("time enough", [1, 3, 0, 2, 4, 5], options={"time_budget": 600}),
+    Case("no time", [0, 1, 2, 3, 4, 5], options=LATE),
+    Case("no time up to the limit", [0, 1], options={**LATE, "limit": 2}),
+    Case("no time for a threshold", [], options={**LATE, **HALF}),
+    Case(
+        "no time to fuse",
+        [0, 1, 2, 3, 4, 5],
+        options={**LATE, **BY_SCORE},
+        scores=FOUND,
+    ),
 ]
 
 
 def in_words_of(wrapper: Wrapper, options: dict[str, Any]) -> dict[str, Any]:
-    """The options with the framework's own word for the limit."""
-    return {wrapper.limit if name == "limit" else name: v for name, v in options.items()}
+    """The options with the framework's own words for the limit and for a document's score."""
+    named = {wrapper.limit if name == "limit" else name: v for name, v in options.items()}
+    if "first_stage_score_field" in named:
+        named["first_stage_score_field"] = wrapper.score_field
+    return named
 
 
 def no_text_warning(blank: int, documents: int) -> AbstractContextManager[Any]:
@@ -106,15 +145,16 @@ def test_every_wrapper_ranks_as_the_table_says(framework: str, case: Case, path:
     options = in_words_of(wrapper, case.options)
     with no_text_warning(case.blank, len(case.passages)):
         ranking = getattr(wrapper, path)(
-            case.query, case.passages, scorer=DeterministicScorer(), **options
+            case.query, case.passages, case.scores, scorer=Naming(), **options
         )
     assert [int(name) for name, _ in ranking] == case.order
-    cut = {"limit": "top_k", "score_threshold": "score_threshold", "scale": "scale"}
-    core_options = {cut[k]: v for k, v in case.options.items() if k in cut}
+    given = {"top_k" if name == "limit" else name: v for name, v in case.options.items()}
+    core = Reranker(Naming(), **{name: v for name, v in given.items() if name in RANKING_OPTIONS})
     texts = [passage or "" for passage in case.passages]
-    core = Reranker(DeterministicScorer(), **core_options).rank(case.query, texts)
-    assert [score for _, score in ranking] == [ranked.score for ranked in core]
-    assert all(type(score) is float for _, score in ranking)
+    found = core.rank(case.query, texts, first_stage_scores=case.scores)
+    unscored = [None] * len(found.backfill)
+    assert [score for _, score in ranking] == [*(ranked.score for ranked in found), *unscored]
+    assert all(type(score) is float for _, score in ranking[: len(found)])
 
 
 @pytest.mark.parametrize(
@@ -189,6 +229,13 @@ REFUSALS = [
     {"timeout": 0},
     {"max_queue_pairs": 0},
     {"when_full": "never"},
+    {"first_stage_weight": -1},
+    {"first_stage_weight": "automatic"},
+    {"higher_is_better": "no"},
+    {"time_budget": 0},
+    {"cascade": "embedded"},
+    {"cascade": [{"model": "embedded"}]},
+    {"cascade": [{"scorer": "embedded", "keep": 20}]},
 ]
 
 

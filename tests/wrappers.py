@@ -15,11 +15,20 @@ from haystack_integrations.components.rankers.rerank_plugins import CrossEncoder
 from langchain_rerank_plugins import CrossEncoderCompressor
 from llama_index.postprocessor.rerank_plugins import CrossEncoderRerank
 
-Ranking = list[tuple[str, float]]
+Ranking = list[tuple[str, float | None]]
 """(document id, score), best first."""
 
 Passages = Sequence[str | None]
 """Texts; `None` for a document of the framework that has none."""
+
+Scores = float | Sequence[Any] | None
+"""The first stage's score of all documents, or that of each."""
+
+
+def spread(score: Scores, passages: Passages) -> Sequence[Any]:
+    """A score for each passage."""
+    one = score is None or isinstance(score, float)
+    return [score] * len(passages) if one else list(score)
 
 
 class Wrapper(ABC):
@@ -27,15 +36,20 @@ class Wrapper(ABC):
 
     limit: str
     kind: str
+    score_field = "score"
     make: Callable[..., Any]
 
-    def rank(self, query: Any, passages: Passages, **options: Any) -> Ranking:
+    def rank(self, query: Any, passages: Passages, score: Scores = None, **options: Any) -> Ranking:
         """Ranks documents made of the passages, whose ids are their positions."""
-        return self.ranking(self.run(self.make(**options), query, self.documents(passages)))
+        documents = self.documents(passages, score)
+        return self.ranking(self.run(self.make(**options), query, documents))
 
-    def arank(self, query: Any, passages: Passages, **options: Any) -> Ranking:
+    def arank(
+        self, query: Any, passages: Passages, score: Scores = None, **options: Any
+    ) -> Ranking:
         """The same through the framework's async path."""
-        return self.ranking(self.arun(self.make(**options), query, self.documents(passages)))
+        documents = self.documents(passages, score)
+        return self.ranking(self.arun(self.make(**options), query, documents))
 
     @abstractmethod
     def run(self, component: Any, query: Any, documents: Any) -> Any:
@@ -54,7 +68,7 @@ class Wrapper(ABC):
         """The component that was written down."""
 
     @abstractmethod
-    def documents(self, passages: Passages, score: float | None = None) -> list[Any]:
+    def documents(self, passages: Passages, score: Scores = None) -> list[Any]:
         """The framework's documents, whose ids and pages are their positions, with a score."""
 
     @abstractmethod
@@ -87,16 +101,16 @@ class Haystack(Wrapper):
     def load(self, dumped: str) -> Any:
         return Pipeline.loads(dumped).get_component("ranker")
 
-    def documents(self, passages: Passages, score: float | None = None) -> list[Any]:
+    def documents(self, passages: Passages, score: Scores = None) -> list[Any]:
         return [
             HaystackDocument(
                 id=str(i),
                 content=text,
                 blob=ByteStream(b"a picture") if text is None else None,
                 meta={"page": i},
-                score=score,
+                score=each,
             )
-            for i, text in enumerate(passages)
+            for i, (text, each) in enumerate(zip(passages, spread(score, passages), strict=True))
         ]
 
     def ranking(self, output: Any) -> Ranking:
@@ -125,7 +139,7 @@ class LlamaIndex(Wrapper):
     def load(self, dumped: str) -> Any:
         return CrossEncoderRerank.from_json(dumped)
 
-    def documents(self, passages: Passages, score: float | None = None) -> list[Any]:
+    def documents(self, passages: Passages, score: Scores = None) -> list[Any]:
         pages = [{"page": i} for i in range(len(passages))]
         hidden = {"excluded_embed_metadata_keys": ["page"]}
         return [
@@ -133,9 +147,9 @@ class LlamaIndex(Wrapper):
                 node=ImageNode(id_=str(i), image="cGljdHVyZQ==", metadata=pages[i], **hidden)
                 if text is None
                 else TextNode(id_=str(i), text=text, metadata=pages[i], **hidden),
-                score=score,
+                score=each,
             )
-            for i, text in enumerate(passages)
+            for i, (text, each) in enumerate(zip(passages, spread(score, passages), strict=True))
         ]
 
     def ranking(self, output: Any) -> Ranking:
@@ -150,6 +164,7 @@ class LangChain(Wrapper):
 
     limit = "top_n"
     kind = "Document"
+    score_field = "relevance_score"
     make = CrossEncoderCompressor
 
     def run(self, component: Any, query: Any, documents: Any) -> Any:
@@ -164,15 +179,15 @@ class LangChain(Wrapper):
     def load(self, dumped: str) -> Any:
         return CrossEncoderCompressor.model_validate_json(dumped)
 
-    def documents(self, passages: Passages, score: float | None = None) -> list[Any]:
-        kept = {} if score is None else {"relevance_score": score}
+    def documents(self, passages: Passages, score: Scores = None) -> list[Any]:
+        kept = [{} if one is None else {"relevance_score": one} for one in spread(score, passages)]
         return [
-            LangChainDocument(id=str(i), page_content=text or "", metadata={"page": i, **kept})
+            LangChainDocument(id=str(i), page_content=text or "", metadata={"page": i, **kept[i]})
             for i, text in enumerate(passages)
         ]
 
     def ranking(self, output: Any) -> Ranking:
-        return [(document.id, document.metadata["relevance_score"]) for document in output]
+        return [(document.id, document.metadata.get("relevance_score")) for document in output]
 
     def metadata(self, output: Any) -> dict[str, dict[str, Any]]:
         return {
