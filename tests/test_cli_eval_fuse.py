@@ -16,6 +16,7 @@ from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.models.files import OWN_SETTINGS_FILE
 from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.models.references import EMBEDDED_FOLDER
+from tests.test_eval_page import BROWSER, shown
 from tests.test_evaluation import write_collection
 
 FEW = 20
@@ -141,6 +142,16 @@ def test_markdown_and_the_page_say_the_same(
     assert f"my-model: {said[1]}." in text
     assert options[1].strip() in text
     assert "my-model + first stage" in text
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome, to show the page in")
+def test_a_telephone_shows_the_advice_and_the_options(judged: Judged, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    assert main(judged.arguments("--html", str(page))) == 0
+    found = shown(page.read_text(), tmp_path)
+    assert found["asked"] == found["width"]
+    assert found["wide"] == []
+    assert found["small"] == []
 
 
 @pytest.mark.parametrize(
