@@ -1,9 +1,11 @@
 """Runs the stages of a ranking within its time, blocking or not."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 
 from rerank_plugins.checks.values import check_seconds
+from rerank_plugins.errors import ScoringTimeoutError
 from rerank_plugins.ranking.requests import Request
 from rerank_plugins.ranking.settings import Settings
 from rerank_plugins.ranking.stages import Call, Stage, rankings
@@ -19,14 +21,26 @@ class _Clock:
 
     def __init__(self, timeout: float | None, settings: Settings) -> None:
         now, budget = time.monotonic(), settings.time_budget
-        seconds = settings.timeout if timeout is None else check_seconds(timeout, "timeout")
-        self._end = None if seconds is None else now + seconds
+        self._seconds = settings.timeout if timeout is None else check_seconds(timeout, "timeout")
+        self._start, self._first = now, True
         self.deadline = None if budget is None else now + budget
 
-    @property
-    def left(self) -> float | None:
-        """Seconds until the call fails; `None` is no limit."""
-        return None if self._end is None else max(self._end - time.monotonic(), _LEAST)
+    @contextmanager
+    def stage(self) -> Iterator[float | None]:
+        """The seconds that the next stage may take; `None` is no limit.
+
+        Raises:
+            ScoringTimeoutError: They are over; the message has the time of all stages.
+        """
+        first, self._first = self._first, False
+        if first or self._seconds is None:
+            yield self._seconds
+            return
+        try:
+            yield max(self._start + self._seconds - time.monotonic(), _LEAST)
+        except ScoringTimeoutError as error:
+            message = f"{error} All stages of the cascade share timeout={self._seconds:g}."
+            raise ScoringTimeoutError(message) from error
 
 
 def run(
@@ -47,7 +61,8 @@ def run(
     asked = rankings(stages, requests, settings)
     scores: PairScores | None = None
     while isinstance(call := _next(asked, scores), Call):
-        scores = answer(call.scorer, call.pairs, clock.left, deadline=clock.deadline)
+        with clock.stage() as seconds:
+            scores = answer(call.scorer, call.pairs, seconds, deadline=clock.deadline)
     return call
 
 
@@ -62,7 +77,8 @@ async def arun(
     asked = rankings(stages, requests, settings)
     scores: PairScores | None = None
     while isinstance(call := _next(asked, scores), Call):
-        scores = await aanswer(call.scorer, call.pairs, clock.left, deadline=clock.deadline)
+        with clock.stage() as seconds:
+            scores = await aanswer(call.scorer, call.pairs, seconds, deadline=clock.deadline)
     return call
 
 
