@@ -179,14 +179,13 @@ def test_every_wrapper_names_the_document_that_has_no_score(path: str) -> None:
         assert [int(name) for name, _ in wrapper.ranking(page)] == [0, 1]
 
 
-@pytest.mark.parametrize("path", ["rank", "arank"])
 @pytest.mark.parametrize("framework", WRAPPERS)
 def test_what_the_time_was_enough_for_comes_first_and_the_others_as_they_were_found(
-    framework: str, path: str
+    framework: str,
 ) -> None:
     wrapper = WRAPPERS[framework]
     options = {"time_budget": 2.0, wrapper.limit: 4, "scale": "logit"}
-    ranking = getattr(wrapper, path)(QUERY, PASSAGES, 0.5, scorer=Three(), **options)
+    ranking = wrapper.rank(QUERY, PASSAGES, 0.5, scorer=Three(), **options)
     assert ranking == [("1", 4.0), ("0", -4.0), ("2", -4.0), ("3", None)]
 
 
