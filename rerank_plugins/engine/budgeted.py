@@ -29,7 +29,8 @@ _USED = 0.9
 """The part of the time left that a batch is made for: no batch takes exactly its time."""
 
 _PART = 4
-"""A batch takes at most this part of its leader's budget, so that new requests wait little."""
+"""A batch takes at most this part of its leader's budget, so that new requests wait little, unless
+most of that time would go into what every batch takes, however small."""
 
 _EXTRA = 1.05
 """How much longer than alone a pair may take in a batch; the rest is padding."""
@@ -91,7 +92,9 @@ class _Batch:
         """Adds pairs of a request, at most its share, if its time left allows the batch then."""
         allowed = self._pace.tokens(waiting.left(self._now))
         if not self.items:
-            self._most = min(self._most, self._pace.tokens(waiting.request.budget / _PART))
+            least = 2 * self._pace.seconds(waiting.ready[0].tokens)
+            most = self._pace.tokens(max(waiting.request.budget / _PART, least))
+            self._most = min(self._most, most)
         known = self._pace.known
         share = allowed / self._requests
         for item in waiting.next(allowed, share) if known else waiting.ready[:FEW]:
@@ -212,7 +215,7 @@ class BudgetedLane:
         for request in {item.request for item in batch}:
             waiting = self._waiting[request]
             waiting.ready = [item for item in waiting.ready if id(item) not in taken]
-            if not waiting.ready and request.read == request.size:
+            if waiting.taken == request.size:
                 del self._waiting[request]
         return sorted(batch, key=by_falling_length)
 

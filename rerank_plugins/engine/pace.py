@@ -14,7 +14,8 @@ class Pace:
 
     Batches of similar size are taken together, because small ones may take longer per token. Of
     each size the median counts: a batch that had to wait for the processor says little. Between
-    sizes that were seen the seconds are interpolated; beyond, they are in proportion to the tokens.
+    sizes that were seen the seconds are interpolated, and beyond the biggest they are in proportion
+    to the tokens. Below the smallest, nothing says that a batch takes less.
     """
 
     def __init__(self) -> None:
@@ -41,10 +42,15 @@ class Pace:
     def seconds(self, tokens: float) -> float:
         """How long a batch of so many tokens takes; 0 if nothing is known yet."""
         self._update()
-        return _along(self._tokens, self._seconds, tokens) if self.known else 0.0
+        if not self.known:
+            return 0.0
+        return _along(self._tokens, self._seconds, max(tokens, self._tokens[0]))
 
     def tokens(self, seconds: float) -> float:
-        """The most tokens of a batch that takes so long; infinity if nothing is known yet."""
+        """The most tokens of a batch that takes so long; infinity if nothing is known yet.
+
+        In less time than a batch was seen to take, fewer tokens in proportion are worth a try.
+        """
         self._update()
         return _along(self._seconds, self._tokens, seconds) if self.known else math.inf
 
