@@ -13,7 +13,7 @@ import pytest
 from haystack import Pipeline
 from llama_index.core.schema import MetadataMode
 
-from rerank_plugins import InvalidInputError, PairScores, Scorer
+from rerank_plugins import InvalidInputError, PairScores, Scorer, Statistics
 from rerank_plugins.testing import DeterministicScorer, word_overlap
 from tests.wrappers import WRAPPERS, Wrapper
 
@@ -209,6 +209,19 @@ def test_the_facts_say_what_the_model_said_and_nothing_of_what_it_did_not_read(
     for name in "01234":
         facts = dict.fromkeys(FACTS)
         assert found[name] == {"page": int(name), "retrieval_score": 0.25, **facts}
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_statistics_count_what_the_last_model_of_a_cascade_read(framework: str) -> None:
+    wrapper = WRAPPERS[framework]
+    small, large = DeterministicScorer(), DeterministicScorer(max_words=3)
+    options = {"cascade": [{"scorer": small, "keep": 2}], wrapper.limit: 2}
+    component = wrapper.make(scorer=large, **options)
+    wrapper.run(component, QUERY, wrapper.documents(PASSAGES))
+    assert component.statistics == large.statistics == Statistics(pairs=2, truncated=2)
+    assert small.statistics == Statistics(pairs=5, truncated=0)
+    component.close()
+    assert (small.closed, large.closed) == (False, False)
 
 
 def test_in_llama_index_no_text_shows_the_facts() -> None:

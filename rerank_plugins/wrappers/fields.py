@@ -203,7 +203,10 @@ class ScoringFields(_Scoring):
 
     @property
     def statistics(self) -> Statistics:
-        """How many pairs were scored, and how many were cut, since an option was last assigned."""
+        """How many pairs were scored, and how many were cut, since an option was last assigned.
+
+        With a cascade, these are the pairs of the last model.
+        """
         return self._ready().scorer.statistics
 
     def warm_up(self) -> None:

@@ -41,7 +41,8 @@ class OptionAttributes:
     @property
     def statistics(self) -> Statistics:
         """
-        How many pairs were scored, and how many of them were cut, since an option was last assigned.
+        How many pairs were scored, and how many of them were cut, since an option was last assigned. With a cascade,
+        these are the pairs of the last model.
         """
         return self._ready().scorer.statistics
 
