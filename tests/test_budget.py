@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rerank_plugins import (
     CrossEncoderScorer,
+    InvalidInputError,
     PairScores,
     QueueFullError,
     Scorer,
@@ -27,7 +28,8 @@ from rerank_plugins.engine.budgeted import SLICE
 from rerank_plugins.engine.engine import Engine
 from rerank_plugins.engine.requests import Request
 from rerank_plugins.scoring.answers import aanswer, answer
-from rerank_plugins.testing import DeterministicScorer
+from rerank_plugins.scoring.slices import Slices
+from rerank_plugins.testing import DeterministicScorer, SlowScorer
 from tests.engines import PATIENCE, PLAIN, engine, scores, until
 from tests.number_backend import POISON, NumberBackend, Pair, numbers, some_pairs
 
@@ -61,6 +63,21 @@ class Held(Scorer):
         self.left -= len(pairs)
         if self.left >= 0:
             future.set_result(PairScores(numbers(pairs)))
+        return future
+
+
+class Answering(Scorer):
+    """Answers with what it was made with, or raises it."""
+
+    def __init__(self, given: Any) -> None:
+        self._given = given
+
+    def submit(self, pairs: Sequence[Pair]) -> "Future[PairScores]":
+        future: Future[PairScores] = Future()
+        if isinstance(self._given, Exception):
+            future.set_exception(self._given)
+        else:
+            future.set_result(self._given)
         return future
 
 
@@ -122,6 +139,86 @@ def test_a_blocking_scorer_is_asked_again_only_while_there_is_time(way: str) -> 
     assert [len(call) for call in scorer.calls] == [1, 2, 4]
     assert scores.scored is not None
     assert scores.scored.sum() == 7  # what was scored too late is not thrown away
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("blocking", [False, True])
+def test_a_slow_scorer_stops_at_the_end_of_the_budget(way: str, blocking: bool) -> None:
+    pairs = some_pairs("q", 1000)
+    with SlowScorer(0.002, lambda q, p: 1.0, blocking=blocking) as scorer:
+        scores = WAYS[way](scorer, pairs, deadline=within(1))
+        assert scores.scored is not None
+        count = int(scores.scored.sum())
+        assert 0 < count < 1000
+        assert scores.scored[:count].all()
+        at_the_end = len(scorer.scored)
+    assert len(scorer.scored) <= at_the_end + 1  # the pair that was under way
+    assert scorer.scored[:count] == pairs[:count]
+    assert max(map(len, scorer.calls)) > 4  # slices grow
+
+
+def test_a_slow_scorer_answers_like_a_fast_one_in_its_own_time() -> None:
+    pairs = some_pairs("q", 20)
+    with SlowScorer(0) as slow:
+        np.testing.assert_array_equal(
+            slow.score_pairs(pairs), DeterministicScorer().score_pairs(pairs)
+        )
+        assert slow.scored == pairs
+    assert slow.closed
+
+    def fails(query: str, passage: str) -> float:
+        raise ZeroDivisionError
+
+    with SlowScorer(0, fails) as broken, pytest.raises(ZeroDivisionError):
+        broken.score_pairs(pairs)
+
+
+@pytest.mark.parametrize("seconds", [-1, "fast", None, float("nan"), float("inf"), True])
+def test_a_slow_scorer_takes_a_number_of_seconds(seconds: Any) -> None:
+    with pytest.raises(InvalidInputError, match=r"seconds_per_pair must be .* SlowScorer\(0.01\)"):
+        SlowScorer(seconds)
+
+
+def test_a_scorer_whose_pace_leaves_no_time_for_a_pair_is_not_asked_again() -> None:
+    slices = Slices(some_pairs("q", 100), deadline=10.0)
+    assert len(slices.next(0.0)) == 1
+    slices.put(PairScores([1.0]), 3.0)  # three seconds for a pair
+    assert len(slices.next(3.0)) == 2
+    slices.put(PairScores([1.0, 1.0]), 9.0)
+    assert not slices.next(9.0)
+    assert slices.scores().scored.tolist() == [True] * 3 + [False] * 97
+
+
+def test_a_scorer_is_asked_for_a_pair_while_nothing_is_scored() -> None:
+    none = PairScores([np.nan], scored=[False])
+    slices = Slices(some_pairs("q", 100), deadline=10.0)
+    slices.next(0.0)
+    slices.put(none, 9.0)
+    assert len(slices.next(9.0)) == 1
+    slices.put(none, 10.0)
+    assert not slices.next(10.0)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_scorer_of_ones_own_gives_is_checked_slice_by_slice(way: str) -> None:
+    for bad, told in ((PairScores([1.0] * 9), "one logit per pair"), ([1.0], "must give")):
+        with pytest.raises(ScoringError, match=told):
+            WAYS[way](Answering(bad), some_pairs("q", 3), deadline=within(LONG))
+    with pytest.raises(ScoringError, match="nan for query 'q'"):
+        WAYS[way](Answering(PairScores([np.nan])), some_pairs("q", 3), deadline=within(LONG))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_scorers_own_timeout_error_is_not_taken_for_the_end(way: str) -> None:
+    with pytest.raises(TimeoutError, match="its own"):
+        WAYS[way](Answering(TimeoutError("its own")), some_pairs("q", 3), deadline=within(LONG))
+
+
+def test_what_has_no_score_need_not_be_finite() -> None:
+    scorer = Answering(PairScores([1.0, np.nan], [True, True], [True, False]))
+    scores = answer(scorer, some_pairs("q", 2))
+    assert scores.scored is not None
+    assert scorer.statistics.pairs == scorer.statistics.truncated == 1
 
 
 def test_the_engine_answers_at_the_deadline_with_what_is_there(tiny_model: Path) -> None:

@@ -79,7 +79,7 @@ class Scorer(Closing):
 
         The method must not block and must be safe to call from any thread. The future gives
         `PairScores` with n finite logits in the order of the pairs, or an error. It is cancelled
-        when its caller stops waiting.
+        when its caller stops waiting. Within a time budget it is called for a few pairs at a time.
         """
 
     def warm_up(self) -> None:
