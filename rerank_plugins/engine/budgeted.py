@@ -25,11 +25,12 @@ CHARACTERS = 250_000
 FEW = 4
 """The pairs of a batch while the pace is not known."""
 
-_USED = 0.9
-"""The part of the time left that a batch is made for: no batch takes exactly its time."""
+_USED = 1.15
+"""What a batch may take, as a part of the time left. A call may be late by a batch; with less than
+the time left, the machine would stand still at the end of each budget."""
 
-_PART = 4
-"""A batch takes at most this part of its leader's budget, so that new requests wait little, unless
+_PART = 3
+"""A batch takes at most a third of its leader's budget, so that new requests wait little, unless
 most of that time would go into what every batch takes, however small."""
 
 _EXTRA = 1.05
@@ -143,21 +144,26 @@ class BudgetedLane:
         """The next pairs to tokenize, marked as read; `None` while enough pairs lie ready.
 
         A slice is as long as half of the request's share of the machine until its deadline allows,
-        so that it holds few pairs that are not scored in the end.
+        so that it holds few pairs that are not scored in the end: tokenizing takes time too.
         """
         wanting = [
             waiting
             for waiting in self._in_order(now)
-            if waiting.request.read < waiting.request.size and len(waiting.ready) < SLICE
+            if waiting.request.read < waiting.request.size
+            and len(waiting.ready) < min(self._slice(waiting, pace, now), SLICE)
         ]
         if not wanting:
             return None
         first = min(wanting, key=lambda waiting: waiting.taken + len(waiting.ready))
-        pairs: float = SLICE
-        if pace.known and self._length:
-            share = pace.tokens(first.left(now)) / len(self._waiting)
-            pairs = min(max(SLICE, share / 2 / self._length), MOST)
-        return first.request, first.request.next_slice(int(pairs), CHARACTERS)
+        pairs = self._slice(first, pace, now)
+        return first.request, first.request.next_slice(pairs, CHARACTERS)
+
+    def _slice(self, waiting: _Waiting, pace: Pace, now: float) -> int:
+        """How many pairs of a request are tokenized at a time."""
+        if not (pace.known and self._length):
+            return SLICE
+        share = pace.tokens(waiting.left(now)) / len(self._waiting)
+        return int(min(max(FEW, share / 2 / self._length), MOST))
 
     def ready(self, items: list[Item]) -> None:
         """Takes the tokenized pairs of one slice, longest first."""
