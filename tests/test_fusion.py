@@ -282,6 +282,16 @@ def test_auto_is_an_error_where_nothing_is_named_and_says_how_to_find_a_weight(w
             fails()
 
 
+@pytest.mark.parametrize("named", ["2", math.nan, -1.0, "auto"], ids=str)
+def test_a_scorer_of_ones_own_that_names_no_number_as_its_weight_is_told_so(named: object) -> None:
+    kind = type("Naming", (DeterministicScorer,), {"first_stage_weight": named})
+    auto = Reranker(by_table(kind), first_stage_weight="auto")
+    told = r"'deterministic' must name .* finite number >= 0, but names .*such as 1\.5"
+    for fails in (lambda: auto.rank("q", PASSAGES), auto.warm_up):
+        with pytest.raises(InvalidInputError, match=told):
+            fails()
+
+
 def test_auto_takes_what_a_models_folder_names_and_a_bundle_of_it_too(tmp_path: Path) -> None:
     folder = save_tiny_cross_encoder(tmp_path / "model")
     with CrossEncoderScorer(folder) as unnamed:

@@ -4,15 +4,18 @@
 calls share it.
 """
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.checks.values import as_number
+from rerank_plugins.errors import InvalidInputError, UnsupportedOptionError
 from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
+from rerank_plugins.messages.values import described
 from rerank_plugins.ranking.order import best_first, ranked_list
 from rerank_plugins.ranking.requests import Request
 from rerank_plugins.ranking.settings import Settings, Weight
@@ -71,6 +74,7 @@ def named_weight(stage: Stage) -> float:
 
     Raises:
         UnsupportedOptionError: It names none.
+        InvalidInputError: A scorer of one's own names something else than a weight.
     """
     weight = stage.scorer.first_stage_weight
     if weight is None:
@@ -81,7 +85,15 @@ def named_weight(stage: Stage) -> float:
             "your own questions."
         )
         raise UnsupportedOptionError(message)
-    return weight
+    number = as_number(weight)
+    if not 0.0 <= number < math.inf:
+        message = (
+            f"The scorer {stage.scorer.name!r} must name first_stage_weight as a finite number >= "
+            f"0, but names {described(weight)}. Set it to a number such as 1.5, or give "
+            f"{option('first_stage_weight', 1.5)}."
+        )
+        raise InvalidInputError(message)
+    return number
 
 
 def _weight(stage: Stage, scores: PairScores) -> float | None:
