@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Self, Unpack
 
 from rerank_plugins.checks.declaration import checked, spelled_out
-from rerank_plugins.checks.values import check_seconds
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.options import (
     RANKING_OPTIONS,
@@ -40,7 +39,9 @@ class Reranker(Closing):
         scorer: The scorer of the logits: a `CrossEncoderScorer` or one of your own.
         **options: The options of `RankingOptions`. docs/getting-started.md has a table of them, and
             docs/ranking.md says when to use which. A `score_threshold` is on this `scale` and acts
-            on what the model said; a call that only changes `scale` keeps the same passages.
+            on what the model said; a call that only changes `scale` keeps the same passages. The
+            models of a `cascade` have the token, the cache folder and `local_files_only` of a
+            `CrossEncoderScorer`, and its time limit is for all of them together.
 
     Raises:
         InvalidInputError: An option is not allowed.
@@ -48,9 +49,6 @@ class Reranker(Closing):
 
     @spelled_out
     def __init__(self, scorer: Scorer, **options: Unpack[RankingOptions]) -> None:
-        self._set_up(scorer, options, {})
-
-    def _set_up(self, scorer: Scorer, options: RankingOptions, shared: dict[str, Any]) -> None:
         if not isinstance(scorer, Scorer):
             message = (
                 f"scorer must be a Scorer, but got {type(scorer).__name__}. "
@@ -59,8 +57,8 @@ class Reranker(Closing):
             raise InvalidInputError(message)
         self.scorer = scorer
         self._options = checked(options, RANKING_OPTIONS, type(self).__name__)
-        timeout = check_seconds(shared.get("timeout"), "timeout")
-        self._settings = replace(Settings.of(self._options), timeout=timeout)
+        shared = _shared(scorer)
+        self._settings = replace(Settings.of(self._options), timeout=shared.get("timeout"))
         self._cascade = Cascade(self._options["cascade"], partial(CrossEncoderScorer, **shared))
         self._made = self._cascade.made
 
@@ -71,16 +69,18 @@ class Reranker(Closing):
         Args:
             scorer: A ready scorer; `None` makes a `CrossEncoderScorer` from the options.
             **options: The options of the constructor, `model`, and the other arguments of
-                `CrossEncoderScorer`. The stages of a `cascade` have the token and the cache folder
-                of the model, and its time limit is for all of them together.
+                `CrossEncoderScorer`.
 
         Raises:
             InvalidInputError: An option is not allowed, or a scorer is given together with a
                 model option that it would silently ignore.
         """
-        ranking = {name: value for name, value in options.items() if name in RANKING_OPTIONS}
+        given = {name: value for name, value in options.items() if name in RANKING_OPTIONS}
         model = {name: value for name, value in options.items() if name not in RANKING_OPTIONS}
-        Settings.of(checked(ranking, RANKING_OPTIONS, cls.__name__))
+        ranking = checked(
+            given, RANKING_OPTIONS, cls.__name__
+        )  # a generator of stages is read once
+        Settings.of(ranking)
         if unknown := model.keys() - SCORER_OPTIONS.keys():
             message = (
                 f"{', '.join(f'{name}=' for name in sorted(unknown))} cannot be used here. "
@@ -94,13 +94,7 @@ class Reranker(Closing):
                 "CrossEncoderScorer that you pass, or leave scorer= out."
             )
             raise InvalidInputError(message)
-        reranker = cls.__new__(cls)
-        shared = {name: model[name] for name in SHARED_BY_STAGES if name in model}
-        reranker._set_up(
-            CrossEncoderScorer(**model) if scorer is None else scorer,
-            ranking,  # type: ignore[arg-type] # checked above
-            shared,
-        )
+        reranker = cls(CrossEncoderScorer(**model) if scorer is None else scorer, **ranking)
         if scorer is None:
             reranker._made.append(reranker.scorer)
         return reranker
@@ -304,6 +298,13 @@ def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in options.items()
         if name in ("top_k", "score_threshold", "scale") or value != RANKING_OPTIONS[name].default
     }
+
+
+def _shared(scorer: Scorer) -> dict[str, Any]:
+    """The options that the models of a cascade have from the last one."""
+    if not isinstance(scorer, CrossEncoderScorer):
+        return {}
+    return {name: scorer._options[name] for name in SHARED_BY_STAGES}
 
 
 def _changed(model: Mapping[str, Any]) -> list[str]:

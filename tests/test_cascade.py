@@ -179,7 +179,10 @@ STAGES: list[tuple[Any, str]] = [
     ([{"model": "embedded"}], r"cascade\[0\]: keep must be > 0, but got None.*For example: {\"mo"),
     ([{"model": "embedded", "keep": 3, "max_length": 1}], r"cascade\[0\]: max_length must be at"),
     ([{"model": "embedded", "keep": 3, "top_k": 2}], r"has no option 'top_k'\. .* are keep, model"),
-    ([{"model": "embedded", "keep": 3, "token": "x"}], r"cascade\[0\] has no option 'token'"),
+    (
+        [{"model": "embedded", "keep": 3, "token": "x"}],
+        r"cascade\[0\] has no option 'token'.* Others, such as token .* are the last model's",
+    ),
     (
         [{"scorer": DeterministicScorer(), "keep": 3, "max_length": 20}],
         r"cascade\[0\] has no option 'max_length'\. Its options are scorer, keep, first_stage_wei",
@@ -211,9 +214,10 @@ def test_a_stage_that_is_not_allowed_is_named_and_shown_how_to_write(
 
 def test_no_stages_are_no_cascade_and_a_generator_of_them_is_a_list() -> None:
     assert Reranker(by_table(LARGE), cascade=[]).cascade is None
-    reranker = Reranker(by_table(LARGE), cascade=({"model": "embedded", "keep": n} for n in (3, 2)))
-    assert [stage["keep"] for stage in reranker.cascade] == [3, 2]
-    assert "cascade=[{'keep': 3, 'model': 'embedded'}" in repr(reranker)
+    for make in (Reranker, lambda scorer, **given: Reranker.from_options(scorer=scorer, **given)):
+        reranker = make(by_table(LARGE), cascade=({"model": "embedded", "keep": n} for n in (3, 2)))
+        assert [stage["keep"] for stage in reranker.cascade] == [3, 2]
+        assert "cascade=[{'keep': 3, 'model': 'embedded'}" in repr(reranker)
 
 
 def test_more_passages_than_the_cascade_keeps_cannot_be_asked_for() -> None:
@@ -232,14 +236,21 @@ def test_stages_of_models_share_the_options_of_the_hub_and_have_the_others_for_t
 ) -> None:
     hub = {"token": "hf_x", "cache_folder": str(tmp_path), "local_files_only": True, "timeout": 99}
     stages = [{"model": "some/model", "keep": 5, "max_length": 16, "backend": "torch"}]
-    reranker = Reranker.from_options(model=tiny_model, max_length=32, cascade=stages, **hub)
-    first, last = (stage.scorer for stage in reranker._stages(reranker._settings))
-    assert {name: first._options[name] for name in hub} == hub
-    assert reranker._settings.timeout == 99  # for all stages together
-    own = [(one._options["max_length"], one._options["backend"]) for one in (first, last)]
-    assert own == [(16, "torch"), (32, "auto")]
-    assert "hf_x" not in repr(reranker) + str(reranker.cascade)
-    reranker.close()
+    ready = CrossEncoderScorer(tiny_model, max_length=32, **hub)
+    for reranker in (
+        Reranker.from_options(model=tiny_model, max_length=32, cascade=stages, **hub),
+        Reranker.from_options(scorer=ready, cascade=stages),
+        Reranker(ready, cascade=stages),
+    ):
+        first, last = (stage.scorer for stage in reranker._stages(reranker._settings))
+        assert {name: first._options[name] for name in hub} == hub
+        assert reranker._settings.timeout == 99  # for all stages together
+        own = [(one._options["max_length"], one._options["backend"]) for one in (first, last)]
+        assert own == [(16, "torch"), (32, "auto")]
+        assert "hf_x" not in repr(reranker) + str(reranker.cascade)
+        assert b"hf_x" not in pickle.dumps(reranker)
+        reranker.close()
+    ready.close()
 
 
 def test_a_cascade_of_models_ranks_as_its_models_do_one_after_the_other(

@@ -67,6 +67,8 @@ def _stage(value: Any, name: str, options: Mapping[str, Option]) -> dict[str, An
             f"{name} has no option {', '.join(map(repr, unknown))}. Its options are "
             f"{', '.join(allowed)}."
         )
+        if "model" in value:
+            message += " Others, such as token and timeout, are the last model's, for all stages."
         raise InvalidInputError(message)
     checks = {"keep": _check_keep, "scorer": _anything, **{k: v.check for k, v in options.items()}}
     try:
