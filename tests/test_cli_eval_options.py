@@ -10,7 +10,7 @@ import yaml
 
 from rerank_plugins import RankedList, Reranker
 from rerank_plugins.cli import main
-from rerank_plugins.errors import ModelNotFoundError
+from rerank_plugins.errors import HubUnreachableError, ModelNotFoundError
 from rerank_plugins.evaluation import Configuration, compare, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.memory import scoring_memory
@@ -84,6 +84,11 @@ class TestTheIdentity:
         cascade = [{"model": "./nowhere", "keep": 30}]
         with pytest.raises(ModelNotFoundError, match="nowhere"):
             Configuration("embedded", {"cascade": cascade}).identity()
+
+    def test_of_a_cascade_asks_no_hub_where_none_may_be_asked(self) -> None:
+        cascade = [{"model": "nobody/nothing", "keep": 30}]
+        with pytest.raises(HubUnreachableError, match="forbids asking the hub"):
+            Configuration("embedded", {"local_files_only": True, "cascade": cascade}).identity()
 
 
 def test_memory_of_a_cascade_is_that_of_all_its_models(tiny_model: Path, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_the_bonus_by_score_is_their_place_between_the_least_and_the_greatest(
     ids=str,
 )
 def test_a_score_that_is_no_finite_number_is_named_by_position(bad: object) -> None:
-    told = r"first_stage_scores\[1\] must be a finite number, but got .*leave first_stage_scores"
+    told = r"first_stage_scores\[1\] must be a finite number, but got .*first_stage_score_field of"
     with pytest.raises(InvalidInputError, match=told):
         score_bonus([1.0, bad, 0.5], 3, higher_is_better=True)
 

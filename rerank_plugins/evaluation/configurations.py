@@ -74,7 +74,8 @@ class Configuration:
         options = checked(self._of_scorer(), SCORER_OPTIONS, type(self).__name__)
         parts: list[Any] = [options, model_digest(_folder(options)), machine_identity()]
         if self.ranking:
-            stages = [options, *self.ranking.get("cascade", [])]
+            offline = {"local_files_only": options["local_files_only"]}
+            stages = [options, *({**each, **offline} for each in self.ranking.get("cascade", []))]
             weights = [read_own_settings(_folder(each)).first_stage_weight for each in stages]
             digests = [model_digest(_folder(each)) for each in stages[1:]]
             parts += [self.ranking, weights, digests]

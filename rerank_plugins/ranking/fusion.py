@@ -90,8 +90,8 @@ def _checked(scores: Any, count: int) -> NDArray[np.float64]:
         if not np.isfinite(values[place]):
             message = (
                 f"first_stage_scores[{place}] must be a finite number, but got {described(score)}. "
-                "Where scores are missing, leave first_stage_scores out: the order of the passages "
-                "is then the first stage's opinion."
+                "Where scores are missing, leave first_stage_scores (first_stage_score_field of a "
+                "wrapper) out: the order of the passages is then the first stage's opinion."
             )
             raise InvalidInputError(message)
     return values
