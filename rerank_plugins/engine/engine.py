@@ -271,8 +271,7 @@ class Engine:
             while self._open:
                 if self._loads(device):  # no request was open when `_work` looked
                     return []
-                now = time.monotonic()
-                if self._turns.give_up(now):
+                if self._turns.give_up(now := time.monotonic()):
                     self._changed.notify_all()  # for `_keep_time`
                 if batch := self._turns.draw(device, budget, now):
                     self._changed.notify_all()  # there is room to tokenize more
@@ -295,7 +294,7 @@ class Engine:
                     self._room.pairs -= pairs
             self._let_in()
             now = time.monotonic()
-            ended = [request for request in scored if not request.left or request.is_over(now)]
+            ended = {request for request in scored if not request.left or request.is_over(now)}
         for request, pairs in scored.items():
             with suppress(Exception):  # a broken bar must not fail the scoring
                 request.move_bar(pairs)

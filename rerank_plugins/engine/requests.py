@@ -78,7 +78,7 @@ class Request(Future[PairScores]):
         lengths = (len(query) + len(passage) for query, passage in self.pairs)
         self._characters = list(accumulate(lengths, initial=0))  # in the pairs before each
         self._scores = PairScores(
-            logits=np.full(self.size, np.nan, dtype=np.float32),
+            logits=np.empty(self.size, dtype=np.float32),
             truncated=np.zeros(self.size, dtype=np.bool_),
         )
         self._scored = np.zeros(self.size, dtype=np.bool_)
@@ -131,10 +131,14 @@ class Request(Future[PairScores]):
     def finish(self) -> None:
         """Gives the caller the scores that there are, unless the request is done."""
         logits, truncated = self._scores.logits, self._scores.truncated
+        scored = None
+        if self.left:
+            logits = np.where(self._scored, logits, np.float32(np.nan))
+            scored = self._scored[self._places]
         scores = PairScores(
             logits=logits[self._places],
             truncated=None if truncated is None else truncated[self._places],
-            scored=self._scored[self._places] if self.left else None,
+            scored=scored,
         )
         with _logged():
             self.set_result(scores)

@@ -80,6 +80,8 @@ class Turns:
         return bool(hopeless)
 
     def _drawn(self, budget: Callable[[PairOptions], int], pace: Pace, now: float) -> list[Item]:
+        if not self._budgeted:
+            return self._others.draw(budget)
         contested = self._budgeted.has_ready(now) and self._others.has_ready()
         if not contested:
             self._ahead = 0
