@@ -26,7 +26,7 @@ from rerank_plugins import (
     ScoringTimeoutError,
 )
 from rerank_plugins.ranking.fusion import position_bonus
-from rerank_plugins.testing import DeterministicScorer
+from rerank_plugins.testing import DeterministicScorer, SlowScorer
 
 LONG = 600.0
 """Seconds that no test takes."""
@@ -229,6 +229,20 @@ def test_a_scorer_of_ones_own_is_budgeted_and_its_work_is_cancelled_at_the_end(w
     assert facts(ranking) == ([2, 0, 1], (3, 4), (3, 4))
     assert [future.cancelled() for future in scorer.futures] == [False, False, True]
     assert scorer.statistics.pairs == 3
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_slow_scorer_gets_as_far_as_it_gets_and_the_list_says_how_far(
+    way: str, *, blocking: bool
+) -> None:
+    passages = [str(at) for at in range(200)]
+    with SlowScorer(0.02, lambda query, passage: float(passage), blocking=blocking) as slow:
+        ranking = WAYS[way](Reranker(slow, time_budget=0.2), "q", passages)
+        (read,) = ranking.read
+        assert slow.statistics.pairs == read < 200
+    assert facts(ranking)[:2] == (list(range(read))[::-1], tuple(range(read, 200)))
+    assert read <= len(slow.scored) < 200  # of what is cancelled, some pairs may have been scored
 
 
 def test_a_function_that_blocks_is_not_called_again_after_the_end() -> None:
