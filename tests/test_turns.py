@@ -287,6 +287,17 @@ def test_requests_without_a_budget_are_scheduled_as_if_there_were_no_turns() -> 
     assert machine.batches == alone
 
 
+def test_a_pair_that_takes_all_the_time_left_is_padded_for_too() -> None:
+    machine = Machine(most=200)
+    short = machine.ask([("a", f"{n} x x x") for n in range(99)], budget=1.0)
+    machine.step()
+    long = machine.ask([("b", "x " * 39)], budget=30 * TOKEN)  # it would take 41 * TOKEN
+    batch = machine.draw()
+    assert {item.request for item in batch} >= {long}
+    assert len(batch) * batch[0].tokens <= 200
+    assert short.left
+
+
 plans = st.lists(
     st.tuples(
         st.lists(st.integers(3, 60), min_size=1, max_size=40),

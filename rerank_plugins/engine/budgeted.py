@@ -102,9 +102,13 @@ class _Batch:
             if self._is_full():
                 return
             if self._suits(item, allowed):
-                self.items.append(item)
-                self._longest = max(self._longest, item.tokens)
+                self.add(item)
                 self._most = min(self._most, allowed)
+
+    def add(self, item: Item) -> None:
+        """Adds a pair."""
+        self.items.append(item)
+        self._longest = max(self._longest, item.tokens)
 
     def _is_full(self) -> bool:
         if not self._pace.known and len(self.items) == FEW:
@@ -190,7 +194,7 @@ class BudgetedLane:
             batch = _Batch(budget(leader.request.options), pace, len(self._waiting), now)
             batch.fill(leader)
             if not batch.items and leader.request.has_nothing:
-                batch.items.append(leader.ready[0])
+                batch.add(leader.ready[0])
             if batch.items:
                 for other in order:
                     if other is not leader and other.request.options == leader.request.options:
