@@ -30,7 +30,7 @@ def ranked(index: int, score: float) -> Ranked:
 class TestTheScoresOfARanking:
     def test_are_those_that_order_it(self) -> None:
         reranker = Reranker(DeterministicScorer(), first_stage_weight=2.0, top_k=2)
-        scores = ranking_function(reranker)("foxes", PASSAGES)
+        scores = ranking_function(reranker)("foxes", PASSAGES).scores
         wanted = reranker.rank("foxes", PASSAGES, top_k=None, scale="logit")
         assert wanted[0].scale == "fused"
         assert [scores[each.index] for each in wanted] == [each.score for each in wanted]
@@ -38,7 +38,7 @@ class TestTheScoresOfARanking:
     def test_of_passages_that_a_cascade_did_not_keep_fall_behind_the_others(self) -> None:
         cascade = [{"scorer": DeterministicScorer(), "keep": 3}]
         reranker = Reranker(DeterministicScorer(), cascade=cascade, score_threshold=0.99)
-        scores = ranking_function(reranker)("foxes", PASSAGES)
+        scores = ranking_function(reranker)("foxes", PASSAGES).scores
         kept = [each.index for each in reranker.rank("foxes", PASSAGES, score_threshold=None)]
         assert len(kept) == 3
         order = sorted(range(len(PASSAGES)), key=lambda index: -scores[index])

@@ -177,7 +177,7 @@ class TestHtml:
 
     def test_every_plot_has_ids_of_its_own(self, report: Report) -> None:
         page = Page(as_html(report))
-        assert page.tags.count("svg") == 7  # trade-off, 3 of the curve, a change each
+        assert page.tags.count("svg") == 8  # trade-off, time, 3 of the curve, a change each
         assert len(set(page.ids)) == len(page.ids)
         assert {reference.removeprefix("#") for reference in page.references} <= set(page.ids)
 

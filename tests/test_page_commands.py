@@ -62,6 +62,9 @@ def prepare(folder: Path) -> None:
         (folder / name).write_text(f"{passages}The sky is blue because blue light scatters most.\n")
     hits = ({"text": text, "score": -n} for n, text in enumerate(PASSAGES.values()))
     (folder / "hits.jsonl").write_text("".join(f"{json.dumps(hit)}\n" for hit in hits))
+    stage = {"model": "embedded", "max_length": 64, "keep": 2}
+    reranker = {"beginnings first": {"model": "embedded", "cascade": [stage]}}
+    (folder / "rerankers.yaml").write_text(json.dumps(reranker))  # JSON is YAML, too
     write_pairs(folder / "my-pairs.jsonl")
     for name in ("my-collection", "other-collection", "data/eval/one", "data/eval/two"):
         write_collection(folder / name, packed=False)

@@ -9,7 +9,9 @@ from rerank_plugins.process.extras import require
 for _module in ("bm25s", "Stemmer", "ir_measures", "scipy"):
     require(_module, extra="eval", purpose="Evaluation")
 
+from rerank_plugins.evaluation.budgets import BudgetPoint, budget_points  # noqa: E402
 from rerank_plugins.evaluation.cards import CardCheck, card_figures, check_card  # noqa: E402
+from rerank_plugins.evaluation.cascades import CascadePoint, cascade_points  # noqa: E402
 from rerank_plugins.evaluation.collection import (  # noqa: E402
     JudgedCollection,
     judged_collection,
@@ -36,13 +38,17 @@ from rerank_plugins.evaluation.measures import Change, change  # noqa: E402
 from rerank_plugins.evaluation.pareto import Tradeoff, tradeoffs  # noqa: E402
 from rerank_plugins.evaluation.report import Report, as_json, as_markdown  # noqa: E402
 from rerank_plugins.evaluation.store import ScoreStore  # noqa: E402
-from rerank_plugins.evaluation.timing import Latency, ScoreFunction  # noqa: E402
+from rerank_plugins.evaluation.time_report import Times  # noqa: E402
+from rerank_plugins.evaluation.timing import Latency, ScoreFunction, StageScores  # noqa: E402
 from rerank_plugins.evaluation.verdict import Verdict, overall, verdict  # noqa: E402
+from rerank_plugins.evaluation.within import Within, within  # noqa: E402
 
 __all__ = [
     "Advice",
+    "BudgetPoint",
     "Candidates",
     "CardCheck",
+    "CascadePoint",
     "Change",
     "Comparison",
     "Configuration",
@@ -57,15 +63,20 @@ __all__ = [
     "Report",
     "ScoreFunction",
     "ScoreStore",
+    "StageScores",
+    "Times",
     "Tradeoff",
     "Verdict",
+    "Within",
     "advice",
     "as_html",
     "as_json",
     "as_markdown",
     "best_queries",
     "bm25_candidates",
+    "budget_points",
     "card_figures",
+    "cascade_points",
     "change",
     "check_card",
     "compare",
@@ -84,5 +95,6 @@ __all__ = [
     "unmatched_ids",
     "verdict",
     "with_orders",
+    "within",
     "worst_queries",
 ]

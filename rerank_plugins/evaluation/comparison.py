@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from rerank_plugins.errors import InvalidInputError
@@ -41,6 +41,8 @@ class Order:
         seconds: Query id to the seconds that scoring took; empty for the first stage.
         cut: The number of candidates, over all queries, that are too long for the scorer to read in
             full; `None` if not known.
+        read: Query id to the number of passages that each stage read; empty for a scorer of one
+            stage, which reads all.
     """
 
     name: str
@@ -48,11 +50,17 @@ class Order:
     values: Mapping[str, Mapping[str, float]]
     seconds: Mapping[str, float]
     cut: int | None = None
+    read: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def pairs(self) -> int:
         """The number of candidates, over all queries."""
         return sum(map(len, self.run.values()))
+
+    @property
+    def pairs_per_stage(self) -> tuple[float, ...]:
+        """The mean number of passages per query that each stage read; `()` for one stage."""
+        return tuple(fmean(stage) for stage in zip(*self.read.values(), strict=True))
 
     @property
     def cut_share(self) -> float | None:
@@ -70,7 +78,8 @@ class Order:
 
     def latency(self) -> Latency:
         """Percentiles over the queries that had candidates."""
-        return latency(self.seconds, {name: len(passages) for name, passages in self.run.items()})
+        pairs = {name: sum(self.read.get(name, [len(ids)])) for name, ids in self.run.items()}
+        return latency(self.seconds, pairs)
 
 
 @dataclass(frozen=True)
@@ -197,6 +206,7 @@ def compare(
     runs: dict[str, Candidates] = {name: {} for name in scorers}
     seconds: dict[str, dict[str, float]] = {name: {} for name in scorers}
     cut: dict[str, int | None] = dict.fromkeys(scorers, 0)
+    read: dict[str, dict[str, tuple[int, ...]]] = {name: {} for name in scorers}
     turns = [
         (name, scorer_function(scorer) if isinstance(scorer, Scorer) else scorer)
         for name, scorer in scorers.items()
@@ -210,6 +220,8 @@ def compare(
             runs[name][query_id] = dict(zip(ids, answer.scores, strict=True))
             if passages:
                 cut[name] = _added(cut[name], answer.cut)
+            if answer.read:
+                read[name][query_id] = answer.read
             on_query()
         turns.append(turns.pop(0))
     return Comparison(
@@ -218,7 +230,12 @@ def compare(
         Order(first_stage, before, measure(judgements, before, names), {}),
         [
             Order(
-                name, runs[name], measure(judgements, runs[name], names), seconds[name], cut[name]
+                name,
+                runs[name],
+                measure(judgements, runs[name], names),
+                seconds[name],
+                cut[name],
+                read[name],
             )
             for name in scorers
         ],

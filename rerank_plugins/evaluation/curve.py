@@ -43,7 +43,9 @@ def depth_curves(
     """Returns each scorer's points at depth 0, each depth below the comparison's, and the latter.
 
     Quality is computed from the comparison's scores. Time is measured again at each depth, on the
-    first queries that have candidates; the scorers take turns.
+    first queries that have candidates; the scorers take turns. A reranker with a cascade, fusion or
+    a time budget has one point, the comparison's depth: of fewer candidates it would make another
+    order.
 
     Args:
         comparison: The comparison.
@@ -53,15 +55,15 @@ def depth_curves(
         on_query: Called after each query of each scorer at each depth, `curve_steps` times.
     """
     kept = _kept(comparison, depths)
-    times: dict[str, dict[int, list[float]]] = {name: {d: [] for d in kept} for name in scorers}
+    tries = _tries(comparison, kept)
+    times: dict[tuple[int, str], list[float]] = {each: [] for each in tries}
     collection, found = comparison.collection, comparison.first_stage.run
     for query_id in _timed(comparison):
         passages = [collection.passages[passage_id] for passage_id in found[query_id]]
-        for depth in kept:
-            for name, score in scorers.items():
-                answer = ask(name, score, collection.queries[query_id], passages[:depth])
-                times[name][depth].append(answer.seconds)
-                on_query()
+        for depth, name in tries:
+            answer = ask(name, scorers[name], collection.queries[query_id], passages[:depth])
+            times[depth, name].append(answer.seconds)
+            on_query()
     recalls = _recalls(comparison, kept)
     return {
         order.name: [
@@ -69,9 +71,9 @@ def depth_curves(
                 depth,
                 _quality(comparison, order, depth),
                 recalls.get(depth, 0.0),
-                median(times[order.name].get(depth) or [0.0]),
+                median(times.get((depth, order.name)) or [0.0]),
             )
-            for depth in (0, *kept)
+            for depth in (kept[-1:] if order.read else [0, *kept])
         ]
         for order in comparison.reranked
     }
@@ -84,7 +86,17 @@ def timed_queries(comparison: Comparison) -> int:
 
 def curve_steps(comparison: Comparison, depths: Sequence[int] = DEPTHS) -> int:
     """The number of answers that `depth_curves` asks for."""
-    return len(_kept(comparison, depths)) * len(_timed(comparison)) * len(comparison.reranked)
+    return len(_tries(comparison, _kept(comparison, depths))) * len(_timed(comparison))
+
+
+def _tries(comparison: Comparison, kept: Sequence[int]) -> list[tuple[int, str]]:
+    """Each depth with the names of the scorers that are timed at it."""
+    return [
+        (depth, order.name)
+        for depth in kept
+        for order in comparison.reranked
+        if depth == kept[-1] or not order.read
+    ]
 
 
 def _kept(comparison: Comparison, depths: Sequence[int]) -> list[int]:

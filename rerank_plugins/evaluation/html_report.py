@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
+from rerank_plugins.evaluation.cascades import plain_depths
 from rerank_plugins.evaluation.comparison import Comparison
 from rerank_plugins.evaluation.curve import timed_queries
 from rerank_plugins.evaluation.fusion_advice import advice
@@ -41,6 +42,8 @@ def as_html(report: Report) -> str:
     measure = report.comparisons[0].measures[0]
     points = tradeoffs(report.comparisons)
     level = fmean(comparison.first_stage.mean(measure) for comparison in report.comparisons)
+    lines = plain_depths(report.curves)
+    numbers = {each.name: number for number, each in enumerate(points)}
     html: str = page.get_template("report.html.jinja").render(
         report=report,
         environment=report.environment,
@@ -57,6 +60,11 @@ def as_html(report: Report) -> str:
         fusions=[
             {"fusion": each, "advice": advice(each, report.comparisons)} for each in report.fusions
         ],
+        time_tables=report.time_tables,
+        cascades=report.cascades,
+        time_lines=lines,
+        time_plot=plots.time_plot(lines, report.cascades, numbers, measure) if lines else "",
+        numbers=numbers,
         collections=[
             _collection(report, number, comparison)
             for number, comparison in enumerate(report.comparisons)

@@ -14,6 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rerank_plugins.evaluation.cascades import CascadePoint, PlainPoint
 from rerank_plugins.evaluation.comparison import Comparison, Order
 from rerank_plugins.evaluation.curve import DepthPoint
 from rerank_plugins.evaluation.measures import deltas, mean_name
@@ -170,6 +171,46 @@ def _curve(
         else:
             axes.set_ylim(*limits)
         return _svg(figure, name, "over the number of candidates reranked")
+
+
+def time_plot(
+    plain: Mapping[str, Sequence[PlainPoint]],
+    cascades: Sequence[CascadePoint],
+    numbers: Mapping[str, int],
+    measure: str,
+) -> str:
+    """Plots quality against time: a line per single model over its depths, a dot per cascade.
+
+    Args:
+        plain: Scorer name to its points; each point has its depth beside it.
+        cascades: The cascades.
+        numbers: The number of each of them by name, from 0.
+        measure: The measure of quality.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 3))
+        axes = figure.subplots()
+        for name, points in plain.items():
+            places = [(1000 * point.seconds, 100 * point.quality) for point in points]
+            axes.plot(*zip(*places, strict=True), color=colour(numbers[name]), marker=".")
+            for point, place in zip(points[1:], places[1:], strict=True):
+                axes.annotate(
+                    str(point.depth), place, (0, 4), textcoords="offset points", fontsize=8
+                )
+        for each in cascades:
+            number = numbers[each.name]
+            place = (1000 * each.seconds, 100 * each.quality)
+            axes.plot(*place, marker="o", markersize=15, color=colour(number), clip_on=False)
+            axes.annotate(
+                str(number + 1), place, ha="center", va="center_baseline", color=colour_on(number)
+            )
+        levels = [point.quality for points in plain.values() for point in points]
+        _show_at_least(axes, [100 * level for level in (*levels, *(c.quality for c in cascades))])
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.set_xlabel("median time per query, ms")
+        axes.set_ylabel(f"{mean_name(measure)} x 100")
+        return _svg(figure, "times", "quality against time: depths and cascades")
 
 
 def change_plot(comparison: Comparison, order: Order, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rerank_plugins.evaluation.timing import ScoreFunction
+from rerank_plugins.evaluation.timing import ScoreFunction, StageScores
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import RankedList
 
@@ -17,9 +17,9 @@ def ranking_function(reranker: Reranker) -> ScoreFunction:
     last, in the order in which they came.
     """
 
-    def score(query: str, passages: list[str]) -> list[float]:
+    def score(query: str, passages: list[str]) -> StageScores:
         ranking = reranker.rank(query, passages, top_k=None, score_threshold=None, scale="logit")
-        return whole_order(ranking, len(passages))
+        return StageScores(whole_order(ranking, len(passages)), ranking.read)
 
     return score
 

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from rerank_plugins.evaluation.cards import CardCheck
+from rerank_plugins.evaluation.cascades import CascadePoint, cascade_points
 from rerank_plugins.evaluation.comparison import Comparison, Order
 from rerank_plugins.evaluation.curve import DepthPoint, timed_queries
 from rerank_plugins.evaluation.environment import Environment
@@ -17,6 +18,13 @@ from rerank_plugins.evaluation.judged import FIRST, not_judged
 from rerank_plugins.evaluation.lost import best_queries, worst_queries
 from rerank_plugins.evaluation.measures import change, deltas
 from rerank_plugins.evaluation.pareto import tradeoffs
+from rerank_plugins.evaluation.time_report import (
+    Table,
+    Times,
+    time_markdown,
+    time_tables,
+    time_values,
+)
 from rerank_plugins.evaluation.verdict import Verdict, overall, verdict
 
 
@@ -32,6 +40,7 @@ class Report:
         card: A model card's figures and ours.
         reused: Scorer name to the number of its answers that come from an earlier run (`--resume`).
         fusions: For each reranker what the first stage's opinion adds to it; empty if not asked.
+        times: What a limit on the time per query allows.
     """
 
     comparisons: Sequence[Comparison]
@@ -41,6 +50,7 @@ class Report:
     card: Sequence[CardCheck] = ()
     reused: Mapping[str, int] = field(default_factory=dict)
     fusions: Sequence[Fusion] = ()
+    times: Times = field(default_factory=Times)
 
     @property
     def about_times(self) -> str | None:
@@ -54,8 +64,19 @@ class Report:
         )
 
     def curve(self, number: int) -> Mapping[str, Sequence[DepthPoint]]:
-        """The curves of a comparison."""
-        return self.curves[number] if self.curves else {}
+        """The curves of a comparison, without the rerankers that have only one point."""
+        curves = self.curves[number] if self.curves else {}
+        return {name: points for name, points in curves.items() if len(points) > 1}
+
+    @property
+    def cascades(self) -> list[CascadePoint]:
+        """The rerankers of several stages, beside a single model in the same time."""
+        return cascade_points(self.comparisons, self.curves)
+
+    @property
+    def time_tables(self) -> list[Table]:
+        """The tables of quality and time together."""
+        return time_tables(self.times, self.cascades, self.comparisons[0].measures[0])
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -64,10 +85,11 @@ def as_json(report: Report) -> dict[str, Any]:
         "verdict": _verdict(overall(report.comparisons)),
         "environment": asdict(report.environment),
         "collections": [
-            _collection(comparison, report.curve(number))
+            _collection(report, number, comparison)
             for number, comparison in enumerate(report.comparisons)
         ],
         "fusion": [fusion_values(each, report.comparisons) for each in report.fusions],
+        **time_values(report.times, report.cascades),
         "tradeoffs": [asdict(each) for each in tradeoffs(report.comparisons)],
         "peak_megabytes": dict(report.memory),
         "answers_of_an_earlier_run": dict(report.reused),
@@ -87,6 +109,7 @@ def as_markdown(report: Report) -> str:
     notes += [report.about_times] if report.about_times else []
     parts = [overall(comparisons).text, _table(comparisons), "\n".join(f"- {n}" for n in notes)]
     parts += [fusion_markdown(report.fusions, comparisons)] if report.fusions else []
+    parts += time_markdown(report.time_tables)
     return "\n\n".join(filter(None, parts))
 
 
@@ -111,9 +134,9 @@ def _table(comparisons: Sequence[Comparison]) -> str:
     return "\n".join(lines)
 
 
-def _collection(
-    comparison: Comparison, curves: Mapping[str, Sequence[DepthPoint]]
-) -> dict[str, Any]:
+def _collection(report: Report, number: int, comparison: Comparison) -> dict[str, Any]:
+    curves = report.curve(number)
+    budgets = report.times.budgets[number] if report.times.budgets else {}
     before = comparison.first_stage.values
     against = {name: comparison.against_first_scorer(name) for name in before}
     return {
@@ -145,7 +168,9 @@ def _collection(
                 "worst_queries": [asdict(each) for each in worst_queries(comparison, order)],
                 "best_queries": [asdict(each) for each in best_queries(comparison, order)],
                 "latency_seconds": asdict(order.latency()),
+                "pairs_per_stage": list(order.pairs_per_stage),
                 "curve": [asdict(point) for point in curves.get(order.name, [])],
+                "time_budgets": [asdict(point) for point in budgets.get(order.name, [])],
             }
             for order in comparison.reranked
         ],

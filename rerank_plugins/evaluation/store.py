@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from rerank_plugins.evaluation.timing import Answer, ScoreFunction, timed_answer
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
     scorer TEXT NOT NULL, request TEXT NOT NULL, scores BLOB NOT NULL, seconds REAL NOT NULL,
-    cut INTEGER, PRIMARY KEY (scorer, request)
+    cut INTEGER, read TEXT, PRIMARY KEY (scorer, request)
 ) WITHOUT ROWID
 """
 
@@ -61,20 +62,22 @@ class ScoreStore:
         key = (self._scorers[name], _digest([query, *passages]))
         with self._explained():
             row = self._database.execute(
-                "SELECT scores, seconds, cut FROM answers WHERE scorer = ? AND request = ?", key
+                "SELECT scores, seconds, cut, read FROM answers WHERE scorer = ? AND request = ?",
+                key,
             ).fetchone()
         if row is not None and passages and key not in self._met:
             self.reused[name] += 1
         self._met.add(key)
         if row is not None:
-            return Answer(np.frombuffer(row[0], dtype="<f8").tolist(), row[1], row[2])
+            read = tuple(json.loads(row[3] or "[]"))
+            return Answer(np.frombuffer(row[0], dtype="<f8").tolist(), row[1], row[2], read)
         answer = timed_answer(name, score, query, passages)
         scores = np.array(answer.scores, dtype="<f8").tobytes()
         with self._explained():
             self._database.execute(
-                "INSERT OR REPLACE INTO answers (scorer, request, scores, seconds, cut) "
-                "VALUES (?, ?, ?, ?, ?)",
-                (*key, scores, answer.seconds, answer.cut),
+                "INSERT OR REPLACE INTO answers (scorer, request, scores, seconds, cut, read) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (*key, scores, answer.seconds, answer.cut, json.dumps(answer.read)),
             )
         return answer
 
@@ -115,8 +118,9 @@ def _opened(path: Path) -> sqlite3.Connection:
             raise sqlite3.DatabaseError(message)
         database.execute(_TABLE)
         columns = {row[1] for row in database.execute("PRAGMA table_info(answers)")}
-        if "cut" not in columns:  # a file from an older version
-            database.execute("ALTER TABLE answers ADD COLUMN cut INTEGER")
+        for name, kind in (("cut", "INTEGER"), ("read", "TEXT")):
+            if name not in columns:  # a file from an older version
+                database.execute(f"ALTER TABLE answers ADD COLUMN {name} {kind}")
     except sqlite3.Error:
         database.close()
         raise

@@ -14,8 +14,24 @@ from rerank_plugins.results import PairScores
 from rerank_plugins.scoring.answers import answer
 from rerank_plugins.scoring.contract import Scorer
 
-ScoreFunction = Callable[[str, list[str]], Sequence[float] | PairScores]
-"""A query and n passages to n scores, higher is better; `PairScores` also mark cut passages."""
+
+@dataclass(frozen=True, slots=True)
+class StageScores:
+    """The answer of a reranker that may have several stages.
+
+    Attributes:
+        scores: One score per passage, in their order.
+        read: The number of passages that each stage read.
+        cut: The number of passages that were read only in part; `None` if not known.
+    """
+
+    scores: Sequence[float]
+    read: tuple[int, ...]
+    cut: int | None = None
+
+
+ScoreFunction = Callable[[str, list[str]], Sequence[float] | PairScores | StageScores]
+"""A query and n passages to n scores, higher is better; two of the types say more about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +42,13 @@ class Answer:
         scores: One score per passage, in their order.
         seconds: The time that scoring took.
         cut: The number of passages that were read only in part; `None` if not known.
+        read: The number of passages that each stage read; `()` for a scorer of one stage.
     """
 
     scores: list[float]
     seconds: float
     cut: int | None = None
+    read: tuple[int, ...] = ()
 
 
 Ask = Callable[[str, ScoreFunction, str, list[str]], Answer]
@@ -51,10 +69,8 @@ def timed_answer(name: str, score: ScoreFunction, query: str, passages: list[str
         prepare(passages)
     start = time.perf_counter()
     given = score(query, passages) if passages else []
-    values, truncated = (
-        (given.logits, given.truncated) if isinstance(given, PairScores) else (given, None)
-    )
-    scores = [float(value) for value in values]
+    answered = _as_stages(given)
+    scores = [float(value) for value in answered.scores]
     seconds = time.perf_counter() - start
     if len(scores) != len(passages):
         message = (
@@ -69,7 +85,16 @@ def timed_answer(name: str, score: ScoreFunction, query: str, passages: list[str
             "cannot be ranked. Try precision fp32; if that does not help, the weights are broken."
         )
         raise ScoringError(message)
-    return Answer(scores, seconds, None if truncated is None else int(np.sum(truncated)))
+    return Answer(scores, seconds, answered.cut, answered.read)
+
+
+def _as_stages(given: Sequence[float] | PairScores | StageScores) -> StageScores:
+    if isinstance(given, StageScores):
+        return given
+    if isinstance(given, PairScores):
+        cut = None if given.truncated is None else int(np.sum(given.truncated))
+        return StageScores(given.logits.tolist(), (), cut)
+    return StageScores(given, ())
 
 
 @dataclass(frozen=True)

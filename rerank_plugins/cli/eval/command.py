@@ -22,6 +22,7 @@ from rerank_plugins.cli.eval.inputs import Source, dataset_source, sources_of
 from rerank_plugins.cli.eval.output import Output
 from rerank_plugins.cli.eval.rerankers import rerankers_of
 from rerank_plugins.cli.eval.scorers import Scorers, loaded_scorers
+from rerank_plugins.cli.eval.times import measured_times, wanted_times
 from rerank_plugins.cli.options import as_arguments, scorer_options
 from rerank_plugins.cli.progress import progress
 
@@ -56,6 +57,8 @@ def evaluate(
     sample: options.Sample = None,
     seed: options.Seed = 0,
     curve: options.Curve = False,
+    within: options.Within = None,
+    budgets: options.Budgets = None,
     memory: options.Memory = False,
     first_stage_weight: options.FirstStageWeight = None,
     fuse: options.Fuse = False,
@@ -132,6 +135,7 @@ def evaluate(
         card or "embedded",
         as_arguments(scorer),
     )
+    times = wanted_times(within, budgets, curve=curve)
     if save_weight and not fuse:
         message = "--save-weight saves the weight that --fuse finds; add --fuse."
         raise typer.BadParameter(message)
@@ -153,6 +157,7 @@ def evaluate(
             for source, collection in zip(sources, collections, strict=True)
         ]
         curves = [_curves(each, scorers, ask) for each in comparisons] if curve else []
+        timed = measured_times(times, comparisons, curves, scorers)
     fusions = found_fusions(comparisons, scorers) if fuse else []
     report = Report(
         with_orders(
@@ -165,6 +170,7 @@ def evaluate(
         check_card(figures, comparisons),
         ask.reused if isinstance(ask, ScoreStore) else {},
         fusions,
+        timed,
     )
     if report.about_times:
         show("note", report.about_times)

@@ -156,6 +156,24 @@ Curve = Annotated[
         "--curve", help="Also measure quality, time and recall for fewer candidates, from 10 on."
     ),
 ]
+Within = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="With --curve, also say how many candidates can be scored in this time, for example "
+        "100ms.",
+        show_default=False,
+    ),
+]
+Budgets = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIMES",
+        help="Also measure quality and depth with these values of time_budget, for example "
+        "25ms,50ms,100ms.",
+        show_default=False,
+    ),
+]
 Memory = Annotated[
     bool,
     typer.Option(

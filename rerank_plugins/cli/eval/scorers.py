@@ -10,6 +10,7 @@ from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.progress import progress
 from rerank_plugins.errors import MissingExtraError, UnsupportedOptionError
 from rerank_plugins.messages.names import model_name
+from rerank_plugins.reranker import Reranker
 
 if TYPE_CHECKING:
     from rerank_plugins.evaluation import Configuration, ScoreFunction
@@ -26,12 +27,14 @@ class Scorers:
         functions: Scorers by name; the bi-encoder's cosine comes first, if there is one.
         configurations: Configurations of the cross-encoders and rerankers by name.
         plans: Plans of the cross-encoders by name; `None` for a reranker of more than one.
+        rerankers: The cross-encoders as rerankers, and the rerankers, by name.
         cosine: The cosine's name and its encoder.
     """
 
     functions: Mapping[str, "ScoreFunction"]
     configurations: Mapping[str, "Configuration"]
     plans: Mapping[str, "Plan | None"]
+    rerankers: Mapping[str, Reranker]
     cosine: "tuple[str, TextEncoder] | None"
 
     @contextmanager
@@ -85,11 +88,12 @@ def loaded_scorers(
         functions[cosine[0]] = CosineScorer(encoder)
     running: dict[str, Configuration] = {}
     plans: dict[str, Plan | None] = {}
+    rerankers: dict[str, Reranker] = {}
     refusals: dict[str, UnsupportedOptionError | MissingExtraError] = {}
     with ExitStack() as stack, progress(len(configurations), "model", "Load") as advance:
         for name, configuration in configurations.items():
             try:
-                functions[name], plans[name] = _loaded(configuration, stack)
+                rerankers[name], functions[name], plans[name] = _loaded(configuration, stack)
             except (UnsupportedOptionError, MissingExtraError) as error:
                 refusals[name] = error
             else:
@@ -99,19 +103,19 @@ def loaded_scorers(
             raise next(iter(refusals.values()))
         for name, refusal in refusals.items():
             show("warning", f"{name} is left out: {refusal}")
-        yield Scorers(functions, running, plans, cosine)
+        yield Scorers(functions, running, plans, rerankers, cosine)
 
 
 def _loaded(
     configuration: "Configuration", stack: ExitStack
-) -> "tuple[ScoreFunction, Plan | None]":
-    """The function that scores, and the plan of a model that is alone."""
+) -> "tuple[Reranker, ScoreFunction, Plan | None]":
+    """The reranker, the function that scores, and the plan of a model that is alone."""
     from rerank_plugins.evaluation.rankings import ranking_function
     from rerank_plugins.evaluation.timing import scorer_function
 
     if configuration.ranking:
         reranker = stack.enter_context(configuration.reranker())
         reranker.warm_up()
-        return ranking_function(reranker), None
+        return reranker, ranking_function(reranker), None
     scorer = stack.enter_context(configuration.scorer())
-    return scorer_function(scorer), scorer.plan()
+    return Reranker(scorer), scorer_function(scorer), scorer.plan()

@@ -28,6 +28,7 @@ from rerank_plugins.evaluation import (
 from rerank_plugins.evaluation.judged import FIRST, not_judged
 from rerank_plugins.evaluation.lost import JudgedPassage
 from rerank_plugins.evaluation.measures import mean_name
+from rerank_plugins.evaluation.time_report import Table
 from rerank_plugins.evaluation.verdict import share
 
 _LISTED = 5
@@ -48,6 +49,8 @@ def show_report(console: Console, report: Report) -> None:
     _show_tradeoffs(console, report)
     if report.fusions:
         show_fusions(console, report)
+    for each in report.time_tables:
+        _show_table(console, each)
     if report.card:
         _show_card(console, report.card)
 
@@ -247,6 +250,19 @@ def _show_card(console: Console, checks: Sequence[CardCheck]) -> None:
             f"{check.percent_off:+.1f}%",
         )
     console.print(table)
+
+
+def _show_table(console: Console, shown: Table) -> None:
+    table = wide_table()
+    name, *figures = shown.head
+    table.add_column(plain(name), ratio=1, overflow="fold")
+    for place, figure in enumerate(figures, start=1):
+        texts = [*figure.split(), *(row[place] for row in shown.rows)]  # headers may wrap
+        table.add_column(plain(figure), justify="right", width=max(map(len, texts)))
+    for row in shown.rows:
+        table.add_row(*map(plain, row))
+    console.print(table)
+    say(console, plain(shown.about))
 
 
 def _time(seconds: float) -> str:
