@@ -132,9 +132,9 @@ async def _measured(
     async def caller(number: int) -> None:
         while time.perf_counter() < end:
             query = data.queries[next(numbers) % len(data.queries)]
-            texts = unmet(data.short, next(numbers))[number : number + passages]
+            candidates = unmet(data.short[number : number + passages], next(numbers))
             start = time.perf_counter()
-            ranking = await reranker.arank(query, texts)
+            ranking = await reranker.arank(query, candidates)
             latencies.append(time.perf_counter() - start)
             depths.append(len(ranking))
 

@@ -1,5 +1,6 @@
 """The benchmarks' own arithmetic and report; what they measure is not tested."""
 
+import asyncio
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +12,9 @@ import openvino.opset13 as opset
 import pytest
 from transformers import AutoConfig
 
-from benchmarks import report, roofline, rounding, summed
+from benchmarks import budget, report, roofline, rounding, summed
 from benchmarks.report import measured_here, with_section
+from benchmarks.ways import Texts
 from rerank_plugins import CrossEncoderScorer
 from rerank_plugins.evaluation.timing import timed_answer
 from rerank_plugins.models.references import EMBEDDED_FOLDER
@@ -119,3 +121,22 @@ def test_a_sum_of_two_scorers_is_ranked_beside_them(tmp_path: Path) -> None:
     assert values["+ 0 x cosine"] == values["model"]
     assert values["+ 1e+06 x cosine"] == values["cosine"]
     assert values["model"] != values["cosine"]
+
+
+@pytest.mark.parametrize("seconds", [0.05, None])
+def test_the_load_of_callers_with_a_budget_counts_what_is_run_and_what_is_given(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, seconds: float | None
+) -> None:
+    monkeypatch.setattr(budget, "SECONDS", 0.2)
+    data = Texts(["red fox"], [f"passage {number}" for number in range(30)], [])
+    with CrossEncoderScorer(tiny_model, backend="torch") as scorer:
+        scorer.warm_up()
+        counted = budget.Counted(scorer._shared.engine.backends[0])
+        scorer._shared.engine.backends[0] = counted
+        done = asyncio.run(budget._measured(scorer, data, 3, 20, seconds))
+    assert len(done.latencies) == len(done.depths) >= 3
+    assert counted.pairs == sum(done.depths)
+    assert counted.seconds
+    row = budget._row(4, 3, seconds, done, counted, rate=1000.0)
+    assert row.endswith("| 0 |")
+    assert row.count("|") == 11
