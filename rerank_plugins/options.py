@@ -179,7 +179,8 @@ class SharedOptions(TypedDict, total=False):
             "auto",
             partial(check_choice, allowed=get_args(WhenFull)),
             'What a call beyond `max_queue_pairs` does: `"wait"` for room, `"fail"` at once, or '
-            '`"auto"`, by which async calls wait and blocking calls fail.',
+            '`"auto"`, by which async calls and those with a `time_budget` wait, and other '
+            "blocking calls fail.",
             typed=False,
         ),
     ]

@@ -147,12 +147,9 @@ class CrossEncoderScorer(Scorer):
         deadline: float | None = None,
     ) -> "Future[PairScores]":
         choice = self._options["when_full"]
-        return self.submit(
-            pairs,
-            timeout=timeout,
-            wait=wait if choice == "auto" else choice == "wait",
-            deadline=deadline,
-        )
+        # A call with a time budget waits for room too: its end ends the waiting, without an error.
+        waits = (wait or deadline is not None) if choice == "auto" else choice == "wait"
+        return self.submit(pairs, timeout=timeout, wait=waits, deadline=deadline)
 
     def _wait_at_most(self, timeout: float | None) -> float | None:
         return None  # the engine keeps the time, and can say what is left

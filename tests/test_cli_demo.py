@@ -47,7 +47,7 @@ def test_the_three_orders_come_of_one_scoring(answers: list[Answer]) -> None:
     for answer in answers:
         before, after, fused = (getattr(answer.search, n) for n in ("before", "after", "fused"))
         assert [each.place for each in before] == list(range(1, len(before) + 1))
-        assert after == sorted(before, key=lambda each: -each.score)
+        assert after == sorted(before, key=lambda each: -each.logit)
         assert fused == sorted(before, key=lambda each: -each.fused)
 
 

@@ -170,6 +170,30 @@ async def test_a_waiting_call_can_be_cancelled_or_time_out(
         assert (await behind).shape == (2,)
 
 
+def test_a_blocking_call_with_a_time_budget_waits_for_room_until_its_end(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with CrossEncoderScorer(tiny_model, max_queue_pairs=100) as scorer:
+        scorer.warm_up()
+        backend = scorer._shared.engine.backends[0]
+        forward, go_on = backend.forward, threading.Event()
+
+        def held(tokens: Tokens) -> np.ndarray:
+            assert go_on.wait(60)
+            return forward(tokens)
+
+        monkeypatch.setattr(backend, "forward", held)
+        bulk = scorer.submit([("red fox", passage) for passage in PASSAGES])
+        try:
+            with pytest.raises(QueueFullError):
+                scorer.score("red fox", ["x", "y"])
+            ranking = Reranker(scorer, time_budget=0.05).rank("red fox", ["x", "y"])
+            assert (list(ranking), ranking.unscored) == ([], (0, 1))
+        finally:
+            go_on.set()
+            bulk.cancel()
+
+
 async def test_a_scorer_chooses_what_its_calls_do_when_the_queue_is_full(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

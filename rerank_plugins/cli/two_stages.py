@@ -1,12 +1,14 @@
 """Two-stage search over the demo corpus, with times: BM25 finds, the reranker orders."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
+import numpy as np
+
 from rerank_plugins.demo import DemoPassage, DemoQuestion
+from rerank_plugins.ranking.order import on_scale
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.retrieval.bm25 import Bm25Search
 
@@ -22,15 +24,20 @@ class Candidate:
         passage: The passage.
         place: Its place in the first stage, from 1.
         bm25: Its score in the first stage.
-        score: Its probability from the reranker.
+        logit: What the reranker's model said.
         fused: What orders where the first stage's opinion counts too.
     """
 
     passage: DemoPassage
     place: int
     bm25: float
-    score: float
+    logit: float
     fused: float
+
+    @property
+    def score(self) -> float:
+        """Its probability from the reranker."""
+        return float(on_scale(np.array(self.logit), "probability"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +135,13 @@ class TwoStages:
                 self._passages[hits[ranked.index].index],
                 place=ranked.index + 1,
                 bm25=hits[ranked.index].score,
-                score=1 / (1 + math.exp(-ranked.model_score)),
+                logit=ranked.model_score,
                 fused=ranked.score,
             )
             for ranked in ranking
         ]
         before = sorted(fused, key=lambda candidate: candidate.place)
-        after = sorted(before, key=lambda candidate: -candidate.score)
+        after = sorted(before, key=lambda candidate: -candidate.logit)
         return Search(before, after, fused if self._fuses else None, found - start, end - found)
 
 

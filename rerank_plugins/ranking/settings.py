@@ -83,7 +83,10 @@ class Settings:
             return self
         for name in given:
             if name not in CALL_OPTIONS:
-                message = f"a ranking got an unexpected keyword argument {name!r}"
+                message = (
+                    f"a ranking got an unexpected keyword argument {name!r}; a call takes "
+                    f"{', '.join(CALL_OPTIONS)}, and Reranker(...) takes the others"
+                )
                 raise TypeError(message)
         values = {
             name: CALL_OPTIONS[name].check(value, name)
