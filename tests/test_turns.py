@@ -128,12 +128,12 @@ def test_without_a_known_pace_the_first_batch_is_small_and_of_the_first_pairs() 
     assert len(machine.step()) > FEW
 
 
-def test_a_batch_takes_no_longer_than_the_time_left() -> None:
+def test_a_batch_takes_hardly_longer_than_the_time_left() -> None:
     machine = Machine()
     request = machine.ask(some_pairs("q", 100, 10), budget=0.1)
     machine.run()
-    assert machine.now <= 0.1
-    assert 7 <= scored(request) <= 10
+    assert machine.now <= 0.115
+    assert 8 <= scored(request) <= 11
     assert machine.turns.give_up(machine.now) == (request.left > 0)
     assert request.is_over(machine.now)
 
