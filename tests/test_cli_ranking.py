@@ -268,6 +268,15 @@ def test_a_row_without_a_score_is_named(
     assert "or leave --first-stage-score-field out" in err
 
 
+def test_a_field_of_scores_goes_with_the_weight_of_a_stage_alone(rerank: Run, rows: Path) -> None:
+    stage = {"model": "embedded", "keep": 2, "first_stage_weight": 50}
+    given = ["--model", "embedded", "--cascade", json.dumps(stage)]
+    code, out, _ = rerank(QUERY, rows, *given, "--first-stage-score-field", "bm25", "--json")
+    assert code == 0
+    with Reranker.from_options(model="embedded", cascade=[stage]) as reranker:
+        assert read(out) == as_rows(reranker.rank(QUERY, PASSAGES, first_stage_scores=SCORES))
+
+
 def test_a_field_of_scores_goes_with_a_weight(
     rerank: Run, rows: Path, run_files: list[str]
 ) -> None:

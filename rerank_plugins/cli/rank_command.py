@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rerank_plugins.checks.cascade import has_weights
 from rerank_plugins.cli import output as output_forms
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.files import check_writable, write_text
@@ -119,16 +120,17 @@ def rank(
     else:
         check_writable(output)
     score_field = options.pop("first_stage_score_field")
-    if score_field is not None and options["first_stage_weight"] is None:
+    scale = scale or ("probability" if run is None else "logit")
+    of_ranking = ranking_arguments(
+        {"top_k": top_k, "score_threshold": score_threshold, "scale": scale, **options}
+    )
+    weighted = options["first_stage_weight"] is not None or has_weights(of_ranking["cascade"])
+    if score_field is not None and not weighted:
         message = (
             "--first-stage-score-field is used with --first-stage-weight. Add "
             "--first-stage-weight auto, or a number."
         )
         raise typer.BadParameter(message)
-    scale = scale or ("probability" if run is None else "logit")
-    of_ranking = ranking_arguments(
-        {"top_k": top_k, "score_threshold": score_threshold, "scale": scale, **options}
-    )
     of_scorer = {name: value for name, value in options.items() if name in SCORER_OPTIONS}
     requests = _requests(query, file, form, run, queries, corpus, score_field)
     pairs = sum(len(request.passages) for request in requests)
