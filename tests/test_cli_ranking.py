@@ -236,7 +236,7 @@ def test_auto_without_a_named_weight_says_what_to_type(
 
 
 def test_scores_in_the_wrong_order_name_the_other_option(rerank: Run, tmp_path: Path) -> None:
-    objects = [{"text": text, "far": n} for n, text in enumerate(PASSAGES * 2)]
+    objects = [{"text": text, "far": n} for n, text in enumerate(PASSAGES * 3)]
     path = written(tmp_path / "p.jsonl", "\n".join(map(json.dumps, objects)))
     given = ["--first-stage-weight", "1", "--first-stage-score-field", "far"]
     code, _, err = rerank(QUERY, path, *given)
