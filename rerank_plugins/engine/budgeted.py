@@ -46,11 +46,13 @@ class _Waiting:
 
     Attributes:
         ready: Its tokenized pairs, in its own order.
+        part: The first of them, all of which come before the others.
         taken: How many of its pairs have been put in batches.
     """
 
     request: Request
     ready: list[Item] = field(default_factory=list)
+    part: list[Item] = field(default_factory=list)
     taken: int = 0
 
     def left(self, now: float) -> float:
@@ -58,20 +60,30 @@ class _Waiting:
         return _USED * (self.request.deadline - now)
 
     def next(self, allowed: float, share: float) -> list[Item]:
-        """Its next pairs, longest first: as many as its share allows, but at least one.
+        """Its next pairs, longest first, which needs the least padding.
 
-        All of them can be scored in time, so their order is free, and by length they need the
-        least padding.
+        Only a part that takes at most half of its share is sorted, and what is behind fills up its
+        last batch: pairs may be out of order only where all are surely scored in time.
 
         Args:
             allowed: The most tokens that a batch may have in the time left; longer pairs are
                 passed over.
             share: The tokens that the request may have scored until its deadline.
         """
-        ready = [item for item in self.ready if item.tokens <= allowed]
-        sums = accumulate(item.tokens for item in ready)
-        fitting = sum(1 for _ in takewhile(lambda total: total <= share, sums))
-        return sorted(ready[: max(fitting, 1)], key=by_falling_length)
+        fitting = [item for item in self.ready if item.tokens <= allowed]
+        part = [item for item in self.part if item.tokens <= allowed]
+        if not part:
+            part = self.part = _beginning(fitting, share / 2, FEW)
+        first = _beginning(part, share, 1)
+        known = set(map(id, part))
+        behind = [item for item in fitting if id(item) not in known]
+        left = share - sum(item.tokens for item in part)
+        return sorted(first, key=by_falling_length) + _beginning(behind, left, 0)
+
+    def drop(self, taken: set[int]) -> None:
+        """Forgets pairs that are in a batch, by their object ids."""
+        self.ready = [item for item in self.ready if id(item) not in taken]
+        self.part = [item for item in self.part if id(item) not in taken]
 
 
 class _Batch:
@@ -227,10 +239,17 @@ class BudgetedLane:
             self._waiting[item.request].taken += 1
         for request in {item.request for item in batch}:
             waiting = self._waiting[request]
-            waiting.ready = [item for item in waiting.ready if id(item) not in taken]
+            waiting.drop(taken)
             if waiting.taken == request.size:
                 del self._waiting[request]
         return sorted(batch, key=by_falling_length)
+
+
+def _beginning(items: list[Item], tokens: float, least: int) -> list[Item]:
+    """The first pairs that have so many tokens together; at least so many pairs."""
+    sums = accumulate(item.tokens for item in items)
+    fitting = sum(1 for _ in takewhile(lambda total: total <= tokens, sums))
+    return items[: max(fitting, least)]
 
 
 def _position(item: Item) -> int:
