@@ -116,7 +116,7 @@ def suggestions(not_active: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
     def of(folder: Path) -> list[str]:
         monkeypatch.chdir(folder)
-        nothing = Search([], [], 0.0, 0.0)
+        nothing = Search([], [], None, 0.0, 0.0)
         monkeypatch.setattr(TwoStages, "search", lambda *_: nothing)  # the tables do not matter
         with contextlib.redirect_stdout(io.StringIO()) as out:
             assert main(["demo"]) == 0

@@ -17,6 +17,8 @@ from rerank_plugins.testing import DeterministicScorer
 VECTORS = {
     "near": [0.9, 0.436],
     "nearly the same": [0.89, 0.456],
+    "beside": [0.8, 0.6],
+    "between": [0.7, 0.714],
     "far": [0.5, -0.866],
     "farther": [-0.5, -0.866],
     "farthest": [-1.0, 0.0],
@@ -38,7 +40,7 @@ def found() -> list[Document]:
     """What LangChain's Chroma finds, with its scores in the metadata."""
     documents = [Document(id=text, page_content=text) for text in reversed(IDS)]
     store = Chroma.from_documents(documents, KnownVectors(), collection_name="orders")
-    scored = store.similarity_search_with_score("x", k=5)
+    scored = store.similarity_search_with_score("x", k=len(IDS))
     store.delete_collection()
     return [
         Document(id=each.id, page_content=each.page_content, metadata={"distance": score})
@@ -82,7 +84,7 @@ def test_scores_of_chroma_in_llama_index_fall_with_the_distance() -> None:
         storage_context=StorageContext.from_defaults(vector_store=chroma),
         embed_model=MockEmbedding(embed_dim=2),
     )
-    retriever = index.as_retriever(similarity_top_k=5)
+    retriever = index.as_retriever(similarity_top_k=len(IDS))
     nodes_found = retriever.retrieve(QueryBundle("x", embedding=QUERY))
     client.delete_collection("falling")
     scores = [node.score for node in nodes_found]
@@ -92,7 +94,8 @@ def test_scores_of_chroma_in_llama_index_fall_with_the_distance() -> None:
 
 
 def test_maximal_marginal_relevance_orders_by_what_is_new() -> None:
-    documents = [Document(id=text, page_content=text) for text in IDS]
+    few = ("near", "nearly the same", "far", "farther", "farthest")
+    documents = [Document(id=text, page_content=text) for text in few]
     store = InMemoryVectorStore.from_documents(documents, KnownVectors())
     by_relevance = store.as_retriever(search_kwargs={"k": 3}).invoke("x")
     by_novelty = store.as_retriever(search_type="mmr", search_kwargs={"k": 3}).invoke("x")

@@ -195,7 +195,7 @@ def time_plot(
             axes.plot(*zip(*places, strict=True), color=colour(numbers[name]), marker=".")
             for point, place in zip(points[1:], places[1:], strict=True):
                 axes.annotate(
-                    str(point.depth), place, (0, 4), textcoords="offset points", fontsize=8
+                    str(point.depth), place, (0, 4), textcoords="offset points", fontsize=9
                 )
         for each in cascades:
             number = numbers[each.name]
