@@ -24,16 +24,10 @@ from rerank_plugins.options import (
     RANKING_OPTIONS,
     RESULT_OPTIONS,
     SCORER_OPTIONS,
-    BudgetOption,
-    CascadeOption,
-    DocumentOptions,
-    FirstStageOptions,
+    ListOptions,
     ModelOption,
-    ResultOptions,
     ScaleOption,
     SharedOptions,
-    ThresholdOption,
-    WeightOption,
 )
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import Statistics
@@ -62,17 +56,7 @@ class ScoringFieldOptions(ModelOption, SharedOptions, ScaleOption, total=False):
     scorer: Scorer | None
 
 
-class RankingFieldOptions(
-    ScoringFieldOptions,
-    ThresholdOption,
-    WeightOption,
-    FirstStageOptions,
-    CascadeOption,
-    BudgetOption,
-    DocumentOptions,
-    ResultOptions,
-    total=False,
-):
+class RankingFieldOptions(ScoringFieldOptions, ListOptions, total=False):
     """The arguments of a model with `RankingFields`."""
 
     top_n: int | None

@@ -11,15 +11,9 @@ from rerank_plugins.options import (
     RANKING_OPTIONS,
     RESULT_OPTIONS,
     SCORER_OPTIONS,
-    BudgetOption,
-    CascadeOption,
-    DocumentOptions,
-    FirstStageOptions,
-    ResultOptions,
+    ListOptions,
     ScaleOption,
     SharedOptions,
-    ThresholdOption,
-    WeightOption,
 )
 
 WRAPPER_OPTIONS = {**SCORER_OPTIONS, **RANKING_OPTIONS, **DOCUMENT_OPTIONS, **RESULT_OPTIONS}
@@ -29,18 +23,7 @@ DEFAULT_LIMIT = 10
 """How many documents a wrapper keeps by default."""
 
 
-class WrapperOptions(
-    SharedOptions,
-    ThresholdOption,
-    ScaleOption,
-    WeightOption,
-    FirstStageOptions,
-    CascadeOption,
-    BudgetOption,
-    DocumentOptions,
-    ResultOptions,
-    total=False,
-):
+class WrapperOptions(SharedOptions, ScaleOption, ListOptions, total=False):
     """The options that every framework takes in the same form."""
 
 

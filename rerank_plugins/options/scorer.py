@@ -1,18 +1,10 @@
-"""Every option of a scorer, of a ranking and of a wrapper's results, declared once.
-
-An option is an entry of one of the `TypedDict` classes: its name, its type, and an `Option` with
-its default, its check and one sentence of help. Constructors take `**options: Unpack[...]`, so type
-checkers and editors know every name; `spelled_out` gives them the same signature at run time. The
-fields of the wrappers and the options of the `rerank` command are made from the dictionaries at the
-end, and a test holds the table in docs/getting-started.md to them.
-"""
+"""The options of a scorer."""
 
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Any, Literal, TypeAlias, TypedDict, get_args
+from typing import Annotated, Literal, TypeAlias, TypedDict, get_args
 
-from rerank_plugins.checks.cascade import check_cascade
 from rerank_plugins.checks.declaration import Option, declared
 from rerank_plugins.checks.values import (
     check_choice,
@@ -22,17 +14,12 @@ from rerank_plugins.checks.values import (
     check_label,
     check_max_length,
     check_positive_int,
-    check_scale,
     check_seconds,
     check_text,
     check_token,
-    check_top_k,
-    check_weight,
-    is_a_threshold,
     optional,
 )
 from rerank_plugins.models.references import check_reference
-from rerank_plugins.results import ScoreScale
 
 BackendName: TypeAlias = Literal["auto", "torch", "onnx", "openvino"]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
@@ -212,169 +199,7 @@ class ScorerOptions(SharedOptions, total=False):
     ]
 
 
-class LimitOption(TypedDict, total=False):
-    """The option that LlamaIndex and LangChain call `top_n`."""
-
-    top_k: Annotated[
-        int | None, Option(None, check_top_k, "Keep at most this many passages.", "all")
-    ]
-
-
-class ThresholdOption(TypedDict, total=False):
-    """The option that a class that only scores has no use for."""
-
-    score_threshold: Annotated[
-        float | None,
-        Option(
-            None,
-            is_a_threshold,
-            "Keep only passages that score at least this much, on `scale`.",
-            "no threshold",
-        ),
-    ]
-
-
-class ScaleOption(TypedDict, total=False):
-    """The option of everything that gives scores."""
-
-    scale: Annotated[
-        ScoreScale,
-        Option(
-            "probability",
-            check_scale,
-            'What the scores are: the model\'s raw outputs (`"logit"`), or their sigmoid '
-            '(`"probability"`).',
-        ),
-    ]
-
-
-class WeightOption(TypedDict, total=False):
-    """The option that adds the first stage's opinion."""
-
-    first_stage_weight: Annotated[
-        float | Literal["auto"] | None,
-        Option(
-            None,
-            check_weight,
-            "Logits that the first stage's opinion adds to its first candidate, falling to none "
-            'for its last; `"auto"` takes the weight that the model\'s folder names.',
-            "the model alone orders",
-        ),
-    ]
-
-
-class FirstStageOptions(TypedDict, total=False):
-    """The option that says how to read the first stage's scores."""
-
-    higher_is_better: Annotated[
-        bool,
-        Option(
-            True,
-            check_flag,
-            "Whether a higher score of the first stage is better; distances are not.",
-        ),
-    ]
-
-
-class BudgetOption(TypedDict, total=False):
-    """The option that ends the work of a call."""
-
-    time_budget: Annotated[
-        float | None,
-        Option(
-            None,
-            check_seconds,
-            "Seconds to score in; what is not scored by then is left without a score, and no error "
-            "is raised.",
-            "as long as it takes",
-        ),
-    ]
-
-
 SCORER_OPTIONS = declared(ModelOption, ScorerOptions)
 
 SHARED_BY_STAGES = ("token", "cache_folder", "local_files_only", "progress_bar", "timeout")
 """Options of a scorer that all models of a cascade have in common; a stage has none of its own."""
-
-_STAGE_OPTIONS = {
-    **{name: each for name, each in SCORER_OPTIONS.items() if name not in SHARED_BY_STAGES},
-    **declared(WeightOption),
-}
-
-
-class CascadeOption(TypedDict, total=False):
-    """The option that puts models before the model."""
-
-    cascade: Annotated[
-        list[dict[str, Any]] | None,
-        Option(
-            None,
-            partial(check_cascade, options=_STAGE_OPTIONS),
-            "Models that choose what the model reads, in their order: a list of dictionaries with "
-            "`model`, `keep` (how many passages go on) and options of a scorer.",
-            "the model reads all",
-            "`scorer` stands for a model in a dictionary, too.",
-        ),
-    ]
-
-
-class RankingOptions(
-    LimitOption,
-    ThresholdOption,
-    ScaleOption,
-    WeightOption,
-    FirstStageOptions,
-    CascadeOption,
-    BudgetOption,
-    total=False,
-):
-    """The options of a ranking."""
-
-
-class CallOptions(
-    LimitOption, ThresholdOption, ScaleOption, WeightOption, BudgetOption, total=False
-):
-    """The options of a ranking that a call may set for itself."""
-
-
-class DocumentOptions(TypedDict, total=False):
-    """The options of a wrapper that say what it reads of a document."""
-
-    first_stage_score_field: Annotated[
-        str | None,
-        Option(
-            None,
-            optional(check_text),
-            "Where documents have the first stage's score: a key of the metadata, or `score`. With "
-            "it, `first_stage_weight` counts these scores instead of the places.",
-            "the order of the documents is the first stage's opinion",
-        ),
-    ]
-
-
-class ResultOptions(TypedDict, total=False):
-    """The options of a wrapper that say what is added to the metadata of its results."""
-
-    annotate: Annotated[
-        bool,
-        Option(
-            False,
-            check_flag,
-            "Add `relevance_score_scale`, `relevance_model_score` and `relevance_truncated` to the "
-            "metadata.",
-        ),
-    ]
-    keep_retrieval_score: Annotated[
-        bool,
-        Option(
-            False,
-            check_flag,
-            "Add the first stage's score to the metadata, as `retrieval_score`.",
-        ),
-    ]
-
-
-RANKING_OPTIONS = declared(RankingOptions)
-CALL_OPTIONS = declared(CallOptions)
-DOCUMENT_OPTIONS = declared(DocumentOptions)
-RESULT_OPTIONS = declared(ResultOptions)
