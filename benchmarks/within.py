@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.ranking import MEASURE, Values, say, say_how, show_rankings
-from rerank_plugins import CrossEncoderScorer, RankedList, Reranker
+from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.evaluation import JudgedCollection, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.measures import measure
+from rerank_plugins.evaluation.rankings import whole_order
 
 
 class Measured:
@@ -53,7 +54,8 @@ class Measured:
                 start = time.perf_counter()
                 ranking = reranker.rank(text, passages, time_budget=budget)
                 seconds = time.perf_counter() - start
-                runs[share][query] = _run(ranking, names)
+                scores = whole_order(ranking, len(names))
+                runs[share][query] = dict(zip(names, scores, strict=True))
                 self.late[share].append(seconds - share * full)
                 self.depth[share].append(len(ranking) / len(names))
             turns.append(turns.pop(0))
@@ -100,14 +102,6 @@ def main() -> None:
 
 def _sampled(folder: Path, count: int) -> JudgedCollection:
     return read_collection(folder).sample(count, seed=0)
-
-
-def _run(ranking: RankedList, names: Sequence[str]) -> dict[str, float]:
-    """Passage ids with scores; what has none comes last, as it stood."""
-    scores = {names[ranked.index]: ranked.score for ranked in ranking}
-    lowest = min(scores.values(), default=0.0)
-    behind = {names[at]: lowest - 1 - place for place, at in enumerate(ranking.unscored)}
-    return {**scores, **behind}
 
 
 if __name__ == "__main__":

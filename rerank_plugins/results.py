@@ -76,6 +76,19 @@ class RankedList(list[Ranked]):
         return not self.unscored
 
 
+def falling_scores(ranking: RankedList, behind: Iterable[int]) -> dict[int, float]:
+    """The scores of a ranking by position, and made up ones for programs that need a number.
+
+    Args:
+        ranking: The ranking.
+        behind: Positions of passages without a score. They stand behind the others in this order,
+            each with a score that is one below the one before.
+    """
+    scores = {ranked.index: ranked.score for ranked in ranking}
+    lowest = min(scores.values(), default=0.0)
+    return scores | {index: lowest - place for place, index in enumerate(behind, start=1)}
+
+
 def in_order(ranking: RankedList) -> list[tuple[int, Ranked | None]]:
     """The positions of the passages to return, best first, each with its result.
 

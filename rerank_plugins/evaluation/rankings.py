@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rerank_plugins.evaluation.timing import ScoreFunction, StageScores
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.results import RankedList
+from rerank_plugins.results import RankedList, falling_scores
 
 
 def ranking_function(reranker: Reranker) -> ScoreFunction:
@@ -31,10 +31,7 @@ def whole_order(ranking: RankedList, count: int) -> list[float]:
         ranking: The ranking, with no limit of passages and no threshold.
         count: The number of passages that were given to be ranked.
     """
-    scores = {ranked.index: ranked.score for ranked in ranking}
-    lowest = min(scores.values(), default=0.0)
-    for place, index in enumerate(_unscored(ranking, count), start=1):
-        scores[index] = lowest - place
+    scores = falling_scores(ranking, _unscored(ranking, count))
     return [scores[index] for index in range(count)]
 
 

@@ -11,7 +11,7 @@ from rerank_plugins.formats.documents import documents_in, read_corpus, read_que
 from rerank_plugins.formats.lines import read_lines, shown
 from rerank_plugins.formats.passages import Passage, shown_id
 from rerank_plugins.formats.trec_scores import falling, trec_order
-from rerank_plugins.results import RankedList
+from rerank_plugins.results import RankedList, falling_scores
 
 TAG = "rerank-plugins"
 
@@ -112,27 +112,13 @@ def as_run(requests: Sequence[QueryPassages], rankings: Sequence[RankedList]) ->
     """Rankings as a TREC run; passages without a score are last, with falling scores."""
     return run_lines(
         {
-            request.id: falling_scores([str(one.id) for one in request.passages], ranking)
+            request.id: {
+                str(request.passages[index].id): score
+                for index, score in falling_scores(ranking, ranking.backfill).items()
+            }
             for request, ranking in zip(requests, rankings, strict=True)
         }
     )
-
-
-def falling_scores(ids: Sequence[str], ranking: RankedList) -> dict[str, float]:
-    """The ids of a ranking with their scores, best first.
-
-    Passages that a time budget left without a score stand behind the others, in their order, each
-    with a score that is one below the one before: programs that read runs know no other way.
-
-    Args:
-        ids: The ids of all passages, in the order in which they were given to be ranked.
-        ranking: Their ranking.
-    """
-    scores = {ids[ranked.index]: ranked.score for ranked in ranking}
-    lowest = min(scores.values(), default=0.0)
-    for place, index in enumerate(ranking.backfill, start=1):
-        scores[ids[index]] = lowest - place
-    return scores
 
 
 def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
