@@ -106,19 +106,25 @@ def test_a_timeout_of_the_scorer_or_of_one_call_is_an_error_that_says_so(tiny_mo
             hasty.submit(pairs, timeout=-1)
 
 
+def held_back(scorer: CrossEncoderScorer, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Loads the model, whose batches then wait until the event is set."""
+    scorer.warm_up()
+    backend = scorer._shared.engine.backends[0]
+    forward, go_on = backend.forward, threading.Event()
+
+    def held(tokens: Tokens) -> np.ndarray:
+        assert go_on.wait(60)
+        return forward(tokens)
+
+    monkeypatch.setattr(backend, "forward", held)
+    return go_on
+
+
 def test_a_full_queue_is_an_error_at_once(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with CrossEncoderScorer(tiny_model, max_queue_pairs=100) as scorer:
-        scorer.warm_up()
-        backend = scorer._shared.engine.backends[0]
-        forward, refused = backend.forward, threading.Event()
-
-        def held(tokens: Tokens) -> np.ndarray:
-            assert refused.wait(60)
-            return forward(tokens)
-
-        monkeypatch.setattr(backend, "forward", held)
+        refused = held_back(scorer, monkeypatch)
         bulk = scorer.submit([("red fox", passage) for passage in PASSAGES])
         with pytest.raises(QueueFullError, match="max_queue_pairs=100"):
             scorer.score("red fox", PASSAGES[:2])
@@ -146,15 +152,7 @@ async def test_a_waiting_call_can_be_cancelled_or_time_out(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with CrossEncoderScorer(tiny_model, max_queue_pairs=100) as scorer:
-        scorer.warm_up()
-        backend = scorer._shared.engine.backends[0]
-        forward, go_on = backend.forward, threading.Event()
-
-        def held(tokens: Tokens) -> np.ndarray:
-            assert go_on.wait(60)
-            return forward(tokens)
-
-        monkeypatch.setattr(backend, "forward", held)
+        go_on = held_back(scorer, monkeypatch)
         bulk = scorer.submit([("red fox", passage) for passage in PASSAGES])
         waiting = asyncio.ensure_future(scorer.ascore("red fox", PASSAGES[:90]))
         behind = asyncio.ensure_future(scorer.ascore("red fox", PASSAGES[:2]))
@@ -174,15 +172,7 @@ def test_a_blocking_call_with_a_time_budget_waits_for_room_until_its_end(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with CrossEncoderScorer(tiny_model, max_queue_pairs=100) as scorer:
-        scorer.warm_up()
-        backend = scorer._shared.engine.backends[0]
-        forward, go_on = backend.forward, threading.Event()
-
-        def held(tokens: Tokens) -> np.ndarray:
-            assert go_on.wait(60)
-            return forward(tokens)
-
-        monkeypatch.setattr(backend, "forward", held)
+        go_on = held_back(scorer, monkeypatch)
         bulk = scorer.submit([("red fox", passage) for passage in PASSAGES])
         try:
             with pytest.raises(QueueFullError):
@@ -202,15 +192,7 @@ async def test_a_scorer_chooses_what_its_calls_do_when_the_queue_is_full(
         for choice in ("wait", "fail")
     )
     with waits, fails, ThreadPoolExecutor(1) as pool:
-        waits.warm_up()
-        backend = waits._shared.engine.backends[0]
-        forward, go_on = backend.forward, threading.Event()
-
-        def held(tokens: Tokens) -> np.ndarray:
-            assert go_on.wait(60)
-            return forward(tokens)
-
-        monkeypatch.setattr(backend, "forward", held)
+        go_on = held_back(waits, monkeypatch)
         bulk = waits.submit([("red fox", passage) for passage in PASSAGES])
         with pytest.raises(QueueFullError):
             await fails.ascore("red fox", PASSAGES[:2])
