@@ -1,11 +1,12 @@
 """What a cascade costs and gives: a large model alone, behind a small one, and on a shorter list.
 
-python -m benchmarks.cascade COLLECTION... --bi-encoder MODEL [--weight W] [--sample N]
-    [--timed N] [--keep K]... [--resume FILE]
+python -m benchmarks.cascade COLLECTION... --bi-encoder MODEL [--weight W] [--keep K]...
+    [--sample N] [--resume FILE]
+python -m benchmarks.cascade COLLECTION... --bi-encoder MODEL [--keep K]... --timed N
 
 The large model is a scorer of one's own: the embedded model's logit plus W times a bi-encoder's
-cosine, with every passage encoded when it is asked for. Quality is measured on all queries, from
-scores that are kept; times on a few queries of each collection, all ways in turns.
+cosine, with every passage encoded each time it is asked for. Quality comes from scores that are
+kept. With `--timed` times are measured instead, of N queries of each collection, all ways in turns.
 """
 
 import argparse
@@ -26,14 +27,14 @@ from rerank_plugins.evaluation import (
     configurations,
     read_collection,
 )
-from rerank_plugins.evaluation.first_stage import bm25_candidates
+from rerank_plugins.evaluation.first_stage import Candidates, bm25_candidates
 from rerank_plugins.evaluation.measures import measure
 from rerank_plugins.evaluation.scorers import TextEncoder
 from rerank_plugins.options import Precision
 from rerank_plugins.retrieval.bi_encoder import load_bi_encoder
 
 PRECISION: Precision = "bf16" if cpu_has_bf16() else "fp32"
-"""Of the small model."""
+"""Of the small model, and of the large one where times are measured."""
 
 Pairs = Sequence[tuple[str, str]]
 Way = Callable[[Scorer, Scorer], Reranker]
@@ -41,21 +42,40 @@ Way = Callable[[Scorer, Scorer], Reranker]
 
 
 def main() -> None:
-    """Prints one row per collection, the mean, and the times."""
+    """Prints one row per collection and the mean, or the times."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("collections", type=Path, nargs="+")
     parser.add_argument("--bi-encoder", required=True)
     parser.add_argument("--weight", type=float, default=50.0)
     parser.add_argument("--sample", type=int, default=200)
-    parser.add_argument("--timed", type=int, default=4, help="queries of each collection")
+    parser.add_argument("--timed", type=int, help="measure times, of so many queries of each")
     parser.add_argument("--keep", type=int, action="append", help="10, 20, 30 and 40 unless given")
     parser.add_argument("--depth", type=int, default=100)
     parser.add_argument("--resume", type=Path, help="keeps scores, as `rerank eval` does")
     given = parser.parse_args()
     ways = _ways(given.keep or [10, 20, 30, 40])
-    encoder = TextEncoder(given.bi_encoder)
-    found = [read_collection(folder).sample(given.sample, seed=0) for folder in given.collections]
+    count = given.timed or given.sample
+    found = [read_collection(folder).sample(count, seed=0) for folder in given.collections]
     candidates = {each.name: bm25_candidates(each, given.depth) for each in found}
+    if given.timed:
+        questions = [
+            (each.queries[query], [each.passages[name] for name in names])
+            for each in found
+            for query, names in candidates[each.name].items()
+        ]
+        _show_times(ways, questions, given.bi_encoder, given.weight)
+    else:
+        _show_quality(ways, found, candidates, given)
+    say_how("benchmarks.cascade")
+
+
+def _show_quality(
+    ways: Mapping[str, Way],
+    found: Sequence[JudgedCollection],
+    candidates: Mapping[str, Candidates],
+    given: argparse.Namespace,
+) -> None:
+    encoder = TextEncoder(given.bi_encoder)
     asked = configurations(["embedded"], backends=["openvino"], precisions=[PRECISION])
     with (
         loaded_scorers(asked, given.bi_encoder, encoder) as scorers,
@@ -72,13 +92,6 @@ def main() -> None:
             )
             for each in found
         )
-    questions = [
-        (each.queries[query], [each.passages[name] for name in candidates[each.name][query]])
-        for each in found
-        for query in list(each.queries)[: given.timed]
-    ]
-    _show_times(ways, questions, given.bi_encoder, given.weight)
-    say_how("benchmarks.cascade")
 
 
 def _ways(keeps: Sequence[int]) -> dict[str, Way]:
@@ -143,8 +156,9 @@ def _show_times(
         Scorer.from_function(_sum(small, bi_encoder, weight), name="large") as large,
     ):
         rerankers = [(name, way(small, large)) for name, way in ways.items()]
+        query, passages = questions[0]
         for _, reranker in rerankers:
-            reranker.rank(*questions[0])
+            reranker.rank(query, passages[:8])
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         for query, passages in questions:
             for name, reranker in rerankers:
@@ -152,7 +166,7 @@ def _show_times(
                 reranker.rank(query, passages)
                 seconds[name].append(time.perf_counter() - start)
             rerankers.append(rerankers.pop(0))
-    say(f"\n{len(questions)} queries, small in {PRECISION} | median s | share of large |")
+    say(f"| {len(questions)} queries, {PRECISION} | median s | share of large |")
     say("|---|---:|---:|")
     whole = np.array(seconds["large"])
     for name, each in seconds.items():
@@ -161,7 +175,9 @@ def _show_times(
 
 
 def _sum(small: Scorer, bi_encoder: str, weight: float) -> Callable[[Pairs], list[float]]:
-    encoder = load_bi_encoder(bi_encoder, device=None, local_files_only=True)
+    encoder = load_bi_encoder(bi_encoder, device="cpu", local_files_only=True)
+    if PRECISION == "bf16":
+        encoder.bfloat16()
 
     def score(pairs: Pairs) -> list[float]:
         passages = [passage for _, passage in pairs]
