@@ -33,6 +33,7 @@ from rerank_plugins.results import (
 )
 from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.scoring.contract import Scorer
+from rerank_plugins.scoring.identity import Identity
 
 __version__ = "0.2.0"
 
@@ -42,6 +43,7 @@ __all__ = [
     "DatasetUnreachableError",
     "ForkedProcessError",
     "HubUnreachableError",
+    "Identity",
     "InvalidInputError",
     "LabelRequiredError",
     "MissingExtraError",

@@ -5,18 +5,20 @@ import os
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
+from rerank_plugins.backends.choice import choose
 from rerank_plugins.backends.contract import PairOptions
+from rerank_plugins.backends.identity import identity_of
 from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.checks.values import check_seconds
 from rerank_plugins.engine import registry
 from rerank_plugins.engine.requests import Request
 from rerank_plugins.errors import ScorerClosedError
-from rerank_plugins.models.location import folder_here
+from rerank_plugins.models.location import files_of, folder_here
 from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.models.references import is_on_disk
 from rerank_plugins.models.settings import ModelSettings
@@ -24,6 +26,9 @@ from rerank_plugins.options import DEFAULT_MODEL, SCORER_OPTIONS, ScorerOptions
 from rerank_plugins.results import PairScores, Plan
 from rerank_plugins.scoring.answers import result_of
 from rerank_plugins.scoring.contract import Scorer
+from rerank_plugins.scoring.identity import Identity
+
+_AFFIXES = ("query_prefix", "query_suffix", "passage_prefix", "passage_suffix")
 
 
 class CrossEncoderScorer(Scorer):
@@ -79,6 +84,27 @@ class CrossEncoderScorer(Scorer):
             folder = folder_here(self._shared.settings)
             self._weight = None if folder is None else read_own_settings(folder).first_stage_weight
         return self._weight
+
+    @property
+    def identity(self) -> Identity | None:
+        """What makes this scorer's numbers what they are; loads nothing.
+
+        The first time the model's files are read, which takes seconds for a large one. `None` for
+        a model that is not on this disk yet, and for a folder that was written again since.
+
+        Raises:
+            UnsupportedOptionError: The backend or precision cannot run this model here.
+            BundleError: The manifest of a bundle cannot be read.
+        """
+        workers, files = self._shared.key
+        folder = folder_here(workers[0])
+        if folder is None or files_of(workers[0].model) != files:
+            return None
+        loaded = [backend.plan for backend in self._shared.engine.backends]
+        plan = loaded[0] if loaded else choose(workers[0], folder)
+        affixes = {name: self._options[name] or None for name in _AFFIXES}
+        reading = {**asdict(self._pair_options), **affixes, "max_batch_tokens": None}
+        return identity_of(folder, workers, plan, reading)
 
     def plan(self) -> Plan:
         """How the model is run, and why that way; loads it if necessary.
@@ -204,8 +230,7 @@ def _with_affixes(
     pairs: Sequence[tuple[str, str]], options: dict[str, Any]
 ) -> Sequence[tuple[str, str]]:
     """The pairs with the prefixes and suffixes of the options around their texts."""
-    names = ("query_prefix", "query_suffix", "passage_prefix", "passage_suffix")
-    affixes = [options[name] for name in names]
+    affixes = [options[name] for name in _AFFIXES]
     if not any(affixes):
         return pairs
     before, after, before_passage, after_passage = affixes

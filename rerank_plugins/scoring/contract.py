@@ -20,6 +20,7 @@ from rerank_plugins.messages.values import described
 from rerank_plugins.results import PairScores, Statistics
 from rerank_plugins.scoring.answers import aanswer, answer, tally_of
 from rerank_plugins.scoring.closing import Closing
+from rerank_plugins.scoring.identity import Identity
 from rerank_plugins.scoring.inputs import check_pairs, check_passages, check_query
 
 
@@ -61,6 +62,15 @@ class Scorer(Closing):
 
         It belongs to the spread of the scorer's logits: `rerank eval --fuse` finds it. A scorer of
         your own may set it as an attribute of its class.
+        """
+        return None
+
+    @property
+    def identity(self) -> Identity | None:
+        """What makes this scorer's numbers what they are; `None` if it cannot tell.
+
+        Scores are kept and calibrations are applied only where it is the same. A scorer of your
+        own may set it as an attribute of its class.
         """
         return None
 

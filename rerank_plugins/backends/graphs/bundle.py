@@ -130,6 +130,19 @@ def runs_in(folder: Path) -> tuple[str, str, tuple[str, ...]]:
         raise _incomplete(folder, error) from error
 
 
+def compiled_from(folder: Path) -> str:
+    """`model_digest` of the model that a bundle was compiled from, by its manifest alone.
+
+    Raises:
+        BundleError: The manifest cannot be read.
+    """
+    content = _read_manifest(folder)
+    try:
+        return str(content["model_digest"])
+    except KeyError as error:
+        raise _incomplete(folder, error) from error
+
+
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
