@@ -100,6 +100,11 @@ class Reranker(Closing):
         return reranker
 
     @property
+    def scorers(self) -> tuple[Scorer, ...]:
+        """The scorers of the cascade's stages in their order, and `scorer` last."""
+        return tuple(stage.scorer for stage in self._stages(self._settings))
+
+    @property
     def top_k(self) -> int | None:
         """How many passages are kept at most; `None` keeps all."""
         return self._settings.top_k

@@ -124,6 +124,18 @@ def test_several_stages_are_asked_in_the_order_in_which_they_are_typed(
     assert len(out.splitlines()) == 1
 
 
+def test_each_model_of_a_cascade_says_what_it_cut(rerank: Run, tmp_path: Path) -> None:
+    path = written(tmp_path / "p.txt", f"{'soap and water ' * 60}\n{'soap ' * 90}\nsoap\n")
+    stage = {"model": "embedded", "keep": 2, "max_length": 64}
+    _, _, err = rerank("soap", path, "--cascade", json.dumps(stage), "--max-length", 128)
+    assert err == (
+        "warning: 2 of 3 passages were cut by --cascade (1): with the query they are longer than "
+        "max_length 64. Split them into shorter passages, or raise max_length.\n"
+        "warning: 1 of 2 passages were cut by --model: with the query they are longer than "
+        "--max-length 128. Split them into shorter passages, or raise --max-length.\n"
+    )
+
+
 def test_lines_of_passages_without_a_score_have_an_empty_one(rerank: Run, lines: Path) -> None:
     code, out, err = rerank(QUERY, lines, "--time-budget", NOTHING_IN_TIME)
     assert (code, err) == (
@@ -281,8 +293,11 @@ def test_a_field_of_scores_goes_with_a_weight(
     rerank: Run, rows: Path, run_files: list[str]
 ) -> None:
     code, _, err = rerank(QUERY, rows, "--first-stage-score-field", "bm25")
-    assert code == 2
-    assert "is used with --first-stage-weight" in " ".join(err.replace("│", " ").split())
+    assert code == 1
+    assert err == (
+        "error: --first-stage-score-field goes with --first-stage-weight, which is not given. Give "
+        "--first-stage-weight auto or a number, or leave --first-stage-score-field out.\n"
+    )
     field = ["--first-stage-weight", "auto", "--first-stage-score-field", "bm25"]
     code, _, err = rerank(*run_files, *field)
     assert code == 2

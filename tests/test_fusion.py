@@ -91,6 +91,7 @@ def test_the_bonus_by_place_falls_from_one_to_none_as_the_logarithm_of_the_rank(
         ([Decimal("0.9"), Fraction(1, 10)], True, [1.0, 0.0]),
         (iter([2, 1]), True, [1.0, 0.0]),
         ([5e-324, 0.0], True, [1.0, 0.0]),
+        ([1.7e308, 0.0, -1.7e308], True, [1.0, 0.5, 0.0]),
     ],
 )
 def test_the_bonus_by_score_is_their_place_between_the_least_and_the_greatest(
@@ -232,7 +233,10 @@ def test_a_weight_that_is_not_allowed_is_refused(weight: object) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_scores_that_no_weight_makes_count_are_refused(way: str) -> None:
-    told = "first_stage_scores are used with first_stage_weight, which is None. Give .*='auto'"
+    told = (
+        "first_stage_scores goes with first_stage_weight, which is not given. Give "
+        "first_stage_weight='auto' or a number, or leave first_stage_scores out."
+    )
     scores = {"first_stage_scores": [4, 3, 2, 1]}
     with pytest.raises(InvalidInputError, match=told):
         WAYS[way](Reranker(by_table()), "q", PASSAGES, **scores)

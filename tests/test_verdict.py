@@ -105,14 +105,15 @@ def test_the_best_of_several_must_be_surer_because_it_was_picked() -> None:
     assert verdict(compared(BEFORE, lucky)).answer == "yes"
     found = verdict(compared(BEFORE, lucky, order("x", BEFORE), order("y", BEFORE)))
     assert found.answer == "unclear"
-    assert "One of 3 rerankers was picked, so p would have to be 0.017 or less." in found.reasons
+    assert "One of 3 orders was picked, so p would have to be 0.017 or less." in found.reasons
 
 
 def test_the_best_of_several_is_named_and_compared_with_the_next() -> None:
     good = order("good", moved(up=40), seconds=1.5)
     near = order("near", moved(up=39), seconds=0.5)
     found = verdict(compared(BEFORE, order("bad", moved(down=9)), near, good))
-    assert found.reasons[0].startswith("good, the best of 3, raises nDCG@10 from 50.0 to 63.3")
+    told = "good, the best of 3 orders, raises nDCG@10 from 50.0 to 63.3"
+    assert found.reasons[0].startswith(told)
     assert found.reasons[-1] == (
         "The next best, near, has 63.0 and takes 500 ms; the difference between the two may be "
         "luck (p = 1.000)."
@@ -124,7 +125,8 @@ def test_the_best_of_several_is_named_and_compared_with_the_next() -> None:
 
 def test_of_equally_good_ones_the_faster_is_the_best() -> None:
     slow, fast = (order(name, moved(up=40), seconds=s) for name, s in (("slow", 2), ("fast", 1)))
-    assert verdict(compared(BEFORE, slow, fast)).reasons[0].startswith("fast, the best of 2, ")
+    told = verdict(compared(BEFORE, slow, fast)).reasons[0]
+    assert told.startswith("fast, the best of 2 orders, ")
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_every_wrapper_refuses_a_field_of_scores_that_no_weight_makes_count() ->
     field = {"first_stage_score_field": "score"}
     told = refused(lambda wrapper: wrapper.make(scorer=DeterministicScorer(), **field))
     assert told == (
-        "first_stage_score_field is used with first_stage_weight, which is None. Give "
+        "first_stage_score_field goes with first_stage_weight, which is not given. Give "
         "first_stage_weight='auto' or a number, or leave first_stage_score_field out."
     )
     weighted = [{**STAGE, "first_stage_weight": "auto"}]

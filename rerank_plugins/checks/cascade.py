@@ -51,6 +51,25 @@ def has_weights(cascade: Sequence[Mapping[str, Any]] | None) -> bool:
     return any(stage.get("first_stage_weight") is not None for stage in cascade or ())
 
 
+def check_scores_count(name: str, weight: Any, *, in_stages: bool) -> None:
+    """Refuses scores of the first stage that no weight makes count.
+
+    Args:
+        name: The option that gives them.
+        weight: The last model's weight.
+        in_stages: Whether a stage before it has one.
+
+    Raises:
+        InvalidInputError: No model has a weight.
+    """
+    if weight is None and not in_stages:
+        message = (
+            f"{option(name)} goes with {option('first_stage_weight')}, which is not given. Give "
+            f"{option('first_stage_weight', 'auto')} or a number, or leave {option(name)} out."
+        )
+        raise InvalidInputError(message)
+
+
 def _stage(value: Any, name: str, options: Mapping[str, Option]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         message = f"{name} must be a dictionary such as {_EXAMPLE}, but got {described(value)}."

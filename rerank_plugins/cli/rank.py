@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from rerank_plugins.formats.candidates import QueryPassages
+from rerank_plugins.messages.spelling import entry, option
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import RankedList, Statistics
 
@@ -49,20 +50,32 @@ def rank_all(
     return rankings
 
 
-def cut_warning(scored: Statistics, max_length: int | None) -> str | None:
-    """Returns a warning about passages that were cut, or `None` if there were none.
+def cut_warnings(reranker: Reranker, max_length: int | None) -> Iterator[str]:
+    """A warning for each model that read passages only in part.
 
     It counts all scored passages: a passage may have dropped out of the ranking because its end
     was not read.
+
+    Args:
+        reranker: The reranker that scored them.
+        max_length: The option of the last model.
     """
-    if not scored.truncated:
-        return None
-    limit = "the model's limit" if max_length is None else f"--max-length {max_length}"
-    remedy = "" if max_length is None else ", or raise --max-length"
-    return (
-        f"{scored.truncated} of {scored.pairs} passages were cut: with the query they are longer "
-        f"than {limit}. Split them into shorter passages{remedy}."
-    )
+    *before, last = reranker.scorers
+    for at, (scorer, stage) in enumerate(zip(before, reranker.cascade or (), strict=True)):
+        name = entry("cascade", at)
+        yield from _cut(scorer.statistics, name, "max_length", stage.get("max_length"))
+    yield from _cut(last.statistics, option("model") if before else "", "--max-length", max_length)
+
+
+def _cut(scored: Statistics, model: str, length: str, limit: int | None) -> Iterator[str]:
+    if scored.truncated:
+        by = f" by {model}" if model else ""
+        longer_than = "the model's limit" if limit is None else f"{length} {limit}"
+        remedy = "" if limit is None else f", or raise {length}"
+        yield (
+            f"{scored.truncated} of {scored.pairs} passages were cut{by}: with the query they are "
+            f"longer than {longer_than}. Split them into shorter passages{remedy}."
+        )
 
 
 def _groups(requests: list[QueryPassages]) -> Iterator[list[QueryPassages]]:

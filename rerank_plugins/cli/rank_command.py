@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from rerank_plugins.checks.cascade import has_weights
+from rerank_plugins.checks.cascade import check_scores_count, has_weights
 from rerank_plugins.cli import output as output_forms
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.files import check_writable, write_text
 from rerank_plugins.cli.options import as_arguments, scorer_options, typed, with_options
-from rerank_plugins.cli.rank import MANY_PAIRS, cut_warning, rank_all
+from rerank_plugins.cli.rank import MANY_PAIRS, cut_warnings, rank_all
 from rerank_plugins.cli.ranking_options import ranking_arguments
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.cli.trec import read_run_requests
@@ -124,13 +124,9 @@ def rank(
     of_ranking = ranking_arguments(
         {"top_k": top_k, "score_threshold": score_threshold, "scale": scale, **options}
     )
-    weighted = options["first_stage_weight"] is not None or has_weights(of_ranking["cascade"])
-    if score_field is not None and not weighted:
-        message = (
-            "--first-stage-score-field is used with --first-stage-weight. Add "
-            "--first-stage-weight auto, or a number."
-        )
-        raise typer.BadParameter(message)
+    if score_field is not None:
+        weight, in_stages = of_ranking["first_stage_weight"], has_weights(of_ranking["cascade"])
+        check_scores_count("first_stage_score_field", weight, in_stages=in_stages)
     of_scorer = {name: value for name, value in options.items() if name in SCORER_OPTIONS}
     requests = _requests(query, file, form, run, queries, corpus, score_field)
     pairs = sum(len(request.passages) for request in requests)
@@ -144,7 +140,7 @@ def rank(
             by_score=score_field is not None,
             show_progress=show_progress and run is not None,
         )
-        scored = reranker.scorer.statistics
+        warnings = list(cut_warnings(reranker, options["max_length"]))
     if run is not None and as_json:
         _write(output_forms.as_json_by_query(requests, rankings), output)
     elif run is not None:
@@ -155,8 +151,7 @@ def rank(
         _write(output_forms.as_lines(requests[0], rankings[0]), output)
     else:
         _show_table(requests[0], rankings[0])
-    warning = cut_warning(scored, options["max_length"])
-    if warning is not None:
+    for warning in warnings:
         show("warning", warning)
     unscored = sum(len(ranking.unscored) for ranking in rankings)
     if unscored:

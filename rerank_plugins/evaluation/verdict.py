@@ -172,7 +172,7 @@ def _movement(name: str, measure: str, before: float, after: float) -> str:
 
 def _figures(comparison: Comparison, best: Order, moved: Change) -> str:
     measure, scorers = comparison.measures[0], len(comparison.reranked)
-    name = best.name if scorers == 1 else f"{best.name}, the best of {scorers},"
+    name = best.name if scorers == 1 else f"{best.name}, the best of {scorers} orders,"
     means = comparison.first_stage.mean(measure), best.mean(measure)
     by = f"{100 * moved.mean:+.1f}, {_p_value(moved)}"
     return f"{_movement(name, measure, *means)} ({by})."
@@ -197,7 +197,7 @@ def _doubts(comparison: Comparison, best: Order, moved: Change, answer: Answer) 
         doubts.append(f"Fewer than {_FEWEST_QUERIES} queries that moved cannot rule out luck.")
     elif answer == "unclear" and moved.p_value <= SIGNIFICANT:
         doubts.append(
-            f"One of {scorers} rerankers was picked, so p would have to be "
+            f"One of {scorers} orders was picked, so p would have to be "
             f"{SIGNIFICANT / scorers:.3f} or less."
         )
     elif answer == "unclear":

@@ -102,5 +102,7 @@ def _from_0_to_1(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The values moved and stretched so that the least is 0 and the greatest 1; all 0 if equal."""
     if not len(values) or values.min() == values.max():
         return np.zeros(len(values))
+    _, exponent = np.frexp(np.abs(values).max())
+    values = np.ldexp(values, -exponent)  # exact; the range of the greatest floats would overflow
     scaled: NDArray[np.float64] = (values - values.min()) / (values.max() - values.min())
     return scaled

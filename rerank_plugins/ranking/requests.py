@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins.checks.cascade import check_scores_count
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.values import described
 from rerank_plugins.ranking.fusion import position_bonus, score_bonus
@@ -44,12 +45,8 @@ def request(query: object, passages: object, scores: object, settings: Settings)
     checked_query, checked_passages = check_query(query), check_passages(passages)
     if scores is None:
         return Request(checked_query, checked_passages, None)
-    if not settings.uses_the_first_stage:
-        message = (
-            "first_stage_scores are used with first_stage_weight, which is None. Give "
-            "first_stage_weight='auto' or a number, or leave the scores out."
-        )
-        raise InvalidInputError(message)
+    weight, in_stages = settings.first_stage_weight, settings.weighted_stages
+    check_scores_count("first_stage_scores", weight, in_stages=in_stages)
     count = len(checked_passages)
     bonus = score_bonus(scores, count, higher_is_better=settings.higher_is_better)
     return Request(checked_query, checked_passages, bonus)

@@ -44,11 +44,6 @@ class Settings:
     weighted_stages: bool = False
     timeout: float | None = None
 
-    @property
-    def uses_the_first_stage(self) -> bool:
-        """Whether any model has a weight for the first stage's opinion."""
-        return self.weighted_stages or self.first_stage_weight is not None
-
     @classmethod
     def of(cls, checked: Mapping[str, Any]) -> "Settings":
         """The settings of options that are allowed one by one.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rerank_plugins.checks.cascade import has_weights
+from rerank_plugins.checks.cascade import check_scores_count, has_weights
 from rerank_plugins.checks.declaration import declared
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.options import (
@@ -55,13 +55,9 @@ def reranker_options(given: Mapping[str, Any]) -> dict[str, Any]:
         InvalidInputError: A field of scores is named that no weight makes count.
     """
     own = {**DOCUMENT_OPTIONS, **RESULT_OPTIONS}
-    weighted = given["first_stage_weight"] is not None or has_weights(given["cascade"])
-    if given["first_stage_score_field"] is not None and not weighted:
-        message = (
-            "first_stage_score_field is used with first_stage_weight, which is None. Give "
-            "first_stage_weight='auto' or a number, or leave first_stage_score_field out."
-        )
-        raise InvalidInputError(message)
+    if given["first_stage_score_field"] is not None:
+        weight, in_stages = given["first_stage_weight"], has_weights(given["cascade"])
+        check_scores_count("first_stage_score_field", weight, in_stages=in_stages)
     return {
         "top_k" if name == "top_n" else name: value
         for name, value in given.items()
