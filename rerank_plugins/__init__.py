@@ -34,6 +34,7 @@ from rerank_plugins.results import (
 from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.scoring.identity import Identity
+from rerank_plugins.texts.passage import Passage
 
 __version__ = "0.2.0"
 
@@ -52,6 +53,7 @@ __all__ = [
     "ModelNotFoundError",
     "NotACrossEncoderError",
     "PairScores",
+    "Passage",
     "Plan",
     "QueueFullError",
     "Ranked",

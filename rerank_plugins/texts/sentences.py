@@ -1,0 +1,43 @@
+"""Where the sentences of a text start and end."""
+
+import re
+
+_LANGUAGE = "en"
+"""Whose abbreviations end no sentence, since nobody says which language a text has. Marks that end
+a sentence in any script do so in every language."""
+
+_PIECE = 2_000
+"""Characters given to the library at once: its time grows with the square of a paragraph's length
+where a character has several bytes."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """First character of each sentence, and the one after its last; white space is in none.
+
+    A text in which no sentence ends is one sentence, however long. A text of white space has none.
+    """
+    from sentencex import get_sentence_boundaries
+
+    # Half a surrogate pair is no text that the library takes. What replaces it is as long.
+    text = _SURROGATE.sub("\ufffd", text)
+    spans: list[tuple[int, int]] = []
+    start, size = 0, _PIECE
+    while start < len(text):
+        piece = text[start : start + size]
+        found = get_sentence_boundaries(_LANGUAGE, piece)
+        if start + size < len(text):
+            if len(found) < 2:
+                size *= 2
+                continue
+            del found[-1:]  # the end of the piece may not be that of a sentence
+        spans += (_trimmed(text, start + s["start_index"], start + s["end_index"]) for s in found)
+        start, size = start + found[-1]["end_index"], _PIECE
+    return [(first, last) for first, last in spans if first < last]
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    sentence = text[start:end]
+    start += len(sentence) - len(sentence.lstrip())
+    return start, start + len(sentence.strip())
