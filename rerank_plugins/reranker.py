@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Self, Unpack
 
+from rerank_plugins.calibration.curves import Curve
 from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.options import (
@@ -19,8 +20,8 @@ from rerank_plugins.ranking.order import scores_on_scale
 from rerank_plugins.ranking.requests import request, requests
 from rerank_plugins.ranking.running import arun, run
 from rerank_plugins.ranking.settings import Settings, Weight
-from rerank_plugins.ranking.stages import Stage, named_weight
-from rerank_plugins.results import RankedList, ScoreScale
+from rerank_plugins.ranking.stages import Stage, named_curve, named_weight
+from rerank_plugins.results import PairScores, RankedList, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.scoring.answers import aanswer, answer
 from rerank_plugins.scoring.closing import Closing
@@ -39,7 +40,8 @@ class Reranker(Closing):
         scorer: The scorer of the logits: a `CrossEncoderScorer` or one of your own.
         **options: The options of `RankingOptions`. docs/getting-started.md has a table of them, and
             docs/ranking.md says when to use which. A `score_threshold` is on this `scale` and acts
-            on what the model said; a call that only changes `scale` keeps the same passages. The
+            on what the model said, or on the calibrated score; a call that only changes `scale`
+            keeps the same passages. The
             models of a `cascade` have the token, the cache folder and `local_files_only` of a
             `CrossEncoderScorer`, and its time limit is for all of them together.
 
@@ -120,6 +122,12 @@ class Reranker(Closing):
         return self._settings.scale
 
     @property
+    def calibration(self) -> str | None:
+        """Where the calibration comes from: a file, or `"auto"`."""
+        source: str | None = self._options["calibration"]
+        return source
+
+    @property
     def first_stage_weight(self) -> Weight:
         """The weight of the first stage's opinion."""
         return self._settings.first_stage_weight
@@ -168,7 +176,8 @@ class Reranker(Closing):
             InvalidInputError: The query, a passage, a score or an option is not allowed. This is
                 checked before anything is scored, even if there are no passages.
             ModelError: The model could not be loaded; a subclass says why.
-            UnsupportedOptionError: The weight is `"auto"`, and the model names none.
+            UnsupportedOptionError: The weight or the calibration is `"auto"`, and the model has
+                none.
             ScoringError: The model gave NaN or infinity.
             ScoringTimeoutError: The time of `timeout` is over.
         """
@@ -248,30 +257,33 @@ class Reranker(Closing):
             ScoringTimeoutError: The time is over.
         """
         scores = answer(self.scorer, check_pairs(pairs), timeout)
-        return scores_on_scale(scores, self._settings.scale)
+        return scores_on_scale(scores, self._settings.scale, self._curve(scores))
 
     async def ascore_pairs(
         self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None
     ) -> list[float]:
         """`score_pairs` that never blocks the event loop."""
         scores = await aanswer(self.scorer, check_pairs(pairs), timeout)
-        return scores_on_scale(scores, self._settings.scale)
+        return scores_on_scale(scores, self._settings.scale, self._curve(scores))
 
     def warm_up(self) -> None:
         """Makes all scorers ready now; see `Scorer.warm_up`.
 
         Raises:
-            UnsupportedOptionError: A weight is `"auto"`, and its model names none.
+            InvalidInputError: The calibration belongs to other scores.
+            UnsupportedOptionError: A weight or the calibration is `"auto"`, and its model has none.
         """
-        for stage in self._stages(self._settings):
+        for stage in (stages := self._stages(self._settings)):
             stage.scorer.warm_up()
             _check_weight(stage)
+        named_curve(stages[-1], self._settings)
 
     async def awarm_up(self) -> None:
         """`warm_up` that never blocks the event loop."""
-        for stage in self._stages(self._settings):
+        for stage in (stages := self._stages(self._settings)):
             await stage.scorer.awarm_up()
             _check_weight(stage)
+        named_curve(stages[-1], self._settings)
 
     def close(self) -> None:
         """Closes the scorers that were made from options; those that were passed in stay open."""
@@ -285,6 +297,11 @@ class Reranker(Closing):
 
     def _stages(self, settings: Settings) -> list[Stage]:
         return self._cascade.stages(self.scorer, settings.first_stage_weight)
+
+    def _curve(self, scores: PairScores) -> Curve | None:
+        """The curve of single pairs, which no first stage has an opinion of."""
+        settings = replace(self._settings, score_threshold=None)
+        return named_curve(Stage(self.scorer, None, None), settings) if len(scores.logits) else None
 
     def __repr__(self) -> str:
         given = "".join(f", {name}={value!r}" for name, value in _shown(self._options).items())

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from rerank_plugins.errors import InvalidInputError
 
-ScoreScale: TypeAlias = Literal["probability", "logit"]
-"""`"logit"`: the model's raw output, any real number. `"probability"`: its sigmoid, 0 to 1."""
+ScoreScale: TypeAlias = Literal["probability", "logit", "calibrated"]
+"""`"logit"`: the model's raw output, any real number. `"probability"`: its sigmoid, 0 to 1.
+`"calibrated"`: how often a passage with this score was relevant, 0 to 1, by a `calibration`."""
 
-ResultScale: TypeAlias = Literal["probability", "logit", "fused"]
+ResultScale: TypeAlias = Literal["probability", "logit", "fused", "calibrated"]
 """The scale of a result. `"fused"` is the logit plus a bonus from the first stage, or the sigmoid
 of that sum where probabilities were asked for: it orders, and is no probability."""
 
@@ -24,9 +25,10 @@ class Ranked:
     Attributes:
         index: Position of the passage in the list that was given, from 0.
         score: What orders the list, on `scale`; higher is better.
-        scale: `"probability"`, `"logit"` or `"fused"`.
-        model_score: What the model alone said, on the scale that was asked for. A threshold acts on
-            this. It equals `score` unless the first stage's opinion was added.
+        scale: `"probability"`, `"logit"`, `"fused"` or `"calibrated"`.
+        model_score: What the model alone said, on the scale that was asked for; beside a calibrated
+            score it is the plain probability. A threshold acts on this, but a calibrated one on
+            `score`. It equals `score` unless the first stage's opinion or a calibration was used.
         truncated: Whether the model read the pair only in part, because it is longer than
             `max_length` tokens. `None` if the scorer cannot tell.
     """

@@ -18,6 +18,7 @@ from rerank_plugins.checks.values import check_seconds
 from rerank_plugins.engine import registry
 from rerank_plugins.engine.requests import Request
 from rerank_plugins.errors import ScorerClosedError
+from rerank_plugins.models.files import CALIBRATION_FILE
 from rerank_plugins.models.location import files_of, folder_here
 from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.models.references import is_on_disk
@@ -105,6 +106,16 @@ class CrossEncoderScorer(Scorer):
         affixes = {name: self._options[name] or None for name in _AFFIXES}
         reading = {**asdict(self._pair_options), **affixes, "max_batch_tokens": None}
         return identity_of(folder, workers, plan, reading)
+
+    @property
+    def calibration_file(self) -> Path | None:
+        """What `calibration="auto"` means for this model: the file in its folder.
+
+        `None` if there is none, and for a model that is not on this disk yet.
+        """
+        folder = folder_here(self._shared.settings)
+        file = None if folder is None else folder / CALIBRATION_FILE
+        return file if file is not None and file.is_file() else None
 
     def plan(self) -> Plan:
         """How the model is run, and why that way; loads it if necessary.

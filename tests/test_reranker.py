@@ -192,7 +192,7 @@ def test_a_threshold_outside_the_probabilities_points_to_logits(threshold: float
 
 @pytest.mark.parametrize("scale", ["raw", "", 1, ["logit"]])
 def test_an_unknown_scale_is_refused(scale: object) -> None:
-    with pytest.raises(InvalidInputError, match="'probability' or 'logit'"):
+    with pytest.raises(InvalidInputError, match="'probability', 'logit' or 'calibrated'"):
         Reranker(DeterministicScorer(), scale=scale)
 
 

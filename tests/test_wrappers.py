@@ -629,7 +629,9 @@ def test_a_settings_class_may_hold_a_pydantic_wrapper(kind: Any) -> None:
     again = Settings.model_validate_json(settings.model_dump_json())
     assert again.reranker.model_dump() == settings.reranker.model_dump()
     assert again.reranker.scale == "logit"
-    with pytest.raises(ValidationError, match="scale must be 'probability' or 'logit'"):
+    with pytest.raises(
+        ValidationError, match="scale must be 'probability', 'logit' or 'calibrated'"
+    ):
         Settings.model_validate({"reranker": {"model": "embedded", "scale": "percent"}})
 
 

@@ -106,12 +106,12 @@ def check_device(device: Any, name: str) -> str | list[str] | None:
 
 
 def check_scale(scale: Any, name: str = "scale") -> ScoreScale:
-    """`scale`, if it is one of the two."""
+    """`scale`, if it is one of the three."""
     allowed: tuple[ScoreScale, ...] = get_args(ScoreScale)
     for known in allowed:
         if isinstance(scale, str) and scale == known:
             return known
-    message = f"{name} must be 'probability' or 'logit', but got {scale!r}."
+    message = f"{name} must be 'probability', 'logit' or 'calibrated', but got {scale!r}."
     raise InvalidInputError(message)
 
 
@@ -132,9 +132,9 @@ def is_a_threshold(threshold: Any, name: str) -> float | None:
 def check_threshold(threshold: Any, scale: ScoreScale) -> float | None:
     """`threshold` as a float that can be reached on `scale`, or None."""
     number = is_a_threshold(threshold, "score_threshold")
-    if number is not None and scale == "probability" and not 0.0 <= number <= 1.0:
+    if number is not None and scale != "logit" and not 0.0 <= number <= 1.0:
         message = (
-            f"{option('score_threshold')} must be between 0 and 1 on the probability scale, "
+            f"{option('score_threshold')} must be between 0 and 1 on the {scale} scale, "
             f"but got {threshold!r}. For a threshold on raw model outputs, set "
             f"{option('scale', 'logit')}."
         )
@@ -194,6 +194,17 @@ def check_folder_name(folder: Any, name: str) -> str | None:
     if folder is None or isinstance(folder, (str, os.PathLike)):
         return None if folder is None else os.fspath(folder)
     message = f"{name} must be a folder's path, but got {described(folder)}."
+    raise InvalidInputError(message)
+
+
+def check_calibration(file: Any, name: str) -> str | None:
+    """`file` as a path in a string, `"auto"`, or None."""
+    if file is None or isinstance(file, (str, os.PathLike)):
+        return None if file is None else os.fspath(file)
+    message = (
+        f"{option(name)} must be a file of `rerank calibrate` or 'auto', but got "
+        f"{described(file)}. To use scores as they are, {unset()}."
+    )
     raise InvalidInputError(message)
 
 

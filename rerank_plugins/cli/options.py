@@ -22,6 +22,7 @@ _TYPES: dict[str, Any] = {
     "first_stage_weight": str | None,
     "cascade": list[str] | None,
     "time_budget": str | None,
+    "calibration": str | None,
 }
 """Types of options that Python's users may also give in another form."""
 
@@ -29,6 +30,7 @@ _MORE: dict[str, dict[str, Any]] = {
     "max_length": {"min": MINIMUM_MAX_LENGTH, "metavar": "N"},
     "top_k": {"min": 1, "metavar": "N"},
     "first_stage_weight": {"metavar": "NUMBER"},
+    "calibration": {"metavar": "FILE"},
     "cascade": {"metavar": "MODEL:KEEP"},
     "time_budget": {"metavar": "TIME"},
     "first_stage_score_field": {"metavar": "FIELD"},

@@ -30,6 +30,7 @@ RUN_SCORE = "score"
 @scorer_options()
 @with_options(
     {
+        "calibration": {},
         "first_stage_weight": {},
         "first_stage_score_field": {"help": "Scores of a --run are called score."},
         "higher_is_better": {},
@@ -90,7 +91,8 @@ def rank(
     top_k: Annotated[int | None, typed("top_k", "-k")] = None,
     score_threshold: Annotated[float | None, typed("score_threshold")] = None,
     scale: Annotated[
-        ScoreScale | None, typed("scale", unset="probability; logit for a run")
+        ScoreScale | None,
+        typed("scale", unset="probability; logit for a run; calibrated with --calibration"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
     output: Annotated[
@@ -120,6 +122,8 @@ def rank(
     else:
         check_writable(output)
     score_field = options.pop("first_stage_score_field")
+    if scale is None and options["calibration"] is not None:
+        scale = "calibrated"
     scale = scale or ("probability" if run is None else "logit")
     of_ranking = ranking_arguments(
         {"top_k": top_k, "score_threshold": score_threshold, "scale": scale, **options}

@@ -22,7 +22,7 @@ from rerank_plugins.process.versions import installed_versions
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.scorer import CrossEncoderScorer
 
-_KEEP_THE_ORDER = ("top_k", "score_threshold", "scale")
+_KEEP_THE_ORDER = ("top_k", "score_threshold", "scale", "calibration")
 """Options of a ranking that change no order, so they have no part in what is measured."""
 
 

@@ -18,7 +18,13 @@ GRAPHS = ("model.onnx", "model.xml", "model.bin")
 """Written by this package, not by the model's author."""
 
 OWN_SETTINGS_FILE = "rerank_plugins.json"
-"""Says how to rank with the model. Its scores do not depend on it, so it tells no models apart."""
+"""Says how to rank with the model."""
+
+CALIBRATION_FILE = "rerank_calibration.json"
+"""Says what the model's scores mean."""
+
+OWN_FILES = (OWN_SETTINGS_FILE, CALIBRATION_FILE)
+"""What this package may add to a model. Scores do not depend on it, so it tells no models apart."""
 
 MODEL_FILES = (*TEXTS, *WEIGHTS, *CODE, *GRAPHS)
 
@@ -33,7 +39,7 @@ def model_files(folder: Path) -> list[Path]:
 
 def is_part(name: str) -> bool:
     """Whether a file with this name is part of a model, and may change what it scores."""
-    return name != OWN_SETTINGS_FILE and any(fnmatchcase(name, pattern) for pattern in MODEL_FILES)
+    return name not in OWN_FILES and any(fnmatchcase(name, pattern) for pattern in MODEL_FILES)
 
 
 def files_now(folder: Path) -> Files:

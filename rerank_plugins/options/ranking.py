@@ -1,11 +1,13 @@
 """The options of a ranking, and of the documents and results of a wrapper."""
 
+import os
 from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 
 from rerank_plugins.checks.cascade import check_cascade
 from rerank_plugins.checks.declaration import Option, declared
 from rerank_plugins.checks.values import (
+    check_calibration,
     check_flag,
     check_scale,
     check_seconds,
@@ -49,8 +51,24 @@ class ScaleOption(TypedDict, total=False):
         Option(
             "probability",
             check_scale,
-            'What the scores are: the model\'s raw outputs (`"logit"`), or their sigmoid '
-            '(`"probability"`).',
+            'What the scores are: the model\'s raw outputs (`"logit"`), their sigmoid '
+            '(`"probability"`), or how often such a passage is relevant (`"calibrated"`, with '
+            "`calibration`).",
+        ),
+    ]
+
+
+class CalibrationOption(TypedDict, total=False):
+    """The option that says what scores mean."""
+
+    calibration: Annotated[
+        str | os.PathLike[str] | None,
+        Option(
+            None,
+            check_calibration,
+            'File of `rerank calibrate` that says what scores mean, or `"auto"` for the one in the '
+            'model\'s folder; needs the scale `"calibrated"`.',
+            "scores as they are",
         ),
     ]
 
@@ -124,6 +142,7 @@ class RankingOptions(
     LimitOption,
     ThresholdOption,
     ScaleOption,
+    CalibrationOption,
     WeightOption,
     FirstStageOptions,
     CascadeOption,

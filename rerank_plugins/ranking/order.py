@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins.calibration.curves import Curve
 from rerank_plugins.ranking.settings import Settings
 from rerank_plugins.results import PairScores, Ranked, RankedList, ScoreScale
 
@@ -21,6 +22,7 @@ def ranked_list(
     unscored: tuple[int, ...],
     read: tuple[int, ...],
     settings: Settings,
+    curve: Curve | None,
 ) -> RankedList:
     """One query's ranking of n scored passages.
 
@@ -32,14 +34,18 @@ def ranked_list(
         unscored: As in `RankedList`.
         read: As in `RankedList`.
         settings: What to keep, and the scale.
+        curve: What calibrates that which orders; `None` where no scale needs it.
     """
-    order = best_first(positions, logits if fused is None else fused)
+    ordering = logits if fused is None else fused
+    order = best_first(positions, ordering)
     if settings.score_threshold is not None:
-        passing = on_scale(logits, settings.threshold_scale)[order] >= settings.score_threshold
-        order = order[passing]
+        scale = settings.threshold_scale
+        tested = on_scale(ordering if scale == "calibrated" else logits, scale, curve)
+        order = order[tested[order] >= settings.score_threshold]
     order = order[: settings.top_k]
-    said = on_scale(logits[order], settings.scale).tolist()
-    scores = said if fused is None else on_scale(fused[order], settings.scale).tolist()
+    calibrated = settings.scale == "calibrated"
+    said = on_scale(logits[order], "probability" if calibrated else settings.scale).tolist()
+    scores = on_scale(ordering[order], settings.scale, curve).tolist()
     cut = [None] * len(order) if truncated is None else truncated[order].tolist()
     if settings.score_threshold is not None:
         backfill: tuple[int, ...] = ()
@@ -51,7 +57,7 @@ def ranked_list(
             Ranked(
                 index=index,
                 score=score,
-                scale=settings.scale if fused is None else "fused",
+                scale=settings.scale if fused is None or calibrated else "fused",
                 model_score=model_score,
                 truncated=one_cut,
             )
@@ -65,15 +71,21 @@ def ranked_list(
     )
 
 
-def scores_on_scale(scores: PairScores, scale: ScoreScale) -> list[float]:
+def scores_on_scale(
+    scores: PairScores, scale: ScoreScale, curve: Curve | None = None
+) -> list[float]:
     """The scores of pairs on a scale, in their order."""
-    values: list[float] = on_scale(scores.logits.astype(np.float64), scale).tolist()
+    values: list[float] = on_scale(scores.logits.astype(np.float64), scale, curve).tolist()
     return values
 
 
-def on_scale(logits: NDArray[np.float64], scale: ScoreScale) -> NDArray[np.float64]:
-    """Logits as they are, or their sigmoid."""
-    return _sigmoid(logits) if scale == "probability" else logits
+def on_scale(
+    logits: NDArray[np.float64], scale: ScoreScale, curve: Curve | None = None
+) -> NDArray[np.float64]:
+    """Logits as they are, their sigmoid, or what the curve of the calibrated scale says."""
+    if scale == "calibrated" and curve is not None:
+        return curve(logits)
+    return logits if scale == "logit" else _sigmoid(logits)
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rerank_plugins.checks.cascade import check_scores_count
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.spelling import option
 from rerank_plugins.messages.values import described
 from rerank_plugins.ranking.fusion import position_bonus, score_bonus
 from rerank_plugins.ranking.settings import Settings
@@ -40,13 +41,20 @@ def request(query: object, passages: object, scores: object, settings: Settings)
 
     Raises:
         InvalidInputError: The query or a passage is not a string, or a score is not a finite
-            number; or scores are given that no weight makes count.
+            number; or scores are given that no weight makes count, or no calibration knows.
     """
     checked_query, checked_passages = check_query(query), check_passages(passages)
     if scores is None:
         return Request(checked_query, checked_passages, None)
     weight, in_stages = settings.first_stage_weight, settings.weighted_stages
     check_scores_count("first_stage_scores", weight, in_stages=in_stages)
+    if settings.is_calibrated and settings.first_stage_weight is not None:
+        message = (
+            "A calibration knows what the places of the first stage add to a score, and not what "
+            "its scores add. Leave first_stage_scores (first_stage_score_field of a wrapper) out, "
+            f"or set {option('scale', 'probability')}."
+        )
+        raise InvalidInputError(message)
     count = len(checked_passages)
     bonus = score_bonus(scores, count, higher_is_better=settings.higher_is_better)
     return Request(checked_query, checked_passages, bonus)

@@ -7,8 +7,10 @@ from typing import Any, Literal, TypeAlias
 from rerank_plugins.checks.cascade import has_weights
 from rerank_plugins.checks.values import check_threshold
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.options import CALL_OPTIONS
+from rerank_plugins.ranking.calibrating import Calibrator
 from rerank_plugins.results import ScoreScale
 
 Weight: TypeAlias = float | Literal["auto"] | None
@@ -29,6 +31,7 @@ class Settings:
         time_budget: Seconds to score in.
         keep: How many passages the last stage of a cascade can get; `None` without a cascade.
         weighted_stages: Whether a stage before the last has a weight of its own.
+        calibrator: What finds the curve of the calibrated scale; `None` without a calibration.
         timeout: Seconds for all stages of a call that has no limit of its own; `None` leaves it to
             each scorer.
     """
@@ -42,7 +45,14 @@ class Settings:
     time_budget: float | None
     keep: int | None = None
     weighted_stages: bool = False
+    calibrator: Calibrator | None = None
     timeout: float | None = None
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the scores, or the threshold, are on the calibrated scale."""
+        by_threshold = self.score_threshold is not None and self.threshold_scale == "calibrated"
+        return self.scale == "calibrated" or by_threshold
 
     @classmethod
     def of(cls, checked: Mapping[str, Any]) -> "Settings":
@@ -62,6 +72,7 @@ class Settings:
             time_budget=checked["time_budget"],
             keep=cascade[-1]["keep"] if cascade else None,
             weighted_stages=has_weights(cascade),
+            calibrator=_calibrator(checked["calibration"], scale),
         )._reachable()
 
     def changed(self, given: Mapping[str, Any]) -> "Settings":
@@ -102,4 +113,24 @@ class Settings:
                 "or raise keep of the cascade's last stage."
             )
             raise InvalidInputError(message)
+        if self.is_calibrated and self.calibrator is None:
+            message = (
+                f"{option('scale', 'calibrated')} needs a calibration. Give "
+                f"{option('calibration', 'auto')} for the one in the model's folder, or the file "
+                f"that `{command('rerank')} calibrate` wrote."
+            )
+            raise InvalidInputError(message)
         return self
+
+
+def _calibrator(source: str | None, scale: ScoreScale) -> Calibrator | None:
+    if source is None:
+        return None
+    if scale != "calibrated":
+        message = (
+            f"{option('calibration')} is used with {option('scale', 'calibrated')}, and the scale "
+            f"is {scale!r}. Set {option('scale', 'calibrated')}, or leave "
+            f"{option('calibration')} out."
+        )
+        raise InvalidInputError(message)
+    return Calibrator(source)

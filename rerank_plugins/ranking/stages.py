@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins.calibration.curves import Curve
 from rerank_plugins.checks.values import as_number
 from rerank_plugins.errors import InvalidInputError, UnsupportedOptionError
 from rerank_plugins.messages.commands import command
@@ -55,7 +56,8 @@ def rankings(
     time finds each request as far as the others.
 
     Raises:
-        UnsupportedOptionError: The weight is `"auto"`, and the model names none.
+        InvalidInputError: The calibration belongs to other scores.
+        UnsupportedOptionError: The weight or the calibration is `"auto"`, and the model has none.
     """
     fields = [_Field(request) for request in requests]
     for stage in stages:
@@ -66,7 +68,9 @@ def rankings(
             each.take(scores, part, weight)
             if stage.keep is not None:
                 each.keep(stage.keep)
-    return [each.ranking(settings) for each in fields]
+    scored = any(len(each.logits) for each in fields)
+    curve = named_curve(stages[-1], settings) if scored else None
+    return [each.ranking(settings, curve) for each in fields]
 
 
 def named_weight(stage: Stage) -> float:
@@ -94,6 +98,19 @@ def named_weight(stage: Stage) -> float:
         )
         raise InvalidInputError(message)
     return number
+
+
+def named_curve(stage: Stage, settings: Settings) -> Curve | None:
+    """The curve of the calibrated scale, for the last stage; `None` where no scale needs it.
+
+    Raises:
+        InvalidInputError: The calibrations belong to other scores.
+        UnsupportedOptionError: The model has no calibration, or names no weight.
+    """
+    if settings.calibrator is None or not settings.is_calibrated:
+        return None
+    weight = named_weight(stage) if stage.weight == "auto" else stage.weight
+    return settings.calibrator.curve(stage.scorer, weight)
 
 
 def _weight(stage: Stage, scores: PairScores) -> float | None:
@@ -152,7 +169,7 @@ class _Field:
         self.positions, self.logits = self.positions[chosen], self.logits[chosen]
         self.truncated = None if self.truncated is None else self.truncated[chosen]
 
-    def ranking(self, settings: Settings) -> RankedList:
+    def ranking(self, settings: Settings, curve: Curve | None) -> RankedList:
         return ranked_list(
             self.positions,
             self.logits,
@@ -161,6 +178,7 @@ class _Field:
             unscored=self.unscored,
             read=self.read if self.request.passages else (),
             settings=settings,
+            curve=curve,
         )
 
 

@@ -75,6 +75,15 @@ class Scorer(Closing):
         return None
 
     @property
+    def calibration_file(self) -> str | os.PathLike[str] | None:
+        """What `calibration="auto"` means for this scorer; `None` if it has none.
+
+        `rerank calibrate` writes such a file. A scorer of your own may set it as an attribute of
+        its class.
+        """
+        return None
+
+    @property
     def statistics(self) -> Statistics:
         """How many pairs were scored so far, and how many of them the model read only in part.
 

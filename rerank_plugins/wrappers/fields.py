@@ -24,6 +24,7 @@ from rerank_plugins.options import (
     RANKING_OPTIONS,
     RESULT_OPTIONS,
     SCORER_OPTIONS,
+    CalibrationOption,
     ListOptions,
     ModelOption,
     ScaleOption,
@@ -35,10 +36,11 @@ from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.wrappers.documents import check_kind
 from rerank_plugins.wrappers.options import DEFAULT_LIMIT, plain_values, reranker_options
 
-_SCORING = [*SCORER_OPTIONS.values(), RANKING_OPTIONS["scale"]]
+_OF_SCORES = ("scale", "calibration")
+_SCORING = [*SCORER_OPTIONS.values(), *(RANKING_OPTIONS[name] for name in _OF_SCORES)]
 _RANKING = [
     replace(RANKING_OPTIONS["top_k"], name="top_n", default=DEFAULT_LIMIT),
-    *(each for name, each in RANKING_OPTIONS.items() if name not in ("top_k", "scale")),
+    *(each for name, each in RANKING_OPTIONS.items() if name not in ("top_k", *_OF_SCORES)),
     *DOCUMENT_OPTIONS.values(),
     *RESULT_OPTIONS.values(),
 ]
@@ -48,7 +50,7 @@ Checked: Any = SkipValidation()  # type: ignore[type-arg] # typed for SkipValida
 """Marks what the core checks, so that its words and its strictness are the same everywhere."""
 
 
-class ScoringFieldOptions(ModelOption, SharedOptions, ScaleOption, total=False):
+class ScoringFieldOptions(ModelOption, SharedOptions, ScaleOption, CalibrationOption, total=False):
     """The arguments of a model with `ScoringFields`."""
 
     device: str | Sequence[str] | None
@@ -83,7 +85,7 @@ else:
 
 
 class ScoringFields(_Scoring):
-    """The options of a scorer, and the scale of its scores, as fields of a pydantic model.
+    """The options of a scorer, and those that say what its scores mean, as pydantic fields.
 
     Fields hold the plain values that the core made of what was given. `token` is a `SecretStr`,
     also where a string was assigned, and is left out of dumps and pickles. What is assigned later

@@ -11,6 +11,7 @@ from rerank_plugins.options import (
     RANKING_OPTIONS,
     RESULT_OPTIONS,
     SCORER_OPTIONS,
+    CalibrationOption,
     ListOptions,
     ScaleOption,
     SharedOptions,
@@ -23,7 +24,7 @@ DEFAULT_LIMIT = 10
 """How many documents a wrapper keeps by default."""
 
 
-class WrapperOptions(SharedOptions, ScaleOption, ListOptions, total=False):
+class WrapperOptions(SharedOptions, ScaleOption, CalibrationOption, ListOptions, total=False):
     """The options that every framework takes in the same form."""
 
 

@@ -18,7 +18,7 @@ from rerank_plugins.checks.values import (
 )
 from rerank_plugins.errors import InvalidInputError, RerankError, UnsupportedOptionError
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.models.files import OWN_SETTINGS_FILE
+from rerank_plugins.models.files import OWN_FILES
 from rerank_plugins.models.json_files import read_json
 from rerank_plugins.models.location import locate
 from rerank_plugins.models.references import MANIFEST_FILE, check_reference, is_bundle
@@ -105,8 +105,9 @@ def compile_model(
             precision=plan.precision,
             calibration=pairs,
         )
-        if (folder / OWN_SETTINGS_FILE).is_file():  # after the checksums: users may write it
-            shutil.copyfile(folder / OWN_SETTINGS_FILE, partial / OWN_SETTINGS_FILE)
+        for name in OWN_FILES:  # after the checksums: users may write them
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, partial / name)
         partial.chmod(0o755)  # temporary folders are readable for their owner only
         _put_in_place(partial, target)
     except RerankError:  # some are an OSError too
@@ -178,9 +179,7 @@ def _not_of_a_bundle(folder: Path) -> str | None:
     checksums = manifest.get("sha256")
     ours = str(manifest.get("format")).startswith(FORMAT.rstrip("0123456789"))
     written = (
-        {MANIFEST_FILE, OWN_SETTINGS_FILE, *checksums}
-        if ours and isinstance(checksums, dict)
-        else set()
+        {MANIFEST_FILE, *OWN_FILES, *checksums} if ours and isinstance(checksums, dict) else set()
     )
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     return next((each.name for each in entries if each.is_dir() or each.name not in written), None)
