@@ -1,7 +1,7 @@
 """How much of the full ranking's quality a part of its time gives.
 
 python -m benchmarks.within COLLECTION... [--share S]... [--sample N] [--depth N]
-    [--precision P]
+    [--precision P] [--first-stage-weight auto]
 
 Each query is ranked in full, then within a time budget of S times the seconds that this took; ways
 take turns. Passages without a score stand behind the others, in the first stage's order.
@@ -86,11 +86,12 @@ def main() -> None:
     parser.add_argument("--share", type=float, action="append", help="0.5 and 0.25 unless given")
     parser.add_argument("--sample", type=int, default=40)
     parser.add_argument("--depth", type=int, default=100)
+    parser.add_argument("--first-stage-weight", choices=["auto"], help="with fusion by position")
     parser.add_argument("--precision", default="bf16" if cpu_has_bf16() else "fp32")
     given = parser.parse_args()
     measured = Measured([1.0, *(given.share or [0.5, 0.25])])
     with CrossEncoderScorer("embedded", backend="openvino", precision=given.precision) as scorer:
-        reranker = Reranker(scorer, scale="logit")
+        reranker = Reranker(scorer, scale="logit", first_stage_weight=given.first_stage_weight)
         show_rankings(
             (folder.name, measured.values(reranker, _sampled(folder, given.sample), given.depth))
             for folder in given.collections

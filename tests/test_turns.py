@@ -110,7 +110,7 @@ def test_what_is_scored_in_time_is_the_beginning_whatever_the_lengths() -> None:
     assert 40 < count < 70  # a thousand tokens are 61 pairs
     places = [pairs.index(pair) for batch in machine.batches for pair in batch]
     assert max(places) < count + SLICE // 2
-    assert machine.now <= 1.0
+    assert machine.now <= 1.05  # a batch may take a little longer than the time left
 
 
 def test_a_slice_is_sorted_by_length_so_that_little_is_padding() -> None:

@@ -1,13 +1,14 @@
 """Decides which pairs of requests with a time budget are scored next, without threads.
 
-Each request is scored in the order in which it was given, a slice at a time. The one with the
-fewest pairs taken leads the next batch, and others fill it up: under load all of them get less
-deep, and none waits for the end of another. A batch is as small as the time left asks for.
+Each request is scored in the order in which it was given, a part at a time. The one with the
+fewest pairs taken leads the next batch, and pairs of about the same length out of all parts fill
+it up: under load all requests get less deep, and none waits for the end of another. A batch is as
+small as the time left asks for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, takewhile
+from itertools import accumulate, chain, repeat, takewhile
 
 from rerank_plugins.backends.contract import PairOptions
 from rerank_plugins.engine.pace import Pace
@@ -19,25 +20,33 @@ SLICE = 16
 MOST = 256
 """The most pairs that are tokenized at a time."""
 
+LEAST = 2
+"""The fewest pairs that are tokenized at a time, unless a request has fewer."""
+
 CHARACTERS = 250_000
 """The most characters that are tokenized at a time, unless one pair has more."""
 
 FEW = 4
-"""The pairs of a batch while the pace is not known."""
+"""The pairs of a batch while the pace is not known, and the fewest of a part."""
 
 _USED = 1.15
 """What a batch may take, as a part of the time left. A call may be late by a batch; with less than
 the time left, the machine would stand still at the end of each budget."""
 
-_PART = 3
+_SOONEST = 3
 """A batch takes at most a third of its leader's budget, so that new requests wait little."""
 
 _LONGER = 6
 """A batch may take that many times as long as a pair alone, whatever its leader's budget: what
 every batch takes, however small, is then a small part. A pair took 4 ms, and 40 took 59 ms."""
 
-_EXTRA = 1.05
-"""How much longer than alone a pair may take in a batch; the rest is padding."""
+_PART = 2 / 3
+"""How much of a request's share of the time left is sorted by length. Pairs are out of order only
+within such a part, all of which is surely scored in time."""
+
+_PADDING = 0.5
+"""How long the padding of a batch may take, as a part of what the smallest batch takes. With more,
+a batch of their own is better for the shortest pairs."""
 
 
 @dataclass(slots=True)
@@ -59,26 +68,34 @@ class _Waiting:
         """The seconds that a batch with its pairs may take."""
         return _USED * (self.request.deadline - now)
 
-    def next(self, allowed: float, share: float) -> list[Item]:
-        """Its next pairs, longest first, which needs the least padding.
-
-        Only a part that takes at most half of its share is sorted, and what is behind fills up its
-        last batch: pairs may be out of order only where all are surely scored in time.
+    def next(self, limit: float, share: float) -> list[Item]:
+        """The pairs that may be scored next, whatever their order.
 
         Args:
-            allowed: The most tokens that a batch may have in the time left; longer pairs are
-                passed over.
+            limit: The most tokens that a batch may have in the time left; longer pairs are passed
+                over.
             share: The tokens that the request may have scored until its deadline.
         """
-        fitting = [item for item in self.ready if item.tokens <= allowed]
-        part = [item for item in self.part if item.tokens <= allowed]
+        part = [item for item in self.part if item.tokens <= limit]
         if not part:
-            part = self.part = _beginning(fitting, share / 2, FEW)
-        first = _beginning(part, share, 1)
-        known = set(map(id, part))
-        behind = [item for item in fitting if id(item) not in known]
-        left = share - sum(item.tokens for item in part)
-        return sorted(first, key=by_falling_length) + _beginning(behind, left, 0)
+            fitting = [item for item in self.ready if item.tokens <= limit]
+            part = self.part = _beginning(fitting, _PART * share, FEW)
+        if not part and self.request.has_nothing:
+            return self.ready[:1]
+        return _beginning(part, limit, 1)
+
+    def behind(self, batch: Sequence[Item], share: float) -> list[Item]:
+        """The pairs behind the part if all of the part is in the batch; otherwise none.
+
+        Args:
+            batch: The batch.
+            share: As for `next`.
+        """
+        part = set(map(id, self.part))
+        if not part <= set(map(id, batch)):
+            return []
+        rest = [item for item in self.ready if id(item) not in part]
+        return _beginning(rest, share - sum(item.tokens for item in self.part), 0)
 
     def drop(self, taken: set[int]) -> None:
         """Forgets pairs that are in a batch, by their object ids."""
@@ -87,58 +104,44 @@ class _Waiting:
 
 
 class _Batch:
-    """A batch that is being made; the first request to fill it leads it.
+    """A batch that is being made around the longest pair of its leader.
 
     Args:
-        most: The most tokens, padding included, unless one pair has more.
+        first: The pair.
+        most: The most tokens, padding included, unless the first pair alone has more.
         pace: How long batches take.
-        requests: How many requests share the machine.
-        now: The time.
     """
 
-    def __init__(self, most: float, pace: Pace, requests: int, now: float) -> None:
-        self.items: list[Item] = []
+    def __init__(self, first: Item, most: float, pace: Pace) -> None:
+        self.items = [first]
+        self._first = first
+        self._longest = self._tokens = first.tokens
         self._most = most
         self._pace = pace
-        self._requests = requests
-        self._now = now
-        self._longest = 0
+        self._spare = _PADDING * pace.seconds(1)
 
-    def fill(self, waiting: _Waiting) -> None:
-        """Adds pairs of a request, at most its share, if its time left allows the batch then."""
-        allowed = self._pace.tokens(waiting.left(self._now))
-        if not self.items:
-            least = _LONGER * self._pace.seconds(waiting.ready[0].tokens)
-            most = self._pace.tokens(max(waiting.request.budget / _PART, least))
-            self._most = min(self._most, most)
-        known = self._pace.known
-        share = allowed / self._requests
-        for item in waiting.next(allowed, share) if known else waiting.ready[:FEW]:
-            if self._is_full():
-                return
-            if self._suits(item, allowed):
-                self.add(item)
-                self._most = min(self._most, allowed)
+    def fill(self, items: Iterable[Item], limits: Mapping[Request, float]) -> None:
+        """Adds pairs that need little padding, those of about the first pair's length first.
 
-    def add(self, item: Item) -> None:
-        """Adds a pair."""
-        self.items.append(item)
-        self._longest = max(self._longest, item.tokens)
+        Args:
+            items: Pairs that may be scored next; those of requests with other options are not used.
+            limits: The most tokens that a batch with pairs of each request may have.
+        """
+        for item in sorted(items, key=self._distance):
+            if item is self._first or item.request.options != self._first.request.options:
+                continue
+            longest = max(self._longest, item.tokens)
+            padded = (len(self.items) + 1) * longest
+            tokens = self._tokens + item.tokens
+            most = min(self._most, limits[item.request])
+            padding = self._pace.seconds(padded) - self._pace.seconds(tokens)
+            if padded <= most and padding <= self._spare:
+                self.items.append(item)
+                self._longest, self._tokens, self._most = longest, tokens, most
 
-    def _is_full(self) -> bool:
-        if not self._pace.known and len(self.items) == FEW:
-            return True
-        return bool(self.items) and (len(self.items) + 1) * self._longest > self._most
-
-    def _suits(self, item: Item, allowed: float) -> bool:
-        if not self.items:
-            return True
-        before = len(self.items) * self._longest
-        padded = (len(self.items) + 1) * max(self._longest, item.tokens)
-        extra = self._pace.seconds(padded) - self._pace.seconds(before)
-        return padded <= min(self._most, allowed) and extra <= _EXTRA * self._pace.seconds(
-            item.tokens
-        )
+    def _distance(self, item: Item) -> tuple[int, int]:
+        """Sorting key for pairs of about the first one's length; of equal ones the first ranks."""
+        return abs(item.tokens - self._first.tokens), item.position
 
 
 class BudgetedLane:
@@ -162,14 +165,15 @@ class BudgetedLane:
     def next_slice(self, pace: Pace, now: float) -> tuple[Request, slice] | None:
         """The next pairs to tokenize, marked as read; `None` while enough pairs lie ready.
 
-        A slice is as long as half of the request's share of the machine until its deadline allows,
-        so that it holds few pairs that are not scored in the end: tokenizing takes time too.
+        A slice is as long as the request's share of the machine until its deadline allows, and the
+        next one is wanted when half of that is left: tokenizing pairs that are not scored in the
+        end takes time too.
         """
         wanting = [
             waiting
             for waiting in self._in_order(now)
             if waiting.request.read < waiting.request.size
-            and len(waiting.ready) < min(self._slice(waiting, pace, now), SLICE)
+            and len(waiting.ready) < min(self._slice(waiting, pace, now) / 2, SLICE)
         ]
         if not wanting:
             return None
@@ -182,7 +186,7 @@ class BudgetedLane:
         if not (pace.known and self._length):
             return SLICE
         share = pace.tokens(waiting.left(now)) / len(self._waiting)
-        return int(min(max(FEW, share / 2 / self._length), MOST))
+        return int(min(max(LEAST, share / self._length), MOST))
 
     def ready(self, items: list[Item]) -> None:
         """Takes the tokenized pairs of one slice, longest first."""
@@ -205,15 +209,24 @@ class BudgetedLane:
             now: The time, on the clock of `time.monotonic`.
         """
         order = [waiting for waiting in self._in_order(now) if waiting.ready]
-        for leader in order:
-            batch = _Batch(budget(leader.request.options), pace, len(self._waiting), now)
-            batch.fill(leader)
-            if not batch.items and leader.request.has_nothing:
-                batch.add(leader.ready[0])
-            if batch.items:
-                for other in order:
-                    if other is not leader and other.request.options == leader.request.options:
-                        batch.fill(other)
+        if not pace.known:
+            order = order[:1]
+        limits = {each.request: pace.tokens(each.left(now)) for each in order}
+        callers = len(self._waiting)
+        shares = [limit / callers if pace.known else 0.0 for limit in limits.values()]
+        parts = [
+            each.next(limits[each.request], share)
+            for each, share in zip(order, shares, strict=True)
+        ]
+        for leader, part in zip(order, parts, strict=True):
+            if part:
+                options, time = leader.request.options, leader.request.budget / _SOONEST
+                first = min(part, key=by_falling_length)
+                most = pace.tokens(max(time, _LONGER * pace.seconds(first.tokens)))
+                batch = _Batch(first, min(most, budget(options), limits[leader.request]), pace)
+                batch.fill(chain(*parts), limits)
+                behind = map(_Waiting.behind, order, repeat(tuple(batch.items)), shares)
+                batch.fill(chain(*behind), limits)
                 return self._taken(batch.items)
         return []
 
