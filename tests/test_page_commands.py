@@ -66,7 +66,8 @@ def prepare(folder: Path) -> None:
     reranker = {"beginnings first": {"model": "embedded", "cascade": [stage]}}
     (folder / "rerankers.yaml").write_text(json.dumps(reranker))  # JSON is YAML, too
     write_pairs(folder / "my-pairs.jsonl")
-    for name in ("my-collection", "other-collection", "data/eval/one", "data/eval/two"):
+    own = ("my-collection", "other-collection", "demo-questions")
+    for name in (*own, "data/eval/one", "data/eval/two"):
         write_collection(folder / name, packed=False)
     for name in ("corpus.jsonl", "queries.jsonl"):
         (folder / name).write_text((folder / "my-collection" / name).read_text())
