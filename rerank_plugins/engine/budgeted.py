@@ -72,17 +72,13 @@ class _Waiting:
         """The pairs that may be scored next, whatever their order.
 
         Args:
-            limit: The most tokens that a batch may have in the time left; longer pairs are passed
-                over.
+            limit: The most tokens that a batch may have in the time left.
             share: The tokens that the request may have scored until its deadline.
         """
-        part = [item for item in self.part if item.tokens <= limit]
-        if not part:
-            fitting = [item for item in self.ready if item.tokens <= limit]
-            part = self.part = _beginning(fitting, _PART * share, FEW)
-        if not part and self.request.has_nothing:
-            return self.ready[:1]
-        return _beginning(part, limit, 1)
+        if not self.part:
+            self.part = _beginning(self.ready, _PART * share, FEW)
+        first = _padded_beginning(self.part, limit)
+        return first if first or not self.request.has_nothing else self.ready[:1]
 
     def behind(self, batch: Sequence[Item], share: float) -> list[Item]:
         """The pairs behind the part if all of the part is in the batch; otherwise none.
@@ -231,13 +227,16 @@ class BudgetedLane:
         return []
 
     def hopeless(self, pace: Pace, now: float) -> list[Request]:
-        """Requests with some scores whose time left does not allow another pair."""
+        """Requests with some scores whose time left does not allow their next pair.
+
+        No later pair is scored instead: it would stand before this one in the ranking.
+        """
         return [
             waiting.request
             for waiting in self._in_order(now)
             if waiting.ready
             and not (waiting.request.has_nothing or waiting.request.under_way)
-            and min(item.tokens for item in waiting.ready) > pace.tokens(waiting.left(now))
+            and waiting.ready[0].tokens > pace.tokens(waiting.left(now))
         ]
 
     def _in_order(self, now: float) -> list[_Waiting]:
@@ -263,6 +262,13 @@ def _beginning(items: list[Item], tokens: float, least: int) -> list[Item]:
     sums = accumulate(item.tokens for item in items)
     fitting = sum(1 for _ in takewhile(lambda total: total <= tokens, sums))
     return items[: max(fitting, least)]
+
+
+def _padded_beginning(items: list[Item], tokens: float) -> list[Item]:
+    """The first pairs that have at most so many tokens when all are padded to the longest."""
+    longest = accumulate((item.tokens for item in items), max)
+    padded = (count * most for count, most in enumerate(longest, start=1))
+    return items[: sum(1 for _ in takewhile(lambda total: total <= tokens, padded))]
 
 
 def _position(item: Item) -> int:
