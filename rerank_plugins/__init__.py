@@ -29,6 +29,7 @@ from rerank_plugins.results import (
     RankedList,
     ResultScale,
     ScoreScale,
+    Span,
     Statistics,
 )
 from rerank_plugins.scorer import CrossEncoderScorer
@@ -66,6 +67,7 @@ __all__ = [
     "ScorerClosedError",
     "ScoringError",
     "ScoringTimeoutError",
+    "Span",
     "Statistics",
     "UnsafeWeightsError",
     "UnsupportedOptionError",

@@ -13,9 +13,28 @@ ScoreScale: TypeAlias = Literal["probability", "logit", "calibrated"]
 """`"logit"`: the model's raw output, any real number. `"probability"`: its sigmoid, 0 to 1.
 `"calibrated"`: how often a passage with this score was relevant, 0 to 1, by a `calibration`."""
 
+ELLIPSIS = " … "
+"""What stands between parts of a text that others are left out of."""
+
 ResultScale: TypeAlias = Literal["probability", "logit", "fused", "calibrated"]
 """The scale of a result. `"fused"` is the logit plus a bonus from the first stage, or the sigmoid
 of that sum where probabilities were asked for: it orders, and is no probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A sentence of a passage, or a piece of a long one, and how well it answers.
+
+    Attributes:
+        start: Its first character in the passage's text; a header does not count.
+        end: The character behind its last.
+        score: What the model said of it, alone and with its neighbours, on the scale that was asked
+            for.
+    """
+
+    start: int
+    end: int
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +50,10 @@ class Ranked:
             `score`. It equals `score` unless the first stage's opinion or a calibration was used.
         truncated: Whether the model read the pair only in part, because it is longer than
             `max_length` tokens. `None` if the scorer cannot tell.
+        spans: The parts that answer best, best first, if `spans` asked for them. Empty, too, if the
+            text has no sentence, or if a time budget ended before all of them were scored.
+        kept: The parts that `compress` keeps of the text, in its order, as first characters and
+            those behind the last; `None` if it keeps the whole text.
     """
 
     index: int
@@ -38,6 +61,8 @@ class Ranked:
     scale: ResultScale
     model_score: float
     truncated: bool | None = None
+    spans: tuple[Span, ...] = ()
+    kept: tuple[tuple[int, int], ...] | None = None
 
 
 class RankedList(list[Ranked]):
@@ -100,6 +125,20 @@ def in_order(ranking: RankedList) -> list[tuple[int, Ranked | None]]:
         *((ranked.index, ranked) for ranked in ranking),
         *((index, None) for index in ranking.backfill),
     ]
+
+
+def kept_text(text: str, ranked: Ranked | None) -> str:
+    """The parts of a text that `compress` keeps, with an ellipsis between them; else all of it."""
+    if ranked is None or ranked.kept is None:
+        return text
+    return ELLIPSIS.join(text[start:end] for start, end in ranked.kept)
+
+
+def kept_ends(ranked: Ranked | None) -> tuple[int, int] | None:
+    """The first character that `compress` keeps, and the one behind the last; else `None`."""
+    if ranked is None or ranked.kept is None:
+        return None
+    return ranked.kept[0][0], ranked.kept[-1][1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -128,6 +128,7 @@ class TestWhatItWrites:
             "scale": "probability",
             "model_score": rows[0]["score"],
             "truncated": False,
+            "spans": [],
             "text": PASSAGES[wanted[0][0]],
         }
         assert len(rows) == 2

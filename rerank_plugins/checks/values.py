@@ -129,12 +129,14 @@ def is_a_threshold(threshold: Any, name: str) -> float | None:
     return number
 
 
-def check_threshold(threshold: Any, scale: ScoreScale) -> float | None:
+def check_threshold(
+    threshold: Any, scale: ScoreScale, name: str = "score_threshold"
+) -> float | None:
     """`threshold` as a float that can be reached on `scale`, or None."""
-    number = is_a_threshold(threshold, "score_threshold")
+    number = is_a_threshold(threshold, name)
     if number is not None and scale != "logit" and not 0.0 <= number <= 1.0:
         message = (
-            f"{option('score_threshold')} must be between 0 and 1 on the {scale} scale, "
+            f"{option(name)} must be between 0 and 1 on the {scale} scale, "
             f"but got {threshold!r}. For a threshold on raw model outputs, set "
             f"{option('scale', 'logit')}."
         )

@@ -34,6 +34,8 @@ _MORE: dict[str, dict[str, Any]] = {
     "cascade": {"metavar": "MODEL:KEEP"},
     "time_budget": {"metavar": "TIME"},
     "first_stage_score_field": {"metavar": "FIELD"},
+    "max_spans": {"min": 1, "metavar": "N"},
+    "compress": {"metavar": "HOW"},
 }
 
 _SPELLED = {"higher_is_better": "--higher-is-better/--lower-is-better"}

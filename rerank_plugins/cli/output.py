@@ -1,24 +1,35 @@
 """Rankings for other programs: tab-separated lines and JSON."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from rerank_plugins.formats.candidates import QueryPassages
-from rerank_plugins.results import RankedList, in_order
+from rerank_plugins.results import ELLIPSIS, Ranked, RankedList, in_order, kept_text
+from rerank_plugins.texts.passage import Passage
 
 
-def as_lines(request: QueryPassages, ranking: RankedList) -> str:
+def as_lines(request: QueryPassages, ranking: RankedList, *, spans: bool = False) -> str:
     """Returns one line per passage: rank, score, id and text, separated by tabs, without a header.
 
     A passage without an id gets its position in the input, from 0. Each run of white space in the
     text becomes one space, so that a passage stays on one line. A passage that a time budget left
     without a score has an empty one.
+
+    Args:
+        request: The request.
+        ranking: Its ranking.
+        spans: Add a column with the text of the spans, the best first.
     """
-    return "".join(
-        f"{rank}\t{'' if ranked is None else format(ranked.score, '.6f')}\t"
-        f"{id_of(request, index)}\t{text_of(request, index)}\n"
-        for rank, (index, ranked) in enumerate(in_order(ranking), start=1)
-    )
+    lines = []
+    for rank, (index, ranked) in enumerate(in_order(ranking), start=1):
+        score = "" if ranked is None else f"{ranked.score:.6f}"
+        columns = [str(rank), score, id_of(request, index), text_of(request, index, ranked)]
+        if spans:
+            found = [span["text"] for span in _spans(request, index, ranked)]
+            columns.append(one_line(ELLIPSIS.join(found)))
+        lines.append("\t".join(columns) + "\n")
+    return "".join(lines)
 
 
 def as_json(request: QueryPassages, ranking: RankedList) -> str:
@@ -51,9 +62,9 @@ def id_of(request: QueryPassages, index: int) -> str:
     return str(index) if own is None else one_line(own)
 
 
-def text_of(request: QueryPassages, index: int) -> str:
+def text_of(request: QueryPassages, index: int, ranked: Ranked | None) -> str:
     """The text of the passage at a position in the input, on one line."""
-    return one_line(request.passages[index].text)
+    return one_line(_shortened(request, index, ranked))
 
 
 def _rows(request: QueryPassages, ranking: RankedList) -> list[dict[str, Any]]:
@@ -65,10 +76,26 @@ def _rows(request: QueryPassages, ranking: RankedList) -> list[dict[str, Any]]:
             "scale": ranked and ranked.scale,
             "model_score": ranked and ranked.model_score,
             "truncated": ranked and ranked.truncated,
-            "text": request.passages[index].text,
+            "spans": _spans(request, index, ranked),
+            "text": _shortened(request, index, ranked),
         }
         for index, ranked in in_order(ranking)
     ]
+
+
+def _spans(request: QueryPassages, index: int, ranked: Ranked | None) -> list[dict[str, Any]]:
+    """The spans of a result, each with its text."""
+    text = Passage.of(request.passages[index].text).text
+    return [
+        {**asdict(span), "text": text[span.start : span.end]}
+        for span in (() if ranked is None else ranked.spans)
+    ]
+
+
+def _shortened(request: QueryPassages, index: int, ranked: Ranked | None) -> str:
+    """The text of a result with its title, shortened by `compress`."""
+    passage = Passage.of(request.passages[index].text)
+    return f"{passage.header}{kept_text(passage.text, ranked)}{passage.footer}"
 
 
 def _dumped(rows: list[dict[str, Any]]) -> str:

@@ -19,6 +19,7 @@ from rerank_plugins.formats.candidates import CandidateFormat, QueryPassages, re
 from rerank_plugins.formats.lines import STANDARD_INPUT, shown
 from rerank_plugins.formats.runs import as_run
 from rerank_plugins.messages.commands import command
+from rerank_plugins.messages.spelling import option
 from rerank_plugins.options import SCORER_OPTIONS
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import RankedList, ScoreScale, in_order
@@ -42,6 +43,11 @@ RUN_SCORE = "score"
             "help": "A time such as 100ms or 0.1s for each query; loading the models does not "
             "count."
         },
+        "spans": {"help": "A table shows them in colour; a line has their text as a fifth column."},
+        "max_spans": {},
+        "compress": {},
+        "compress_threshold": {},
+        "compress_neighbours": {},
     }
 )
 def rank(
@@ -131,6 +137,13 @@ def rank(
     if score_field is not None:
         weight, in_stages = of_ranking["first_stage_weight"], has_weights(of_ranking["cascade"])
         check_scores_count("first_stage_score_field", weight, in_stages=in_stages)
+    asked = [name for name in ("spans", "compress") if of_ranking[name]]
+    if asked and run is not None and not as_json:
+        message = (
+            f"{option(asked[0], of_ranking[asked[0]])} goes with --json for a --run: a run has ids "
+            "and scores alone."
+        )
+        raise typer.BadParameter(message)
     of_scorer = {name: value for name, value in options.items() if name in SCORER_OPTIONS}
     requests = _requests(query, file, form, run, queries, corpus, score_field)
     pairs = sum(len(request.passages) for request in requests)
@@ -152,7 +165,7 @@ def rank(
     elif as_json:
         _write(output_forms.as_json(requests[0], rankings[0]), output)
     elif output is not None or not sys.stdout.isatty():
-        _write(output_forms.as_lines(requests[0], rankings[0]), output)
+        _write(output_forms.as_lines(requests[0], rankings[0], spans=of_ranking["spans"]), output)
     else:
         _show_table(requests[0], rankings[0])
     for warning in warnings:

@@ -8,7 +8,9 @@ from rerank_plugins.checks.cascade import check_cascade
 from rerank_plugins.checks.declaration import Option, declared
 from rerank_plugins.checks.values import (
     check_calibration,
+    check_choice,
     check_flag,
+    check_positive_int,
     check_scale,
     check_seconds,
     check_text,
@@ -116,6 +118,54 @@ class BudgetOption(TypedDict, total=False):
     ]
 
 
+class SpanOptions(TypedDict, total=False):
+    """The options that say which parts of the results answer."""
+
+    spans: Annotated[
+        bool,
+        Option(
+            False,
+            check_flag,
+            "Say which sentences of each result answer best, with their places and scores.",
+        ),
+    ]
+    max_spans: Annotated[
+        int, Option(1, check_positive_int, "Most spans of a result; more than one needs `spans`.")
+    ]
+
+
+class CompressOptions(TypedDict, total=False):
+    """The options that shorten the texts of the results."""
+
+    compress: Annotated[
+        Literal["spans"] | None,
+        Option(
+            None,
+            optional(partial(check_choice, allowed=("spans",))),
+            'Shorten the text of each result: `"spans"` keeps its best sentence, and those that '
+            "reach `compress_threshold`.",
+            "texts stay whole",
+        ),
+    ]
+    compress_threshold: Annotated[
+        float | None,
+        Option(
+            None,
+            is_a_threshold,
+            "The lowest score, on `scale`, of a sentence that `compress` keeps.",
+            "half-way between the best and the worst sentence of each text",
+        ),
+    ]
+    compress_neighbours: Annotated[
+        bool,
+        Option(
+            False,
+            check_flag,
+            "Whether `compress` also keeps the sentences before and behind those that it keeps.",
+        ),
+    ]
+
+
 _STAGE_OPTIONS = {
     **{name: each for name, each in SCORER_OPTIONS.items() if name not in SHARED_BY_STAGES},
     **declared(WeightOption),
@@ -147,13 +197,21 @@ class RankingOptions(
     FirstStageOptions,
     CascadeOption,
     BudgetOption,
+    SpanOptions,
+    CompressOptions,
     total=False,
 ):
     """The options of a ranking."""
 
 
 class CallOptions(
-    LimitOption, ThresholdOption, ScaleOption, WeightOption, BudgetOption, total=False
+    LimitOption,
+    ThresholdOption,
+    ScaleOption,
+    WeightOption,
+    BudgetOption,
+    SpanOptions,
+    total=False,
 ):
     """The options of a ranking that a call may set for itself."""
 
@@ -201,6 +259,8 @@ class ListOptions(
     FirstStageOptions,
     CascadeOption,
     BudgetOption,
+    SpanOptions,
+    CompressOptions,
     DocumentOptions,
     ResultOptions,
     total=False,

@@ -11,6 +11,7 @@ from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.options import CALL_OPTIONS
 from rerank_plugins.ranking.calibrating import Calibrator
+from rerank_plugins.ranking.compression import Compression
 from rerank_plugins.results import ScoreScale
 
 Weight: TypeAlias = float | Literal["auto"] | None
@@ -32,6 +33,9 @@ class Settings:
         keep: How many passages the last stage of a cascade can get; `None` without a cascade.
         weighted_stages: Whether a stage before the last has a weight of its own.
         calibrator: What finds the curve of the calibrated scale; `None` without a calibration.
+        spans: Whether results say which of their parts answer.
+        max_spans: How many parts they name at most.
+        compression: What is kept of the text of a result; `None` is all.
         timeout: Seconds for all stages of a call that has no limit of its own; `None` leaves it to
             each scorer.
     """
@@ -43,6 +47,9 @@ class Settings:
     first_stage_weight: Weight
     higher_is_better: bool
     time_budget: float | None
+    spans: bool
+    max_spans: int
+    compression: Compression | None
     keep: int | None = None
     weighted_stages: bool = False
     calibrator: Calibrator | None = None
@@ -70,6 +77,9 @@ class Settings:
             first_stage_weight=checked["first_stage_weight"],
             higher_is_better=checked["higher_is_better"],
             time_budget=checked["time_budget"],
+            spans=checked["spans"],
+            max_spans=_max_spans(checked),
+            compression=Compression.of(checked),
             keep=cascade[-1]["keep"] if cascade else None,
             weighted_stages=has_weights(cascade),
             calibrator=_calibrator(checked["calibration"], scale),
@@ -103,6 +113,8 @@ class Settings:
             scale = values.get("scale", self.scale)
             values["threshold_scale"] = scale
             values["score_threshold"] = check_threshold(values["score_threshold"], scale)
+        if "max_spans" in values:
+            _max_spans({"spans": self.spans, **values})
         return replace(self, **values)._reachable()
 
     def _reachable(self) -> "Settings":
@@ -121,6 +133,17 @@ class Settings:
             )
             raise InvalidInputError(message)
         return self
+
+
+def _max_spans(checked: Mapping[str, Any]) -> int:
+    most: int = checked["max_spans"]
+    if most > 1 and not checked["spans"]:
+        message = (
+            f"{option('max_spans', most)} goes with {option('spans', True)}, which is not given. "
+            f"Give it, or leave {option('max_spans')} out."
+        )
+        raise InvalidInputError(message)
+    return most
 
 
 def _calibrator(source: str | None, scale: ScoreScale) -> Calibrator | None:

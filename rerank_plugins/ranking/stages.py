@@ -20,6 +20,7 @@ from rerank_plugins.messages.values import described
 from rerank_plugins.ranking.order import best_first, ranked_list
 from rerank_plugins.ranking.requests import Request
 from rerank_plugins.ranking.settings import Settings, Weight
+from rerank_plugins.ranking.spans import Spans
 from rerank_plugins.results import PairScores, RankedList
 from rerank_plugins.scoring.contract import Scorer
 
@@ -52,6 +53,8 @@ def rankings(
 ) -> Generator[Call, PairScores, list[RankedList]]:
     """Yields one call per stage, takes its scores, and returns one ranking per request.
 
+    A last call is for the sentences of the results, if their spans are asked for.
+
     Within a time budget the passages of all requests are asked for in turns, so that the end of the
     time finds each request as far as the others.
 
@@ -70,7 +73,12 @@ def rankings(
                 each.keep(stage.keep)
     scored = any(len(each.logits) for each in fields)
     curve = named_curve(stages[-1], settings) if scored else None
-    return [each.ranking(settings, curve) for each in fields]
+    found = [each.ranking(settings, curve) for each in fields]
+    if settings.spans or settings.compression is not None:
+        spans = Spans(requests, found, settings)
+        if spans.pairs:
+            spans.put((yield Call(stages[-1].scorer, spans.pairs)))
+    return found
 
 
 def named_weight(stage: Stage) -> float:

@@ -1,6 +1,8 @@
 """Where the sentences of a text start and end."""
 
 import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 _LANGUAGE = "en"
 """Whose abbreviations end no sentence, since nobody says which language a text has. Marks that end
@@ -9,6 +11,11 @@ a sentence in any script do so in every language."""
 _PIECE = 2_000
 """Characters given to the library at once: its time grows with the square of a paragraph's length
 where a character has several bytes."""
+
+_LONG = 500
+"""Characters of the longest piece: as many as four sentences of prose have."""
+
+_BLANK_LINE = re.compile(r"\n\s*\n")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -41,3 +48,26 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     sentence = text[start:end]
     start += len(sentence) - len(sentence.lstrip())
     return start, start + len(sentence.strip())
+
+
+def short_spans(text: str) -> list[tuple[int, int]]:
+    """`sentence_spans`, with code, tables and other long sentences cut into pieces.
+
+    A piece has at most 500 characters, and ends where a line ends, or else a word.
+    """
+    return [piece for sentence in sentence_spans(text) for piece in _pieces(text, *sentence)]
+
+
+def in_one_paragraph(text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:
+    """Whether there is no blank line between each span and the next: n - 1 values for n spans."""
+    return [not _BLANK_LINE.search(text, end, start) for (_, end), (start, _) in pairwise(spans)]
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while end - start > _LONG:
+        most = start + _LONG
+        ends = (text.rfind(space, start, most) for space in "\n ")
+        cut = next((place for place in ends if place > start), most)
+        yield _trimmed(text, start, cut)
+        start, _ = _trimmed(text, cut, end)
+    yield start, end

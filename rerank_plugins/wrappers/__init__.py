@@ -6,7 +6,7 @@ public door, for integrations. It imports no framework, but pydantic, which all 
 
 from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.options import DEFAULT_MODEL, RESULT_OPTIONS
-from rerank_plugins.results import in_order
+from rerank_plugins.results import in_order, kept_ends, kept_text
 from rerank_plugins.scoring.inputs import check_query
 from rerank_plugins.wrappers.documents import (
     NoTextWarning,
@@ -52,6 +52,8 @@ __all__ = [
     "check_serialisable",
     "checked",
     "in_order",
+    "kept_ends",
+    "kept_text",
     "named_scores",
     "plain_values",
     "readable_texts",

@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.values import described
-from rerank_plugins.results import Ranked
+from rerank_plugins.results import Ranked, Span
 
 
 class NoTextWarning(UserWarning):
@@ -107,7 +108,9 @@ def result_metadata(
     *,
     annotate: bool,
     keep_retrieval_score: bool,
+    spans: bool,
     retrieval_score: Any = None,
+    start: Any = None,
 ) -> dict[str, Any]:
     """Returns what a wrapper adds to a document's metadata besides the score: nothing by default.
 
@@ -119,8 +122,10 @@ def result_metadata(
         annotate: Add `relevance_score_scale`, `relevance_model_score` and `relevance_truncated`,
             which are `None` for an unscored document.
         keep_retrieval_score: Add `retrieval_score`, if it is known.
+        spans: Add `relevance_spans`, which is `None` for an unscored document.
         retrieval_score: The score that the document came with. It is the first stage's unless the
             metadata shows an earlier reranking, whose own record is then kept.
+        start: Where the document starts in what it was cut from; `None` if that is unknown.
 
     Returns:
         The requested entries, with Python's own numbers.
@@ -130,6 +135,8 @@ def result_metadata(
         added["relevance_score_scale"] = ranked and ranked.scale
         added["relevance_model_score"] = ranked and ranked.model_score
         added["relevance_truncated"] = ranked and ranked.truncated
+    if spans:
+        added["relevance_spans"] = ranked and [_as_entry(span, start) for span in ranked.spans]
     if keep_retrieval_score:
         if "retrieval_score" in metadata or "relevance_score_scale" in metadata:
             retrieval_score = metadata.get("retrieval_score")
@@ -138,3 +145,11 @@ def result_metadata(
         if retrieval_score is not None:
             added["retrieval_score"] = retrieval_score
     return added
+
+
+def _as_entry(span: Span, start: Any) -> dict[str, Any]:
+    """A span as an entry of metadata, with its place in the source if that is known."""
+    entry = asdict(span)
+    if isinstance(start, int):
+        entry |= {"source_start": start + span.start, "source_end": start + span.end}
+    return entry

@@ -15,10 +15,15 @@ from rerank_plugins.wrappers import (
     call_options,
     check_items,
     in_order,
+    kept_ends,
+    kept_text,
     named_scores,
     readable_texts,
     result_metadata,
 )
+
+_START = "start_index"
+"""Where LangChain's splitters write the start of a document in what it was cut from."""
 
 
 class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
@@ -30,7 +35,8 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
 
     Nothing is loaded before the first use. Assigning to a field takes effect on the next use. The
     fields are the core's options, with `top_n` for `top_k`; docs/getting-started.md has a table of
-    them. `keep_retrieval_score` keeps the `relevance_score` that a document came with.
+    them. `keep_retrieval_score` keeps the `relevance_score` that a document came with, `spans`
+    adds `relevance_spans`, and `compress` shortens the text.
     """
 
     def __init__(self, **options: Unpack[RankingFieldOptions]) -> None:
@@ -131,13 +137,18 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
             before,
             annotate=self.annotate,
             keep_retrieval_score=self.keep_retrieval_score,
+            spans=self.spans,
             retrieval_score=before.get("relevance_score"),
+            start=before.get(_START),
         )
         metadata = {**before, **added}
         metadata.pop("relevance_score", None)  # of an earlier reranker
         if ranked is not None:
             metadata["relevance_score"] = ranked.score
-        return document.model_copy(update={"metadata": metadata})
+        if (ends := kept_ends(ranked)) and isinstance(start := before.get(_START), int):
+            metadata[_START] = start + ends[0]
+        text = kept_text(document.page_content, ranked)
+        return document.model_copy(update={"page_content": text, "metadata": metadata})
 
 
 def _query_and_documents(inputs: Any) -> tuple[str, Sequence[Document]]:

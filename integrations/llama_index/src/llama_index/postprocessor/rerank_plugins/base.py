@@ -5,7 +5,13 @@ from typing import Any, Unpack
 
 from llama_index.core.bridge.pydantic import model_validator
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
+from llama_index.core.schema import (
+    BaseNode,
+    MetadataMode,
+    NodeWithScore,
+    QueryBundle,
+    TextNode,
+)
 from llama_index_instrumentation import get_dispatcher
 
 from llama_index.postprocessor.rerank_plugins._events import Report, reported
@@ -17,6 +23,8 @@ from rerank_plugins.wrappers import (
     check_query,
     check_serialisable,
     in_order,
+    kept_ends,
+    kept_text,
     named_scores,
     readable_texts,
     result_metadata,
@@ -30,8 +38,9 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
 
     The model reads what an embedding model would: `get_content(MetadataMode.EMBED)`. A node without
     text is scored as empty text, with a warning. Nodes come back as copies with the same hash; the
-    score is a float on `scale`. Whatever `annotate` and `keep_retrieval_score` add to the metadata,
-    which gives a node another hash, is excluded from embedding and LLM texts.
+    score is a float on `scale`. Whatever `annotate`, `keep_retrieval_score` and `spans` add to the
+    metadata, which gives a node another hash, is excluded from embedding and LLM texts. `compress`
+    shortens the text, and moves the node's start and end.
 
     Nothing is loaded before the first use. Assigning to a field takes effect on the next use. The
     fields are the core's options, with `top_n` for `top_k`; docs/getting-started.md has a table of
@@ -137,16 +146,32 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
             node.metadata,
             annotate=self.annotate,
             keep_retrieval_score=self.keep_retrieval_score,
+            spans=self.spans,
             retrieval_score=scored.score,
+            start=getattr(node, "start_char_idx", None),
         )
         hidden = {
             name: [*getattr(node, name), *(key for key in added if key not in getattr(node, name))]
             for name in ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys")
         }
-        copied = node.model_copy(update={"metadata": {**node.metadata, **added}, **hidden})
+        changed = {"metadata": {**node.metadata, **added}, **hidden, **_compressed(node, ranked)}
+        copied = node.model_copy(update=changed)
         return scored.model_copy(update={"node": copied, "score": ranked and ranked.score})
 
 
 def _texts(nodes: list[NodeWithScore]) -> list[str]:
     texts = (scored.node.get_content(metadata_mode=MetadataMode.EMBED) for scored in nodes)
     return readable_texts(texts, "nodes")
+
+
+def _compressed(node: BaseNode, ranked: Ranked | None) -> dict[str, Any]:
+    """What `compress` makes of a node's text, and of its place in the document."""
+    ends = kept_ends(ranked)
+    if ends is None or not isinstance(node, TextNode):
+        return {}
+    start = node.start_char_idx
+    return {"text": kept_text(node.text, ranked)} | (
+        {}
+        if start is None
+        else {"start_char_idx": start + ends[0], "end_char_idx": start + ends[1]}
+    )

@@ -7,7 +7,18 @@ from haystack import Document
 from haystack.utils.misc import _deduplicate_documents
 
 from rerank_plugins import RankedList
-from rerank_plugins.wrappers import check_items, in_order, named_scores, readable_texts, result_metadata
+from rerank_plugins.wrappers import (
+    check_items,
+    in_order,
+    kept_ends,
+    kept_text,
+    named_scores,
+    readable_texts,
+    result_metadata,
+)
+
+_START = "split_idx_start"
+"""Where Haystack's splitters write the start of a document in what it was cut from."""
 
 
 def unique(documents: list[Document]) -> list[Document]:
@@ -43,7 +54,7 @@ def _text(document: Document, meta_fields: list[str], separator: str) -> str:
 
 
 def ranked_copies(
-    documents: list[Document], ranking: RankedList, *, annotate: bool, keep_retrieval_score: bool
+    documents: list[Document], ranking: RankedList, *, annotate: bool, keep_retrieval_score: bool, spans: bool
 ) -> list[Document]:
     """
     Copies of the ranked documents with the new score, best first; what has none comes last.
@@ -56,8 +67,18 @@ def ranked_copies(
             document.meta,
             annotate=annotate,
             keep_retrieval_score=keep_retrieval_score,
+            spans=spans,
             retrieval_score=document.score,
+            start=document.meta.get(_START),
         )
-        score = None if ranked is None else ranked.score
-        copies.append(replace(document, score=score, meta={**document.meta, **added}))
+        if (ends := kept_ends(ranked)) and isinstance(start := document.meta.get(_START), int):
+            added[_START] = start + ends[0]
+        copies.append(
+            replace(
+                document,
+                content=None if document.content is None else kept_text(document.content, ranked),
+                score=None if ranked is None else ranked.score,
+                meta={**document.meta, **added},
+            )
+        )
     return copies

@@ -35,9 +35,10 @@ class CrossEncoderRanker(OptionAttributes):
     """
     Ranks documents by their relevance to the query with a cross-encoder, best first.
 
-    Documents come back as copies with the relevance in `score`; nothing else of them is changed unless `annotate` or
-    `keep_retrieval_score` ask for more in their meta. A document without text is scored as empty text, with a
-    warning. Of documents with the same id, the one with the highest first-stage score is ranked.
+    Documents come back as copies with the relevance in `score`; nothing else of them is changed unless `annotate`,
+    `keep_retrieval_score` or `spans` ask for more in their meta, or `compress` for a shorter content. A document
+    without text is scored as empty text, with a warning. Of documents with the same id, the one with the highest
+    first-stage score is ranked.
 
     Nothing is loaded before `warm_up`, or the first run. Assigning to an option takes effect on the next use.
 
@@ -173,7 +174,7 @@ class CrossEncoderRanker(OptionAttributes):
 
     def _ranked(self, documents: list[Document], ranking: RankedList) -> dict[str, list[Document]]:
         options = {name: getattr(self, name) for name in RESULT_OPTIONS}
-        return {"documents": ranked_copies(documents, ranking, **options)}
+        return {"documents": ranked_copies(documents, ranking, spans=self.spans, **options)}
 
     def _scores(self, documents: list[Document]) -> list[Any] | None:
         return first_stage_scores(documents, self.first_stage_score_field)

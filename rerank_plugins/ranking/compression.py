@@ -1,0 +1,76 @@
+"""What `compress` keeps of the text of a result."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rerank_plugins.checks.values import check_threshold
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.results import ScoreScale
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """Which sentences of a text are kept: the best one, and those that reach a threshold.
+
+    Attributes:
+        threshold: The lowest logit of a sentence to keep; `None` is half-way between the best and
+            the worst sentence of each text, which suits models whatever their spread of logits.
+        neighbours: Whether the sentences beside these in their paragraph are kept, too.
+    """
+
+    threshold: float | None
+    neighbours: bool
+
+    @classmethod
+    def of(cls, checked: Mapping[str, Any]) -> "Compression | None":
+        """The compression that the options of a ranking ask for, if they ask for one.
+
+        Raises:
+            InvalidInputError: The threshold cannot be reached, or `compress` is missing.
+        """
+        threshold, neighbours = checked["compress_threshold"], checked["compress_neighbours"]
+        if checked["compress"] is not None:
+            scale: ScoreScale = "logit" if checked["scale"] == "logit" else "probability"
+            given = check_threshold(threshold, scale, "compress_threshold")
+            return cls(given if given is None or scale == "logit" else _logit(given), neighbours)
+        if threshold is not None or neighbours:
+            name = "compress_neighbours" if threshold is None else "compress_threshold"
+            message = (
+                f"{option(name)} goes with {option('compress', 'spans')}, which is not given. Give "
+                f"it, or leave {option(name)} out."
+            )
+            raise InvalidInputError(message)
+        return None
+
+    def kept(
+        self,
+        sentences: Sequence[tuple[int, int]],
+        beside: NDArray[np.bool_],
+        logits: NDArray[np.float64],
+    ) -> tuple[tuple[int, int], ...]:
+        """The parts to keep, in the order of the text; sentences in a row are one part.
+
+        Args:
+            sentences: Where the n sentences of the text are; there is at least one.
+            beside: Whether each is in one paragraph with the next, shape `(n - 1,)`.
+            logits: What the model said of each, shape `(n,)`.
+        """
+        best = logits.max()
+        least = (best + logits.min()) / 2 if self.threshold is None else self.threshold
+        keeps = (logits >= least) | (logits == best)
+        if self.neighbours:
+            behind, before = keeps[:-1] & beside, keeps[1:] & beside
+            keeps[1:] |= behind
+            keeps[:-1] |= before
+        parts = np.flatnonzero(np.diff(keeps, prepend=False, append=False)).reshape(-1, 2)
+        return tuple((sentences[first][0], sentences[end - 1][1]) for first, end in parts.tolist())
+
+
+def _logit(probability: float) -> float:
+    with np.errstate(divide="ignore"):  # nothing reaches 1, and everything 0
+        return float(np.log(probability) - np.log1p(-probability))
