@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rerank_plugins import __version__
+from rerank_plugins.cli.calibrate_command import calibrate
 from rerank_plugins.cli.compile_command import compile_bundle, plan
 from rerank_plugins.cli.errors import Commands
 from rerank_plugins.cli.eval import evaluate
@@ -73,6 +74,7 @@ def demo(
 
 app.command(short_help="Orders the candidates in a file by relevance.")(rank)
 app.command("eval", short_help="Measures rerankers on judged collections.")(evaluate)
+app.command(short_help="Finds out what a model's scores mean.")(calibrate)
 app.command(short_help="Fine-tunes a cross-encoder on your pairs.")(train)
-app.command("compile")(compile_bundle)
+app.command("compile", short_help="Compiles a model, to load without torch.")(compile_bundle)
 app.command(short_help="Says how this machine runs a model, and why.")(plan)

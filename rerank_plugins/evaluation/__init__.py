@@ -10,6 +10,12 @@ for _module in ("bm25s", "Stemmer", "ir_measures", "scipy"):
     require(_module, extra="eval", purpose="Evaluation")
 
 from rerank_plugins.evaluation.budgets import BudgetPoint, budget_points  # noqa: E402
+from rerank_plugins.evaluation.calibration.page import calibration_page  # noqa: E402
+from rerank_plugins.evaluation.calibration.report import (  # noqa: E402
+    CalibrationReport,
+    calibrate,
+    calibration_values,
+)
 from rerank_plugins.evaluation.cards import CardCheck, card_figures, check_card  # noqa: E402
 from rerank_plugins.evaluation.cascades import CascadePoint, cascade_points  # noqa: E402
 from rerank_plugins.evaluation.collection import (  # noqa: E402
@@ -46,6 +52,7 @@ from rerank_plugins.evaluation.within import Within, within  # noqa: E402
 __all__ = [
     "Advice",
     "BudgetPoint",
+    "CalibrationReport",
     "Candidates",
     "CardCheck",
     "CascadePoint",
@@ -75,6 +82,9 @@ __all__ = [
     "best_queries",
     "bm25_candidates",
     "budget_points",
+    "calibrate",
+    "calibration_page",
+    "calibration_values",
     "card_figures",
     "cascade_points",
     "change",

@@ -24,7 +24,7 @@ RUNTIME = (
 )
 """Packages that affect scores and times."""
 
-_MEASURING = ("bm25s", "ir-measures", "ir-datasets", "scipy")
+_MEASURING = ("bm25s", "ir-measures", "ir-datasets", "scipy", "scikit-learn")
 
 
 @dataclass(frozen=True)

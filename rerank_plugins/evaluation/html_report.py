@@ -11,14 +11,11 @@ from rerank_plugins.evaluation.curve import timed_queries
 from rerank_plugins.evaluation.fusion_advice import advice
 from rerank_plugins.evaluation.judged import FIRST, not_judged
 from rerank_plugins.evaluation.lost import best_queries, worst_queries
-from rerank_plugins.evaluation.measures import change, mean_name
+from rerank_plugins.evaluation.measures import change
 from rerank_plugins.evaluation.pareto import tradeoffs
 from rerank_plugins.evaluation.report import Report
-from rerank_plugins.evaluation.verdict import SIGNIFICANT, overall, share, verdict
-from rerank_plugins.process.extras import require
-
-_SHOWN_CHARACTERS = 400
-"""Characters of a text that are shown: enough to see why it was put first."""
+from rerank_plugins.evaluation.templates import template
+from rerank_plugins.evaluation.verdict import SIGNIFICANT, overall, verdict
 
 
 def as_html(report: Report) -> str:
@@ -27,24 +24,15 @@ def as_html(report: Report) -> str:
     Raises:
         MissingExtraError: Jinja or matplotlib is not installed.
     """
-    jinja2 = require("jinja2", extra="eval", purpose="The HTML report")
-    require("matplotlib", extra="eval", purpose="The HTML report")
-    from rerank_plugins.evaluation import plots
+    page = template("report.html.jinja")
+    from rerank_plugins.evaluation import drawing, plots
 
-    page = jinja2.Environment(
-        loader=jinja2.PackageLoader("rerank_plugins.evaluation", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page.filters.update(mean_name=mean_name, shortened=_shortened, share=share)
     measure = report.comparisons[0].measures[0]
     points = tradeoffs(report.comparisons)
     level = fmean(comparison.first_stage.mean(measure) for comparison in report.comparisons)
     lines = plain_depths(report.curves)
     numbers = {each.name: number for number, each in enumerate(points)}
-    html: str = page.get_template("report.html.jinja").render(
+    html: str = page.render(
         report=report,
         environment=report.environment,
         verdict=overall(report.comparisons),
@@ -56,7 +44,7 @@ def as_html(report: Report) -> str:
         first_stage_quality=level,
         tradeoffs=points,
         tradeoff_plot=plots.tradeoff_plot(points, level, measure) if len(points) > 1 else "",
-        colours=[(plots.colour(n), plots.colour_on(n)) for n in range(len(points))],
+        colours=[(drawing.colour(n), drawing.colour_on(n)) for n in range(len(points))],
         fusions=[
             {"fusion": each, "advice": advice(each, report.comparisons)} for each in report.fusions
         ],
@@ -106,12 +94,3 @@ def _full(report: Report, measure: str) -> float:
     """The value at the end of the first chart's scale: 1, unless a measure exceeds it."""
     orders = (order for c in report.comparisons for order in (c.first_stage, *c.reranked))
     return max(1.0, *(order.mean(measure) for order in orders))
-
-
-def _shortened(text: str) -> str:
-    """A text's beginning, cut between words if possible."""
-    if len(text) <= _SHOWN_CHARACTERS:
-        return text
-    start = text[:_SHOWN_CHARACTERS]
-    words = start.rpartition(" ")[0]
-    return (words if len(words) > _SHOWN_CHARACTERS // 2 else start) + " …"

@@ -1,0 +1,200 @@
+"""`rerank calibrate`: from judged collections to a file that says what a model's scores mean."""
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rerank_plugins.cli.errors import show
+from rerank_plugins.cli.eval import options
+from rerank_plugins.cli.eval.candidates import Stage
+from rerank_plugins.cli.eval.fusion import typed_weight, weights_of
+from rerank_plugins.cli.eval.inputs import Source, sources_of
+from rerank_plugins.cli.eval.scorers import Scorers, loaded_scorers
+from rerank_plugins.cli.files import check_writable, write_text
+from rerank_plugins.cli.options import as_arguments, scorer_options, typed
+from rerank_plugins.cli.progress import progress
+from rerank_plugins.cli.streams import check_output
+from rerank_plugins.scoring.identity import named_identity
+
+if TYPE_CHECKING:
+    from rerank_plugins.evaluation import Comparison
+    from rerank_plugins.evaluation.timing import Ask
+
+_DEPTH = 50
+
+
+@scorer_options(without=("model",))
+def calibrate(
+    context: typer.Context,
+    data: options.Data = None,
+    split: options.Split = None,
+    topics: options.Topics = None,
+    qrels: options.Qrels = None,
+    corpus: options.Corpus = None,
+    model: Annotated[str, typed("model", "-m")] = "embedded",
+    first_stage: options.Stage = None,
+    run: options.GivenRun = None,
+    bi_encoder: options.BiEncoder = None,
+    depth: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Calibrate on the first N candidates of each query: as many as you rerank.",
+        ),
+    ] = _DEPTH,
+    sample: options.Sample = None,
+    seed: options.Seed = 0,
+    first_stage_weight: Annotated[
+        str | None,
+        typed(
+            "first_stage_weight",
+            help="The fused score is calibrated, for rankings with this weight.",
+        ),
+    ] = None,
+    judged_only: Annotated[
+        bool,
+        typer.Option(
+            "--judged-only",
+            help="Leave out candidates that nobody judged; they count as not relevant otherwise.",
+        ),
+    ] = False,
+    keep: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            min=0.5,
+            max=0.99,
+            help="Find the threshold that keeps a relevant passage for this share of queries.",
+        ),
+    ] = 0.9,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            dir_okay=False,
+            help="Write the calibration into this file, beside those of other models or weights "
+            "that it holds. Rankings take it with --calibration FILE.",
+            show_default=False,
+        ),
+    ] = None,
+    html: options.Html = None,
+    as_json: options.Json = False,
+    resume: options.Resume = None,
+    **scorer: Any,
+) -> None:
+    """Finds out on judged collections what a model's scores mean, and which threshold to use.
+
+    Scores become probabilities: of the passages with 0.2, one in five is relevant. Of your own
+    search, give its results with --run, and as many per query as you rerank.
+
+    Example: rerank calibrate my-collection -m my-model -o calibration.json
+
+    Example: rerank calibrate my-collection --judged-only --html report.html
+    """
+    from rerank_plugins.calibration.file import read_calibrations, write_calibration
+    from rerank_plugins.evaluation import (
+        calibrate,
+        calibration_page,
+        calibration_values,
+        configurations,
+        current_environment,
+    )
+    from rerank_plugins.process.extras import require
+
+    require("sklearn", extra="calibrate", purpose="rerank calibrate")
+    check_output()
+    for file in filter(None, (output, html)):
+        check_writable(file)
+    if output is not None and output.exists():
+        read_calibrations(output)  # what is in it must not be lost after the work
+    sources = sources_of(data or [], split=split, topics=topics, qrels=qrels, corpus=corpus)
+    combinations = configurations([model], **_as_lists(as_arguments(scorer)))
+    weight = typed_weight(first_stage_weight, combinations.values())
+    stage = _stage(first_stage, run, bi_encoder, depth, scorer, len(sources))
+    with loaded_scorers(combinations, None, None) as scorers, scorers.asking(resume) as ask:
+        (name,) = scorers.configurations
+        number = weights_of(weight, scorers).get(name, 0.0)
+        comparisons = [_compared(each, stage, scorers, ask, sample, seed) for each in sources]
+        identity = named_identity(scorers.rerankers[name].scorer, "nothing can be calibrated")
+    report = calibrate(comparisons, name, weight=number, judged_only=judged_only, wanted=keep)
+    environment = current_environment(shlex.join(["rerank", *(context.obj or ())]))
+    if as_json:
+        typer.echo(json.dumps(calibration_values(report), indent=2, ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        from rerank_plugins.cli.calibrate_tables import show_calibration
+
+        show_calibration(Console(), report)
+    if html is not None:
+        write_text(html, calibration_page(report, environment))
+    if output is None:
+        show("note", "nothing is written; add --output FILE to use this calibration")
+        return
+    write_calibration(output, report.calibration(model, identity))
+    show("note", f"written to {output}; use it with --calibration {shlex.quote(str(output))}")
+
+
+def _as_lists(given: dict[str, Any]) -> dict[str, Any]:
+    """The options of one scorer as `configurations` takes them."""
+    several = {"backend": "backends", "precision": "precisions", "max_length": "max_lengths"}
+    return {
+        several.get(name, name): [value] if name in several else value
+        for name, value in given.items()
+    }
+
+
+def _stage(
+    kind: options.FirstStage | None,
+    run: Path | None,
+    bi_encoder: str | None,
+    depth: int,
+    scorer: dict[str, Any],
+    sources: int,
+) -> Stage:
+    """The first stage that was asked for."""
+    from rerank_plugins.evaluation.scorers import TextEncoder
+
+    if run is not None and (kind is not None or sources > 1):
+        message = "--run is the first stage of one collection; give one, without --first-stage."
+        raise typer.BadParameter(message)
+    if bi_encoder is None and kind in ("dense", "fused"):
+        message = "--first-stage dense and fused need --bi-encoder."
+        raise typer.BadParameter(message)
+    where = {"device": scorer["device"], "local_files_only": scorer["local_files_only"]}
+    encoder = None if bi_encoder is None else TextEncoder(bi_encoder, **where)
+    return Stage(kind or options.FirstStage.bm25, depth, run, encoder)
+
+
+def _compared(
+    source: Source,
+    stage: Stage,
+    scorers: Scorers,
+    ask: "Ask",
+    sample: int | None,
+    seed: int,
+) -> "Comparison":
+    """The candidates of a collection with the model's scores."""
+    from rerank_plugins.evaluation import compare
+
+    collection = source.read()
+    if sample is not None:
+        collection = collection.sample(sample, seed)
+    name, candidates = stage.candidates(source, replace(collection, keep_identical=False))
+    with progress(len(collection.queries), "query", collection.name) as advance:
+        return compare(
+            collection,
+            candidates,
+            scorers.functions,
+            depth=stage.depth,
+            first_stage=name,
+            ask=ask,
+            on_query=lambda: advance(1),
+        )
