@@ -49,7 +49,12 @@ class Ranked:
             score it is the plain probability. A threshold acts on this, but a calibrated one on
             `score`. It equals `score` unless the first stage's opinion or a calibration was used.
         truncated: Whether the model read the pair only in part, because it is longer than
-            `max_length` tokens. `None` if the scorer cannot tell.
+            `max_length` tokens, or has more than `max_windows` windows. `None` if the scorer cannot
+            tell.
+        windows: How many windows of the passage were scored; `None` if the scorer does not cut
+            passages into windows.
+        window: The window that scored best, as the first character of the passage's text and the
+            one after the last; the whole text if the model reads it whole. `None` as `windows`.
         spans: The parts that answer best, best first, if `spans` asked for them. Empty, too, if the
             text has no sentence, or if a time budget ended before all of them were scored.
         kept: The parts that `compress` keeps of the text, in its order, as first characters and
@@ -61,6 +66,8 @@ class Ranked:
     scale: ResultScale
     model_score: float
     truncated: bool | None = None
+    windows: int | None = None
+    window: tuple[int, int] | None = None
     spans: tuple[Span, ...] = ()
     kept: tuple[tuple[int, int], ...] | None = None
 
@@ -153,15 +160,21 @@ class PairScores:
             scorer does not know.
         scored: bool, shape `(n,)`: whether the pair was scored before the time budget ended. `None`
             if all were.
+        windows: int, shape `(n,)`: how many windows of the passage were scored. `None` if passages
+            are not cut into windows.
+        best: int, shape `(n, 2)`: the window with this logit, as the first character of the
+            passage's text and the one after the last. `None` as `windows`.
 
     Raises:
-        InvalidInputError: The logits are not a list of numbers, or `truncated` or `scored` has
-            another length.
+        InvalidInputError: The logits are not a list of numbers, or one of the others has another
+            shape.
     """
 
     logits: NDArray[np.float32]
     truncated: NDArray[np.bool_] | None = None
     scored: NDArray[np.bool_] | None = None
+    windows: NDArray[np.intp] | None = None
+    best: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         logits = _array(self.logits, np.float32)
@@ -172,22 +185,37 @@ class PairScores:
             )
             raise InvalidInputError(message)
         object.__setattr__(self, "logits", logits)
-        for name in ("truncated", "scored"):
-            object.__setattr__(self, name, self._flags(name))
+        for name, kind, width, value in _FACTS:
+            object.__setattr__(self, name, self._checked(name, kind, width, value))
 
-    def _flags(self, name: str) -> NDArray[np.bool_] | None:
+    def at(self, places: slice | NDArray[np.bool_] | NDArray[np.intp]) -> "PairScores":
+        """The scores of some of the pairs, in the order of the places."""
+        facts = {name: getattr(self, name) for name, *_ in _FACTS}
+        chosen = {name: None if one is None else one[places] for name, one in facts.items()}
+        return PairScores(self.logits[places], **chosen)
+
+    def _checked(self, name: str, kind: Any, width: tuple[int, ...], value: str) -> Any:
         """The array of an attribute that says something about each pair."""
         given = getattr(self, name)
         if given is None:
             return None
-        flags = _array(given, np.bool_)
-        if flags is None or flags.shape != self.logits.shape:
+        found = _array(given, kind)
+        if found is None or found.shape != (len(self.logits), *width):
             message = (
-                f"PairScores takes {name}=None, or one True or False for each of the "
+                f"PairScores takes {name}=None, or {value} for each of the "
                 f"{len(self.logits)} pairs, but got {given!r:.60}."
             )
             raise InvalidInputError(message)
-        return flags
+        return found
+
+
+_FACTS: tuple[tuple[str, Any, tuple[int, ...], str], ...] = (
+    ("truncated", np.bool_, (), "one True or False"),
+    ("scored", np.bool_, (), "one True or False"),
+    ("windows", np.intp, (), "one whole number"),
+    ("best", np.intp, (2,), "first and last character"),
+)
+"""What `PairScores` says about each pair: name, type, the shape of one, and it in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from typing import Any, Self, Unpack
 from rerank_plugins.backends.choice import choose
 from rerank_plugins.backends.contract import PairOptions
 from rerank_plugins.backends.identity import identity_of
+from rerank_plugins.backends.windows import window_settings
 from rerank_plugins.checks.declaration import checked, spelled_out
+from rerank_plugins.checks.long_passages import WINDOW_OPTIONS, check_long_passages
 from rerank_plugins.checks.values import check_seconds
 from rerank_plugins.engine import registry
 from rerank_plugins.engine.requests import Request
@@ -28,6 +30,7 @@ from rerank_plugins.results import PairScores, Plan
 from rerank_plugins.scoring.answers import result_of
 from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.scoring.identity import Identity
+from rerank_plugins.texts.passage import Passage
 
 _AFFIXES = ("query_prefix", "query_suffix", "passage_prefix", "passage_suffix")
 
@@ -55,6 +58,8 @@ class CrossEncoderScorer(Scorer):
         self, model: str | os.PathLike[str] = DEFAULT_MODEL, **options: Unpack[ScorerOptions]
     ) -> None:
         given = checked({"model": model, **options}, SCORER_OPTIONS, type(self).__name__)
+        windows = {name: given[name] for name in WINDOW_OPTIONS}
+        check_long_passages(given["long_passages"], **windows)
         self._options = given
         settings = _part(ModelSettings, given)
         if is_on_disk(given["model"]):
@@ -101,10 +106,13 @@ class CrossEncoderScorer(Scorer):
         folder = folder_here(workers[0])
         if folder is None or files_of(workers[0].model) != files:
             return None
-        loaded = [backend.plan for backend in self._shared.engine.backends]
-        plan = loaded[0] if loaded else choose(workers[0], folder)
+        loaded = self._shared.engine.backends[:1]
+        plan = loaded[0].plan if loaded else choose(workers[0], folder)
+        own = loaded[0].own_settings if loaded else read_own_settings(folder)
         affixes = {name: self._options[name] or None for name in _AFFIXES}
-        reading = {**asdict(self._pair_options), **affixes, "max_batch_tokens": None}
+        windows = window_settings(self._pair_options, own)
+        unused = dict.fromkeys(("max_batch_tokens", "long_passages", *WINDOW_OPTIONS))
+        reading = {**asdict(self._pair_options), **affixes, **unused, "windows": windows}
         return identity_of(folder, workers, plan, reading)
 
     @property
@@ -240,14 +248,21 @@ class CrossEncoderScorer(Scorer):
 def _with_affixes(
     pairs: Sequence[tuple[str, str]], options: dict[str, Any]
 ) -> Sequence[tuple[str, str]]:
-    """The pairs with the prefixes and suffixes of the options around their texts."""
+    """The pairs with the prefixes and suffixes of the options around their texts.
+
+    Each window of a long passage has those of passages.
+    """
     affixes = [options[name] for name in _AFFIXES]
     if not any(affixes):
         return pairs
     before, after, before_passage, after_passage = affixes
     return [
-        (f"{before}{query}{after}", f"{before_passage}{passage}{after_passage}")
+        (
+            f"{before}{query}{after}",
+            Passage(given.text, before_passage + given.header, given.footer + after_passage),
+        )
         for query, passage in pairs
+        for given in [Passage.of(passage)]
     ]
 
 

@@ -128,6 +128,8 @@ class TestWhatItWrites:
             "scale": "probability",
             "model_score": rows[0]["score"],
             "truncated": False,
+            "windows": None,
+            "window": None,
             "spans": [],
             "text": PASSAGES[wanted[0][0]],
         }
@@ -194,7 +196,22 @@ class TestWhatItWrites:
         code, _, err = rerank("rank", QUERY, path, "--max-length", 64, "--top-k", 1)
         assert code == 0
         assert "warning: 1 of 2 passages were cut" in err
+        assert "Add --long-passages windows, or split them" in err
         assert "raise --max-length" in err
+
+    def test_windows_are_used_and_what_is_behind_them_is_said(
+        self, rerank: Run, tmp_path: Path
+    ) -> None:
+        path = written(tmp_path / "p.txt", "soap and water. " * 60 + "\nsoap")
+        options = ("--max-length", 64, "--long-passages", "windows", "--window-tokens", 30)
+        code, out, err = rerank("rank", QUERY, path, *options, "--window-overlap", 0, "--json")
+        assert (code, err) == (0, "")
+        found = {each["index"]: (each["windows"], each["truncated"]) for each in json.loads(out)}
+        assert found == {0: (9, False), 1: (1, False)}
+        _, out, err = rerank("rank", QUERY, path, *options, "--max-windows", 2, "--json")
+        assert json.loads(out)[-1]["window"] == [0, 111]
+        assert "1 of 2 passages were not read to their ends: they have more windows than" in err
+        assert "Raise --max-windows, or split them" in err
 
 
 @pytest.mark.parametrize(

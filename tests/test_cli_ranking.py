@@ -130,9 +130,11 @@ def test_each_model_of_a_cascade_says_what_it_cut(rerank: Run, tmp_path: Path) -
     _, _, err = rerank("soap", path, "--cascade", json.dumps(stage), "--max-length", 128)
     assert err == (
         "warning: 2 of 3 passages were cut by --cascade (1): with the query they are longer than "
-        "max_length 64. Split them into shorter passages, or raise max_length.\n"
+        "max_length=64. Add long_passages='windows', or split them into shorter passages; or raise "
+        "max_length.\n"
         "warning: 1 of 2 passages were cut by --model: with the query they are longer than "
-        "--max-length 128. Split them into shorter passages, or raise --max-length.\n"
+        "--max-length 128. Add --long-passages windows, or split them into shorter passages; or "
+        "raise --max-length.\n"
     )
 
 

@@ -71,7 +71,7 @@ class Machine:
             self.now += self._seconds(tokens)
             self.turns.paces[0].add(tokens, self._seconds(tokens))
             for item in batch:
-                item.request.put(item.position, np.float32(0))
+                item.request.put(item, np.float32(0))
         return batch
 
     def run(self) -> None:

@@ -52,6 +52,10 @@ def new_options(wrapper: Wrapper) -> dict[str, Any]:
         "compress": "spans",
         "compress_threshold": 0.25,
         "compress_neighbours": True,
+        "long_passages": "windows",
+        "window_tokens": 99,
+        "window_overlap": 9,
+        "max_windows": 9,
     }
 
 

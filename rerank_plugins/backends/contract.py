@@ -7,7 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins.models.own_settings import OwnSettings
 from rerank_plugins.results import Plan
+from rerank_plugins.texts.windows import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,10 @@ class PairOptions:
     max_batch_tokens: int | None = None
     prompt: str | None = None
     label: int | str | None = None
+    long_passages: str | None = None
+    window_tokens: int | None = None
+    window_overlap: int | None = None
+    max_windows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +31,17 @@ class Prepared:
     """n pairs, prepared for a model, in their order.
 
     Attributes:
-        inputs: The input of `Backend.logits` for each pair.
+        inputs: The input of `Backend.logits` for each pair, or for each window of each pair.
         tokens: Their lengths, for sorting and limiting batches.
-        truncated: Whether each was cut at `max_length`; `None` if that is unknown.
+        truncated: Whether something of each pair is in no input; `None` if that is unknown.
+        windows: Where the windows of each pair are in its passage's text, one at least; `None` if
+            pairs are not cut into windows.
     """
 
     inputs: Sequence[Any]
     tokens: Sequence[int]
     truncated: Sequence[bool] | None
+    windows: Sequence[Sequence[Place]] | None = None
 
 
 class Backend(Protocol):
@@ -40,6 +49,9 @@ class Backend(Protocol):
 
     `check` and `prepare` are called from one thread at a time, and so is `logits`.
     """
+
+    own_settings: OwnSettings
+    """What the model's folder says about how to use the model."""
 
     @property
     def plan(self) -> Plan:

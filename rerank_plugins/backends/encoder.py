@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from rerank_plugins.backends.contract import PairOptions, Prepared
 from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.head import column_logits, column_of
+from rerank_plugins.backends.windows import check_window, window_settings
 from rerank_plugins.errors import ScoringError, UnsupportedOptionError
 from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.own_settings import OwnSettings
 from rerank_plugins.results import Plan
 from rerank_plugins.tokens.pairs import PairTokenizer, PairTokens, Tokens, pad
+from rerank_plugins.tokens.windows import encode_windows
 
 _MOST_TOKENIZERS = 4
 """Tokenizers kept, one per length: each takes megabytes, and there are hundreds of lengths."""
@@ -29,6 +32,7 @@ class EncoderBackend:
         plan: How `forward` runs the model.
         max_batch_tokens: Tokens per batch unless the options say otherwise.
         batches: Whether `forward` may be given several pairs at once.
+        own_settings: What the model's folder says about how to use it.
     """
 
     name: str
@@ -37,34 +41,44 @@ class EncoderBackend:
     plan: Plan
     max_batch_tokens: int
     batches: bool = True
+    own_settings: OwnSettings = field(default_factory=OwnSettings)
     _tokenizers: dict[int, PairTokenizer] = field(default_factory=dict, init=False)
 
     def check(self, options: PairOptions) -> None:
         """Raises `LabelRequiredError` or `UnsupportedOptionError` if the options do not fit."""
         column_of(options.label, self.description.columns, self.description.labels)
-        self._pair_tokenizer(options.max_length)
+        tokenizer = self._pair_tokenizer(options.max_length)
+        windows = window_settings(options, self.own_settings)
+        if windows is not None:
+            check_window(windows, tokenizer.room, self.name)
 
     def batch_tokens(self, options: PairOptions) -> int:
         """The options' own budget, or the backend's."""
         return options.max_batch_tokens or self.max_batch_tokens
 
     def prepare(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> Prepared:
-        """The token ids of each pair."""
+        """The token ids of each pair, or of each window of it."""
         prompt = self.description.default_prompt if options.prompt is None else options.prompt
         if prompt:
             pairs = [(prompt + query, passage) for query, passage in pairs]
-        tokens = self._pair_tokenizer(options.max_length).encode(pairs)
-        for (query, passage), pair in zip(pairs, tokens, strict=True):
-            if not len(pair):
-                message = (
-                    f"The tokenizer of {self.name!r} finds no token in query {query[:60]!r} and "
-                    f"passage {passage[:60]!r}, and a model needs at least one. Leave the pair out."
-                )
-                raise ScoringError(message)
+        tokenizer = self._pair_tokenizer(options.max_length)
+        windows = window_settings(options, self.own_settings)
+        if windows is None:
+            tokens = tokenizer.encode(pairs)
+            self._check_tokens(pairs, tokens)
+            return Prepared(
+                inputs=tokens,
+                tokens=[len(pair) for pair in tokens],
+                truncated=[pair.truncated for pair in tokens],
+            )
+        cut = encode_windows(tokenizer, pairs, windows)
+        self._check_tokens(pairs, [one.tokens[0] for one in cut])
+        tokens = [window for one in cut for window in one.tokens]
         return Prepared(
             inputs=tokens,
-            tokens=[len(pair) for pair in tokens],
-            truncated=[pair.truncated for pair in tokens],
+            tokens=[len(window) for window in tokens],
+            truncated=[one.truncated for one in cut],
+            windows=[one.spans for one in cut],
         )
 
     def logits(self, inputs: Sequence[PairTokens], options: PairOptions) -> NDArray[np.float32]:
@@ -91,6 +105,15 @@ class EncoderBackend:
         """Gives `forward` one pair at a time from now on; the plan says why."""
         self.batches = False
         self.plan = one_by_one(self.plan, reason)
+
+    def _check_tokens(self, pairs: Sequence[tuple[str, str]], tokens: Sequence[PairTokens]) -> None:
+        for (query, passage), pair in zip(pairs, tokens, strict=True):
+            if not len(pair):
+                message = (
+                    f"The tokenizer of {self.name!r} finds no token in query {query[:60]!r} and "
+                    f"passage {passage[:60]!r}, and a model needs at least one. Leave the pair out."
+                )
+                raise ScoringError(message)
 
     def _pair_tokenizer(self, max_length: int | None) -> PairTokenizer:
         check_length(max_length, self.description.limit, self.name)

@@ -10,6 +10,7 @@ from rerank_plugins.backends.contract import Backend
 from rerank_plugins.errors import MissingExtraError, ModelError, RerankError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.location import locate
+from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.models.references import is_bundle
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.results import Plan
@@ -24,6 +25,12 @@ def load(settings: ModelSettings) -> Backend:
     """
     check_installed(settings)
     folder = locate(settings)
+    backend = _loaded(settings, folder)
+    backend.own_settings = read_own_settings(folder)
+    return backend
+
+
+def _loaded(settings: ModelSettings, folder: Path) -> Backend:
     plan = choose(settings, folder)
     if plan.backend == "torch":
         return _load_torch(settings, folder, plan)

@@ -12,7 +12,10 @@ from rerank_plugins.backends.cross_encoder import default_length, label_names
 from rerank_plugins.backends.encoder import check_length, one_by_one
 from rerank_plugins.backends.head import column_logits, column_of
 from rerank_plugins.backends.tables import positions_of
+from rerank_plugins.backends.windows import window_settings
 from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.own_settings import OwnSettings
 from rerank_plugins.results import Plan
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ class _PredictBackend:
         from torch import nn
 
         self.plan = plan
+        self.own_settings = OwnSettings()
         self._model = model
         self._name = name
         self._identity = nn.Identity()
@@ -54,6 +58,13 @@ class _PredictBackend:
     def check(self, options: PairOptions) -> None:
         column_of(options.label, self._model.num_labels, label_names(self._model))
         check_length(options.max_length, self._limit, self._name)
+        if window_settings(options, self.own_settings) is not None:
+            message = (
+                f"{option('long_passages', 'windows')} needs a model that reads the token ids of a "
+                f"pair, and {self._name!r} makes its input itself. Pass "
+                f"{option('long_passages', 'truncate')}, and split long passages before."
+            )
+            raise UnsupportedOptionError(message)
 
     def batch_tokens(self, options: PairOptions) -> int:
         return options.max_batch_tokens or self._max_batch_tokens

@@ -34,16 +34,30 @@ def check_top_k(top_k: Any, name: str = "top_k") -> int | None:
 
 def check_positive_int(value: Any, name: str, hint: str = "") -> int:
     """`value` as an int of at least 1; numpy integers are fine, booleans and floats are not."""
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
+    number = _whole(value)
     if number is None or number < 1:
         message = (
             f"{option(name)} must be > 0, but got {value!r}. Pass a whole number. {hint}".rstrip()
         )
         raise InvalidInputError(message)
     return number
+
+
+def check_count(value: Any, name: str) -> int:
+    """`value` as an int of at least 0."""
+    number = _whole(value)
+    if number is None or number < 0:
+        message = f"{option(name)} must be >= 0, but got {value!r}. Pass a whole number."
+        raise InvalidInputError(message)
+    return number
+
+
+def _whole(value: Any) -> int | None:
+    """`value` as an int; `None` if it is something else, or a boolean."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def check_seconds(value: Any, name: str) -> float | None:

@@ -28,6 +28,9 @@ _TYPES: dict[str, Any] = {
 
 _MORE: dict[str, dict[str, Any]] = {
     "max_length": {"min": MINIMUM_MAX_LENGTH, "metavar": "N"},
+    "window_tokens": {"min": 1, "metavar": "N"},
+    "window_overlap": {"min": 0, "metavar": "N"},
+    "max_windows": {"min": 1, "metavar": "N"},
     "top_k": {"min": 1, "metavar": "N"},
     "first_stage_weight": {"metavar": "NUMBER"},
     "calibration": {"metavar": "FILE"},

@@ -76,6 +76,8 @@ def _rows(request: QueryPassages, ranking: RankedList) -> list[dict[str, Any]]:
             "scale": ranked and ranked.scale,
             "model_score": ranked and ranked.model_score,
             "truncated": ranked and ranked.truncated,
+            "windows": ranked and ranked.windows,
+            "window": ranked and ranked.window,
             "spans": _spans(request, index, ranked),
             "text": _shortened(request, index, ranked),
         }

@@ -1,9 +1,10 @@
 """Reranks one list or a whole run, and warns about passages that the model read only in part."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rerank_plugins.formats.candidates import QueryPassages
-from rerank_plugins.messages.spelling import entry, option
+from rerank_plugins.messages.spelling import entry, keys, option
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import RankedList, Statistics
 
@@ -50,7 +51,9 @@ def rank_all(
     return rankings
 
 
-def cut_warnings(reranker: Reranker, max_length: int | None) -> Iterator[str]:
+def cut_warnings(
+    reranker: Reranker, options: Mapping[str, Any], rankings: Sequence[RankedList]
+) -> Iterator[str]:
     """A warning for each model that read passages only in part.
 
     It counts all scored passages: a passage may have dropped out of the ranking because its end
@@ -58,24 +61,38 @@ def cut_warnings(reranker: Reranker, max_length: int | None) -> Iterator[str]:
 
     Args:
         reranker: The reranker that scored them.
-        max_length: The option of the last model.
+        options: The options of the last model.
+        rankings: What the last model made of them.
     """
     *before, last = reranker.scorers
     for at, (scorer, stage) in enumerate(zip(before, reranker.cascade or (), strict=True)):
-        name = entry("cascade", at)
-        yield from _cut(scorer.statistics, name, "max_length", stage.get("max_length"))
-    yield from _cut(last.statistics, option("model") if before else "", "--max-length", max_length)
+        if scorer.statistics.truncated:
+            name, windows = entry("cascade", at), stage.get("long_passages") == "windows"
+            with keys():
+                warning = _warning(scorer.statistics, name, stage, windows=windows)
+            yield warning
+    if last.statistics.truncated:
+        name = option("model") if before else ""
+        windows = any(ranked.windows for ranking in rankings for ranked in ranking)
+        yield _warning(last.statistics, name, options, windows=windows)
 
 
-def _cut(scored: Statistics, model: str, length: str, limit: int | None) -> Iterator[str]:
-    if scored.truncated:
-        by = f" by {model}" if model else ""
-        longer_than = "the model's limit" if limit is None else f"{length} {limit}"
-        remedy = "" if limit is None else f", or raise {length}"
-        yield (
-            f"{scored.truncated} of {scored.pairs} passages were cut{by}: with the query they are "
-            f"longer than {longer_than}. Split them into shorter passages{remedy}."
+def _warning(scored: Statistics, model: str, options: Mapping[str, Any], *, windows: bool) -> str:
+    many = f"{scored.truncated} of {scored.pairs} passages"
+    by = f" by {model}" if model else ""
+    most, limit = option("max_windows"), options.get("max_length")
+    if windows:
+        return (
+            f"{many} were not read to their ends{by}: they have more windows than {most} allows, "
+            f"or the query or a title is too long. Raise {most}, or split them into shorter "
+            "passages."
         )
+    longer_than = "the model's limit" if limit is None else option("max_length", limit)
+    remedy = "" if limit is None else f"; or raise {option('max_length')}"
+    return (
+        f"{many} were cut{by}: with the query they are longer than {longer_than}. Add "
+        f"{option('long_passages', 'windows')}, or split them into shorter passages{remedy}."
+    )
 
 
 def _groups(requests: list[QueryPassages]) -> Iterator[list[QueryPassages]]:

@@ -157,7 +157,7 @@ def rank(
             by_score=score_field is not None,
             show_progress=show_progress and run is not None,
         )
-        warnings = list(cut_warnings(reranker, options["max_length"]))
+        warnings = list(cut_warnings(reranker, options, rankings))
     if run is not None and as_json:
         _write(output_forms.as_json_by_query(requests, rankings), output)
     elif run is not None:

@@ -289,7 +289,7 @@ class Engine:
             pace.add(max(1, len(batch) * batch[0].tokens), seconds)
             for item, logit in zip(batch, logits, strict=True):
                 if item.request in self._open:
-                    pairs = item.request.put(item.position, logit)
+                    pairs = item.request.put(item, logit)
                     scored[item.request] += pairs
                     self._room.pairs -= pairs
             self._let_in()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rerank_plugins.backends.contract import PairOptions, Prepared
+from rerank_plugins.engine.collected import Collected
 from rerank_plugins.engine.condition import SafeCondition
 from rerank_plugins.results import PairScores
 
@@ -25,7 +26,8 @@ class Request(Future[PairScores]):
 
     It stays pending until it is done, so it can be cancelled at any time before. A pair that the
     caller gave several times is scored once: two batches could give its copies logits that differ
-    in the last digits, and a ranking would no longer keep their order.
+    in the last digits, and a ranking would no longer keep their order. A pair that is cut into
+    windows has the score of the best one.
 
     Args:
         pairs: The (query, passage) pairs to score; `()` loads the model and checks the options.
@@ -41,8 +43,8 @@ class Request(Future[PairScores]):
         size: How many different pairs there are.
         asked: How many pairs the caller gave, copies included.
         read: How many different pairs the tokenizer has taken.
-        left: How many of the caller's pairs have no score yet.
-        under_way: How many different pairs are in a batch that is running.
+        left: How many of the caller's pairs have no score yet, or not that of all windows.
+        under_way: How many pairs and windows are in a batch that is running.
         fails_at: When it fails, on the clock of `time.monotonic`; infinity is never.
         deadline: When its time budget ends; infinity is never.
         budget: How many seconds its time budget was.
@@ -60,9 +62,12 @@ class Request(Future[PairScores]):
     ) -> None:
         super().__init__()
         self._condition = SafeCondition()
-        numbers: dict[tuple[str, str], int] = {}
-        places = [numbers.setdefault((query, text), len(numbers)) for query, text in pairs]
-        self.pairs: Sequence[tuple[str, str]] = list(numbers)
+        numbers: dict[tuple[str, str, str], int] = {}
+        places = [
+            numbers.setdefault((query, text, getattr(text, "header", "")), len(numbers))
+            for query, text in pairs
+        ]
+        self.pairs: Sequence[tuple[str, str]] = [(query, text) for query, text, _ in numbers]
         self.options = options
         self.timeout = timeout
         self.fails_at = math.inf if timeout is None else time.monotonic() + timeout
@@ -77,11 +82,7 @@ class Request(Future[PairScores]):
         self.read = self.under_way = 0
         lengths = (len(query) + len(passage) for query, passage in self.pairs)
         self._characters = list(accumulate(lengths, initial=0))  # in the pairs before each
-        self._scores = PairScores(
-            logits=np.empty(self.size, dtype=np.float32),
-            truncated=np.zeros(self.size, dtype=np.bool_),
-        )
-        self._scored = np.zeros(self.size, dtype=np.bool_)
+        self._collected = Collected(self.size)
         self._bar: Any = None
 
     def next_slice(self, pairs: int, characters: int) -> slice:
@@ -93,16 +94,10 @@ class Request(Future[PairScores]):
 
     def items(self, start: int, prepared: Prepared) -> "list[Item]":
         """The prepared pairs as items, longest first; `start` is the position of the first pair."""
-        truncated = self._scores.truncated
-        if prepared.truncated is None:
-            self._scores = PairScores(logits=self._scores.logits)
-        elif truncated is not None:
-            truncated[start : start + len(prepared.truncated)] = prepared.truncated
+        places = self._collected.expect(start, prepared)
         items = [
-            Item(self, position, tokens, given)
-            for position, (tokens, given) in enumerate(
-                zip(prepared.tokens, prepared.inputs, strict=True), start
-            )
+            Item(self, *place, tokens, given)
+            for place, tokens, given in zip(places, prepared.tokens, prepared.inputs, strict=True)
         ]
         return sorted(items, key=by_falling_length)
 
@@ -114,32 +109,24 @@ class Request(Future[PairScores]):
     @property
     def has_nothing(self) -> bool:
         """Whether no pair has a score, and none is in a batch that is running."""
-        return self.left == self.asked and not self.under_way
+        return self._collected.is_empty and not self.under_way
 
     def is_over(self, now: float) -> bool:
         """Whether the time budget has ended, and no batch with its pairs is running."""
         return self.deadline <= now and not self.under_way
 
-    def put(self, position: int, logit: np.float32) -> int:
-        """Stores the score of one pair and returns how many of the caller's pairs got it."""
-        self._scores.logits[position] = logit
-        self._scored[position] = True
+    def put(self, item: "Item", logit: np.float32) -> int:
+        """Stores one score and returns how many of the caller's pairs it completed."""
         self.under_way -= 1
-        self.left -= self._copies[position]
-        return self._copies[position]
+        if not self._collected.put(item.position, item.window, logit):
+            return 0
+        copies = self._copies[item.position]
+        self.left -= copies
+        return copies
 
     def finish(self) -> None:
         """Gives the caller the scores that there are, unless the request is done."""
-        logits, truncated = self._scores.logits, self._scores.truncated
-        scored = None
-        if self.left:
-            logits = np.where(self._scored, logits, np.float32(np.nan))
-            scored = self._scored[self._places]
-        scores = PairScores(
-            logits=logits[self._places],
-            truncated=None if truncated is None else truncated[self._places],
-            scored=scored,
-        )
+        scores = self._collected.scores().at(self._places)
         with _logged():
             self.set_result(scores)
 
@@ -182,17 +169,19 @@ def _logged() -> Iterator[None]:
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """One prepared pair of a request.
+    """One prepared pair of a request, or one window of it.
 
     Attributes:
         request: The request that the pair belongs to.
         position: Where the pair stands in the request.
+        window: The number of the window of the pair, from 0.
         tokens: How many tokens it has.
         given: What the backend's `logits` takes for it.
     """
 
     request: Request
     position: int
+    window: int
     tokens: int
     given: Any
 

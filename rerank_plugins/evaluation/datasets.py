@@ -10,6 +10,7 @@ from typing import Any
 from rerank_plugins.errors import DatasetUnreachableError, InvalidInputError, MissingExtraError
 from rerank_plugins.evaluation.collection import JudgedCollection, judged_collection
 from rerank_plugins.evaluation.first_stage import Candidates, drawn_order
+from rerank_plugins.formats.passages import with_title
 from rerank_plugins.formats.qrels import check_judgements
 from rerank_plugins.formats.trec_scores import trec_order
 from rerank_plugins.messages.commands import command
@@ -127,8 +128,7 @@ class StoredPassages(Mapping[str, str]):
     def title(self, passage_id: str) -> str:
         """The title of a passage, empty if it has none."""
         with _readable(self._id):
-            title = getattr(self._store.get(passage_id), "title", None)
-        return title.strip() if isinstance(title, str) else ""
+            return _title_of(self._store.get(passage_id))
 
     def __iter__(self) -> Iterator[str]:
         with _readable(self._id):
@@ -153,8 +153,15 @@ class StoredPassages(Mapping[str, str]):
 
 def _text_of(document: Any) -> str:
     """The default text, without the leading space that an empty title leaves."""
-    text: str = document.default_text()
-    return text.strip()
+    text: str = document.default_text().strip()
+    title = _title_of(document)
+    start = f"{title} "
+    return with_title(title, text.removeprefix(start)) if text.startswith(start) else text
+
+
+def _title_of(document: Any) -> str:
+    title = getattr(document, "title", None)
+    return title.strip() if isinstance(title, str) else ""
 
 
 class StoredTitles(Mapping[str, str]):

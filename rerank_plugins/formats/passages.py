@@ -9,6 +9,7 @@ from typing import Any
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.messages.values import described
+from rerank_plugins.texts.passage import Passage as Headed
 
 TITLE = "title"
 
@@ -30,7 +31,7 @@ class Passage:
     """A passage of a file.
 
     Attributes:
-        text: The text, which starts with any title.
+        text: The text, which starts with any title as its header.
         id: The id, if there is one.
         title: The title alone.
         score: The first stage's score, if it was asked for.
@@ -63,7 +64,14 @@ def passage_of(row: Any, where: str, score_field: str | None = None) -> Passage:
     text, title = _text_of(row, PASSAGE_FIELDS, where), row.get(TITLE)
     title = title.strip() if isinstance(title, str) else ""
     score = _score_of(row, score_field, where)
-    return Passage(f"{title} {text}".strip(), _id_of(row, PASSAGE_FIELDS), title, score)
+    return Passage(with_title(title, text), _id_of(row, PASSAGE_FIELDS), title, score)
+
+
+def with_title(title: str, text: str) -> str:
+    """The title in front of the text, as its header."""
+    if not title or not text.strip():
+        return f"{title} {text}".strip()
+    return Headed(text.rstrip(), header=f"{title} ")
 
 
 def document_of(row: Any, where: str, titles: dict[str, str] | None = None) -> tuple[str, str]:

@@ -2,7 +2,9 @@
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +15,78 @@ from rerank_plugins.models.files import OWN_SETTINGS_FILE
 
 @dataclass(frozen=True, slots=True)
 class OwnSettings:
-    """Settings of rankings that belong to a model; `None` where its folder says nothing.
+    """Settings that belong to a model; `None` where its folder says nothing.
 
     Attributes:
         first_stage_weight: Logits per bonus of one from the first stage.
+        long_passages: What becomes of passages that the model cannot read whole.
+        window_tokens: The most tokens of a window.
+        window_overlap: The most tokens that a window repeats.
+        max_windows: The most windows of a passage.
     """
 
     first_stage_weight: float | None = None
+    long_passages: str | None = None
+    window_tokens: int | None = None
+    window_overlap: int | None = None
+    max_windows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """Which values a setting may have.
+
+    Attributes:
+        test: Whether a value of JSON is allowed.
+        says: What it must be, in a message.
+        example: One that is allowed.
+    """
+
+    test: Callable[[Any], bool]
+    says: str
+    example: Any
+
+
+def _is_weight(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < math.inf
+
+
+def _is_count(value: Any, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+_SETTINGS = {
+    "first_stage_weight": _Allowed(_is_weight, "a finite number >= 0", 1.5),
+    "long_passages": _Allowed(
+        ("truncate", "windows").__contains__, "'truncate' or 'windows'", "windows"
+    ),
+    "window_tokens": _Allowed(_is_count, "a whole number > 0", 192),
+    "window_overlap": _Allowed(partial(_is_count, least=0), "a whole number >= 0", 48),
+    "max_windows": _Allowed(_is_count, "a whole number > 0", 24),
+}
 
 
 def read_own_settings(folder: Path) -> OwnSettings:
     """The settings in a model's folder; keys that this version does not know are left alone.
 
     Raises:
-        ModelError: The file is not readable, holds no JSON object, or its weight is not a finite
-            number of at least 0.
+        ModelError: The file is not readable, holds no JSON object, or has a value that is not
+            allowed.
     """
     file = folder / OWN_SETTINGS_FILE
-    weight = _content(file).get("first_stage_weight")
-    if weight is None:
-        return OwnSettings()
-    number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    if not number or not 0 <= weight < math.inf:
-        message = (
-            f"{str(file)!r} must give first_stage_weight as a finite number >= 0, but has "
-            f'{described(weight)}. Write for example {{"first_stage_weight": 1.5}}, or remove it.'
-        )
-        raise ModelError(message)
-    return OwnSettings(float(weight))
+    content = _content(file)
+    found = {name: content[name] for name in _SETTINGS if content.get(name) is not None}
+    for name, value in found.items():
+        allowed = _SETTINGS[name]
+        if not allowed.test(value):
+            example = json.dumps({name: allowed.example})
+            message = (
+                f"{str(file)!r} must give {name} as {allowed.says}, but has {described(value)}. "
+                f"Write for example {example}, or remove it."
+            )
+            raise ModelError(message)
+    return OwnSettings(**found)
 
 
 def write_own_settings(folder: Path, settings: OwnSettings) -> Path:
@@ -58,7 +104,7 @@ def write_own_settings(folder: Path, settings: OwnSettings) -> Path:
             cannot be written.
     """
     file = folder / OWN_SETTINGS_FILE
-    content = {**_content(file), "first_stage_weight": settings.first_stage_weight}
+    content = {**_content(file), **asdict(settings)}
     text = json.dumps({key: value for key, value in content.items() if value is not None}, indent=2)
     partial = file.with_name(f"{file.name}.partial")
     try:

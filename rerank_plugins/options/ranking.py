@@ -240,7 +240,7 @@ class ResultOptions(TypedDict, total=False):
             False,
             check_flag,
             "Add `relevance_score_scale`, `relevance_model_score` and `relevance_truncated` to the "
-            "metadata.",
+            "metadata, and with windows `relevance_windows` and `relevance_window`.",
         ),
     ]
     keep_retrieval_score: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias, TypedDict, get_args
 from rerank_plugins.checks.declaration import Option, declared
 from rerank_plugins.checks.values import (
     check_choice,
+    check_count,
     check_device,
     check_flag,
     check_folder_name,
@@ -24,6 +25,7 @@ from rerank_plugins.models.references import check_reference
 BackendName: TypeAlias = Literal["auto", "torch", "onnx", "openvino"]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 WhenFull: TypeAlias = Literal["auto", "wait", "fail"]
+LongPassages: TypeAlias = Literal["truncate", "windows"]
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -79,6 +81,43 @@ class SharedOptions(TypedDict, total=False):
             optional(check_max_length),
             "Most tokens of query and passage together; longer pairs are cut.",
             "as many as the model can read",
+        ),
+    ]
+    long_passages: Annotated[
+        LongPassages | None,
+        Option(
+            None,
+            optional(partial(check_choice, allowed=get_args(LongPassages))),
+            "What becomes of a passage that the model cannot read whole: its end is left out "
+            '(`"truncate"`), or its best part is its score (`"windows"`).',
+            'what the model\'s folder names, or else `"truncate"`',
+        ),
+    ]
+    window_tokens: Annotated[
+        int | None,
+        Option(
+            None,
+            _positive,
+            "Most tokens of the passage in a window.",
+            "what the model's folder names, or else as many as the query leaves room for",
+        ),
+    ]
+    window_overlap: Annotated[
+        int | None,
+        Option(
+            None,
+            optional(check_count),
+            "Most tokens that a window repeats of the one before.",
+            "what the model's folder names, or else a quarter of a window",
+        ),
+    ]
+    max_windows: Annotated[
+        int | None,
+        Option(
+            None,
+            _positive,
+            "Most windows of a passage; what lies behind them is not read.",
+            "what the model's folder names, or else 24",
         ),
     ]
     max_batch_tokens: Annotated[

@@ -1,11 +1,13 @@
 """Turns logits into an order, and puts scores on a scale."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.calibration.curves import Curve
 from rerank_plugins.ranking.settings import Settings
-from rerank_plugins.results import PairScores, Ranked, RankedList, ScoreScale
+from rerank_plugins.results import PairScores, Ranked, RankedList, ResultScale, ScoreScale
 
 
 def best_first(positions: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -15,9 +17,8 @@ def best_first(positions: NDArray[np.intp], values: NDArray[np.float64]) -> NDAr
 
 def ranked_list(
     positions: NDArray[np.intp],
-    logits: NDArray[np.float64],
+    scores: PairScores,
     fused: NDArray[np.float64] | None,
-    truncated: NDArray[np.bool_] | None,
     *,
     unscored: tuple[int, ...],
     read: tuple[int, ...],
@@ -28,14 +29,14 @@ def ranked_list(
 
     Args:
         positions: Where they stand among all passages.
-        logits: What the model said.
+        scores: What the model said of them.
         fused: What orders; `None` if that is the logits.
-        truncated: Whether each was read only in part; `None` if that is unknown.
         unscored: As in `RankedList`.
         read: As in `RankedList`.
         settings: What to keep, and the scale.
         curve: What calibrates that which orders; `None` where no scale needs it.
     """
+    logits = scores.logits.astype(np.float64)
     ordering = logits if fused is None else fused
     order = best_first(positions, ordering)
     if settings.score_threshold is not None:
@@ -45,30 +46,37 @@ def ranked_list(
     order = order[: settings.top_k]
     calibrated = settings.scale == "calibrated"
     said = on_scale(logits[order], "probability" if calibrated else settings.scale).tolist()
-    scores = on_scale(ordering[order], settings.scale, curve).tolist()
-    cut = [None] * len(order) if truncated is None else truncated[order].tolist()
+    shown = on_scale(ordering[order], settings.scale, curve).tolist()
     if settings.score_threshold is not None:
         backfill: tuple[int, ...] = ()
     else:
         room = None if settings.top_k is None else settings.top_k - len(order)
         backfill = unscored[:room]
+    facts = scores.at(order)
+    kind: ResultScale = settings.scale if fused is None or calibrated else "fused"
     return RankedList(
         (
-            Ranked(
-                index=index,
-                score=score,
-                scale=settings.scale if fused is None or calibrated else "fused",
-                model_score=model_score,
-                truncated=one_cut,
-            )
-            for index, score, model_score, one_cut in zip(
-                positions[order].tolist(), scores, said, cut, strict=True
+            Ranked(index, score, kind, model_score, truncated, windows, window and tuple(window))
+            for index, score, model_score, truncated, windows, window in zip(
+                positions[order].tolist(),
+                shown,
+                said,
+                *(
+                    _of_each(fact, len(order))
+                    for fact in (facts.truncated, facts.windows, facts.best)
+                ),
+                strict=True,
             )
         ),
         unscored=unscored,
         backfill=backfill,
         read=read,
     )
+
+
+def _of_each(fact: NDArray[Any] | None, count: int) -> list[Any]:
+    """What a scorer says of each passage, as Python's own values; `None` for all if it does not."""
+    return [None] * count if fact is None else fact.tolist()
 
 
 def scores_on_scale(

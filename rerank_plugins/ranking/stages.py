@@ -22,6 +22,7 @@ from rerank_plugins.ranking.requests import Request
 from rerank_plugins.ranking.settings import Settings, Weight
 from rerank_plugins.ranking.spans import Spans
 from rerank_plugins.results import PairScores, RankedList
+from rerank_plugins.scoring.answers import NO_SCORES
 from rerank_plugins.scoring.contract import Scorer
 
 
@@ -71,7 +72,7 @@ def rankings(
             each.take(scores, part, weight)
             if stage.keep is not None:
                 each.keep(stage.keep)
-    scored = any(len(each.logits) for each in fields)
+    scored = any(len(each.scores.logits) for each in fields)
     curve = named_curve(stages[-1], settings) if scored else None
     found = [each.ranking(settings, curve) for each in fields]
     if settings.spans or settings.compression is not None:
@@ -135,18 +136,16 @@ class _Field:
     Attributes:
         request: The request.
         positions: Where they stand among all of its passages, in the order to be read.
-        logits: What the last model said of them.
+        scores: What the last model said of them.
         fused: What orders them; `None` if that is the logits.
-        truncated: Whether each was cut.
         unscored: Positions that the end of the time left without a score.
         read: How many each stage read.
     """
 
     request: Request
     positions: NDArray[np.intp] = field(init=False)
-    logits: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    scores: PairScores = NO_SCORES
     fused: NDArray[np.float64] | None = None
-    truncated: NDArray[np.bool_] | None = None
     unscored: tuple[int, ...] = ()
     read: tuple[int, ...] = ()
 
@@ -157,32 +156,31 @@ class _Field:
         self, scores: PairScores, part: slice | NDArray[np.intp], weight: float | None
     ) -> None:
         """Takes a stage's scores of these passages; those without a score leave the race."""
-        self.logits = scores.logits[part].astype(np.float64)
-        self.truncated = None if scores.truncated is None else scores.truncated[part]
-        if scores.scored is not None:
-            scored = scores.scored[part]
+        self.scores = scores.at(part)
+        if (scored := self.scores.scored) is not None:
             self.unscored = (*self.positions[~scored].tolist(), *self.unscored)
             self._select(scored)
         self.fused = None
         if weight is not None:
-            self.fused = self.logits + weight * self.request.bonus()[self.positions]
+            self.fused = self._logits() + weight * self.request.bonus()[self.positions]
         self.read = (*self.read, len(self.positions))
 
     def keep(self, count: int) -> None:
         """Keeps the best, in the order in which the next stage is to read them."""
-        order = best_first(self.positions, self.logits if self.fused is None else self.fused)
+        order = best_first(self.positions, self._logits() if self.fused is None else self.fused)
         self._select(order[:count])
 
     def _select(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> None:
-        self.positions, self.logits = self.positions[chosen], self.logits[chosen]
-        self.truncated = None if self.truncated is None else self.truncated[chosen]
+        self.positions, self.scores = self.positions[chosen], self.scores.at(chosen)
+
+    def _logits(self) -> NDArray[np.float64]:
+        return self.scores.logits.astype(np.float64)
 
     def ranking(self, settings: Settings, curve: Curve | None) -> RankedList:
         return ranked_list(
             self.positions,
-            self.logits,
+            self.scores,
             self.fused,
-            self.truncated,
             unscored=self.unscored,
             read=self.read if self.request.passages else (),
             settings=settings,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rerank_plugins.results import PairScores
 
@@ -62,8 +63,21 @@ class Slices:
             truncated[part] = False if answer.truncated is None else answer.truncated
         known = all(answer.truncated is not None for answer in self._answers)
         return PairScores(
-            logits, truncated if known else None, scored=None if scored.all() else scored
+            logits,
+            truncated if known else None,
+            scored=None if scored.all() else scored,
+            windows=self._joined([answer.windows for answer in self._answers]),
+            best=self._joined([answer.best for answer in self._answers]),
         )
+
+    def _joined(self, parts: Sequence[NDArray[np.intp] | None]) -> NDArray[np.intp] | None:
+        """One array of those of the answers, with zeros for other pairs; `None` if one has none."""
+        known = [part for part in parts if part is not None]
+        if not known or len(known) < len(parts):
+            return None
+        joined = np.zeros((len(self._pairs), *known[0].shape[1:]), dtype=np.intp)
+        joined[: sum(map(len, known))] = np.concatenate(known)
+        return joined
 
     def _scored_any(self) -> bool:
         return any(answer.scored is None or answer.scored.any() for answer in self._answers)

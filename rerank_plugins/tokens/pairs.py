@@ -4,7 +4,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ KEPT_BYTES = 10_000_000
 _ENTRY_BYTES = 250
 """Memory that Python's objects take for one kept passage, besides its text and ids."""
 
-_CHARACTERS = 8
+CHARACTERS = 8
 """Characters read per wanted token at first: more than words have in most languages."""
 
 _KEPT_TYPES = 1024
@@ -99,12 +99,28 @@ class PairTokenizer:
             self._type_ids = lru_cache(_KEPT_TYPES)(self._frame.type_ids)
         self._max_length = max_length
         self._cut = where_to_cut(self._tokenizer)
-        self._room = max_length - len(self._frame or ())
-        if self._frame is None:
-            self._tokenizer.enable_truncation(max_length, strategy="longest_first")
+        self._room = max_length - self._special_tokens()
         self._kept_bytes = kept_bytes
         self._now_kept = 0
         self._passages: OrderedDict[str, _Text] = OrderedDict()
+
+    @property
+    def room(self) -> int:
+        """The most tokens that the texts of a pair have together."""
+        return self._room
+
+    def length(self, text: str) -> int:
+        """How many tokens a text has alone; if it has more than a pair, at least one more."""
+        return self._encode_texts([text], self._max_length)[text].length
+
+    def ends(self, text: str) -> NDArray[np.intp]:
+        """The end of each of a text's t tokens, in characters, ascending, shape `(t,)`."""
+        encode = partial(self._tokenizer.encode, add_special_tokens=False)
+        try:
+            encoding = encode(text)
+        except (TypeError, UnicodeEncodeError):
+            encoding = encode(valid_text(text))
+        return np.maximum.accumulate([end for _, end in encoding.offsets], dtype=np.intp)
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
         """The tokens of each pair."""
@@ -161,7 +177,7 @@ class PairTokenizer:
     def _encode_texts(self, texts: Collection[str], enough: int) -> dict[str, _Text]:
         """Tokenizes each text alone, to its end or until it has more than `enough` tokens."""
         found: dict[str, _Text] = {}
-        characters = _CHARACTERS * enough
+        characters = CHARACTERS * enough
         while left := [text for text in texts if text not in found]:
             parts = [head(text, characters, self._cut) for text in left]
             encodings = self._encodings([(part,) for part in parts], special=False)
@@ -176,14 +192,26 @@ class PairTokenizer:
 
     def _encode_whole(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
         """The tokens of each pair, joined and cut by the tokenizer itself."""
-        return [
-            PairTokens(
-                input_ids=token_ids(encoding.ids),
-                type_ids=token_ids(encoding.type_ids),
-                truncated=bool(encoding.overflowing),
-            )
-            for encoding in self._encodings(pairs, special=True)
-        ]
+        self._tokenizer.enable_truncation(self._max_length, strategy="longest_first")
+        try:
+            return [
+                PairTokens(
+                    input_ids=token_ids(encoding.ids),
+                    type_ids=token_ids(encoding.type_ids),
+                    truncated=bool(encoding.overflowing),
+                )
+                for encoding in self._encodings(pairs, special=True)
+            ]
+        finally:
+            self._tokenizer.no_truncation()
+
+    def _special_tokens(self) -> int:
+        """How many tokens a pair has besides those of its texts."""
+        if self._frame is not None:
+            return len(self._frame)
+        pair = self._tokenizer.encode("a", "b")
+        texts = self._encodings([("a",), ("b",)], special=False)
+        return len(pair) - sum(map(len, texts))
 
     def _encodings(self, inputs: Sequence[tuple[str, ...]], *, special: bool) -> list[Any]:
         """The tokenizer's own encodings of tuples of one text or two."""

@@ -120,7 +120,8 @@ def result_metadata(
         ranked: The document's place in the ranking; `None` if the time budget left it unscored.
         metadata: The metadata that the document came with.
         annotate: Add `relevance_score_scale`, `relevance_model_score` and `relevance_truncated`,
-            which are `None` for an unscored document.
+            which are `None` for an unscored document; and, where long passages are cut into
+            windows, `relevance_windows` and `relevance_window`.
         keep_retrieval_score: Add `retrieval_score`, if it is known.
         spans: Add `relevance_spans`, which is `None` for an unscored document.
         retrieval_score: The score that the document came with. It is the first stage's unless the
@@ -135,6 +136,9 @@ def result_metadata(
         added["relevance_score_scale"] = ranked and ranked.scale
         added["relevance_model_score"] = ranked and ranked.model_score
         added["relevance_truncated"] = ranked and ranked.truncated
+        if ranked is not None and ranked.window is not None:
+            added["relevance_windows"] = ranked.windows
+            added["relevance_window"] = list(ranked.window)  # JSON has no tuples
     if spans:
         added["relevance_spans"] = ranked and [_as_entry(span, start) for span in ranked.spans]
     if keep_retrieval_score:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -14,7 +15,7 @@ from rerank_plugins.cli.progress import progress
 from rerank_plugins.cli.ranking_options import ranking_arguments
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.models.files import OWN_SETTINGS_FILE
-from rerank_plugins.models.own_settings import OwnSettings, read_own_settings, write_own_settings
+from rerank_plugins.models.own_settings import read_own_settings, write_own_settings
 from rerank_plugins.models.references import EMBEDDED
 from rerank_plugins.options import RANKING_OPTIONS
 from rerank_plugins.reranker import Reranker
@@ -143,7 +144,8 @@ def save_weights(
     for fusion in fusions:
         if advice(fusion, comparisons).answer == "use":
             folder = Path(scorers.configurations[fusion.name].model).expanduser()
-            file = write_own_settings(folder, OwnSettings(fusion.weight))
+            settings = replace(read_own_settings(folder), first_stage_weight=fusion.weight)
+            file = write_own_settings(folder, settings)
             show("note", f"first_stage_weight={fusion.weight:g} is written into {file}")
         else:
             show("note", f"no weight is written for {fusion.name}, because none is advised")

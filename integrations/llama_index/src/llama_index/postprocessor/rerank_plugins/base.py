@@ -15,7 +15,7 @@ from llama_index.core.schema import (
 from llama_index_instrumentation import get_dispatcher
 
 from llama_index.postprocessor.rerank_plugins._events import Report, reported
-from rerank_plugins import InvalidInputError, Ranked, RankedList
+from rerank_plugins import InvalidInputError, Passage, Ranked, RankedList
 from rerank_plugins.wrappers import (
     RankingFieldOptions,
     RankingFields,
@@ -160,8 +160,17 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
 
 
 def _texts(nodes: list[NodeWithScore]) -> list[str]:
-    texts = (scored.node.get_content(metadata_mode=MetadataMode.EMBED) for scored in nodes)
-    return readable_texts(texts, "nodes")
+    return readable_texts((_text(scored.node) for scored in nodes), "nodes")
+
+
+def _text(node: BaseNode) -> str:
+    """What an embedding model would read; the metadata around the text is its header and footer."""
+    whole: str = node.get_content(metadata_mode=MetadataMode.EMBED)
+    text = node.get_content(metadata_mode=MetadataMode.NONE)
+    if whole == text or not text.strip():
+        return whole
+    header, found, footer = whole.rpartition(text.rstrip())  # LlamaIndex strips the whole
+    return Passage(found, header, footer) if found else whole
 
 
 def _compressed(node: BaseNode, ranked: Ranked | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from haystack import Document
 from haystack.utils.misc import _deduplicate_documents
 
-from rerank_plugins import RankedList
+from rerank_plugins import Passage, RankedList
 from rerank_plugins.wrappers import (
     check_items,
     in_order,
@@ -45,12 +45,12 @@ def first_stage_scores(documents: list[Document], field: str | None) -> list[Any
 
 def _text(document: Document, meta_fields: list[str], separator: str) -> str:
     """
-    The meta fields and the content, without those that are missing.
+    The meta fields and the content, without those that are missing. The fields are the header.
     """
-    parts = [str(value) for name in meta_fields if (value := document.meta.get(name)) is not None]
-    if document.content is not None:
-        parts.append(document.content)
-    return separator.join(parts)
+    fields = [str(value) for name in meta_fields if (value := document.meta.get(name)) is not None]
+    if document.content is None:
+        return separator.join(fields)
+    return Passage(document.content, header="".join(f"{field}{separator}" for field in fields))
 
 
 def ranked_copies(

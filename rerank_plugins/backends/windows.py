@@ -1,0 +1,54 @@
+"""What becomes of passages that a model cannot read whole, by the options and by its folder."""
+
+from rerank_plugins.backends.contract import PairOptions
+from rerank_plugins.checks.long_passages import check_long_passages
+from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.own_settings import OwnSettings
+from rerank_plugins.tokens.windows import WindowSettings
+
+MAX_WINDOWS = 24
+"""The most windows of a passage, if neither the options nor the model's folder say."""
+
+
+def window_settings(options: PairOptions, own: OwnSettings) -> WindowSettings | None:
+    """How long passages are cut into windows; `None` if they are truncated.
+
+    Raises:
+        InvalidInputError: Options exclude each other.
+    """
+    mode = options.long_passages or own.long_passages or "truncate"
+    check_long_passages(
+        mode,
+        window_tokens=options.window_tokens,
+        window_overlap=options.window_overlap,
+        max_windows=options.max_windows,
+    )
+    if mode == "truncate":
+        return None
+    tokens, overlap, most = (
+        getattr(own, name) if (value := getattr(options, name)) is None else value
+        for name in ("window_tokens", "window_overlap", "max_windows")
+    )
+    check_long_passages(mode, window_tokens=tokens, window_overlap=overlap, max_windows=most)
+    return WindowSettings(tokens, overlap, most or MAX_WINDOWS)
+
+
+def check_window(settings: WindowSettings, room: int, name: str) -> None:
+    """Refuses windows that leave no room for a query.
+
+    Args:
+        settings: How long passages are cut.
+        room: How many tokens the texts of a pair may have together.
+        name: The model reference.
+
+    Raises:
+        UnsupportedOptionError: A window is as long as the room, or longer.
+    """
+    if settings.tokens is not None and settings.tokens >= room:
+        message = (
+            f"{option('window_tokens', settings.tokens)} leaves no room for a query: query and "
+            f"window of {name!r} have at most {room} tokens together. Pass fewer, or leave it out "
+            "for windows that fill what the query leaves."
+        )
+        raise UnsupportedOptionError(message)
