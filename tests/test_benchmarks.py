@@ -1,6 +1,7 @@
 """The benchmarks' own arithmetic and report; what they measure is not tested."""
 
 import asyncio
+import json
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -12,12 +13,13 @@ import openvino.opset13 as opset
 import pytest
 from transformers import AutoConfig
 
-from benchmarks import budget, report, roofline, rounding, summed
+from benchmarks import budget, report, roofline, rounding, spans, summed
 from benchmarks.report import measured_here, with_section
 from benchmarks.ways import Texts
 from rerank_plugins import CrossEncoderScorer
 from rerank_plugins.evaluation.timing import timed_answer
 from rerank_plugins.models.references import EMBEDDED_FOLDER
+from rerank_plugins.testing import DeterministicScorer
 from tests.test_evaluation import write_collection
 
 
@@ -140,3 +142,22 @@ def test_the_load_of_callers_with_a_budget_counts_what_is_run_and_what_is_given(
     row = budget._row(4, 3, seconds, done, counted, rate=1000.0)
     assert row.endswith("| 0 |")
     assert row.count("|") == 11
+
+
+def test_the_benchmark_of_spans_says_what_is_found_and_kept(tmp_path: Path) -> None:
+    text = "A dog barks.\n\nThe red fox sleeps. It is a red animal.\n\nThe sea is blue."
+    start, end = text.index("The red"), text.index("\n\nThe sea")
+    rows = {
+        "corpus": {"_id": "p", "title": "Animals", "text": text},
+        "queries": {"_id": "q", "text": "red fox"},
+        "answers": {"query": "q", "passage": "p", "start": start, "end": end},
+    }
+    for name, row in rows.items():
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    questions = spans.read_questions(tmp_path, sample=None)
+    (found,) = spans.measured(DeterministicScorer(), questions)
+    assert (found.span, found.bm25, found.kept, found.cut) == (True, True, True, True)
+    assert found.chance == 0.5
+    assert found.whole == pytest.approx(41 / 42, abs=0.03)
+    assert 0.3 < found.removed < 0.7
+    assert found.removed_wide <= found.removed

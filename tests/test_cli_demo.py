@@ -10,6 +10,7 @@ from rich.console import Console
 
 from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.cli import main
+from rerank_plugins.cli.demo_span import long_passage, show_long_passage
 from rerank_plugins.cli.demo_tables import show_answers
 from rerank_plugins.cli.two_stages import Answer, TwoStages, summarize
 from rerank_plugins.demo import load_corpus, load_questions
@@ -49,6 +50,24 @@ def test_the_three_orders_come_of_one_scoring(answers: list[Answer]) -> None:
         assert [each.place for each in before] == list(range(1, len(before) + 1))
         assert after == sorted(before, key=lambda each: -each.logit)
         assert fused == sorted(before, key=lambda each: -each.fused)
+
+
+def test_the_best_sentence_of_a_long_passage_is_shown_in_its_paragraph(
+    answers: list[Answer],
+) -> None:
+    with Reranker(CrossEncoderScorer("embedded")) as reranker:
+        passage = long_passage(answers, reranker)
+    assert len(passage.text.split()) > 1_000
+    assert passage.is_right
+    assert passage.span.start > 1_000
+    console = Console(file=StringIO(), width=80, force_terminal=True, color_system="standard")
+    show_long_passage(console, passage)
+    coloured = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b[32m" in coloured
+    shown = " ".join(re.sub(r"\x1b\[[\d;]*m", "", coloured).split())
+    found = " ".join(passage.text[passage.span.start : passage.span.end].split())
+    assert f"[{found}]" in shown
+    assert f"starts at character {passage.span.start}, and its paragraph is the right one" in shown
 
 
 def test_the_tables_show_what_was_measured(

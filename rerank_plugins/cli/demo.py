@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rerank_plugins import demo
+from rerank_plugins.cli.demo_span import long_passage, show_long_passage
 from rerank_plugins.cli.demo_tables import (
     say,
     show_answers,
@@ -55,7 +56,7 @@ def run_demo(console: Console, scorer: Scorer, *, query: str | None = None) -> N
         loaded = time.perf_counter() - start
         stages = TwoStages(passages, reranker)
         if query is None:
-            _all_questions(console, stages)
+            _all_questions(console, stages, reranker)
         else:
             _one_question(console, stages, query)
     say(console, f"Loading the model took {loaded:.1f} s.")
@@ -75,13 +76,14 @@ def _next_commands(model: str, *, asked: bool) -> list[str]:
     ]
 
 
-def _all_questions(console: Console, stages: TwoStages) -> None:
+def _all_questions(console: Console, stages: TwoStages, reranker: Reranker) -> None:
     questions, answers = load_questions(), []
     with progress(len(questions), "question", "Search") as advance:
         for question in questions:
             answers.append(Answer(question, stages.search(question.query)))
             advance(1)
     show_answers(console, answers)
+    show_long_passage(console, long_passage(answers, reranker))
     show_summary(console, summarize(answers))
 
 
