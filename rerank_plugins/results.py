@@ -164,6 +164,8 @@ class PairScores:
             are not cut into windows.
         best: int, shape `(n, 2)`: the window with this logit, as the first character of the
             passage's text and the one after the last. `None` as `windows`.
+        cached: bool, shape `(n,)`: whether the score is one that was kept, not a new one. `None` if
+            all are new.
 
     Raises:
         InvalidInputError: The logits are not a list of numbers, or one of the others has another
@@ -175,6 +177,7 @@ class PairScores:
     scored: NDArray[np.bool_] | None = None
     windows: NDArray[np.intp] | None = None
     best: NDArray[np.intp] | None = None
+    cached: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         logits = _array(self.logits, np.float32)
@@ -214,6 +217,7 @@ _FACTS: tuple[tuple[str, Any, tuple[int, ...], str], ...] = (
     ("scored", np.bool_, (), "one True or False"),
     ("windows", np.intp, (), "one whole number"),
     ("best", np.intp, (2,), "first and last character"),
+    ("cached", np.bool_, (), "one True or False"),
 )
 """What `PairScores` says about each pair: name, type, the shape of one, and it in words."""
 
@@ -226,10 +230,20 @@ class Statistics:
         pairs: Number of (query, passage) pairs.
         truncated: Number of pairs that the model read only in part, because they are longer than
             `max_length` tokens. `None` if the scorer cannot tell for all of them.
+        cached: Number of pairs whose score came from the score cache.
+        cache_bytes: Size of the score cache's file, which other scorers may share; `None` without a
+            score cache.
     """
 
     pairs: int = 0
     truncated: int | None = 0
+    cached: int = 0
+    cache_bytes: int | None = None
+
+    @property
+    def hit_rate(self) -> float:
+        """The share of the pairs whose score came from the score cache; 0 without any pair."""
+        return self.cached / self.pairs if self.pairs else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,37 +2,36 @@
 
 import asyncio
 import os
+import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from rerank_plugins.backends.choice import choose
 from rerank_plugins.backends.contract import PairOptions
-from rerank_plugins.backends.identity import identity_of
-from rerank_plugins.backends.windows import window_settings
 from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.checks.long_passages import WINDOW_OPTIONS, check_long_passages
 from rerank_plugins.checks.values import check_seconds
 from rerank_plugins.engine import registry
+from rerank_plugins.engine.identity import KnownIdentity
 from rerank_plugins.engine.requests import Request
 from rerank_plugins.errors import ScorerClosedError
 from rerank_plugins.models.files import CALIBRATION_FILE
-from rerank_plugins.models.location import files_of, folder_here
+from rerank_plugins.models.location import folder_here
 from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.models.references import is_on_disk
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.options import DEFAULT_MODEL, SCORER_OPTIONS, ScorerOptions
-from rerank_plugins.results import PairScores, Plan
+from rerank_plugins.results import PairScores, Plan, Statistics
+from rerank_plugins.score_cache.cache import ScoreCache, score_cache
+from rerank_plugins.score_cache.requests import CachedRequest
 from rerank_plugins.scoring.answers import result_of
 from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.scoring.identity import Identity
-from rerank_plugins.texts.passage import Passage
-
-_AFFIXES = ("query_prefix", "query_suffix", "passage_prefix", "passage_suffix")
+from rerank_plugins.texts.affixes import AFFIXES, with_affixes
 
 
 class CrossEncoderScorer(Scorer):
@@ -73,8 +72,11 @@ class CrossEncoderScorer(Scorer):
         self._shared = registry.acquire(
             tuple(replace(self._settings, device=one) for one in devices)
         )
-        self._release = weakref.finalize(self, registry.abandon, self._shared)
-        self._release.atexit = False  # at exit the thread ends by itself
+        affixes = {name: given[name] for name in AFFIXES}
+        self._identity = KnownIdentity(self._shared, self._pair_options, affixes)
+        self._cache = score_cache(given["score_cache"], given["score_cache_size"])
+        self._release = weakref.finalize(self, _abandon, self._shared, self._cache)
+        self._release.atexit = False  # at exit the threads end by themselves
         self._weight: float | None = None
 
     @property
@@ -96,24 +98,20 @@ class CrossEncoderScorer(Scorer):
         """What makes this scorer's numbers what they are; loads nothing.
 
         The first time the model's files are read, which takes seconds for a large one. `None` for
-        a model that is not on this disk yet, and for a folder that was written again since.
+        a model that is not on this disk yet, and for a folder that was written again before the
+        model was loaded.
 
         Raises:
             UnsupportedOptionError: The backend or precision cannot run this model here.
             BundleError: The manifest of a bundle cannot be read.
         """
-        workers, files = self._shared.key
-        folder = folder_here(workers[0])
-        if folder is None or files_of(workers[0].model) != files:
-            return None
-        loaded = self._shared.engine.backends[:1]
-        plan = loaded[0].plan if loaded else choose(workers[0], folder)
-        own = loaded[0].own_settings if loaded else read_own_settings(folder)
-        affixes = {name: self._options[name] or None for name in _AFFIXES}
-        windows = window_settings(self._pair_options, own)
-        unused = dict.fromkeys(("max_batch_tokens", "long_passages", *WINDOW_OPTIONS))
-        reading = {**asdict(self._pair_options), **affixes, **unused, "windows": windows}
-        return identity_of(folder, workers, plan, reading)
+        return self._identity.now()
+
+    @property
+    def statistics(self) -> Statistics:
+        """How many pairs were scored so far, how many of them in part, and what the cache gave."""
+        size = None if self._cache is None else self._cache.bytes
+        return replace(super().statistics, cache_bytes=size)
 
     @property
     def calibration_file(self) -> Path | None:
@@ -170,16 +168,23 @@ class CrossEncoderScorer(Scorer):
             ForkedProcessError: The model was loaded before this process was forked.
         """
         self._check_open()
-        given = self._options
-        request = Request(
-            _with_affixes(pairs, given),
-            self._pair_options,
-            timeout=given["timeout"] if timeout is None else check_seconds(timeout, "timeout"),
-            max_queue_pairs=given["max_queue_pairs"],
-            deadline=deadline,
-            progress_bar=given["progress_bar"],
-        )
-        return self._shared.engine_here().submit(request, wait=wait)
+        seconds = self._options["timeout"] if timeout is None else check_seconds(timeout, "timeout")
+        begun = time.monotonic()
+
+        def ask(pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
+            request = Request(
+                with_affixes(pairs, self._options),
+                self._pair_options,
+                timeout=seconds,
+                max_queue_pairs=self._options["max_queue_pairs"],
+                deadline=deadline,
+                progress_bar=self._options["progress_bar"],
+            )
+            if seconds is not None:
+                request.fails_at = begun + seconds  # the cache has taken some of them
+            return self._shared.engine_here().submit(request, wait=wait)
+
+        return self._through_cache(pairs, ask, final=deadline is None)
 
     _keeps_deadlines = True
 
@@ -215,7 +220,11 @@ class CrossEncoderScorer(Scorer):
     def close(self) -> None:
         """Finishes what is queued and, if no other scorer shares the model, releases it."""
         if self._release.detach():
-            registry.release(self._shared, wait=True)
+            give_back = partial(registry.release, self._shared, wait=True)
+            if self._cache is None:
+                give_back()
+            else:
+                self._cache.close(wait=True, then=give_back)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles the options without the token; the copy shares or loads the model itself."""
@@ -237,7 +246,20 @@ class CrossEncoderScorer(Scorer):
     def _submit_nothing(self) -> "Future[PairScores]":
         """A request without pairs: it is done when the model is loaded and fits the options."""
         self._check_open()
-        return self._shared.engine_here().submit(Request((), self._pair_options))
+        request = Request((), self._pair_options)
+        return self._through_cache((), lambda _: self._shared.engine_here().submit(request))
+
+    def _through_cache(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        ask: "Callable[[Sequence[tuple[str, str]]], Future[PairScores]]",
+        *,
+        final: bool = True,
+    ) -> "Future[PairScores]":
+        """Asks for the pairs, or for those that the cache has not, if there is one."""
+        if self._cache is None:
+            return ask(pairs)
+        return self._cache.submit(CachedRequest(pairs, ask, self._identity.now, final=final))
 
     def _check_open(self) -> None:
         if not self._release.alive:
@@ -245,25 +267,11 @@ class CrossEncoderScorer(Scorer):
             raise ScorerClosedError(message)
 
 
-def _with_affixes(
-    pairs: Sequence[tuple[str, str]], options: dict[str, Any]
-) -> Sequence[tuple[str, str]]:
-    """The pairs with the prefixes and suffixes of the options around their texts.
-
-    Each window of a long passage has those of passages.
-    """
-    affixes = [options[name] for name in _AFFIXES]
-    if not any(affixes):
-        return pairs
-    before, after, before_passage, after_passage = affixes
-    return [
-        (
-            f"{before}{query}{after}",
-            Passage(given.text, before_passage + given.header, given.footer + after_passage),
-        )
-        for query, passage in pairs
-        for given in [Passage.of(passage)]
-    ]
+def _abandon(shared: registry.SharedModel, cache: ScoreCache | None) -> None:
+    """Gives up what a scorer had that was not closed."""
+    if cache is not None:
+        cache.abandon()
+    registry.abandon(shared)
 
 
 def _part(kind: Any, options: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from transformers import BertForSequenceClassification
 
 from rerank_plugins import (
     CrossEncoderScorer,
@@ -40,9 +41,9 @@ def test_it_is_the_same_for_two_scorers_and_in_another_process(tiny_model: Path)
 
 
 def test_it_is_the_same_before_and_after_loading_and_nothing_is_loaded_for_it(
-    tiny_model: Path,
+    tmp_path: Path,
 ) -> None:
-    with CrossEncoderScorer(tiny_model) as scorer:
+    with CrossEncoderScorer(save_tiny_cross_encoder(tmp_path)) as scorer:
         before = scorer.identity
         assert not scorer._shared.engine.backends
         scorer.warm_up()
@@ -98,16 +99,23 @@ def test_a_copy_of_the_folder_is_the_same_model_and_other_weights_are_another(
 ) -> None:
     copy = Path(shutil.copytree(tiny_model, tmp_path / "copy"))
     assert named(copy) == named(tiny_model)
-    retrain(copy)
+    retrain(copy, BertForSequenceClassification)
     assert named(copy).meaning != named(tiny_model).meaning
 
 
-def test_a_scorer_whose_folder_was_written_again_names_none(tmp_path: Path) -> None:
-    with CrossEncoderScorer(save_tiny_cross_encoder(tmp_path)) as scorer:
-        scorer.warm_up()
+def test_a_folder_that_was_written_again_is_another_model_for_whom_has_not_loaded_it(
+    tmp_path: Path,
+) -> None:
+    save_tiny_cross_encoder(tmp_path)
+    with CrossEncoderScorer(tmp_path) as scorer:
         assert scorer.identity is not None
-        retrain(tmp_path)
+        retrain(tmp_path, BertForSequenceClassification)
         assert scorer.identity is None
+    with CrossEncoderScorer(tmp_path) as scorer:
+        scorer.warm_up()
+        loaded = scorer.identity
+        save_tiny_cross_encoder(tmp_path)
+        assert scorer.identity == loaded  # what is in memory stays what it is
 
 
 def test_a_model_that_is_not_on_this_disk_names_none(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_every_option_that_can_be_typed_is_an_option_of_the_command() -> None:
     typed = {parameter.name: parameter.help for parameter in command.params}
     only_python = {
         *("cache_folder", "max_batch_tokens", "max_queue_pairs"),
-        *("progress_bar", "timeout", "token", "when_full"),
+        *("progress_bar", "score_cache_size", "timeout", "token", "when_full"),
     }
     options = {**SCORER_OPTIONS, **RANKING_OPTIONS, **DOCUMENT_OPTIONS}
     assert set(options) - set(typed) == only_python

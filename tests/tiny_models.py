@@ -177,9 +177,9 @@ def save_as_the_library_does(model: CrossEncoder | SentenceTransformer, folder: 
     model.save_pretrained(str(folder))
 
 
-def retrain(folder: Path) -> None:
-    """Gives the encoder in a folder other weights."""
-    model = BertModel.from_pretrained(folder)
+def retrain(folder: Path, kind: Any = BertModel) -> None:
+    """Gives the model in a folder other weights."""
+    model = kind.from_pretrained(folder)
     with fixed_seed():
         randomize(model)
     model.save_pretrained(folder)

@@ -43,7 +43,10 @@ class Engine:
     Attributes:
         backends: The loaded models, one per device; empty before loading and after closing.
         loading: Whether the models are being loaded.
+        is_in_front: It asks no other engine at the end of the process.
     """
+
+    is_in_front = False
 
     def __init__(self, name: str, loaders: Sequence[Callable[[], Backend]]) -> None:
         self.backends: list[Backend] = []
@@ -63,6 +66,11 @@ class Engine:
         # By the place of their loop. Threads are kept, because torch gives every thread that calls
         # it helper threads of its own.
         self._threads: dict[int, threading.Thread] = {}
+
+    @property
+    def held(self) -> list[Backend]:
+        """The models, which a forked process must not destroy."""
+        return self.backends
 
     @property
     def plan(self) -> Plan:

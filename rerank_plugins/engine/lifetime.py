@@ -10,13 +10,15 @@ from weakref import ref
 
 
 class Ending(Protocol):
-    """What shutdown needs to know about an engine.
+    """What shutdown needs to know about an engine, or about a cache in front of one."""
 
-    Attributes:
-        backends: The loaded models.
-    """
+    @property
+    def held(self) -> list[Any]:
+        """What a forked process must not destroy: loaded models, an open file."""
 
-    backends: list[Any]
+    @property
+    def is_in_front(self) -> bool:
+        """Whether it asks an engine, so that it has to end before it."""
 
     def close(self, *, wait: bool) -> None:
         """Finishes the open requests and ends the threads."""
@@ -73,6 +75,9 @@ def _end() -> None:
         if not (thread.daemon or thread is main or isinstance(thread, _Ender))
     ]:
         others[0].join()
+    for subject in _living():
+        if subject.is_in_front:  # what it asks may have to begin
+            subject.close(wait=True)
     with _lock:
         _over = True
     for subject in _living():
@@ -86,13 +91,13 @@ def _living() -> Iterator[Ending]:
 
 
 def _after_fork() -> None:
-    """Keeps the parent's models alive for ever in the child, even without a reference to them.
+    """Keeps what the parent has open alive for ever in the child, even without a reference to it.
 
     Destroying them would wait for threads that the child does not have.
     """
     global _lock, _ender, _over
     for subject in _living():
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(subject.backends))
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(subject.held))
     _lock = threading.Lock()
     _all.clear()
     _ender, _over = None, False

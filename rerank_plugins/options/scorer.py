@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated, Literal, TypeAlias, TypedDict, get_args
 
 from rerank_plugins.checks.declaration import Option, declared
+from rerank_plugins.checks.score_cache import check_cache_size, check_score_cache
 from rerank_plugins.checks.values import (
     check_choice,
     check_count,
@@ -156,6 +157,25 @@ class SharedOptions(TypedDict, total=False):
             "the only column",
         ),
     ]
+    score_cache: Annotated[
+        bool | str | os.PathLike[str] | None,
+        Option(
+            None,
+            check_score_cache,
+            "File that keeps scores, so that no pair is scored twice.",
+            "no scores are kept",
+            "`True` is a file in the user's cache folder.",
+        ),
+    ]
+    score_cache_size: Annotated[
+        int,
+        Option(
+            256_000_000,
+            check_cache_size,
+            "Most bytes of that file; a score takes about 60, and the oldest ones go first.",
+            typed=False,
+        ),
+    ]
     local_files_only: Annotated[
         bool, Option(False, check_flag, "Use the local cache and never ask the hub.")
     ]
@@ -240,5 +260,8 @@ class ScorerOptions(SharedOptions, total=False):
 
 SCORER_OPTIONS = declared(ModelOption, ScorerOptions)
 
-SHARED_BY_STAGES = ("token", "cache_folder", "local_files_only", "progress_bar", "timeout")
+SHARED_BY_STAGES = (
+    *("token", "cache_folder", "local_files_only", "progress_bar", "timeout"),
+    *("score_cache", "score_cache_size"),
+)
 """Options of a scorer that all models of a cascade have in common; a stage has none of its own."""

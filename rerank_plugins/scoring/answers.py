@@ -119,11 +119,7 @@ def _asking(
         if given is None:
             raise _too_late(scorer, pairs, seconds)
         scores = _checked(scorer, pairs, given)
-    if scores.scored is None:
-        tally_of(scorer).add(len(pairs), scores.truncated)
-    else:
-        cut = None if scores.truncated is None else scores.truncated & scores.scored
-        tally_of(scorer).add(int(np.count_nonzero(scores.scored)), cut)
+    tally_of(scorer).add(scores)
     return scores
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins.results import Statistics
+from rerank_plugins.results import PairScores, Statistics
 
 
 class Tally:
@@ -19,11 +19,16 @@ class Tally:
     def __init__(self) -> None:
         self._by_thread: dict[int, Statistics] = {}
 
-    def add(self, pairs: int, truncated: NDArray[np.bool_] | None) -> None:
-        """Adds the pairs of an answer, and how many of them were cut, if that is known."""
-        cut = None if truncated is None else int(np.count_nonzero(truncated))
+    def add(self, scores: PairScores) -> None:
+        """Adds the pairs of an answer that have a score."""
+        scored = scores if scores.scored is None else scores.at(scores.scored)
+        added = Statistics(
+            pairs=len(scored.logits),
+            truncated=_count(scored.truncated),
+            cached=_count(scored.cached) or 0,
+        )
         me = threading.get_ident()
-        self._by_thread[me] = _sum(self._by_thread.get(me, Statistics()), Statistics(pairs, cut))
+        self._by_thread[me] = _sum(self._by_thread.get(me, Statistics()), added)
 
     def total(self) -> Statistics:
         """The answers of all threads together."""
@@ -36,8 +41,12 @@ class Tally:
         return Tally, ()
 
 
+def _count(flags: NDArray[np.bool_] | None) -> int | None:
+    return None if flags is None else int(np.count_nonzero(flags))
+
+
 def _sum(one: Statistics, other: Statistics) -> Statistics:
-    pairs = one.pairs + other.pairs
-    if one.truncated is None or other.truncated is None:
-        return Statistics(pairs, None)
-    return Statistics(pairs, one.truncated + other.truncated)
+    truncated = None
+    if one.truncated is not None and other.truncated is not None:
+        truncated = one.truncated + other.truncated
+    return Statistics(one.pairs + other.pairs, truncated, one.cached + other.cached)
