@@ -1,6 +1,7 @@
 """`rerank calibrate`: from a judged collection to a file that rankings take."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_the_file_is_one_that_rankings_take(
     said = " ".join(captured.out.split())
     assert "candidates of 50 queries, " in said
     assert "keeps a relevant passage for at least 90% of the queries" in said
-    assert "score_threshold" in captured.out
+    assert "threshold" in captured.out
     assert f"note: written to {file}; use it with --calibration {file}" in captured.err
     assert f"--output {file}" in page.read_text()
     (found,) = read_calibrations(file)
@@ -100,3 +101,30 @@ def test_a_file_of_something_else_is_not_written_over(
     assert run(collection, scores, "--output", file) == 1
     assert "it has no 'format'" in capsys.readouterr().err
     assert file.read_text() == "{}"
+
+
+def test_an_evaluation_says_how_far_off_a_calibration_is(
+    collection: Path, scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "calibration.json"
+    assert run(collection, scores, "--output", file) == 0
+    capsys.readouterr()
+    page = tmp_path / "page.html"
+    other = shutil.copytree(collection, tmp_path / "other")
+    typed = ["eval", collection, other, "--depth", 8, "--resume", scores, "--html", page]
+    typed = [str(each) for each in [*typed, "--calibration", file]]
+    assert main(typed) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Points off: by how much probability and relevant share differ" in said
+    assert "all together" in said
+    assert "What scores mean" in page.read_text()
+    assert main([*typed, "--json"]) == 0
+    (rows,) = json.loads(capsys.readouterr().out)["calibration"].values()
+    for errors in rows.values():
+        assert errors["calibrated"]["error"] < errors["sigmoid"]["error"]
+    assert main([*typed, "--markdown"]) == 0
+    assert "| calibration of embedded |" in capsys.readouterr().out
+    assert main([*typed, "--first-stage-weight", "2"]) == 1
+    assert "fitted with --first-stage-weight 0 (0 is none), and this ranking has 2. Leave" in (
+        " ".join(capsys.readouterr().err.split())
+    )

@@ -28,7 +28,7 @@ def show_calibration(console: Console, report: CalibrationReport) -> None:
         table.add_row(f"{100 * each.said:.1f}", f"{100 * each.happened:.1f}", str(each.count))
     console.print(table)
     table = wide_table()
-    table.add_column("score_threshold", ratio=1)
+    table.add_column("threshold", ratio=1, min_width=9)
     for name in ("kept", "precision", "recall", "queries with an answer left"):
         table.add_column(name, justify="right")
     for row in report.kept:

@@ -49,6 +49,7 @@ def as_html(report: Report) -> str:
             {"fusion": each, "advice": advice(each, report.comparisons)} for each in report.fusions
         ],
         time_tables=report.time_tables,
+        calibration_tables=report.calibration_tables,
         cascades=report.cascades,
         time_lines=lines,
         time_plot=plots.time_plot(lines, report.cascades, numbers, measure) if lines else "",

@@ -7,6 +7,11 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
+from rerank_plugins.evaluation.calibration.measured import (
+    Measured,
+    calibration_errors,
+    calibration_tables,
+)
 from rerank_plugins.evaluation.cards import CardCheck
 from rerank_plugins.evaluation.cascades import CascadePoint, cascade_points
 from rerank_plugins.evaluation.comparison import Comparison, Order
@@ -41,6 +46,7 @@ class Report:
         reused: Scorer name to the number of its answers that come from an earlier run (`--resume`).
         fusions: For each reranker what the first stage's opinion adds to it; empty if not asked.
         times: What a limit on the time per query allows.
+        calibrations: How far off the calibration of each reranker is; empty if not asked.
     """
 
     comparisons: Sequence[Comparison]
@@ -51,6 +57,7 @@ class Report:
     reused: Mapping[str, int] = field(default_factory=dict)
     fusions: Sequence[Fusion] = ()
     times: Times = field(default_factory=Times)
+    calibrations: Measured = field(default_factory=dict)
 
     @property
     def about_times(self) -> str | None:
@@ -74,6 +81,11 @@ class Report:
         return cascade_points(self.comparisons, self.curves)
 
     @property
+    def calibration_tables(self) -> list[Table]:
+        """The tables of calibrations."""
+        return calibration_tables(self.calibrations)
+
+    @property
     def time_tables(self) -> list[Table]:
         """The tables of quality and time together."""
         return time_tables(self.times, self.cascades, self.comparisons[0].measures[0])
@@ -90,6 +102,7 @@ def as_json(report: Report) -> dict[str, Any]:
         ],
         "fusion": [fusion_values(each, report.comparisons) for each in report.fusions],
         **time_values(report.times, report.cascades),
+        "calibration": calibration_errors(report.calibrations),
         "tradeoffs": [asdict(each) for each in tradeoffs(report.comparisons)],
         "peak_megabytes": dict(report.memory),
         "answers_of_an_earlier_run": dict(report.reused),
@@ -109,7 +122,7 @@ def as_markdown(report: Report) -> str:
     notes += [report.about_times] if report.about_times else []
     parts = [overall(comparisons).text, _table(comparisons), "\n".join(f"- {n}" for n in notes)]
     parts += [fusion_markdown(report.fusions, comparisons)] if report.fusions else []
-    parts += time_markdown(report.time_tables)
+    parts += time_markdown([*report.time_tables, *report.calibration_tables])
     return "\n\n".join(filter(None, parts))
 
 

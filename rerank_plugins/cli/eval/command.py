@@ -9,6 +9,7 @@ import typer
 
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval import options
+from rerank_plugins.cli.eval.calibrations import curves_of
 from rerank_plugins.cli.eval.candidates import Stage
 from rerank_plugins.cli.eval.fusion import (
     check_save_weight,
@@ -61,6 +62,7 @@ def evaluate(
     budgets: options.Budgets = None,
     memory: options.Memory = False,
     first_stage_weight: options.FirstStageWeight = None,
+    calibration: options.Calibration = None,
     fuse: options.Fuse = False,
     save_weight: options.SaveWeight = False,
     resume: options.Resume = None,
@@ -86,6 +88,7 @@ def evaluate(
         current_environment,
         with_orders,
     )
+    from rerank_plugins.evaluation.calibration.measured import measured_calibrations
     from rerank_plugins.evaluation.cards import DEPTH as CARD_DEPTH
     from rerank_plugins.evaluation.measures import MEASURES, measure_names
     from rerank_plugins.evaluation.memory import scoring_memory
@@ -148,6 +151,7 @@ def evaluate(
         scorers.asking(resume) as ask,
     ):
         weights = weights_of(weight, scorers)
+        curves_of_scores = curves_of(calibration, weights, scorers)
         collections = [
             replace(_read(source, sample, seed), keep_identical=keep_identical)
             for source in sources
@@ -171,6 +175,7 @@ def evaluate(
         ask.reused if isinstance(ask, ScoreStore) else {},
         fusions,
         timed,
+        measured_calibrations(comparisons, curves_of_scores),
     )
     if report.about_times:
         show("note", report.about_times)

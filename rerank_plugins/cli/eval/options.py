@@ -188,6 +188,13 @@ FirstStageWeight = Annotated[
         help="The fused order of each model is measured beside that of the model alone.",
     ),
 ]
+Calibration = Annotated[
+    str | None,
+    typed(
+        "calibration",
+        help="How far off it is on these collections is measured for each model.",
+    ),
+]
 Fuse = Annotated[
     bool,
     typer.Option(

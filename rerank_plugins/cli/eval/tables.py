@@ -49,7 +49,7 @@ def show_report(console: Console, report: Report) -> None:
     _show_tradeoffs(console, report)
     if report.fusions:
         show_fusions(console, report)
-    for each in report.time_tables:
+    for each in (*report.time_tables, *report.calibration_tables):
         _show_table(console, each)
     if report.card:
         _show_card(console, report.card)

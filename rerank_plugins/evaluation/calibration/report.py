@@ -148,6 +148,21 @@ def calibrate(
         MissingExtraError: scikit-learn is not installed.
     """
     labels = labels_of(comparisons, name, weight=weight, judged_only=judged_only)
+    return calibrate_labels(
+        labels, comparisons, name, weight=weight, judged_only=judged_only, wanted=wanted
+    )
+
+
+def calibrate_labels(
+    labels: Labels,
+    comparisons: Sequence[Comparison],
+    name: str,
+    *,
+    weight: float = 0.0,
+    judged_only: bool = False,
+    wanted: float = 0.9,
+) -> CalibrationReport:
+    """`calibrate` for candidates of which some were left out for a reason of one's own."""
     found = fitted(labels)
     plain = on_scale(labels.scores, "probability")
     return CalibrationReport(
