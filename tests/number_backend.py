@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rerank_plugins.backends.contract import PairOptions, Prepared
 from rerank_plugins.errors import LabelRequiredError
+from rerank_plugins.tokens.windows import ALL_WINDOWS
 
 Pair = tuple[str, str]
 
@@ -62,7 +63,9 @@ class NumberBackend:
     def batch_tokens(self, options: PairOptions) -> int:
         return options.max_batch_tokens or self._budget
 
-    def prepare(self, pairs: Sequence[Pair], options: PairOptions) -> Prepared:
+    def prepare(
+        self, pairs: Sequence[Pair], options: PairOptions, windows: slice = ALL_WINDOWS
+    ) -> Prepared:
         self.overlapping |= not self._preparing.acquire(blocking=False)
         if any("no tokens" in passage for _, passage in pairs):
             self._preparing.release()

@@ -27,6 +27,7 @@ from rerank_plugins.engine.engine import Engine
 from rerank_plugins.engine.out_of_memory import is_out_of_memory
 from rerank_plugins.engine.requests import Item, Request
 from rerank_plugins.engine.schedule import SLICE
+from rerank_plugins.tokens.windows import ALL_WINDOWS
 from tests.engines import PATIENCE, PLAIN, engine, own_threads, scores, until
 from tests.number_backend import POISON, NumberBackend, Pair, numbers, some_pairs
 
@@ -757,10 +758,12 @@ def test_a_timeout_is_kept_while_texts_are_tokenized() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     class Slow(NumberBackend):
-        def prepare(self, pairs: Sequence[Pair], options: PairOptions) -> Prepared:
+        def prepare(
+            self, pairs: Sequence[Pair], options: PairOptions, windows: slice = ALL_WINDOWS
+        ) -> Prepared:
             begun.set()
             go_on.wait(PATIENCE)
-            return super().prepare(pairs, options)
+            return super().prepare(pairs, options, windows)
 
     with engine(Slow()) as subject:
         patient = subject.submit(Request(some_pairs("patient", 3), PLAIN))

@@ -1,16 +1,20 @@
 """Requests with a time budget: whose pairs come next, and how many, without threads or a clock."""
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerank_plugins.backends.contract import PairOptions
+from rerank_plugins.backends.contract import PairOptions, Prepared
 from rerank_plugins.engine.budgeted import FEW, SLICE
 from rerank_plugins.engine.pace import RECENT, Pace
 from rerank_plugins.engine.requests import Item, Request
 from rerank_plugins.engine.schedule import Schedule
 from rerank_plugins.engine.turns import Turns
+from rerank_plugins.tokens.windows import ALL_WINDOWS
 from tests.number_backend import NumberBackend, Pair, some_pairs, words
 
 BACKEND = NumberBackend()
@@ -24,13 +28,15 @@ class Machine:
 
     Attributes:
         now: The time.
-        batches: The pairs of all batches that were run.
+        backend: Tokenizes the pairs.
+        batches: The inputs of all batches that were run.
         begun: When each batch began.
     """
 
     def __init__(self, *, overhead: float = 0.0, most: int = 1000, learned: bool = True) -> None:
         self.turns = Turns(Schedule(), devices=1)
         self.now = 0.0
+        self.backend = BACKEND
         self.batches: list[list[Pair]] = []
         self.begun: list[float] = []
         self.slowdown = 1.0
@@ -56,9 +62,9 @@ class Machine:
         """Tokenizes what is wanted, and takes the next batch."""
         while found := self.turns.next_slice(self.now):
             request, part = found
-            self.turns.ready(
-                request.items(part.start, BACKEND.prepare(request.pairs[part], request.options))
-            )
+            pairs, how = request.pairs[part], request.options
+            prepared = self.backend.prepare(pairs, how, request.windows)
+            self.turns.ready(request.items(part.start, prepared))
         return self.turns.draw(0, lambda options: options.max_batch_tokens or self._most, self.now)
 
     def step(self) -> list[Item]:
@@ -67,7 +73,7 @@ class Machine:
         if batch:
             tokens = len(batch) * batch[0].tokens
             self.begun.append(self.now)
-            self.batches.append([item.request.pairs[item.position] for item in batch])
+            self.batches.append([item.given for item in batch])
             self.now += self._seconds(tokens)
             self.turns.paces[0].add(tokens, self._seconds(tokens))
             for item in batch:
@@ -81,6 +87,23 @@ class Machine:
 
     def _seconds(self, tokens: int) -> float:
         return self.slowdown * (self._overhead + TOKEN * tokens)
+
+
+class Windows(NumberBackend):
+    """A backend that cuts passages into windows of three words."""
+
+    def prepare(
+        self, pairs: Sequence[Pair], options: PairOptions, windows: slice = ALL_WINDOWS
+    ) -> Prepared:
+        parts = [
+            [(query, part) for part in re.findall(r"(?:\S+ *){1,3}", passage)]
+            for query, passage in pairs
+        ]
+        chosen = [each[windows] for each in parts]
+        inputs = [window for each in chosen for window in each]
+        more = [windows.stop is not None and len(each) > windows.stop for each in parts]
+        places = [[(0, 1)] * len(each) for each in chosen]
+        return Prepared(inputs, [words(window) for window in inputs], more, places, more)
 
 
 def scored(request: Request) -> int:
@@ -413,3 +436,68 @@ def test_an_old_pace_is_forgotten() -> None:
     pace = paced((100, 50.0), *[(100, 1.0)] * RECENT)
     assert pace.seconds(100) == pytest.approx(1.0)
     assert pace.seconds(200) == pytest.approx(2.0)
+
+
+def long_pairs(count: int) -> list[Pair]:
+    """Pairs in one to four windows."""
+    return [("q", f"{at} b c " * (at % 4 + 1)) for at in range(count)]
+
+
+def test_the_first_windows_of_all_passages_come_first() -> None:
+    machine = Machine()
+    machine.backend = Windows()
+    pairs = long_pairs(50)
+    request = machine.ask(pairs, budget=1000)
+    machine.run()
+    assert request.left == 0
+    order = [window for batch in machine.batches for _, window in batch]
+    assert len(order) == sum(at % 4 + 1 for at in range(50))
+    assert {window.split()[0] for window in order[:50]} == {str(at) for at in range(50)}
+    request.finish()
+    scores = request.result()
+    assert scores.scored is None
+    assert scores.windows.tolist() == [at % 4 + 1 for at in range(50)]
+    assert not scores.truncated.any()
+    assert not machine.turns._budgeted
+
+
+def test_a_passage_with_some_windows_scored_has_a_score_and_is_not_read_whole() -> None:
+    machine = Machine(most=20)
+    machine.backend = Windows()
+    pairs = long_pairs(40)
+    request = machine.ask(pairs, budget=60 * 4 * TOKEN)  # for 60 of 100 windows
+    while machine.turns._budgeted and not request.is_over(machine.now):
+        machine.step()
+        machine.turns.give_up(machine.now)
+    request.finish()
+    scores = request.result()
+    assert scores.scored is None
+    assert 40 < scores.windows.sum() < 100
+    read = scores.windows == [at % 4 + 1 for at in range(40)]
+    assert scores.truncated.tolist() == (~read).tolist()
+    assert request.left == 40 - read.sum()
+
+
+def test_windows_of_a_time_that_ends_among_the_first_ones() -> None:
+    machine = Machine(most=20)
+    machine.backend = Windows()
+    request = machine.ask(long_pairs(40), budget=20 * 4 * TOKEN)
+    while machine.turns._budgeted and not request.is_over(machine.now):
+        machine.step()
+        machine.turns.give_up(machine.now)
+    request.finish()
+    scores = request.result()
+    assert 10 < scores.scored.sum() < 30
+    assert scores.windows.max() == 1
+    assert scores.truncated[scores.scored].tolist() == [
+        at % 4 > 0 for at in np.flatnonzero(scores.scored)
+    ]
+
+
+def test_a_request_without_a_time_budget_takes_all_windows_at_once() -> None:
+    machine = Machine()
+    machine.backend = Windows()
+    request = machine.ask(long_pairs(8))
+    machine.run()
+    assert request.left == 0
+    assert sum(map(len, machine.batches)) == 20

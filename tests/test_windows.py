@@ -201,16 +201,11 @@ def test_a_million_characters_are_not_read_if_few_windows_are_wanted(
     monkeypatch.setattr(
         PairTokenizer, "ends", lambda self, text: (read.append(len(text)), ends(self, text))[1]
     )
-    text = "the red fox is. " * 70_000
-    (found,) = encode_windows(tokenizer, [(QUERY, text)], WindowSettings(20, 5, 3))
+    text, few = "the red fox is. " * 70_000, WindowSettings(20, 5, 3)
+    (found,) = encode_windows(tokenizer, [(QUERY, text)], few)
     assert len(found.spans) == 3
     assert found.truncated
-    assert (
-        found.spans
-        == encode_windows(tokenizer, [(QUERY, text[:3000])], ALL and WindowSettings(20, 5, 3))[
-            0
-        ].spans
-    )
+    assert found.spans == encode_windows(tokenizer, [(QUERY, text[:3000])], few)[0].spans
     assert sum(read) < 10_000
 
 
@@ -283,6 +278,37 @@ def test_what_is_behind_the_last_window_is_told_and_counted(tiny_model: Path) ->
     assert ranking[2].window == (0, 5)
     start, end = ranking[0].window
     assert re.fullmatch(r"[A-Z].*\.", passages[0][start:end])
+
+
+def test_within_a_time_budget_the_same_windows_are_scored(tiny_model: Path) -> None:
+    passages = [sentences(count, seed=count) for count in (1, 30, 3, 60, 90)]
+    options = {"long_passages": "windows", "window_tokens": 20, "max_windows": 12}
+    with CrossEncoderScorer(tiny_model, **options) as scorer:
+        reranker = Reranker(scorer, scale="logit")
+        wanted = reranker.rank(QUERY, passages)
+        found = reranker.rank(QUERY, passages, time_budget=60.0)
+    assert found.complete
+    for one, other in zip(found, wanted, strict=True):
+        assert one.score == pytest.approx(other.score, abs=1e-5)
+        assert (one.index, one.windows, one.window) == (other.index, other.windows, other.window)
+        assert one.truncated == other.truncated
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_window_is_the_same_whether_the_others_are_asked_for_or_not(kind: str) -> None:
+    tokenizer, choice = tokenizer_of(kind, 64), random.Random(6)
+    for length in (40, 100, 400):
+        words = random_words(choice, length)
+        text = "".join(word + choice.choice([" ", " ", "\n", ". "]) for word in words)
+        pair, settings = (QUERY, Passage(text, header="Fish. ")), WindowSettings(20, 4, 9)
+        (whole,) = encode_windows(tokenizer, [pair], settings)
+        (first,) = encode_windows(tokenizer, [pair], settings, slice(0, 1))
+        (rest,) = encode_windows(tokenizer, [pair], settings, slice(1, None))
+        assert [*first.spans, *rest.spans] == list(whole.spans)
+        assert first.more == (len(whole.spans) > 1)
+        assert first.truncated == (first.more or whole.truncated)
+        assert rest.truncated == whole.truncated
+        assert not rest.more
 
 
 def test_affixes_are_part_of_every_window(tiny_model: Path) -> None:

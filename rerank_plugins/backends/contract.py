@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rerank_plugins.models.own_settings import OwnSettings
 from rerank_plugins.results import Plan
 from rerank_plugins.texts.windows import Place
+from rerank_plugins.tokens.windows import ALL_WINDOWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,16 @@ class Prepared:
         inputs: The input of `Backend.logits` for each pair, or for each window of each pair.
         tokens: Their lengths, for sorting and limiting batches.
         truncated: Whether something of each pair is in no input; `None` if that is unknown.
-        windows: Where the windows of each pair are in its passage's text, one at least; `None` if
-            pairs are not cut into windows.
+        windows: Where the windows of each pair are in its passage's text; `None` if pairs are not
+            cut into windows.
+        more: Whether each pair has windows behind those that were asked for; `None` as `windows`.
     """
 
     inputs: Sequence[Any]
     tokens: Sequence[int]
     truncated: Sequence[bool] | None
     windows: Sequence[Sequence[Place]] | None = None
+    more: Sequence[bool] | None = None
 
 
 class Backend(Protocol):
@@ -63,8 +66,10 @@ class Backend(Protocol):
     def batch_tokens(self, options: PairOptions) -> int:
         """The most tokens per batch, including padding."""
 
-    def prepare(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> Prepared:
-        """Prepares pairs for `logits`."""
+    def prepare(
+        self, pairs: Sequence[tuple[str, str]], options: PairOptions, windows: slice = ALL_WINDOWS
+    ) -> Prepared:
+        """Prepares pairs for `logits`; of pairs that are cut into windows, these windows."""
 
     def logits(self, inputs: Sequence[Any], options: PairOptions) -> NDArray[np.float32]:
         """The logits of one batch of b prepared pairs, shape `(b,)`."""

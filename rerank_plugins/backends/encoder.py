@@ -15,7 +15,7 @@ from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.own_settings import OwnSettings
 from rerank_plugins.results import Plan
 from rerank_plugins.tokens.pairs import PairTokenizer, PairTokens, Tokens, pad
-from rerank_plugins.tokens.windows import encode_windows
+from rerank_plugins.tokens.windows import ALL_WINDOWS, encode_windows
 
 _MOST_TOKENIZERS = 4
 """Tokenizers kept, one per length: each takes megabytes, and there are hundreds of lengths."""
@@ -56,14 +56,16 @@ class EncoderBackend:
         """The options' own budget, or the backend's."""
         return options.max_batch_tokens or self.max_batch_tokens
 
-    def prepare(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> Prepared:
-        """The token ids of each pair, or of each window of it."""
+    def prepare(
+        self, pairs: Sequence[tuple[str, str]], options: PairOptions, windows: slice = ALL_WINDOWS
+    ) -> Prepared:
+        """The token ids of each pair, or of these windows of it."""
         prompt = self.description.default_prompt if options.prompt is None else options.prompt
         if prompt:
             pairs = [(prompt + query, passage) for query, passage in pairs]
         tokenizer = self._pair_tokenizer(options.max_length)
-        windows = window_settings(options, self.own_settings)
-        if windows is None:
+        settings = window_settings(options, self.own_settings)
+        if settings is None:
             tokens = tokenizer.encode(pairs)
             self._check_tokens(pairs, tokens)
             return Prepared(
@@ -71,14 +73,16 @@ class EncoderBackend:
                 tokens=[len(pair) for pair in tokens],
                 truncated=[pair.truncated for pair in tokens],
             )
-        cut = encode_windows(tokenizer, pairs, windows)
-        self._check_tokens(pairs, [one.tokens[0] for one in cut])
+        cut = encode_windows(tokenizer, pairs, settings, windows)
         tokens = [window for one in cut for window in one.tokens]
+        owners = [pair for pair, one in zip(pairs, cut, strict=True) for _ in one.tokens]
+        self._check_tokens(owners, tokens)
         return Prepared(
             inputs=tokens,
             tokens=[len(window) for window in tokens],
             truncated=[one.truncated for one in cut],
             windows=[one.spans for one in cut],
+            more=[one.more for one in cut],
         )
 
     def logits(self, inputs: Sequence[PairTokens], options: PairOptions) -> NDArray[np.float32]:

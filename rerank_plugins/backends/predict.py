@@ -17,6 +17,7 @@ from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.own_settings import OwnSettings
 from rerank_plugins.results import Plan
+from rerank_plugins.tokens.windows import ALL_WINDOWS
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -69,7 +70,9 @@ class _PredictBackend:
     def batch_tokens(self, options: PairOptions) -> int:
         return options.max_batch_tokens or self._max_batch_tokens
 
-    def prepare(self, pairs: Sequence[tuple[str, str]], options: PairOptions) -> Prepared:
+    def prepare(
+        self, pairs: Sequence[tuple[str, str]], options: PairOptions, windows: slice = ALL_WINDOWS
+    ) -> Prepared:
         longest = options.max_length or min(
             self._default_length, 512
         )  # the model's prompt is not counted

@@ -1,9 +1,9 @@
 """Decides which pairs of requests with a time budget are scored next, without threads.
 
-Each request is scored in the order in which it was given, a part at a time. The one with the
-fewest pairs taken leads the next batch, and pairs of about the same length out of all parts fill
-it up: under load all requests get less deep, and none waits for the end of another. A batch is as
-small as the time left asks for.
+Each request is scored in the order in which it was given, a part at a time; of passages in windows
+come the first windows of all before the others. The request with the fewest pairs taken leads the
+next batch, and pairs of about the same length out of all parts fill it up: under load all requests
+get less deep, and none waits for the end of another. A batch is as small as the time left asks for.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -168,7 +168,7 @@ class BudgetedLane:
         wanting = [
             waiting
             for waiting in self._in_order(now)
-            if waiting.request.read < waiting.request.size
+            if not waiting.request.is_read
             and len(waiting.ready) < min(self._slice(waiting, pace, now) / 2, SLICE)
         ]
         if not wanting:
@@ -189,7 +189,7 @@ class BudgetedLane:
         mean = sum(item.tokens for item in items) / len(items)
         self._length = (self._length + mean) / 2 if self._length else mean
         if waiting := self._waiting.get(items[0].request):
-            waiting.ready += sorted(items, key=_position)
+            waiting.ready += sorted(items, key=_place)
 
     def has_ready(self, now: float) -> bool:
         """Whether a pair could be put in a batch."""
@@ -252,7 +252,7 @@ class BudgetedLane:
         for request in {item.request for item in batch}:
             waiting = self._waiting[request]
             waiting.drop(taken)
-            if waiting.taken == request.size:
+            if request.is_read and not waiting.ready:
                 del self._waiting[request]
         return sorted(batch, key=by_falling_length)
 
@@ -271,6 +271,6 @@ def _padded_beginning(items: list[Item], tokens: float) -> list[Item]:
     return items[: sum(1 for _ in takewhile(lambda total: total <= tokens, padded))]
 
 
-def _position(item: Item) -> int:
+def _place(item: Item) -> tuple[int, int]:
     """Sorting key for the order in which the request was given."""
-    return item.position
+    return item.position, item.window

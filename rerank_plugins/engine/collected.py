@@ -1,7 +1,5 @@
 """The scores of a request's pairs as they come in: of each pair the best window's."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +23,9 @@ class Collected:
         self._logits = np.full(size, -np.inf, dtype=np.float32)  # the best so far
         self._best = [0] * size  # the number of the window that has it
         self._counts = [0] * size  # how many windows have a score
-        self._windows: dict[int, Sequence[Place]] = {}  # of each pair, if pairs come in windows
+        self._windows: dict[int, list[Place]] = {}  # of each pair, if pairs come in windows
+        self._more: set[int] = set()  # pairs with windows that are not tokenized yet
+        self._reached = 0  # the position behind the pairs that are tokenized
         self._truncated: NDArray[np.bool_] | None = np.zeros(size, dtype=np.bool_)
 
     def expect(self, start: int, prepared: Prepared) -> list[tuple[int, int]]:
@@ -39,14 +39,23 @@ class Collected:
             self._truncated = None
         elif self._truncated is not None:
             self._truncated[start : start + len(prepared.truncated)] = prepared.truncated
-        if prepared.windows is None:
+        if prepared.windows is None or prepared.more is None:
+            self._reached = start + len(prepared.inputs)
             return [(start + at, 0) for at in range(len(prepared.inputs))]
-        self._windows.update(enumerate(prepared.windows, start))
-        return [
-            (position, window)
-            for position, spans in enumerate(prepared.windows, start)
-            for window in range(len(spans))
-        ]
+        self._reached = max(self._reached, start + len(prepared.windows))
+        places = []
+        pairs = zip(prepared.windows, prepared.more, strict=True)
+        for position, (spans, more) in enumerate(pairs, start):
+            known = self._windows.setdefault(position, [])
+            places += [(position, len(known) + at) for at in range(len(spans))]
+            known += spans
+            (self._more.add if more else self._more.discard)(position)
+        return places
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all pairs are tokenized, with all of their windows."""
+        return self._reached == len(self._counts) and not self._more
 
     def put(self, position: int, window: int, logit: np.float32) -> bool:
         """Takes one score; whether the pair is complete with it. Of equal scores the first counts.
@@ -59,7 +68,9 @@ class Collected:
         self.is_empty = False
         self._counts[position] += 1
         spans = self._windows.get(position)
-        return spans is None or self._counts[position] == len(spans)
+        if spans is None:
+            return True
+        return self._counts[position] == len(spans) and position not in self._more
 
     def scores(self) -> PairScores:
         """The scores that there are; a pair with windows that have none is read only in part."""

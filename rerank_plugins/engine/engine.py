@@ -228,11 +228,11 @@ class Engine:
     def _prepare(self, request: Request, part: slice) -> None:
         backend = self.backends[0]
         try:
-            if part.start == 0:
+            if not (part.start or request.windows.start):  # nothing of it was prepared before
                 backend.check(request.options)
                 with suppress(Exception):  # a broken bar must not fail the scoring
                     request.start_bar()
-            prepared = backend.prepare(request.pairs[part], request.options)
+            prepared = backend.prepare(request.pairs[part], request.options, request.windows)
         except BaseException as error:  # tokenizers' panics are no Exceptions
             request.fail(explained(error))
             return

@@ -17,6 +17,7 @@ from rerank_plugins.backends.contract import PairOptions, Prepared
 from rerank_plugins.engine.collected import Collected
 from rerank_plugins.engine.condition import SafeCondition
 from rerank_plugins.results import PairScores
+from rerank_plugins.tokens.windows import ALL_WINDOWS
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class Request(Future[PairScores]):
         size: How many different pairs there are.
         asked: How many pairs the caller gave, copies included.
         read: How many different pairs the tokenizer has taken.
+        windows: The windows that it takes of a pair that is cut into windows. With a time budget
+            it takes the first of all pairs, and then the others.
         left: How many of the caller's pairs have no score yet, or not that of all windows.
         under_way: How many pairs and windows are in a batch that is running.
         fails_at: When it fails, on the clock of `time.monotonic`; infinity is never.
@@ -80,6 +83,7 @@ class Request(Future[PairScores]):
         self._copies: list[int] = np.bincount(self._places, minlength=self.size).tolist()
         self.asked = self.left = len(self._places)
         self.read = self.under_way = 0
+        self.windows = ALL_WINDOWS if deadline is None else slice(0, 1)
         lengths = (len(query) + len(passage) for query, passage in self.pairs)
         self._characters = list(accumulate(lengths, initial=0))  # in the pairs before each
         self._collected = Collected(self.size)
@@ -87,6 +91,8 @@ class Request(Future[PairScores]):
 
     def next_slice(self, pairs: int, characters: int) -> slice:
         """Marks the next pairs as read, at most so many but at least one; returns their place."""
+        if self.read and self.read == self.size:  # all first windows are tokenized
+            self.read, self.windows = 0, slice(1, None)
         start = self.read
         fitting = bisect_right(self._characters, self._characters[start] + characters) - 1
         self.read = min(max(fitting, start + 1), start + pairs, self.size)
@@ -100,6 +106,11 @@ class Request(Future[PairScores]):
             for place, tokens, given in zip(places, prepared.tokens, prepared.inputs, strict=True)
         ]
         return sorted(items, key=by_falling_length)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all of it is tokenized."""
+        return self.read == self.size and self._collected.is_read
 
     @property
     def is_dated(self) -> bool:

@@ -7,6 +7,8 @@ from rerank_plugins.texts.passage import Passage
 from rerank_plugins.texts.windows import Place, window_spans
 from rerank_plugins.tokens.pairs import CHARACTERS, PairTokenizer, PairTokens
 
+ALL_WINDOWS = slice(None)
+
 
 @dataclass(frozen=True, slots=True)
 class WindowSettings:
@@ -30,28 +32,44 @@ class Windowed:
     Attributes:
         spans: Where they are in the text of the passage.
         tokens: The query with each of them, tokenized.
-        truncated: Whether something of the pair is in none of them.
+        truncated: Whether something of the pair is in none of them, nor in a window before them.
+        more: Whether there are windows behind them that may be asked for.
     """
 
     spans: Sequence[Place]
     tokens: Sequence[PairTokens]
     truncated: bool = False
+    more: bool = False
 
 
 def encode_windows(
-    tokenizer: PairTokenizer, pairs: Sequence[tuple[str, str]], settings: WindowSettings
+    tokenizer: PairTokenizer,
+    pairs: Sequence[tuple[str, str]],
+    settings: WindowSettings,
+    which: slice = ALL_WINDOWS,
 ) -> list[Windowed]:
-    """Each pair as it is, if the model reads it whole, or else with windows of its passage."""
+    """Each pair as it is, if the model reads it whole, or else with windows of its passage.
+
+    Args:
+        tokenizer: The tokenizer.
+        pairs: The pairs.
+        settings: How passages are cut.
+        which: The windows that are asked for; a pair as it is counts as a first window.
+    """
     return [
-        _cut(tokenizer, query, Passage.of(passage), settings)
+        _cut(tokenizer, query, Passage.of(passage), settings, which)
         if tokens.truncated
-        else Windowed([(0, len(Passage.of(passage).text))], [tokens])
+        else Windowed([(0, len(Passage.of(passage).text))][which], [tokens][which])
         for (query, passage), tokens in zip(pairs, tokenizer.encode(pairs), strict=True)
     ]
 
 
 def _cut(
-    tokenizer: PairTokenizer, query: str, passage: Passage, settings: WindowSettings
+    tokenizer: PairTokenizer,
+    query: str,
+    passage: Passage,
+    settings: WindowSettings,
+    which: slice,
 ) -> Windowed:
     """A pair with windows of its passage.
 
@@ -63,15 +81,18 @@ def _cut(
     framed = _with_short_frame(tokenizer, passage, left // 2)
     size = left - tokenizer.length(framed.header) - tokenizer.length(framed.footer)
     size = min(size, settings.tokens or size)
+    most = settings.most if which.stop is None else min(which.stop, settings.most)
     while True:
-        spans = _spans(tokenizer, passage.text, size, settings)
-        shown = spans[: settings.most]
+        spans = _spans(tokenizer, passage.text, size, settings.overlap, most)
+        shown = spans[:most]
         tokens = tokenizer.encode([(query, framed.part(*span)) for span in shown])
         cut = any(each.truncated for each in tokens)
         if not cut or left == tokenizer.room - half or size == 1:
             break
         size -= 1 + size // 16
-    return Windowed(shown, tokens, cut or len(spans) > len(shown) or framed != passage)
+    behind = len(spans) > most
+    truncated = cut or behind or framed != passage
+    return Windowed(shown[which], tokens[which], truncated, behind and most < settings.most)
 
 
 def _with_short_frame(tokenizer: PairTokenizer, passage: Passage, most: int) -> Passage:
@@ -88,16 +109,19 @@ def _beginning(tokenizer: PairTokenizer, text: str, most: int) -> str:
     return text[: ends[most - 1]] if most else ""
 
 
-def _spans(tokenizer: PairTokenizer, text: str, size: int, settings: WindowSettings) -> list[Place]:
+def _spans(
+    tokenizer: PairTokenizer, text: str, size: int, overlap: int | None, most: int
+) -> list[Place]:
     """The windows of a text; of a text with more than `most` of them, at least one more.
 
-    No more of the text is read than that needs.
+    No more of the text is read than that needs. The last two windows of what was read may be others
+    than those of the whole text.
     """
-    overlap = size // 4 if settings.overlap is None else min(settings.overlap, size // 2)
-    characters = CHARACTERS * size * settings.most
+    repeated = size // 4 if overlap is None else min(overlap, size // 2)
+    characters = CHARACTERS * size * (most + 1)
     while True:
         part = text[:characters]
-        spans = window_spans(part, tokenizer.ends(part), size, overlap)
-        if len(part) == len(text) or len(spans) > settings.most:
+        spans = window_spans(part, tokenizer.ends(part), size, repeated)
+        if len(part) == len(text) or len(spans) > most + 1:
             return spans or [(0, len(text))]
         characters *= 2
