@@ -237,6 +237,7 @@ def test_models_backends_and_precisions_are_combined_and_impossible_ones_left_ou
     assert "warning: embedded onnx bf16 is left out:" in captured.err
     html = report.read_text(encoding="utf-8")
     assert all(name in html for name in names)
+    assert "<mark>" in html
 
 
 def test_a_backend_that_is_not_installed_is_left_out(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rerank_plugins import Passage, Reranker
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import (
     Comparison,
@@ -27,6 +28,8 @@ from rerank_plugins.evaluation import (
 from rerank_plugins.evaluation.cards import CARDS, CardFigure, card_figures
 from rerank_plugins.evaluation.comparison import Order
 from rerank_plugins.evaluation.first_stage import bm25_candidates
+from rerank_plugins.evaluation.marks import found_marks
+from rerank_plugins.testing import DeterministicScorer
 from tests.test_evaluation import QUERIES, by_length, judge, write_collection
 
 COMMAND = "rerank eval 'my <collection>' --html report.html"
@@ -230,6 +233,24 @@ class TestHtml:
         result = compare(collection, {"q": {"a": 2.0, "b": 1.0}}, {"s": lambda q, p: [0.0, 1.0]})
         html = as_html(Report([result], current_environment("")))
         assert 50 < html.count("word ") < 100
+
+    def test_the_sentence_that_answers_is_marked(self) -> None:
+        answer = "The <red> fox sleeps."
+        filler = "Dogs & cats play in the garden. " * 20
+        passages = {
+            "a": f"A dog. {answer} A cat.",
+            "b": Passage(f"{filler}{answer} {filler}", header="Animals "),
+        }
+        collection = JudgedCollection("c", passages, {"q": "the <red> fox"}, {"q": {"b": 1}})
+        candidates = {"q": {"a": 2.0, "b": 1.0}}
+        result = compare(collection, candidates, {"judge": lambda q, p: [0.0, 1.0]})
+        marks = found_marks(result, {"judge": Reranker(DeterministicScorer())})
+        html = as_html(Report([result], current_environment(""), marks=[marks]))
+        assert html.count("<mark>The &lt;red&gt; fox sleeps.</mark>") == 2
+        assert "A dog. <mark>" in html
+        assert "… <mark>" in html
+        assert "<mark>" not in as_html(Report([result], current_environment("")))
+        assert found_marks(result, {}) == {}
 
     def test_long_passages_without_spaces_show_their_beginning(self) -> None:
         passages = {"a": "answer", "b": "H2O " + "水" * 1000}

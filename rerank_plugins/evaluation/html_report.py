@@ -11,6 +11,7 @@ from rerank_plugins.evaluation.curve import timed_queries
 from rerank_plugins.evaluation.fusion_advice import advice
 from rerank_plugins.evaluation.judged import FIRST, not_judged
 from rerank_plugins.evaluation.lost import best_queries, worst_queries
+from rerank_plugins.evaluation.marks import marked
 from rerank_plugins.evaluation.measures import change
 from rerank_plugins.evaluation.pareto import tradeoffs
 from rerank_plugins.evaluation.report import Report
@@ -67,6 +68,7 @@ def _collection(report: Report, number: int, comparison: Comparison) -> dict[str
 
     measure = comparison.measures[0]
     curves = report.curve(number)
+    marks = report.marks[number] if report.marks else {}
     from_first = comparison.against_first_scorer(measure)
     return {
         "comparison": comparison,
@@ -83,8 +85,8 @@ def _collection(report: Report, number: int, comparison: Comparison) -> dict[str
                 "latency": order.latency(),
                 "plot": plots.change_plot(comparison, order, f"change{number}-{place}"),
                 "not_judged": not_judged(comparison.collection, order),
-                "won": best_queries(comparison, order),
-                "lost": worst_queries(comparison, order),
+                "won": marked(best_queries(comparison, order), order.name, marks),
+                "lost": marked(worst_queries(comparison, order), order.name, marks),
             }
             for place, order in enumerate(comparison.reranked)
         ],

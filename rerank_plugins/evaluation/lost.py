@@ -20,11 +20,13 @@ class JudgedPassage:
         passage_id: Its id.
         text: Its text.
         relevance: As judged; `None` if nobody judged it.
+        mark: First and last character of the sentence that answers best; `None` if not looked for.
     """
 
     passage_id: str
     text: str
     relevance: int | None
+    mark: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

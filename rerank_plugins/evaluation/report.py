@@ -21,6 +21,7 @@ from rerank_plugins.evaluation.fusion import Fusion
 from rerank_plugins.evaluation.fusion_report import fusion_markdown, fusion_values
 from rerank_plugins.evaluation.judged import FIRST, not_judged
 from rerank_plugins.evaluation.lost import best_queries, worst_queries
+from rerank_plugins.evaluation.marks import Marks
 from rerank_plugins.evaluation.measures import change, deltas
 from rerank_plugins.evaluation.pareto import tradeoffs
 from rerank_plugins.evaluation.time_report import (
@@ -47,6 +48,7 @@ class Report:
         fusions: For each reranker what the first stage's opinion adds to it; empty if not asked.
         times: What a limit on the time per query allows.
         calibrations: How far off the calibration of each reranker is; empty if not asked.
+        marks: For each comparison the sentences to mark in the passages that are shown.
     """
 
     comparisons: Sequence[Comparison]
@@ -58,6 +60,7 @@ class Report:
     fusions: Sequence[Fusion] = ()
     times: Times = field(default_factory=Times)
     calibrations: Measured = field(default_factory=dict)
+    marks: Sequence[Marks] = ()
 
     @property
     def about_times(self) -> str | None:

@@ -29,6 +29,7 @@ from rerank_plugins.cli.progress import progress
 
 if TYPE_CHECKING:
     from rerank_plugins.evaluation import Comparison, DepthPoint, JudgedCollection
+    from rerank_plugins.evaluation.marks import Marks
     from rerank_plugins.evaluation.timing import Ask
 
 _DEPTH = 100
@@ -162,6 +163,7 @@ def evaluate(
         ]
         curves = [_curves(each, scorers, ask) for each in comparisons] if curve else []
         timed = measured_times(times, comparisons, curves, scorers)
+        marks = [] if output.html is None else _marks(comparisons, scorers)
     fusions = found_fusions(comparisons, scorers) if fuse else []
     report = Report(
         with_orders(
@@ -176,6 +178,7 @@ def evaluate(
         fusions,
         timed,
         measured_calibrations(comparisons, curves_of_scores),
+        marks,
     )
     if report.about_times:
         show("note", report.about_times)
@@ -231,3 +234,14 @@ def _curves(
     name = f"Depths {comparison.collection.name}"
     with progress(curve_steps(comparison), "query", name) as advance:
         return depth_curves(comparison, scorers.functions, ask=ask, on_query=lambda: advance(1))
+
+
+def _marks(comparisons: "Sequence[Comparison]", scorers: Scorers) -> "list[Marks]":
+    from rerank_plugins.evaluation.marks import found_marks
+
+    marks = []
+    with progress(len(comparisons), "collection", "Mark answers") as advance:
+        for comparison in comparisons:
+            marks.append(found_marks(comparison, scorers.rerankers))
+            advance(1)
+    return marks
