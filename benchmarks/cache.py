@@ -68,13 +68,24 @@ def _times(folder: Path, data: Texts, backend: str, precision: str) -> list[floa
         seconds: list[list[float]] = [[] for _ in scorers]
         for turn in range(ROUNDS):
             for at, (scorer, share) in enumerate(zip(scorers, (0.0, *SHARES), strict=True)):
-                met = round(share * PASSAGES) if turn else 0
-                fresh = unmet(data.short, turn * len(scorers) + at)[: PASSAGES - met]
-                passages = [*unmet(data.short, at)[:met], *fresh]
+                passages = passages_of(data, turn * len(scorers) + at, share if turn else 0.0, at)
                 begun = time.perf_counter()
                 scorer.score(data.queries[0], passages)
                 seconds[at].append(time.perf_counter() - begun)
     return [float(np.median(each[2:])) for each in seconds]
+
+
+def passages_of(data: Texts, number: int, share: float, before: int) -> list[str]:
+    """The passages of a request.
+
+    Args:
+        data: The texts.
+        number: The number of the request.
+        share: Which part of the passages an earlier request had.
+        before: The number of the earlier request, which met nothing.
+    """
+    met = round(share * PASSAGES)
+    return [*unmet(data.short, before)[:met], *unmet(data.short, number)[: PASSAGES - met]]
 
 
 def _costs(path: Path, data: Texts) -> tuple[float, float, int]:

@@ -13,7 +13,7 @@ import openvino.opset13 as opset
 import pytest
 from transformers import AutoConfig
 
-from benchmarks import budget, report, roofline, rounding, spans, summed
+from benchmarks import budget, cache, report, roofline, rounding, spans, summed
 from benchmarks.report import measured_here, with_section
 from benchmarks.ways import Texts
 from rerank_plugins import CrossEncoderScorer
@@ -161,3 +161,24 @@ def test_the_benchmark_of_spans_says_what_is_found_and_kept(tmp_path: Path) -> N
     assert found.whole == pytest.approx(41 / 42, abs=0.03)
     assert 0.3 < found.removed < 0.7
     assert found.removed_wide <= found.removed
+
+
+def test_a_request_to_the_score_cache_has_the_share_of_passages_that_it_is_to_have() -> None:
+    data = Texts(["query"], [f"passage {at}." for at in range(80)], [])
+    earlier = set(cache.passages_of(data, 3, 0.0, 3))
+    assert len(earlier) == cache.PASSAGES
+    for share in cache.SHARES:
+        passages = cache.passages_of(data, 9, share, 3)
+        assert len(set(passages)) == cache.PASSAGES
+        assert len(earlier & set(passages)) == round(share * cache.PASSAGES)
+
+
+def test_the_cost_of_keeping_is_measured_in_a_file_of_the_size_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "KEPT", 3000)
+    data = Texts(["query"], [f"passage {at}." for at in range(80)], [])
+    look_up, keep, size = cache._costs(tmp_path / "scores.sqlite", data)
+    assert look_up > 0
+    assert keep > 0
+    assert size > 0

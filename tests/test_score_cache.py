@@ -297,6 +297,23 @@ def test_a_damaged_file_changes_no_score_and_is_one_warning(
     assert [each.levelname for each in caplog.records] == ["WARNING"]
 
 
+def test_while_another_process_writes_kept_scores_come_and_new_ones_are_kept_later(
+    model: Path, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with CrossEncoderScorer(model, score_cache=path) as scorer:
+        scorer.score(QUERY, PASSAGES[:3])
+        until(lambda: all_kept(scorer, PASSAGES[:3]))
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        scorer.score(QUERY, PASSAGES[3:])
+        assert all_kept(scorer, PASSAGES[:3])
+        assert not all_kept(scorer, PASSAGES[3:])
+        other.execute("ROLLBACK")
+        other.close()
+        until(lambda: all_kept(scorer, PASSAGES))
+    assert not caplog.records
+
+
 def test_an_event_loop_goes_on_while_the_file_is_locked(model: Path, path: Path) -> None:
     with CrossEncoderScorer(model, score_cache=path) as scorer:
         scorer.score(QUERY, PASSAGES)

@@ -29,8 +29,8 @@ _ROW = 128
 _AT_ONCE = 500
 """How many keys one statement looks for."""
 
-_WAIT = 1.0
-"""Seconds to wait for another process that writes; nobody waits to look a score up."""
+_WAIT = 0.05
+"""Seconds to wait for another process that writes: others wait to look scores up meanwhile."""
 
 
 class ScoreFile:
@@ -65,16 +65,25 @@ class ScoreFile:
                 found.update((key, Kept(*values)) for key, *values in rows)
         return [found.get(key) for key in keys]
 
-    def put(self, keys: Sequence[bytes], rows: Sequence[Kept]) -> None:
-        """Keeps rows under their keys: all of them or, if the process is killed, none."""
-        with self._forgiving(), self._open() as database:
-            database.execute("BEGIN IMMEDIATE")
-            self._make_room(database, len(rows))
-            database.executemany(
-                "INSERT OR IGNORE INTO scores (key, logit, truncated, windows, start, stop) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                [(key, *row) for key, row in zip(keys, rows, strict=True)],
-            )
+    def put(self, keys: Sequence[bytes], rows: Sequence[Kept], *, again: bool = False) -> bool:
+        """Keeps rows under their keys: all of them or, if the process is killed, none.
+
+        Args:
+            keys: The keys of n rows.
+            rows: The rows.
+            again: Whether the caller tries again if another process is writing.
+
+        Returns:
+            False if the caller is to try again.
+        """
+        with self._forgiving():
+            try:
+                self._write(keys, rows)
+            except sqlite3.OperationalError as error:
+                if again and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                    return False
+                raise
+        return True
 
     def close(self) -> None:
         """Closes the file; a later use opens it again."""
@@ -82,6 +91,16 @@ class ScoreFile:
         if database is not None:
             with suppress(sqlite3.Error):
                 database.close()
+
+    def _write(self, keys: Sequence[bytes], rows: Sequence[Kept]) -> None:
+        with self._open() as database:
+            database.execute("BEGIN IMMEDIATE")
+            self._make_room(database, len(rows))
+            database.executemany(
+                "INSERT OR IGNORE INTO scores (key, logit, truncated, windows, start, stop) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [(key, *row) for key, row in zip(keys, rows, strict=True)],
+            )
 
     def _make_room(self, database: sqlite3.Connection, count: int) -> None:
         """Removes the oldest scores if there is no room for so many new ones.

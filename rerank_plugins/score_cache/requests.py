@@ -25,6 +25,9 @@ Course: TypeAlias = Generator["Future[PairScores] | None", None, None]
 SLICE = 1000
 """How many pairs are looked up or kept at a time: milliseconds."""
 
+_TRIES = 40
+"""How often a slice is tried to be kept while another process writes: about two seconds."""
+
 
 class CachedRequest(Future[PairScores]):
     """Pairs on their way to kept scores or to a model, and the future that the caller holds.
@@ -122,8 +125,12 @@ class CachedRequest(Future[PairScores]):
         pairs = [pairs[at] for at in np.flatnonzero(lasting).tolist()]
         for start in range(0, len(rows), SLICE):
             part = slice(start, start + SLICE)
-            file.put(pair_keys(digest, pairs[part]), rows[part])
-            yield None
+            keys = pair_keys(digest, pairs[part])
+            for tries_left in reversed(range(_TRIES)):
+                kept = file.put(keys, rows[part], again=tries_left > 0)
+                yield None
+                if kept:
+                    break
 
     def _lasting(self, scores: PairScores) -> NDArray[np.bool_]:
         """Which scores stay what they are; a number that is not finite is a failure."""
