@@ -21,6 +21,7 @@ from rerank_plugins import (
     UnsupportedOptionError,
     compile_model,
 )
+from rerank_plugins.backends.pair_counter import PairCounter
 from rerank_plugins.errors import ModelError
 from rerank_plugins.models.files import OWN_SETTINGS_FILE
 from rerank_plugins.models.own_settings import OwnSettings, read_own_settings, write_own_settings
@@ -366,13 +367,33 @@ def test_what_only_the_model_can_tell_is_refused_when_it_is_loaded(tiny_model: P
         scorer.warm_up()
 
 
-def test_a_model_that_makes_its_input_itself_says_that_it_has_no_windows(tmp_path: Path) -> None:
-    says = "long_passages='windows' needs a model that reads the token ids .*='truncate', and split"
-    with (
-        CrossEncoderScorer(save_tiny_chat_model(tmp_path), long_passages="windows") as scorer,
-        pytest.raises(UnsupportedOptionError, match=says),
-    ):
-        scorer.score(QUERY, ["fish"])
+def test_a_model_that_makes_its_input_itself_has_windows_too(tmp_path: Path) -> None:
+    folder, text = save_tiny_chat_model(tmp_path), sentences(150)
+    options = {"long_passages": "windows", "max_length": 64, "window_overlap": 0}
+    with CrossEncoderScorer(folder, **options) as scorer:
+        scores = answered(scorer, [(QUERY, Passage(text, header="Sea. ")), (QUERY, "a fox")])
+        (loaded,) = scorer._shared.engine.backends
+        found = loaded.prepare([(QUERY, Passage(text, header="Sea. "))], scorer._pair_options)
+    assert scores.windows.tolist() == [len(found.inputs), 1]
+    assert scores.truncated.tolist() == [False, False]
+    assert scores.windows[0] > 3
+    assert all(window.startswith("Sea. ") for _, window in found.inputs)
+    wanted = predicted(folder, [*found.inputs, (QUERY, "a fox")])
+    assert scores.logits.tolist() == pytest.approx([wanted[:-1].max(), wanted[-1]], abs=1e-5)
+    model = CrossEncoder(str(folder), device="cpu")
+    lengths = [model.preprocess([pair])["input_ids"].shape[-1] for pair in found.inputs]
+    assert 40 < max(lengths) <= 64
+
+
+def test_windows_of_a_model_without_a_fast_tokenizer_are_refused(tmp_path: Path) -> None:
+    model = CrossEncoder(str(save_tiny_chat_model(tmp_path)), device="cpu")
+    says = (
+        "long_passages='windows' needs a fast tokenizer.*Pass long_passages='truncate', and split"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(model.tokenizer), "is_fast", False)
+        with pytest.raises(UnsupportedOptionError, match=says):
+            PairCounter(model, "tiny", 64, None)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rerank_plugins.backends.contract import PairOptions, Prepared
 from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.head import column_logits, column_of
-from rerank_plugins.backends.windows import check_window, window_settings
+from rerank_plugins.backends.windows import check_window, in_windows, window_settings
 from rerank_plugins.errors import ScoringError, UnsupportedOptionError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.own_settings import OwnSettings
@@ -74,16 +74,10 @@ class EncoderBackend:
                 truncated=[pair.truncated for pair in tokens],
             )
         cut = encode_windows(tokenizer, pairs, settings, windows)
-        tokens = [window for one in cut for window in one.tokens]
+        prepared = in_windows(cut)
         owners = [pair for pair, one in zip(pairs, cut, strict=True) for _ in one.tokens]
-        self._check_tokens(owners, tokens)
-        return Prepared(
-            inputs=tokens,
-            tokens=[len(window) for window in tokens],
-            truncated=[one.truncated for one in cut],
-            windows=[one.spans for one in cut],
-            more=[one.more for one in cut],
-        )
+        self._check_tokens(owners, prepared.inputs)
+        return prepared
 
     def logits(self, inputs: Sequence[PairTokens], options: PairOptions) -> NDArray[np.float32]:
         """One logit per pair, in one batch."""

@@ -1,6 +1,8 @@
 """The backend of models that build their own input: `CrossEncoder.predict`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,16 +13,19 @@ from rerank_plugins.backends.contract import Backend, PairOptions, Prepared
 from rerank_plugins.backends.cross_encoder import default_length, label_names
 from rerank_plugins.backends.encoder import check_length, one_by_one
 from rerank_plugins.backends.head import column_logits, column_of
+from rerank_plugins.backends.pair_counter import PairCounter
 from rerank_plugins.backends.tables import positions_of
-from rerank_plugins.backends.windows import window_settings
+from rerank_plugins.backends.windows import check_window, in_windows, window_settings
 from rerank_plugins.errors import UnsupportedOptionError
-from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.own_settings import OwnSettings
 from rerank_plugins.results import Plan
-from rerank_plugins.tokens.windows import ALL_WINDOWS
+from rerank_plugins.tokens.windows import ALL_WINDOWS, encode_windows
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
+
+_MOST_COUNTERS = 4
+"""Counters kept, one per length and prompt: each has a tokenizer, which takes megabytes."""
 
 
 def predict_backend(model: "CrossEncoder", name: str, plan: Plan, budget: int) -> Backend:
@@ -55,17 +60,15 @@ class _PredictBackend:
         self._batches = batches
         self._limit = positions_of(model)
         self._default_length = default_length(model, self._limit)
+        self._counter = lru_cache(_MOST_COUNTERS)(self._count)
 
     def check(self, options: PairOptions) -> None:
         column_of(options.label, self._model.num_labels, label_names(self._model))
         check_length(options.max_length, self._limit, self._name)
-        if window_settings(options, self.own_settings) is not None:
-            message = (
-                f"{option('long_passages', 'windows')} needs a model that reads the token ids of a "
-                f"pair, and {self._name!r} makes its input itself. Pass "
-                f"{option('long_passages', 'truncate')}, and split long passages before."
-            )
-            raise UnsupportedOptionError(message)
+        settings = window_settings(options, self.own_settings)
+        if settings is not None:
+            counter = self._counter(options.max_length, options.prompt)
+            check_window(settings, counter.room, self._name)
 
     def batch_tokens(self, options: PairOptions) -> int:
         return options.max_batch_tokens or self._max_batch_tokens
@@ -73,10 +76,18 @@ class _PredictBackend:
     def prepare(
         self, pairs: Sequence[tuple[str, str]], options: PairOptions, windows: slice = ALL_WINDOWS
     ) -> Prepared:
+        settings = window_settings(options, self.own_settings)
+        if settings is not None:
+            counter = self._counter(options.max_length, options.prompt)
+            prepared = in_windows(encode_windows(counter, pairs, settings, windows))
+            return replace(prepared, inputs=[window.texts for window in prepared.inputs])
         longest = options.max_length or min(
             self._default_length, 512
         )  # the model's prompt is not counted
         return Prepared(inputs=pairs, tokens=[longest] * len(pairs), truncated=None)
+
+    def _count(self, max_length: int | None, prompt: str | None) -> PairCounter:
+        return PairCounter(self._model, self._name, max_length or self._default_length, prompt)
 
     def logits(
         self, inputs: Sequence[tuple[str, str]], options: PairOptions

@@ -1,11 +1,14 @@
 """What becomes of passages that a model cannot read whole, by the options and by its folder."""
 
-from rerank_plugins.backends.contract import PairOptions
+from collections.abc import Sequence
+from typing import Any
+
+from rerank_plugins.backends.contract import PairOptions, Prepared
 from rerank_plugins.checks.long_passages import check_long_passages
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.own_settings import OwnSettings
-from rerank_plugins.tokens.windows import WindowSettings
+from rerank_plugins.tokens.windows import Windowed, WindowSettings
 
 MAX_WINDOWS = 24
 """The most windows of a passage, if neither the options nor the model's folder say."""
@@ -32,6 +35,18 @@ def window_settings(options: PairOptions, own: OwnSettings) -> WindowSettings | 
     )
     check_long_passages(mode, window_tokens=tokens, window_overlap=overlap, max_windows=most)
     return WindowSettings(tokens, overlap, most or MAX_WINDOWS)
+
+
+def in_windows(cut: Sequence[Windowed[Any]]) -> Prepared:
+    """Pairs with their windows as inputs of a backend, one after the other."""
+    inputs = [window for one in cut for window in one.tokens]
+    return Prepared(
+        inputs=inputs,
+        tokens=list(map(len, inputs)),
+        truncated=[one.truncated for one in cut],
+        windows=[one.spans for one in cut],
+        more=[one.more for one in cut],
+    )
 
 
 def check_window(settings: WindowSettings, room: int, name: str) -> None:

@@ -2,12 +2,41 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from rerank_plugins.texts.passage import Passage
-from rerank_plugins.texts.windows import Place, window_spans
-from rerank_plugins.tokens.pairs import CHARACTERS, PairTokenizer, PairTokens
+from rerank_plugins.texts.windows import Ends, Place, window_spans
+from rerank_plugins.tokens.pairs import CHARACTERS
 
 ALL_WINDOWS = slice(None)
+
+
+class Encoded(Protocol):
+    """An encoded pair."""
+
+    @property
+    def truncated(self) -> bool:
+        """Whether something of the pair is left out."""
+
+
+_Encoded = TypeVar("_Encoded", bound=Encoded, covariant=True)
+
+
+class Encoder(Protocol[_Encoded]):
+    """Makes pairs into what a model reads, such as a `PairTokenizer`."""
+
+    @property
+    def room(self) -> int:
+        """The most tokens that the texts of a pair have together."""
+
+    def length(self, text: str) -> int:
+        """How many tokens a text has alone; if it has more than a pair, at least one more."""
+
+    def ends(self, text: str) -> Ends:
+        """The end of each of a text's tokens."""
+
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> Sequence[_Encoded]:
+        """Each pair, encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +55,32 @@ class WindowSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Windowed:
+class Windowed(Generic[_Encoded]):
     """A pair in one or more windows.
 
     Attributes:
         spans: Where they are in the text of the passage.
-        tokens: The query with each of them, tokenized.
+        tokens: The query with each of them, encoded.
         truncated: Whether something of the pair is in none of them, nor in a window before them.
         more: Whether there are windows behind them that may be asked for.
     """
 
     spans: Sequence[Place]
-    tokens: Sequence[PairTokens]
+    tokens: Sequence[_Encoded]
     truncated: bool = False
     more: bool = False
 
 
 def encode_windows(
-    tokenizer: PairTokenizer,
+    tokenizer: Encoder[_Encoded],
     pairs: Sequence[tuple[str, str]],
     settings: WindowSettings,
     which: slice = ALL_WINDOWS,
-) -> list[Windowed]:
+) -> list[Windowed[_Encoded]]:
     """Each pair as it is, if the model reads it whole, or else with windows of its passage.
 
     Args:
-        tokenizer: The tokenizer.
+        tokenizer: Encodes pairs.
         pairs: The pairs.
         settings: How passages are cut.
         which: The windows that are asked for; a pair as it is counts as a first window.
@@ -65,12 +94,12 @@ def encode_windows(
 
 
 def _cut(
-    tokenizer: PairTokenizer,
+    tokenizer: Encoder[_Encoded],
     query: str,
     passage: Passage,
     settings: WindowSettings,
     which: slice,
-) -> Windowed:
+) -> Windowed[_Encoded]:
     """A pair with windows of its passage.
 
     Windows are cut by the tokens of the whole text. A window alone may have some more, if words are
@@ -95,14 +124,14 @@ def _cut(
     return Windowed(shown[which], tokens[which], truncated, behind and most < settings.most)
 
 
-def _with_short_frame(tokenizer: PairTokenizer, passage: Passage, most: int) -> Passage:
+def _with_short_frame(tokenizer: Encoder[Any], passage: Passage, most: int) -> Passage:
     """The passage with at most so many tokens of its header and footer together."""
     footer = _beginning(tokenizer, passage.footer, most // 2)
     header = _beginning(tokenizer, passage.header, most - tokenizer.length(footer))
     return Passage(passage.text, header, footer)
 
 
-def _beginning(tokenizer: PairTokenizer, text: str, most: int) -> str:
+def _beginning(tokenizer: Encoder[Any], text: str, most: int) -> str:
     if tokenizer.length(text) <= most:
         return text
     ends = tokenizer.ends(text[: CHARACTERS * tokenizer.room])
@@ -110,7 +139,7 @@ def _beginning(tokenizer: PairTokenizer, text: str, most: int) -> str:
 
 
 def _spans(
-    tokenizer: PairTokenizer, text: str, size: int, overlap: int | None, most: int
+    tokenizer: Encoder[Any], text: str, size: int, overlap: int | None, most: int
 ) -> list[Place]:
     """The windows of a text; of a text with more than `most` of them, at least one more.
 
