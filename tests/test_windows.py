@@ -415,8 +415,11 @@ def test_a_models_folder_names_its_windows_and_options_have_the_last_word(naming
     assert windows(max_windows=5) == 5
     assert windows(max_windows=99, window_tokens=10) > 20
     assert windows(long_passages="truncate") is None
-    with pytest.raises(InvalidInputError, match="window_overlap=30 must be less than"):
-        windows(window_overlap=30)
+    assert windows(max_length=16) == 3
+    write_own_settings(naming, OwnSettings(None, "windows", window_tokens=40, window_overlap=30))
+    assert windows(window_tokens=20) > 10
+    with pytest.raises(InvalidInputError, match="window_overlap=60 must be less than"):
+        windows(window_overlap=60)
 
 
 def test_a_bundle_keeps_the_windows_of_its_model(naming: Path, tmp_path: Path) -> None:
@@ -437,7 +440,8 @@ def test_windows_are_part_of_the_identity(naming: Path, tiny_model: Path) -> Non
             assert scorer.identity == before
             return scorer.identity.digest
 
-    assert identity(naming) == identity(naming, long_passages="windows", window_tokens=20)
+    named = {"window_tokens": 20, "window_overlap": 0, "max_windows": 3}
+    assert identity(naming) == identity(naming, long_passages="windows", **named)
     assert identity(naming) != identity(naming, window_tokens=10)
     assert identity(naming) != identity(naming, long_passages="truncate")
     assert identity(tiny_model) == identity(tiny_model, long_passages="truncate")

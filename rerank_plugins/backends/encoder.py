@@ -48,9 +48,8 @@ class EncoderBackend:
         """Raises `LabelRequiredError` or `UnsupportedOptionError` if the options do not fit."""
         column_of(options.label, self.description.columns, self.description.labels)
         tokenizer = self._pair_tokenizer(options.max_length)
-        windows = window_settings(options, self.own_settings)
-        if windows is not None:
-            check_window(windows, tokenizer.room, self.name)
+        if window_settings(options, self.own_settings) is not None:
+            check_window(options, tokenizer.room, self.name)
 
     def batch_tokens(self, options: PairOptions) -> int:
         """The options' own budget, or the backend's."""

@@ -65,10 +65,9 @@ class _PredictBackend:
     def check(self, options: PairOptions) -> None:
         column_of(options.label, self._model.num_labels, label_names(self._model))
         check_length(options.max_length, self._limit, self._name)
-        settings = window_settings(options, self.own_settings)
-        if settings is not None:
+        if window_settings(options, self.own_settings) is not None:
             counter = self._counter(options.max_length, options.prompt)
-            check_window(settings, counter.room, self._name)
+            check_window(options, counter.room, self._name)
 
     def batch_tokens(self, options: PairOptions) -> int:
         return options.max_batch_tokens or self._max_batch_tokens

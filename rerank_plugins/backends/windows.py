@@ -17,6 +17,8 @@ MAX_WINDOWS = 24
 def window_settings(options: PairOptions, own: OwnSettings) -> WindowSettings | None:
     """How long passages are cut into windows; `None` if they are truncated.
 
+    An overlap that the folder names belongs to the length that it names.
+
     Raises:
         InvalidInputError: Options exclude each other.
     """
@@ -29,12 +31,11 @@ def window_settings(options: PairOptions, own: OwnSettings) -> WindowSettings | 
     )
     if mode == "truncate":
         return None
-    tokens, overlap, most = (
-        getattr(own, name) if (value := getattr(options, name)) is None else value
-        for name in ("window_tokens", "window_overlap", "max_windows")
-    )
-    check_long_passages(mode, window_tokens=tokens, window_overlap=overlap, max_windows=most)
-    return WindowSettings(tokens, overlap, most or MAX_WINDOWS)
+    tokens, overlap = options.window_tokens, options.window_overlap
+    if tokens is None:
+        tokens, overlap = own.window_tokens, own.window_overlap if overlap is None else overlap
+    check_long_passages(mode, window_tokens=tokens, window_overlap=overlap, max_windows=None)
+    return WindowSettings(tokens, overlap, options.max_windows or own.max_windows or MAX_WINDOWS)
 
 
 def in_windows(cut: Sequence[Windowed[Any]]) -> Prepared:
@@ -49,21 +50,21 @@ def in_windows(cut: Sequence[Windowed[Any]]) -> Prepared:
     )
 
 
-def check_window(settings: WindowSettings, room: int, name: str) -> None:
-    """Refuses windows that leave no room for a query.
+def check_window(options: PairOptions, room: int, name: str) -> None:
+    """Refuses windows that leave no room for a query; those of a model's folder are cut shorter.
 
     Args:
-        settings: How long passages are cut.
+        options: The options.
         room: How many tokens the texts of a pair may have together.
         name: The model reference.
 
     Raises:
         UnsupportedOptionError: A window is as long as the room, or longer.
     """
-    if settings.tokens is not None and settings.tokens >= room:
+    if options.window_tokens is not None and options.window_tokens >= room:
         message = (
-            f"{option('window_tokens', settings.tokens)} leaves no room for a query: query and "
-            f"window of {name!r} have at most {room} tokens together. Pass fewer, or leave it out "
-            "for windows that fill what the query leaves."
+            f"{option('window_tokens', options.window_tokens)} leaves no room for a query: query "
+            f"and window of {name!r} have at most {room} tokens together. Pass fewer, or leave it "
+            "out for windows that fill what the query leaves."
         )
         raise UnsupportedOptionError(message)
