@@ -310,7 +310,7 @@ def test_the_time_limit_of_a_call_is_for_all_stages_together(way: str, silent: i
     scorers: list[Scorer] = [slow, by_table(LARGE)]
     scorers[silent] = Silent()
     reranker = Reranker(scorers[1], cascade=[{"scorer": scorers[0], "keep": 2}])
-    late = r"2 pairs.*timeout=0\.001 seconds.*All stages of the cascade share timeout=0\.05\."
+    late = r"2 pairs.*timeout=0\.001 seconds.*All that a ranking asks for shares timeout=0\.05\."
     told = r"5 pairs were.* by 'Silent' within timeout=0\.05 seconds", late
     with pytest.raises(ScoringTimeoutError, match=told[silent]):
         WAYS[way](reranker, "q", PASSAGES, timeout=0.05)

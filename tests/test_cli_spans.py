@@ -120,3 +120,9 @@ def test_marks_are_where_the_spans_are() -> None:
     found = marked(text, spans[::-1])
     assert found.plain == text.replace("\n", " ").replace("\x1b", " ")
     assert [found.plain[mark.start : mark.end] for mark in found.spans] == ["One.", "Four."]
+
+
+def test_sentences_do_not_count_as_passages_that_were_cut(rerank: Run, tmp_path: Path) -> None:
+    long = written(tmp_path / "long.txt", "The museum opens. " * 99 + "\nThe shop.")
+    _, _, err = rerank(QUERY, long, "--spans", "--max-length", 32, "--long-passages", "truncate")
+    assert "1 of 2 passages were cut" in err

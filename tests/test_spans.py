@@ -17,6 +17,7 @@ from rerank_plugins import (
     Ranked,
     Reranker,
     Scorer,
+    ScoringTimeoutError,
     Span,
 )
 from rerank_plugins.results import kept_text
@@ -182,6 +183,12 @@ def test_a_spent_time_budget_leaves_results_without_spans() -> None:
     assert all(ranked.spans == () and ranked.kept is None for ranked in ranking[1:])
     full = Reranker(SlowScorer(seconds_per_pair=0.0), spans=True, time_budget=60)
     assert all(len(ranked.spans) == 1 for ranked in full.rank("red fox", passages))
+
+
+def test_a_time_limit_is_for_the_ranking_and_its_spans_together() -> None:
+    reranker = Reranker(SlowScorer(seconds_per_pair=0.05), spans=True)
+    with pytest.raises(ScoringTimeoutError, match=r"All that a ranking asks for shares timeout=0"):
+        reranker.rank("red fox", ["One red fox. Two dogs. " * 50], timeout=0.2)
 
 
 def kept(text: str, **options: Any) -> str:

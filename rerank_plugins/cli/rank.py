@@ -6,7 +6,7 @@ from typing import Any
 from rerank_plugins.formats.candidates import QueryPassages
 from rerank_plugins.messages.spelling import entry, keys, option
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.results import RankedList, Statistics
+from rerank_plugins.results import RankedList
 
 MANY_PAIRS = 200
 """With this many pairs or more, the wait is long enough for a progress bar."""
@@ -65,20 +65,24 @@ def cut_warnings(
         rankings: What the last model made of them.
     """
     *before, last = reranker.scorers
+    read = [
+        sum(stage) for stage in zip(*(each.read for each in rankings if each.read), strict=True)
+    ]
     for at, (scorer, stage) in enumerate(zip(before, reranker.cascade or (), strict=True)):
         if scorer.statistics.truncated:
             name, windows = entry("cascade", at), stage.get("long_passages") == "windows"
             with keys():
-                warning = _warning(scorer.statistics, name, stage, windows=windows)
+                many = f"{scorer.statistics.truncated} of {read[at]} passages"
+                warning = _warning(many, name, stage, windows=windows)
             yield warning
     if last.statistics.truncated:
         name = option("model") if before else ""
         windows = any(ranked.windows for ranking in rankings for ranked in ranking)
-        yield _warning(last.statistics, name, options, windows=windows)
+        many = f"{last.statistics.truncated} of {read[-1]} passages"
+        yield _warning(many, name, options, windows=windows)
 
 
-def _warning(scored: Statistics, model: str, options: Mapping[str, Any], *, windows: bool) -> str:
-    many = f"{scored.truncated} of {scored.pairs} passages"
+def _warning(many: str, model: str, options: Mapping[str, Any], *, windows: bool) -> str:
     by = f" by {model}" if model else ""
     most, limit = option("max_windows"), options.get("max_length")
     if windows:

@@ -39,7 +39,7 @@ class _Clock:
         try:
             yield max(self._start + self._seconds - time.monotonic(), _LEAST)
         except ScoringTimeoutError as error:
-            message = f"{error} All stages of the cascade share timeout={self._seconds:g}."
+            message = f"{error} All that a ranking asks for shares timeout={self._seconds:g}."
             raise ScoringTimeoutError(message) from error
 
 
