@@ -160,7 +160,8 @@ class CrossEncoderScorer(Scorer):
 
         Returns:
             A future; cancelling it frees what is not yet in a batch. Its callbacks run on the
-            model's own threads: one that waits there for scores of this model waits for ever.
+            model's own threads: one that waits there for scores of this model waits for ever. With
+            a `score_cache`, the errors below come with the future, but for a closed scorer's.
 
         Raises:
             QueueFullError: Too many pairs wait already; see `max_queue_pairs`.
