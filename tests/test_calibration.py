@@ -24,6 +24,7 @@ from rerank_plugins.calibration.file import Calibration, read_calibrations, writ
 from rerank_plugins.cli import main
 from rerank_plugins.models.files import CALIBRATION_FILE
 from rerank_plugins.models.identity import model_digest
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 from rerank_plugins.testing import DeterministicScorer
 from tests.tiny_models import save_tiny_cross_encoder
 from tests.wrappers import WRAPPERS
@@ -373,3 +374,23 @@ def test_the_command_takes_a_calibration_and_its_scale_with_it(
     assert main([*typed, "--scale", "logit"]) == 1
     message = "--calibration is used with --scale calibrated, and the scale is 'logit'. Set --scale"
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("weight", [None, "auto"])
+def test_the_embedded_model_ships_a_calibration_of_its_scores(precision: str, weight: str) -> None:
+    with Reranker.from_options(
+        model="embedded",
+        backend="openvino",
+        precision=precision,
+        first_stage_weight=weight,
+        calibration="auto",
+        scale="calibrated",
+    ) as reranker:
+        identity = reranker.scorer.identity
+        ranking = reranker.rank("what is quick and red", ["The fox is quick and red.", "Soup."])
+    assert ranking[0].index == 0
+    assert ranking[0].score > ranking[1].score
+    shipped = read_calibrations(EMBEDDED_FOLDER / CALIBRATION_FILE)
+    (own,) = (each for each in shipped if each.fits(identity, 1.5 if weight else 0.0))
+    assert own.fitted_on["queries"] > 100

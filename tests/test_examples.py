@@ -44,6 +44,17 @@ def test_example(path: Path) -> None:
     assert answers[0] in reranked
 
 
+def test_a_question_that_the_handbook_does_not_answer_takes_the_other_branch() -> None:
+    with forked_process() as process:
+        printed, complained = process.submit(
+            run_script, EXAMPLES / "haystack_no_answer.py"
+        ).result()
+    assert "Traceback" not in complained
+    answered, _, not_answered = printed.partition("--- which airline")
+    assert "The widest label roll that fits a Pressa P212" in answered
+    assert "The handbook does not answer that." in not_answered
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*_hybrid.py")), ids=lambda path: path.stem)
 def test_hybrid_search_prints_what_its_page_says(path: Path) -> None:
     with forked_process() as process:

@@ -72,6 +72,7 @@ def test_the_core_wheel_ships_the_embedded_model_once(wheels: dict[str, list[str
     assert {"model.safetensors", "model.onnx", "config.json", "tokenizer.json"} <= names
     assert "README.md" in names  # the model card
     assert "rerank_plugins.json" in names  # the weight of the first stage
+    assert "rerank_calibration.json" in names  # what the scores mean
     assert len([name for name in names if name.endswith((".safetensors", ".bin"))]) == 1
 
 
