@@ -23,7 +23,7 @@ MOST = 256
 LEAST = 2
 """The fewest pairs that are tokenized at a time, unless a request has fewer."""
 
-CHARACTERS = 250_000
+CHARACTERS = 50_000
 """The most characters that are tokenized at a time, unless one pair has more."""
 
 FEW = 4

@@ -20,8 +20,9 @@ from rerank_plugins.engine.requests import Item, Request, by_falling_length
 SLICE = 256
 """The most pairs that are tokenized at a time. A request with more is long."""
 
-CHARACTERS = 1_000_000
-"""The most characters that are tokenized at a time, unless one pair has more: below a second."""
+CHARACTERS = 200_000
+"""The most characters that are tokenized at a time, unless one pair has more. Windows are cut at a
+million characters per second, and the first batch waits for the first slice."""
 
 WINDOW = 4 * SLICE
 """How many pairs of a lane are tokenized ahead: enough to sort by length, few enough to keep."""
