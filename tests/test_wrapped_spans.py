@@ -151,3 +151,16 @@ def test_a_document_without_text_stays_as_it_is() -> None:
     with pytest.warns(UserWarning, match="without text"):
         (found,) = wrapper.run(component, QUERY, wrapper.documents([None]))["documents"]
     assert (found.content, found.meta["relevance_spans"]) == (None, [])
+
+
+def test_places_do_not_count_the_metadata_that_the_model_reads_before_the_text() -> None:
+    options = {"spans": True, "compress": "spans", "compress_threshold": 0, "scale": "logit"}
+    given = document("haystack", title="Animals")
+    found = run("haystack", given, meta_fields_to_embed=["title"], **options)
+    assert found.content == FOX
+    assert [span["start"] for span in found.meta["relevance_spans"]] == [START]
+    node = TextNode(id_="a", text=TEXT, metadata={"title": "Animals"}, start_char_idx=OFFSET)
+    found = run("llama_index", NodeWithScore(node=node), **options).node
+    assert found.text == FOX
+    assert (found.start_char_idx, found.end_char_idx) == (OFFSET + START, OFFSET + START + len(FOX))
+    assert [span["start"] for span in found.metadata["relevance_spans"]] == [START]
