@@ -610,7 +610,7 @@ def test_every_pydantic_wrapper_has_a_json_schema_of_what_json_can_hold(kind: An
     schema = kind.model_json_schema()
     fields = set(kind.model_fields) - {"scorer", "callback_manager"}
     assert set(schema["properties"]) - {"callback_manager", "class_name"} == fields
-    assert schema["properties"]["scale"]["enum"] == ["probability", "logit"]
+    assert schema["properties"]["scale"]["enum"] == ["probability", "logit", "calibrated"]
     assert json.dumps(schema)
     assert json.dumps(kind.model_json_schema(mode="serialization"))
 
@@ -669,7 +669,7 @@ def test_a_scorer_is_not_silently_replaced_by_a_model_when_a_dump_is_taken_back(
 def kept_metadata(metadata: dict[str, Any], score: Any) -> dict[str, Any]:
     """What is added where everything is asked for."""
     ranked = Ranked(index=0, score=0.5, scale="probability", model_score=0.5, truncated=False)
-    both = {"annotate": True, "keep_retrieval_score": True}
+    both = {"annotate": True, "keep_retrieval_score": True, "spans": False}
     return result_metadata(ranked, metadata, retrieval_score=score, **both)
 
 
