@@ -196,7 +196,7 @@ def kept(text: str, **options: Any) -> str:
     return kept_text(text, ranked)
 
 
-def test_compress_keeps_what_scores_at_least_half_way_between_the_best_and_the_worst() -> None:
+def test_compress_keeps_what_scores_well_between_the_worst_and_the_best_of_the_text() -> None:
     text = "Take 0.\n\nTake 9.\n\nTake 2.\n\nTake 7.\n\nTake 6."
     assert kept(text) == "Take 9. … Take 7.\n\nTake 6."
     assert kept("Take 5.") == "Take 5."
