@@ -62,14 +62,15 @@ class Collected:
 
         A NaN stays, so that it is reported.
         """
-        best = self._logits[position], -self._best[position]
-        if np.isnan(logit) or (logit, -window) > best:
-            self._logits[position], self._best[position] = logit, window
         self.is_empty = False
         self._counts[position] += 1
         spans = self._windows.get(position)
         if spans is None:
+            self._logits[position] = logit
             return True
+        best = self._logits[position], -self._best[position]
+        if np.isnan(logit) or (logit, -window) > best:
+            self._logits[position], self._best[position] = logit, window
         return self._counts[position] == len(spans) and position not in self._more
 
     def scores(self) -> PairScores:
