@@ -128,8 +128,8 @@ class TestWhatItWrites:
             "scale": "probability",
             "model_score": rows[0]["score"],
             "truncated": False,
-            "windows": None,
-            "window": None,
+            "windows": 1,
+            "window": [0, len(PASSAGES[wanted[0][0]])],
             "spans": [],
             "text": PASSAGES[wanted[0][0]],
         }
@@ -193,7 +193,8 @@ class TestWhatItWrites:
 
     def test_what_was_cut_is_said(self, rerank: Run, tmp_path: Path) -> None:
         path = written(tmp_path / "p.txt", "soap and water " * 60 + "\nsoap")
-        code, _, err = rerank("rank", QUERY, path, "--max-length", 64, "--top-k", 1)
+        options = ("--max-length", 64, "--long-passages", "truncate", "--top-k", 1)
+        code, _, err = rerank("rank", QUERY, path, *options)
         assert code == 0
         assert "warning: 1 of 2 passages were cut" in err
         assert "Add --long-passages windows, or split them" in err

@@ -126,8 +126,9 @@ def test_several_stages_are_asked_in_the_order_in_which_they_are_typed(
 
 def test_each_model_of_a_cascade_says_what_it_cut(rerank: Run, tmp_path: Path) -> None:
     path = written(tmp_path / "p.txt", f"{'soap and water ' * 60}\n{'soap ' * 90}\nsoap\n")
-    stage = {"model": "embedded", "keep": 2, "max_length": 64}
-    _, _, err = rerank("soap", path, "--cascade", json.dumps(stage), "--max-length", 128)
+    stage = {"model": "embedded", "keep": 2, "max_length": 64, "long_passages": "truncate"}
+    options = ("--max-length", 128, "--long-passages", "truncate")
+    _, _, err = rerank("soap", path, "--cascade", json.dumps(stage), *options)
     assert err == (
         "warning: 2 of 3 passages were cut by --cascade (1): with the query they are longer than "
         "max_length=64. Add long_passages='windows', or split them into shorter passages; or raise "

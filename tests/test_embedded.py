@@ -35,12 +35,12 @@ PASSAGES = [
 
 @pytest.fixture(scope="module")
 def onnx_scores() -> np.ndarray:
-    with CrossEncoderScorer("embedded", backend="onnx") as scorer:
+    with CrossEncoderScorer("embedded", backend="onnx", long_passages="truncate") as scorer:
         return scorer.score(QUERY, PASSAGES)
 
 
 def test_onnx_and_torch_and_cross_encoder_give_the_same_logits(onnx_scores: np.ndarray) -> None:
-    with CrossEncoderScorer("embedded", backend="torch") as scorer:
+    with CrossEncoderScorer("embedded", backend="torch", long_passages="truncate") as scorer:
         np.testing.assert_allclose(scorer.score(QUERY, PASSAGES), onnx_scores, atol=1e-4)
     model = CrossEncoder(str(EMBEDDED_FOLDER), device="cpu", model_kwargs={"dtype": torch.float32})
     pairs = [(QUERY, passage) for passage in PASSAGES]
@@ -101,7 +101,8 @@ def test_it_runs_without_torch_sentence_transformers_or_network(
         "    sys.modules[name] = None\n"
         "socket.socket.connect = None\n"
         "from rerank_plugins import CrossEncoderScorer\n"
-        f"scorer = CrossEncoderScorer('embedded', backend={backend!r})\n"
+        f"options = {{'backend': {backend!r}, 'long_passages': 'truncate'}}\n"
+        "scorer = CrossEncoderScorer('embedded', **options)\n"
         "scores = scorer.score(*json.load(sys.stdin))\n"
         "print(json.dumps(scores.tolist()))\n"
     )
@@ -123,9 +124,16 @@ LEARNT = tomllib.loads(RECIPE.read_text(encoding="utf-8"))["max_length"]
 
 
 def test_it_says_what_it_cut() -> None:
-    with CrossEncoderScorer("embedded") as scorer:
+    with CrossEncoderScorer("embedded", long_passages="truncate") as scorer:
         ranking = Reranker(scorer).rank(QUERY, PASSAGES)
     assert {ranked.index for ranked in ranking if ranked.truncated} == {6, 7}
+
+
+def test_it_reads_long_passages_in_windows_unless_it_is_told_to_truncate() -> None:
+    with CrossEncoderScorer("embedded") as scorer:
+        ranking = Reranker(scorer).rank(QUERY, PASSAGES)
+    assert not any(ranked.truncated for ranked in ranking)
+    assert {ranked.index for ranked in ranking if ranked.windows > 1} == {6, 7}
 
 
 @pytest.mark.parametrize("backend", ["torch", "onnx", "openvino"])
@@ -135,7 +143,7 @@ def test_it_reads_as_far_as_it_learnt_in_every_backend(backend: str) -> None:
     plain = CrossEncoder(str(EMBEDDED_FOLDER), device="cpu")
     wanted = CrossEncoder(str(EMBEDDED_FOLDER), device="cpu", max_length=LEARNT).predict(pairs)
     np.testing.assert_array_equal(plain.predict(pairs), wanted)
-    with CrossEncoderScorer("embedded", backend=backend) as scorer:
+    with CrossEncoderScorer("embedded", backend=backend, long_passages="truncate") as scorer:
         np.testing.assert_allclose(scorer.score(QUERY, LONG), wanted, atol=1e-5)
     with (
         CrossEncoderScorer("embedded", backend=backend, max_length=LEARNT + 1) as scorer,
@@ -155,7 +163,7 @@ def test_a_bundle_of_it_reads_no_further(backend: str, tmp_path: Path) -> None:
     bundle = compile_model("embedded", tmp_path / "bundle", backend=backend)
     model = CrossEncoder(str(EMBEDDED_FOLDER), device="cpu", max_length=LEARNT)
     wanted = model.predict([(QUERY, passage) for passage in LONG])
-    with CrossEncoderScorer(bundle) as scorer:
+    with CrossEncoderScorer(bundle, long_passages="truncate") as scorer:
         np.testing.assert_allclose(scorer.score(QUERY, LONG), wanted, atol=1e-5)
 
 
