@@ -376,13 +376,17 @@ def test_the_command_takes_a_calibration_and_its_scale_with_it(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("long_passages", [None, "truncate"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("weight", [None, "auto"])
-def test_the_embedded_model_ships_a_calibration_of_its_scores(precision: str, weight: str) -> None:
+def test_the_embedded_model_ships_a_calibration_of_its_scores(
+    precision: str, weight: str, long_passages: str | None
+) -> None:
     with Reranker.from_options(
         model="embedded",
         backend="openvino",
         precision=precision,
+        long_passages=long_passages,
         first_stage_weight=weight,
         calibration="auto",
         scale="calibrated",

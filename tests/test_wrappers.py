@@ -568,6 +568,8 @@ def test_every_wrapper_annotates_after_a_round_trip_and_after_assignment(framewo
         "relevance_score_scale",
         "relevance_model_score",
         "relevance_truncated",
+        "relevance_windows",
+        "relevance_window",
         "retrieval_score",
     }
     for other in (again, copy.copy(component), pickle.loads(pickle.dumps(component))):
