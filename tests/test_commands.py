@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from rerank_plugins.backends.graphs.bundle import _refused
-from rerank_plugins.cli import main
-from rerank_plugins.cli.two_stages import Search, TwoStages
+from rerank_plugins.cli import demo, main
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.formats.candidates import read_passages
 from rerank_plugins.messages.commands import command, install_command
@@ -116,8 +115,7 @@ def suggestions(not_active: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
     def of(folder: Path) -> list[str]:
         monkeypatch.chdir(folder)
-        nothing = Search([], [], None, 0.0, 0.0)
-        monkeypatch.setattr(TwoStages, "search", lambda *_: nothing)  # the tables do not matter
+        monkeypatch.setattr(demo, "_all_questions", lambda *_: None)  # the tables do not matter
         with contextlib.redirect_stdout(io.StringIO()) as out:
             assert main(["demo"]) == 0
         return [line.strip() for line in out.getvalue().partition("Try next:\n")[2].splitlines()]
