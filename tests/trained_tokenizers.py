@@ -32,14 +32,14 @@ def word_piece() -> Tokenizer:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=20))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return _trained(tokenizer, trainers.WordPieceTrainer, "[CLS]", "[SEP]", "[UNK]")
+    return _trained(tokenizer, trainers.WordPieceTrainer, "[CLS]", "[PAD]", "[SEP]", "[UNK]")
 
 
 def byte_level() -> Tokenizer:
     """As RoBERTa's, whose `<mask>` takes the white space before it."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer = _trained(tokenizer, trainers.BpeTrainer, "<s>", "</s>", "<unk>")
+    tokenizer = _trained(tokenizer, trainers.BpeTrainer, "<s>", "<pad>", "</s>", "<unk>")
     tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True)])
     return tokenizer
 
@@ -56,7 +56,7 @@ def sentence_piece() -> Tokenizer:
         ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    return _trained(tokenizer, trainers.UnigramTrainer, "<s>", "</s>", "<unk>")
+    return _trained(tokenizer, trainers.UnigramTrainer, "<s>", "<pad>", "</s>", "<unk>")
 
 
 def sentence_piece_of_words() -> Tokenizer:
@@ -73,7 +73,7 @@ def across_words() -> Tokenizer:
     """As Llama's: its tokens may hold blanks."""
     tokenizer = sentence_piece()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(split=False)
-    return _trained(tokenizer, trainers.UnigramTrainer, "<s>", "</s>", "<unk>")
+    return _trained(tokenizer, trainers.UnigramTrainer, "<s>", "<pad>", "</s>", "<unk>")
 
 
 KINDS: dict[str, Callable[[], Tokenizer]] = {
@@ -84,15 +84,14 @@ KINDS: dict[str, Callable[[], Tokenizer]] = {
 }
 
 
-def _trained(tokenizer: Tokenizer, trainer: type, start: str, end: str, unknown: str) -> Tokenizer:
+def _trained(tokenizer: Tokenizer, trainer: type, *special: str) -> Tokenizer:
+    start, _, end, unknown = special
     choice = random.Random(5)
     sentences = [" ".join(random_words(choice, 12)) for _ in range(300)]
     options = {"unk_token": unknown} if trainer is trainers.UnigramTrainer else {}
     tokenizer.train_from_iterator(
         sentences,
-        trainer(
-            vocab_size=400, special_tokens=[start, end, unknown], show_progress=False, **options
-        ),
+        trainer(vocab_size=400, special_tokens=list(special), show_progress=False, **options),
     )
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{start} $A {end}",
