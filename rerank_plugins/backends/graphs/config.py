@@ -1,0 +1,91 @@
+"""Reads a config key by key, so that no key that changes the scores is passed over."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rerank_plugins.backends.architectures import NoGraphError
+from rerank_plugins.backends.graphs.operations import ACTIVATIONS
+
+_HARMLESS = frozenset(
+    (
+        "_name_or_path _num_labels architectures attention_dropout attention_probs_dropout_prob "
+        "bos_token_id chunk_size_feed_forward classifier_dropout cls_token_id directionality "
+        "dropout dtype eos_token_id finetuning_task gradient_checkpointing hidden_dropout_prob "
+        "initializer_range is_encoder_decoder label2id language mask_token_id model_type "
+        "output_attentions output_hidden_states output_past pad_token_id problem_type return_dict "
+        "sentence_transformers sep_token_id tie_word_embeddings torch_dtype torchscript "
+        "transformers_version unk_token_id use_bfloat16 use_cache"
+    ).split()
+)
+"""Keys that change no score: training, tokens that the tokenizer knows, words about the file."""
+
+
+class Config:
+    """The content of a config.json.
+
+    Whatever was neither read nor declared harmless by the time of `check_all_read` is unknown, and
+    unknown keys may change what the model computes.
+    """
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self._content = content
+        self._read = set(_HARMLESS)
+
+    def value(self, key: str, default: Any) -> Any:
+        """The value of a key, or what transformers takes where there is none."""
+        self._read.add(key)
+        return self._content.get(key, default)
+
+    def size(self, key: str, default: int | None = None) -> int:
+        """A size; without a default it must be there.
+
+        Raises:
+            NoGraphError: It is missing, or no whole number.
+        """
+        found = self.value(key, default)
+        if type(found) is not int or found < 0:
+            raise NoGraphError(_reason(key, found))
+        return found
+
+    def activation(self, key: str, default: str) -> str:
+        """The name of an activation.
+
+        Raises:
+            NoGraphError: It is none of the `ACTIVATIONS`.
+        """
+        return str(self.one_of(key, default, ACTIVATIONS))
+
+    def one_of(self, key: str, default: Any, known: Iterable[Any]) -> Any:
+        """A value that is one of those known.
+
+        Raises:
+            NoGraphError: It is another one.
+        """
+        found = self.value(key, default)
+        if not any(found == each for each in known):
+            raise NoGraphError(_reason(key, found))
+        return found
+
+    def ignore(self, *keys: str) -> None:
+        """Declares keys that this architecture has and that change no score."""
+        self._read.update(keys)
+
+    def columns(self) -> int:
+        """The number of the head's columns."""
+        names = self.value("id2label", None)
+        return len(names) if names else self.size("num_labels", 2)
+
+    def check_all_read(self) -> None:
+        """Refuses keys that nobody knows.
+
+        Raises:
+            NoGraphError: The message names one.
+        """
+        for key, value in self._content.items():
+            # null, false and {} leave a feature out, whatever it is
+            if key not in self._read and value not in (None, False, {}, []):
+                raise NoGraphError(_reason(key, value))
+
+
+def _reason(key: str, value: Any) -> str:
+    return f"its config.json has {key}={value!r:.60}, which graphs do not know"

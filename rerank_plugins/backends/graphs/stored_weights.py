@@ -1,0 +1,95 @@
+"""The weights of a model where they lie: in its safetensors files."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from rerank_plugins.models.json_files import read_json
+
+_WEIGHTS_FILE = "model.safetensors"
+_DTYPES: dict[str, Any] = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWeight:
+    """One tensor of a safetensors file.
+
+    Attributes:
+        file: The file.
+        dtype: Its type, in the words of safetensors: `F32`, `BF16`.
+        shape: Its shape.
+        offset: Where its bytes begin in the file.
+    """
+
+    file: Path
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+
+
+class StoredWeights(Mapping[str, StoredWeight]):
+    """The tensors in a folder's safetensors files, by key.
+
+    Args:
+        folder: Holds `model.safetensors`, or several files and their index.
+
+    Raises:
+        OSError, ValueError, KeyError: A file is missing or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._tensors = {
+            name: tensor for file in weight_files(folder) for name, tensor in _header(file)
+        }
+        self._bytes = cache(_mapped)  # one mapping per file
+
+    def __getitem__(self, name: str) -> StoredWeight:
+        return self._tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def is_real(self, name: str) -> bool:
+        """Whether a tensor has a type that graphs can read: not one that was quantised."""
+        return self[name].dtype in _DTYPES
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A tensor, whose bytes stay in the file until they are read."""
+        tensor = self[name]
+        dtype = np.dtype(_DTYPES[tensor.dtype])
+        size = dtype.itemsize * int(np.prod(tensor.shape))
+        content: NDArray[Any] = self._bytes(tensor.file)[tensor.offset : tensor.offset + size]
+        return content.view(dtype).reshape(tensor.shape)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that transformers reads weights from."""
+    if (folder / _WEIGHTS_FILE).is_file():
+        return [folder / _WEIGHTS_FILE]
+    index = read_json(folder / f"{_WEIGHTS_FILE}.index.json")
+    return [folder / name for name in sorted(set(index.get("weight_map", {}).values()))]
+
+
+def _header(file: Path) -> Iterator[tuple[str, StoredWeight]]:
+    with file.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(size))
+    for name, about in header.items():
+        if name != "__metadata__":
+            offset = 8 + size + about["data_offsets"][0]
+            yield name, StoredWeight(file, about["dtype"], tuple(about["shape"]), offset)
+
+
+def _mapped(file: Path) -> NDArray[np.uint8]:
+    """The bytes of a file. OpenVINO takes writeable arrays only; nothing writes to the file."""
+    return np.memmap(file, dtype=np.uint8, mode="c")
