@@ -1,7 +1,6 @@
 """Networks described without torch: the same logits as `CrossEncoder.predict`, in every runtime."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,7 @@ def save(folder: Path, config: PreTrainedConfig, *, columns: int = 1, dtype: Any
         config.intermediate_size = 64
     with fixed_seed():
         model = AutoModelForSequenceClassification.from_config(config)
-        randomize(model, std=0.3)
+        randomize(model, std=0.5)
     model.to(dtype or torch.float32).save_pretrained(folder)
     length = limit - 2 if roberta_like else limit
     tokenizer = tiny_roberta_tokenizer(length) if roberta_like else tiny_tokenizer(length)
@@ -90,31 +89,48 @@ def save(folder: Path, config: PreTrainedConfig, *, columns: int = 1, dtype: Any
     return folder
 
 
-def in_onnx(folder: Path, inputs: tuple[str, ...]) -> Callable[[Tokens], np.ndarray]:
-    network = read_network(folder)
-    graph = onnx_graph(network, inputs)
-    options = onnxruntime.SessionOptions()
-    session = onnx_session(graph, network.weights, onnxruntime, options)
-    return lambda tokens: session.run(None, {n: getattr(tokens, n) for n in graph.inputs})[0]
+class InOnnx:
+    """A network in ONNX Runtime."""
+
+    def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
+        self._network = read_network(folder)  # its weights must live as long as the session
+        self._graph = onnx_graph(self._network, inputs)
+        options, weights = onnxruntime.SessionOptions(), self._network.weights
+        self._session = onnx_session(self._graph, weights, onnxruntime, options)
+
+    def __call__(self, tokens: Tokens) -> np.ndarray:
+        return self._session.run(None, {n: getattr(tokens, n) for n in self._graph.inputs})[0]
 
 
-def in_openvino(folder: Path, inputs: tuple[str, ...]) -> Callable[[Tokens], np.ndarray]:
-    network = read_network(folder)
-    graph = onnx_graph(network, inputs)
-    model = openvino_model(graph, network.weights, openvino)
-    settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(model, "CPU", settings)
-    return lambda tokens: np.array(compiled({n: getattr(tokens, n) for n in graph.inputs})[0])
+class InOpenVino:
+    """A network in OpenVINO."""
+
+    def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
+        self._network = read_network(folder)
+        self._graph = onnx_graph(self._network, inputs)
+        model = openvino_model(self._graph, self._network.weights, openvino)
+        settings = {"INFERENCE_PRECISION_HINT": "f32"}
+        self._model = openvino.Core().compile_model(model, "CPU", settings)
+
+    def __call__(self, tokens: Tokens) -> np.ndarray:
+        return np.array(self._model({n: getattr(tokens, n) for n in self._graph.inputs})[0])
 
 
-RUNTIMES = {"onnx": in_onnx, "openvino": in_openvino}
+RUNTIMES = {"onnx": InOnnx, "openvino": InOpenVino}
 
 
 def check(folder: Path, runtime: str) -> None:
-    """Compares a runtime with `predict`, all pairs in one batch and one by one."""
+    """Compares a runtime with `predict`, all pairs in one batch and one by one.
+
+    With such wide weights rounding alone makes more than 1e-5, in `predict` as well: the sum in
+    float64 tells how much.
+    """
     model = CrossEncoder(str(folder), device="cpu", model_kwargs={"dtype": "float32"})
+    predicted = model.predict(PAIRS, activation_fn=torch.nn.Identity(), batch_size=1)
+    model.double()
     wanted = model.predict(PAIRS, activation_fn=torch.nn.Identity(), batch_size=1)
     assert wanted.std() > 0.3
+    allowed = max(1e-5, 3 * np.abs(predicted - wanted).max())
     description = describe(model)
     tokenizer = PairTokenizer(description.tokenizer, max_length=description.default_length)
     encoded = tokenizer.encode(PAIRS)
@@ -122,7 +138,7 @@ def check(folder: Path, runtime: str) -> None:
     together = forward(pad(encoded, description.pad_id))
     alone = np.concatenate([forward(pad([pair], description.pad_id)) for pair in encoded])
     for found in (together, alone):
-        np.testing.assert_allclose(found.reshape(wanted.shape), wanted, atol=1e-5)
+        np.testing.assert_allclose(found.reshape(wanted.shape), wanted, rtol=0, atol=allowed)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -196,7 +212,7 @@ def test_weights_that_are_quantised_adapted_or_damaged_are_refused(tmp_path: Pat
     weights, name = load_file(file), "bert.encoder.layer.1.attention.self.key.weight"
     for change, reason in (
         ({name: weights[name].to(torch.int8)}, f"its {name} is stored as I8"),
-        ({f"{name}.lora_A": weights[name]}, f"its weights have {name}.lora_A"),
+        ({f"{name}.lora_A": weights[name].clone()}, f"its weights have {name}.lora_A"),
     ):
         save_file({**weights, **change}, file, metadata={"format": "pt"})
         with pytest.raises(NoGraphError, match=reason):

@@ -47,7 +47,7 @@ class OnnxGraph:
                 data_location=onnx.TensorProto.EXTERNAL,
             )
             tensor.external_data.add(key="location", value=stored.file.name)
-        return model.SerializeToString()
+        return bytes(model.SerializeToString())
 
     def with_weights_as_inputs(self) -> bytes:
         """The graph with its weights declared as inputs, after the inputs proper."""
@@ -56,7 +56,7 @@ class OnnxGraph:
         for name, stored in self.weights.items():
             declared = onnx.helper.make_tensor_value_info(name, onnx_type(stored), stored.shape)
             model.graph.input.append(declared)
-        return model.SerializeToString()
+        return bytes(model.SerializeToString())
 
 
 def onnx_type(stored: StoredWeight) -> int:

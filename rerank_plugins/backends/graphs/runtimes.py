@@ -1,4 +1,8 @@
-"""Loads a network's graph into a runtime, which reads the weights where they lie."""
+"""Loads a network's graph into a runtime, which reads the weights where they lie.
+
+Neither runtime holds on to the arrays that it was given. The weights must live as long as what was
+loaded from them.
+"""
 
 from typing import Any
 

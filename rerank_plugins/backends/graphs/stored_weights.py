@@ -69,7 +69,8 @@ class StoredWeights(Mapping[str, StoredWeight]):
         dtype = np.dtype(_DTYPES[tensor.dtype])
         size = dtype.itemsize * int(np.prod(tensor.shape))
         content: NDArray[Any] = self._bytes(tensor.file)[tensor.offset : tensor.offset + size]
-        return content.view(dtype).reshape(tensor.shape)
+        array: NDArray[Any] = content.view(dtype).reshape(tensor.shape)
+        return array
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -83,6 +84,9 @@ def weight_files(folder: Path) -> list[Path]:
 def _header(file: Path) -> Iterator[tuple[str, StoredWeight]]:
     with file.open("rb") as stream:
         size = int.from_bytes(stream.read(8), "little")
+        if size > file.stat().st_size:
+            message = f"{file.name} is not a file of safetensors"
+            raise ValueError(message)
         header = json.loads(stream.read(size))
     for name, about in header.items():
         if name != "__metadata__":

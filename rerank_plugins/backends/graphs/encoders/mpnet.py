@@ -85,5 +85,5 @@ def _buckets(positions: int) -> NDArray[np.int64]:
     far = np.maximum(np.abs(distances), exact).astype(np.float32) / np.float32(exact)
     share = np.log(far) / np.float32(math.log(_FARTHEST / exact)) * np.float32(half - exact)
     ranged = np.minimum(exact + share.astype(np.int64), half - 1)
-    bucket = np.where(np.abs(distances) < exact, np.abs(distances), ranged)
-    return bucket + half * (distances > 0)
+    bucket: NDArray[np.int64] = np.where(np.abs(distances) < exact, np.abs(distances), ranged)
+    return np.where(distances > 0, bucket + half, bucket)
