@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rerank_plugins.backends.description import INPUTS, ModelDescription
+from rerank_plugins.backends.description import INPUTS, UNBOUNDED, ModelDescription
 from rerank_plugins.backends.tables import check_ids, positions_of, vocabulary_of
 from rerank_plugins.backends.weights import check_config, check_weights
 from rerank_plugins.errors import (
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-
-UNBOUNDED = 1_000_000
-"""A length for models without any limit; no text is that long."""
 
 
 @in_turn

@@ -7,6 +7,9 @@ from typing import Any
 
 from rerank_plugins.models.json_files import read_json
 
+UNBOUNDED = 1_000_000
+"""A length for models without any limit; no text is that long."""
+
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 

@@ -1,5 +1,6 @@
 """The sizes of a model's tables of embeddings: ids beyond the end of a table have no meaning."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rerank_plugins.errors import ModelError
@@ -32,14 +33,7 @@ def check_ids(model: "CrossEncoder", name: str) -> None:
         vocabulary = {t: i for t, i in model.tokenizer.get_vocab().items() if t not in added}
         for number in model.tokenizer("a", "a")["input_ids"]:  # and the tokens around every pair
             vocabulary[model.tokenizer.convert_ids_to_tokens(number)] = number
-        token, highest = max(vocabulary.items(), key=_id, default=("", -1))
-        if highest >= rows:
-            message = (
-                f"The tokenizer of {name!r} does not fit the model: it gives {token!r} the id "
-                f"{highest}, and the model has embeddings for {rows} tokens, 0 to {rows - 1}. Save "
-                "the tokenizer that the model was trained with in its folder."
-            )
-            raise ModelError(message)
+        check_token_ids(vocabulary, rows, name)
     inner: Any = model.transformers_model
     types = [
         found
@@ -48,13 +42,48 @@ def check_ids(model: "CrossEncoder", name: str) -> None:
     ]
     if types and "token_type_ids" in model.tokenizer.model_input_names:
         highest = max(model.tokenizer("a", "a")["token_type_ids"], default=0)
-        if highest >= min(types):
-            message = (
-                f"The tokenizer of {name!r} does not fit the model: it gives passages the type "
-                f"{highest}, and the model has embeddings for {min(types)}. Save the tokenizer "
-                "that the model was trained with in its folder."
-            )
-            raise ModelError(message)
+        check_types(highest, min(types), name)
+
+
+def check_token_ids(vocabulary: Mapping[str, int], rows: int, name: str) -> None:
+    """Refuses a vocabulary with ids that have no embedding.
+
+    Args:
+        vocabulary: Ids by token.
+        rows: How many tokens have embeddings.
+        name: The model reference, for messages.
+
+    Raises:
+        ModelError: The message names the highest such id.
+    """
+    token, highest = max(vocabulary.items(), key=_id, default=("", -1))
+    if highest >= rows:
+        message = (
+            f"The tokenizer of {name!r} does not fit the model: it gives {token!r} the id "
+            f"{highest}, and the model has embeddings for {rows} tokens, 0 to {rows - 1}. Save "
+            "the tokenizer that the model was trained with in its folder."
+        )
+        raise ModelError(message)
+
+
+def check_types(highest: int, types: int, name: str) -> None:
+    """Refuses types of tokens that have no embedding.
+
+    Args:
+        highest: The highest type that the tokenizer gives a token.
+        types: How many types have embeddings.
+        name: The model reference, for messages.
+
+    Raises:
+        ModelError: The tokenizer gives passages a type behind the last.
+    """
+    if highest >= types:
+        message = (
+            f"The tokenizer of {name!r} does not fit the model: it gives passages the type "
+            f"{highest}, and the model has embeddings for {types}. Save the tokenizer "
+            "that the model was trained with in its folder."
+        )
+        raise ModelError(message)
 
 
 def vocabulary_of(model: "CrossEncoder") -> int | None:

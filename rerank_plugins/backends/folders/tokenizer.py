@@ -1,0 +1,166 @@
+"""Reads a folder's tokenizer as transformers does."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, models, processors
+
+from rerank_plugins.backends.architectures import NoGraphError
+from rerank_plugins.backends.folders.added_tokens import Token, add_tokens, read_added_tokens
+from rerank_plugins.backends.folders.tokenizer_classes import (
+    CLASSES,
+    OF_MODEL_TYPE,
+    TokenizerClass,
+    Vocabulary,
+)
+from rerank_plugins.models.json_files import read_json
+
+_AS_SAVED = ("TokenizersBackend", "PreTrainedTokenizer", "PythonBackend")
+"""Classes that are what tokenizer.json says, without the ending `Fast`."""
+
+_AS_SAVED_TYPES = ("modernbert",)
+"""Types of models whose tokenizers are what tokenizer.json says, whatever class the files name."""
+
+_OPTIONAL_ROLES = ("pad_token", "mask_token")
+_NEVER_READ = (
+    "auto_map",
+    "fast_tokenizer_files",
+    "processor_class",
+    "split_special_tokens",
+)
+"""Keys of tokenizer_config.json that change the tokenizer in ways that are not described here."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedTokenizer:
+    """A tokenizer, and what its files say about how to use it.
+
+    Attributes:
+        tokenizer: The tokenizer, which neither pads nor cuts.
+        pad_id: The id of the token that pads shorter pairs; `None` if there is none.
+        max_length: The most tokens of a pair according to its files; `None` if they do not say.
+        inputs: Names of what it makes for the model.
+        truncation_side: Where texts that are too long are cut.
+    """
+
+    tokenizer: Tokenizer
+    pad_id: int | None
+    max_length: float | None
+    inputs: tuple[str, ...]
+    truncation_side: str
+
+
+def read_tokenizer(folder: Path, model: Mapping[str, Any]) -> SavedTokenizer:
+    """The tokenizer in a folder.
+
+    Args:
+        folder: The folder.
+        model: The model's config.json.
+
+    Raises:
+        NoGraphError: It is of a kind that is not described here.
+    """
+    options = read_json(folder / "tokenizer_config.json")
+    for key in _NEVER_READ:
+        if options.get(key):
+            message = f"its tokenizer_config.json has {key}={options[key]!r:.60}"
+            raise NoGraphError(message)
+    saved = read_json(folder / "tokenizer.json")
+    kind = _class_of(options, model)
+    tokens = read_added_tokens(folder, options, saved.get("added_tokens", ()))
+    roles: dict[str, Token | None]
+    if kind is None:
+        tokenizer = _as_saved(folder / "tokenizer.json")
+        roles = {"pad_token": (tokenizer.padding or {}).get("pad_token"), **tokens.named}
+        add_tokens(tokenizer, tokens, roles, tokens.extra or ())
+    else:
+        roles = _checked(kind.roles_of(tokens.named))
+        tokenizer = kind.make(_vocabulary(folder, saved, kind), options, roles)
+        add_tokens(tokenizer, tokens, roles, kind.extra if tokens.extra is None else tokens.extra)
+        tokenizer.post_processor = kind.frame(tokenizer, options, roles)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    pad_token = roles.get("pad_token")
+    types = ("token_type_ids",) if kind is not None and kind.types else ()
+    cutting = saved.get("truncation") or {}
+    return SavedTokenizer(
+        tokenizer=tokenizer,
+        pad_id=None if pad_token is None else tokenizer.token_to_id(str(pad_token)),
+        max_length=options.get("model_max_length", options.get("max_len")),
+        inputs=tuple(options.get("model_input_names", ("input_ids", "attention_mask", *types))),
+        truncation_side=options.get("truncation_side", cutting.get("direction", "right")).lower(),
+    )
+
+
+def _class_of(options: Mapping[str, Any], model: Mapping[str, Any]) -> TokenizerClass | None:
+    """The class of the tokenizer; `None` if it is what tokenizer.json says."""
+    kind = str(model.get("model_type"))
+    name = options.get("tokenizer_class") or model.get("tokenizer_class") or OF_MODEL_TYPE.get(kind)
+    name = str(name).removesuffix("Fast")
+    if kind in _AS_SAVED_TYPES or name in _AS_SAVED:
+        return None
+    if name not in CLASSES:
+        message = f"its tokenizer is a {name}"
+        raise NoGraphError(message)
+    return CLASSES[name]
+
+
+def _as_saved(file: Path) -> Tokenizer:
+    if not file.is_file():
+        message = "its tokenizer has no tokenizer.json"
+        raise NoGraphError(message)
+    tokenizer = Tokenizer.from_file(str(file))
+    if tokenizer.post_processor is None:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="$A:0", pair="$A:0 $B:1", special_tokens=[]
+        )
+    return tokenizer
+
+
+def _checked(roles: dict[str, Token | None]) -> dict[str, Token | None]:
+    """The roles, if none is missing that stands around every pair or for unknown words."""
+    for role, token in roles.items():
+        if token is None and role not in _OPTIONAL_ROLES:
+            message = f"its tokenizer_config.json says that there is no {role}"
+            raise NoGraphError(message)
+    return roles
+
+
+def _vocabulary(folder: Path, saved: Mapping[str, Any], kind: TokenizerClass) -> Vocabulary:
+    """The vocabulary in tokenizer.json, or else in the older files of the class."""
+    if not saved:
+        return _old_vocabulary(folder, kind)
+    model = saved["model"]
+    tokens = model["vocab"]
+    if isinstance(tokens, list) != (kind.files == ()):
+        message = "its tokenizer.json is not of the class that tokenizer_config.json names"
+        raise NoGraphError(message)
+    if isinstance(tokens, list):
+        tokens = [(piece, score) for piece, score in tokens]
+    merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in model.get("merges", ())]
+    return Vocabulary(tokens, merges, _compiled_rules(saved))
+
+
+def _old_vocabulary(folder: Path, kind: TokenizerClass) -> Vocabulary:
+    files = [str(folder / name) for name in kind.files]
+    if not files:
+        message = "its tokenizer is a SentencePiece model, and there is no tokenizer.json"
+        raise NoGraphError(message)
+    if not all(Path(file).is_file() for file in files):
+        message = f"its tokenizer has no tokenizer.json, nor {' and '.join(kind.files)}"
+        raise NoGraphError(message)
+    if len(files) == 1:
+        return Vocabulary(models.WordPiece.read_file(*files))
+    return Vocabulary(*models.BPE.read_file(*files))
+
+
+def _compiled_rules(saved: Mapping[str, Any]) -> bytes | None:
+    """The rules of a SentencePiece model for replacing characters."""
+    rules = saved.get("normalizer") or {}
+    for rule in rules.get("normalizers", [rules]):
+        if rule.get("type") == "Precompiled":
+            return base64.b64decode(rule["precompiled_charsmap"])
+    return None
