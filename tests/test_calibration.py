@@ -157,8 +157,8 @@ def test_a_calibration_of_another_model_is_refused(file: Path) -> None:
             "fitted to , and the model runs in bf16. Set precision",
         ),
         (
-            Identity("own, version 1", "", ("max_length=99",)),
-            "what the model reads (none) than those of this scorer (max_length=99).",
+            Identity("own, version 1", "", ("max_length=99", "the first page")),
+            "has max_length=99, the first page. Leave max_length, the first page out. Or make",
         ),
     ],
 )
@@ -295,8 +295,20 @@ def test_a_models_folder_holds_its_calibration_and_stays_the_same_model(model: P
             {"precision": "bf16"},
             "it was fitted to fp32, and the model runs in bf16. Set precision='fp32'",
         ),
-        ({"max_length": 16}, "reads (none) than those of this scorer (max_length=16)"),
-        ({"prompt": "find:"}, "reads (none) than those of this scorer (prompt='find:')"),
+        (
+            {"max_length": 16},
+            "it was fitted with other options of what the model reads, and this scorer has "
+            "max_length=16. Leave max_length out. Or make one:",
+        ),
+        (
+            {"prompt": "find:", "label": 0},
+            "has label=0, prompt='find:'. Leave label, prompt out. Or make one:",
+        ),
+        (
+            {"long_passages": "windows", "window_tokens": 20},
+            "has long_passages='windows', max_windows=24, window_tokens=20. "
+            "Set long_passages='truncate'. Or make one:",
+        ),
     ],
 )
 def test_a_models_calibration_is_for_the_options_it_was_fitted_with(
@@ -306,6 +318,41 @@ def test_a_models_calibration_is_for_the_options_it_was_fitted_with(
         model=model, backend="torch", calibration="auto", scale="calibrated", **options
     ) as reranker:
         assert says in refusal(lambda: reranker.rank(QUERY, PASSAGES))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (
+            {"window_tokens": 100, "max_length": 200},
+            "has max_length=200, window_tokens=100. Set window_overlap=48, window_tokens=192. "
+            "Leave max_length out.",
+        ),
+        (
+            {"long_passages": "truncate", "prompt": "find:"},
+            "has prompt='find:'. Leave prompt out.",
+        ),
+        ({"max_windows": 3}, "has max_windows=3. Set max_windows=24."),
+    ],
+)
+def test_the_refusal_names_the_options_of_the_calibration_that_differs_least(
+    options: dict[str, Any], says: str
+) -> None:
+    with Reranker.from_options(
+        model="embedded", calibration="auto", scale="calibrated", **options
+    ) as reranker:
+        assert says in refusal(reranker.warm_up)
+
+
+def test_a_calibration_of_windows_says_how_to_get_them(model: Path) -> None:
+    (model / CALIBRATION_FILE).unlink()
+    with CrossEncoderScorer(model, long_passages="windows", window_tokens=20) as scorer:
+        written(model / CALIBRATION_FILE, scorer)
+    with Reranker.from_options(model=model, calibration="auto", scale="calibrated") as reranker:
+        assert (
+            "this scorer has long_passages='truncate'. Set long_passages='windows', "
+            "max_windows=24, window_tokens=20. Or make one:"
+        ) in refusal(reranker.warm_up)
 
 
 def test_the_calibration_of_a_model_is_refused_by_another(model: Path, tmp_path: Path) -> None:

@@ -76,8 +76,12 @@ def test_json_has_the_figures_and_nothing_is_written_without_a_file(
     [
         (["--judged-only"], 1, "--judged-only leaves out what nobody judged, and every candidate"),
         (["--sample", "5"], 1, "a calibration needs 10 or more of each, and there are only"),
-        (["--first-stage", "dense"], 2, "--first-stage dense and fused need --bi-encoder."),
-        (["--run", "x.run", "--first-stage", "bm25"], 2, "--run is the first stage of one"),
+        (["--first-stage", "dense"], 2, "--first-stage dense and fused need --bi-encoder, for"),
+        (
+            ["--run", "x.run", "--first-stage", "bm25"],
+            2,
+            "--run is a first stage itself; leave out",
+        ),
         (["--output", "/absent/x.json"], 1, "there is no folder /absent to write x.json in."),
     ],
 )
@@ -124,6 +128,11 @@ def test_an_evaluation_says_how_far_off_a_calibration_is(
         assert errors["calibrated"]["error"] < errors["sigmoid"]["error"]
     assert main([*typed, "--markdown"]) == 0
     assert "| calibration of embedded |" in capsys.readouterr().out
+    assert main([*typed, "--long-passages", "truncate", "--max-length", "99"]) == 1
+    assert (
+        "this scorer has --long-passages truncate, --max-length 99. Set --long-passages windows, "
+        "--max-windows 24, --window-overlap 48, --window-tokens 192. Leave --max-length out."
+    ) in " ".join(capsys.readouterr().err.split())
     assert main([*typed, "--first-stage-weight", "2"]) == 1
     assert "fitted with --first-stage-weight 0 (0 is none), and this ranking has 2. Leave" in (
         " ".join(capsys.readouterr().err.split())

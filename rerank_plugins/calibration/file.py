@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins.calibration.curves import Curve, curve_of
+from rerank_plugins.calibration.reading import other_reading
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
@@ -126,13 +127,7 @@ def _difference(calibrations: Sequence[Calibration], identity: Identity, weight:
         )
     read = [each for each in alike if each.identity.reading == identity.reading]
     if not read:
-        own, asked = (
-            ", ".join(each) or "none" for each in (alike[0].identity.reading, identity.reading)
-        )
-        return (
-            f"it was fitted with other options of what the model reads ({own}) than those of this "
-            f"scorer ({asked}). Set the same ones."
-        )
+        return other_reading([each.identity.reading for each in alike], identity.reading)
     weights = ", ".join(f"{each.first_stage_weight:g}" for each in read)
     near = min((each.first_stage_weight for each in read), key=lambda each: abs(each - weight))
     todo = (

@@ -2,27 +2,22 @@
 
 import json
 import shlex
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval import options
-from rerank_plugins.cli.eval.candidates import Stage
+from rerank_plugins.cli.eval.candidates import stage_of
+from rerank_plugins.cli.eval.comparing import collection_of, compared
 from rerank_plugins.cli.eval.fusion import typed_weight, weights_of
-from rerank_plugins.cli.eval.inputs import Source, sources_of
-from rerank_plugins.cli.eval.scorers import Scorers, loaded_scorers
+from rerank_plugins.cli.eval.inputs import sources_of
+from rerank_plugins.cli.eval.scorers import loaded_scorers
 from rerank_plugins.cli.files import check_writable, write_text
 from rerank_plugins.cli.options import as_arguments, scorer_options, typed
-from rerank_plugins.cli.progress import progress
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.scoring.identity import named_identity
-
-if TYPE_CHECKING:
-    from rerank_plugins.evaluation import Comparison
-    from rerank_plugins.evaluation.timing import Ask
 
 _DEPTH = 50
 
@@ -106,6 +101,7 @@ def calibrate(
         configurations,
         current_environment,
     )
+    from rerank_plugins.evaluation.measures import MEASURES
     from rerank_plugins.process.extras import require
 
     require("sklearn", extra="calibrate", purpose="rerank calibrate")
@@ -117,11 +113,15 @@ def calibrate(
     sources = sources_of(data or [], split=split, topics=topics, qrels=qrels, corpus=corpus)
     combinations = configurations([model], **_as_lists(as_arguments(scorer)))
     weight = typed_weight(first_stage_weight, combinations.values())
-    stage = _stage(first_stage, run, bi_encoder, depth, scorer, len(sources))
+    bm25 = options.FirstStage.bm25
+    stage = stage_of(first_stage, bm25, run, bi_encoder, depth, scorer, len(sources))
     with loaded_scorers(combinations, None, None) as scorers, scorers.asking(resume) as ask:
         (name,) = scorers.configurations
         number = weights_of(weight, scorers).get(name, 0.0)
-        comparisons = [_compared(each, stage, scorers, ask, sample, seed) for each in sources]
+        comparisons = [
+            compared(each, collection_of(each, sample, seed), stage, scorers, ask, MEASURES)
+            for each in sources
+        ]
         identity = named_identity(scorers.rerankers[name].scorer, "nothing can be calibrated")
     report = calibrate(comparisons, name, weight=number, judged_only=judged_only, wanted=keep)
     environment = current_environment(shlex.join(["rerank", *(context.obj or ())]))
@@ -149,52 +149,3 @@ def _as_lists(given: dict[str, Any]) -> dict[str, Any]:
         several.get(name, name): [value] if name in several else value
         for name, value in given.items()
     }
-
-
-def _stage(
-    kind: options.FirstStage | None,
-    run: Path | None,
-    bi_encoder: str | None,
-    depth: int,
-    scorer: dict[str, Any],
-    sources: int,
-) -> Stage:
-    """The first stage that was asked for."""
-    from rerank_plugins.evaluation.scorers import TextEncoder
-
-    if run is not None and (kind is not None or sources > 1):
-        message = "--run is the first stage of one collection; give one, without --first-stage."
-        raise typer.BadParameter(message)
-    if bi_encoder is None and kind in ("dense", "fused"):
-        message = "--first-stage dense and fused need --bi-encoder."
-        raise typer.BadParameter(message)
-    where = {"device": scorer["device"], "local_files_only": scorer["local_files_only"]}
-    encoder = None if bi_encoder is None else TextEncoder(bi_encoder, **where)
-    return Stage(kind or options.FirstStage.bm25, depth, run, encoder)
-
-
-def _compared(
-    source: Source,
-    stage: Stage,
-    scorers: Scorers,
-    ask: "Ask",
-    sample: int | None,
-    seed: int,
-) -> "Comparison":
-    """The candidates of a collection with the model's scores."""
-    from rerank_plugins.evaluation import compare
-
-    collection = source.read()
-    if sample is not None:
-        collection = collection.sample(sample, seed)
-    name, candidates = stage.candidates(source, replace(collection, keep_identical=False))
-    with progress(len(collection.queries), "query", collection.name) as advance:
-        return compare(
-            collection,
-            candidates,
-            scorers.functions,
-            depth=stage.depth,
-            first_stage=name,
-            ask=ask,
-            on_query=lambda: advance(1),
-        )

@@ -12,9 +12,7 @@ from rerank_plugins.engine.registry import SharedModel
 from rerank_plugins.models.location import files_of, folder_here
 from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.scoring.identity import Identity
-
-_NOT_READ = ("max_batch_tokens", "long_passages", *WINDOW_OPTIONS)
-"""Options that change no score, or whose meaning depends on the model's folder."""
+from rerank_plugins.tokens.windows import WindowSettings
 
 
 class KnownIdentity:
@@ -64,8 +62,16 @@ class KnownIdentity:
         own = read_own_settings(folder) if backend is None else backend.own_settings
         reading = {
             **asdict(self._options),
-            **dict.fromkeys(_NOT_READ),
+            "max_batch_tokens": None,  # changes no score
             **{name: text or None for name, text in self._affixes.items()},
-            "windows": window_settings(self._options, own),
+            **_of_windows(window_settings(self._options, own)),
         }
         return identity_of(folder, workers, plan, reading)
+
+
+def _of_windows(settings: WindowSettings | None) -> dict[str, str | int | None]:
+    """What becomes of long passages, as the options that say the same for any folder."""
+    if settings is None:
+        return {"long_passages": "truncate"}
+    sizes = (settings.tokens, settings.overlap, settings.most)
+    return {"long_passages": "windows", **dict(zip(WINDOW_OPTIONS, sizes, strict=True))}

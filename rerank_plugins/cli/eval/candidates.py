@@ -1,8 +1,11 @@
 """The first stage of `rerank eval`, with progress bars for slow steps."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval.options import FirstStage
@@ -16,6 +19,48 @@ if TYPE_CHECKING:
     from rerank_plugins.evaluation import JudgedCollection
     from rerank_plugins.evaluation.first_stage import Candidates
     from rerank_plugins.evaluation.scorers import TextEncoder
+
+
+def stage_of(
+    kind: FirstStage | None,
+    unless_given: FirstStage | None,
+    run: Path | None,
+    bi_encoder: str | None,
+    depth: int,
+    scorer: Mapping[str, Any],
+    sources: int,
+) -> "Stage":
+    """The first stage that was asked for.
+
+    Args:
+        kind: The method as it was typed.
+        unless_given: The method if neither it nor a run was typed.
+        run: A TREC run.
+        bi_encoder: The model of the dense and fused methods.
+        depth: Candidates per query.
+        scorer: The options of scorers, of which those of loading are for the bi-encoder too.
+        sources: The number of collections.
+
+    Raises:
+        typer.BadParameter: They do not go together.
+    """
+    from rerank_plugins.evaluation.scorers import TextEncoder
+
+    if run is not None and sources > 1:
+        message = "--run belongs to one collection; give only one."
+        raise typer.BadParameter(message)
+    if run is not None and kind is not None:
+        message = "--run is a first stage itself; leave out --first-stage."
+        raise typer.BadParameter(message)
+    if bi_encoder is None and kind in (FirstStage.dense, FirstStage.fused):
+        message = (
+            "--first-stage dense and fused need --bi-encoder, for example "
+            "--bi-encoder sentence-transformers/all-MiniLM-L6-v2."
+        )
+        raise typer.BadParameter(message)
+    where = {name: scorer[name] for name in ("device", "local_files_only")}
+    encoder = None if bi_encoder is None else TextEncoder(bi_encoder, **where)
+    return Stage(kind or unless_given, depth, run, encoder)
 
 
 @dataclass(frozen=True)

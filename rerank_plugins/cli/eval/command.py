@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,7 +9,8 @@ import typer
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval import options
 from rerank_plugins.cli.eval.calibrations import curves_of
-from rerank_plugins.cli.eval.candidates import Stage
+from rerank_plugins.cli.eval.candidates import stage_of
+from rerank_plugins.cli.eval.comparing import collection_of, compared
 from rerank_plugins.cli.eval.fusion import (
     check_save_weight,
     found_fusions,
@@ -19,7 +19,7 @@ from rerank_plugins.cli.eval.fusion import (
     weighted_orders,
     weights_of,
 )
-from rerank_plugins.cli.eval.inputs import Source, dataset_source, sources_of
+from rerank_plugins.cli.eval.inputs import dataset_source, sources_of
 from rerank_plugins.cli.eval.output import Output
 from rerank_plugins.cli.eval.rerankers import rerankers_of
 from rerank_plugins.cli.eval.scorers import Scorers, loaded_scorers
@@ -28,7 +28,7 @@ from rerank_plugins.cli.options import as_arguments, scorer_options
 from rerank_plugins.cli.progress import progress
 
 if TYPE_CHECKING:
-    from rerank_plugins.evaluation import Comparison, DepthPoint, JudgedCollection
+    from rerank_plugins.evaluation import Comparison, DepthPoint
     from rerank_plugins.evaluation.marks import Marks
     from rerank_plugins.evaluation.timing import Ask
 
@@ -93,7 +93,6 @@ def evaluate(
     from rerank_plugins.evaluation.cards import DEPTH as CARD_DEPTH
     from rerank_plugins.evaluation.measures import MEASURES, measure_names
     from rerank_plugins.evaluation.memory import scoring_memory
-    from rerank_plugins.evaluation.scorers import TextEncoder
 
     output = Output(as_json, markdown, html, runs)
     output.check()
@@ -111,27 +110,8 @@ def evaluate(
     sources = [dataset_source(figure.dataset) for figure in figures] or sources_of(
         data or [], split=split, topics=topics, qrels=qrels, corpus=corpus
     )
-    if run is not None and len(sources) > 1:
-        message = "--run belongs to one collection; give only one."
-        raise typer.BadParameter(message)
-    if run is not None and first_stage is not None:
-        message = "--run is a first stage itself; leave out --first-stage."
-        raise typer.BadParameter(message)
-    if first_stage is None and not figures:
-        first_stage = options.FirstStage.bm25
-    if bi_encoder is None and first_stage in ("dense", "fused"):
-        message = (
-            "--first-stage dense and fused need --bi-encoder, for example "
-            "--bi-encoder sentence-transformers/all-MiniLM-L6-v2."
-        )
-        raise typer.BadParameter(message)
-    encoder = (
-        None
-        if bi_encoder is None
-        else TextEncoder(
-            bi_encoder, device=scorer["device"], local_files_only=scorer["local_files_only"]
-        )
-    )
+    unless_given = None if figures else options.FirstStage.bm25
+    stage = stage_of(first_stage, unless_given, run, bi_encoder, depth, scorer, len(sources))
     combinations = rerankers_of(
         model or [],
         {"backends": backend, "precisions": precision, "max_lengths": max_length},
@@ -146,19 +126,17 @@ def evaluate(
     if save_weight:
         check_save_weight(combinations.values())
     weight = typed_weight(first_stage_weight, combinations.values())
-    stage = Stage(first_stage, depth, run, encoder)
     with (
-        loaded_scorers(combinations, bi_encoder, encoder) as scorers,
+        loaded_scorers(combinations, bi_encoder, stage.encoder) as scorers,
         scorers.asking(resume) as ask,
     ):
         weights = weights_of(weight, scorers)
         curves_of_scores = curves_of(calibration, weights, scorers)
         collections = [
-            replace(_read(source, sample, seed), keep_identical=keep_identical)
-            for source in sources
+            collection_of(source, sample, seed, keep_identical=keep_identical) for source in sources
         ]
         comparisons = [
-            _compared(source, collection, stage, scorers, measures, ask)
+            compared(source, collection, stage, scorers, ask, measures)
             for source, collection in zip(sources, collections, strict=True)
         ]
         curves = [_curves(each, scorers, ask) for each in comparisons] if curve else []
@@ -185,44 +163,6 @@ def evaluate(
     output.write(report)
     if save_weight:
         save_weights(fusions, comparisons, scorers)
-
-
-def _read(source: Source, sample: int | None, seed: int) -> "JudgedCollection":
-    from rerank_plugins.evaluation import unmatched_ids
-
-    collection = source.read()
-    if source.dataset_id is None:  # ids in the catalogue match, and its texts stay on disk
-        for sentence in unmatched_ids(collection):
-            show("warning", sentence)
-    return collection if sample is None else collection.sample(sample, seed)
-
-
-def _compared(
-    source: Source,
-    collection: "JudgedCollection",
-    stage: Stage,
-    scorers: Scorers,
-    measures: Sequence[str],
-    ask: "Ask",
-) -> "Comparison":
-    from rerank_plugins.evaluation import compare
-
-    name, candidates = stage.candidates(source, collection)
-    depth = stage.depth
-    if stage.kind is options.FirstStage.judged:
-        depth = max(map(len, candidates.values()))
-    steps = len(scorers.functions) * len(collection.queries)
-    with progress(steps, "query", collection.name) as advance:
-        return compare(
-            collection,
-            candidates,
-            scorers.functions,
-            depth=depth,
-            first_stage=name,
-            measures=measures,
-            ask=ask,
-            on_query=lambda: advance(1),
-        )
 
 
 def _curves(
