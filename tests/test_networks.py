@@ -23,6 +23,7 @@ from transformers import (
     XLMRobertaConfig,
 )
 
+from rerank_plugins import ModelError
 from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.cross_encoder import describe
 from rerank_plugins.backends.graphs.networks import read_network
@@ -93,7 +94,9 @@ class InOnnx:
     """A network in ONNX Runtime."""
 
     def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
-        self._network = read_network(folder)  # its weights must live as long as the session
+        self._network = read_network(
+            folder, "model"
+        )  # its weights must live as long as the session
         self._graph = onnx_graph(self._network, inputs)
         options, weights = onnxruntime.SessionOptions(), self._network.weights
         self._session = onnx_session(self._graph, weights, onnxruntime, options)
@@ -106,7 +109,7 @@ class InOpenVino:
     """A network in OpenVINO."""
 
     def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
-        self._network = read_network(folder)
+        self._network = read_network(folder, "model")
         self._graph = onnx_graph(self._network, inputs)
         model = openvino_model(self._graph, self._network.weights, openvino)
         settings = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -183,12 +186,10 @@ def test_weights_may_lie_in_several_files_behind_links(tmp_path: Path, runtime: 
         ({"is_decoder": True}, "has is_decoder=True"),
         ({"pruned_heads": {"0": [1]}}, "has pruned_heads="),
         ({"scale_of_everything": 2.0}, "has scale_of_everything=2.0"),
-        ({"num_hidden_layers": None}, "has num_hidden_layers=None"),
-        ({"architectures": ["T5ForSequenceClassification"]}, "its architecture is T5For"),
-        ({"architectures": None}, "its architecture is none"),
-        ({"num_hidden_layers": 4}, "its weights have no bert.encoder.layer.3.attention.self.query"),
+        ({"num_hidden_layers": None}, "has no 'num_hidden_layers'"),
+        ({"model_type": "t5", "architectures": ["T5Model"]}, "its architecture is T5Model"),
+        ({"model_type": None, "architectures": None}, "its architecture is None"),
         ({"num_hidden_layers": 2}, "its weights have bert.encoder.layer.2.*do not know"),
-        ({"intermediate_size": 65}, r"intermediate.dense.weight has the shape \[64, 32\], not"),
     ],
     ids=lambda each: "-".join(each) if isinstance(each, dict) else "",
 )
@@ -198,13 +199,31 @@ def test_what_is_not_described_is_refused(
     save(tmp_path, CONFIGS["bert"])
     edit_json(tmp_path / "config.json", **change)
     with pytest.raises(NoGraphError, match=reason):
-        read_network(tmp_path)
+        read_network(tmp_path, "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"num_hidden_layers": 4}, "its files have no bert.encoder.layer.3.*save_pretrained"),
+        ({"intermediate_size": 65}, r"dense.bias has the shape \[64\] and must have \[65\]"),
+    ],
+    ids=["missing", "another shape"],
+)
+def test_weights_that_do_not_fit_are_damage_and_not_unknown(
+    tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    save(tmp_path, CONFIGS["bert"])
+    edit_json(tmp_path / "config.json", **change)
+    with pytest.raises(ModelError, match=reason) as caught:
+        read_network(tmp_path, "model")
+    assert not isinstance(caught.value, NoGraphError)
 
 
 def test_features_that_a_config_leaves_out_in_words_are_not_refused(tmp_path: Path) -> None:
     save(tmp_path, CONFIGS["bert"])
     edit_json(tmp_path / "config.json", is_decoder=False, pruned_heads={}, adapters=None)
-    read_network(tmp_path)
+    read_network(tmp_path, "model")
 
 
 def test_weights_that_are_quantised_adapted_or_damaged_are_refused(tmp_path: Path) -> None:
@@ -216,7 +235,7 @@ def test_weights_that_are_quantised_adapted_or_damaged_are_refused(tmp_path: Pat
     ):
         save_file({**weights, **change}, file, metadata={"format": "pt"})
         with pytest.raises(NoGraphError, match=reason):
-            read_network(tmp_path)
+            read_network(tmp_path, "model")
     file.write_bytes(json.dumps({"not": "weights"}).encode())
     with pytest.raises(NoGraphError, match="its weights cannot be read"):
-        read_network(tmp_path)
+        read_network(tmp_path, "model")

@@ -4,6 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from rerank_plugins.backends.graphs.stored_weights import (
+    StoredWeight,
+    StoredWeights,
+    weight_files,
+)
 from rerank_plugins.errors import ModelError
 from rerank_plugins.messages.commands import command
 from rerank_plugins.models.json_files import module_folders, read_json
@@ -18,7 +23,6 @@ _FIELDS = ("num_attention_heads", "num_hidden_layers")
 """Fields of config.json whose default no weight would contradict."""
 
 _SHOWN = 3
-_WEIGHTS_FILE = "model.safetensors"
 
 
 def check_config(folder: Path, name: str) -> None:
@@ -64,15 +68,15 @@ def check_weights(model: "CrossEncoder", folder: Path, name: str) -> None:
     inner: Any = model.transformers_model
     if inner is None:
         return
-    places = [place for place in module_folders(folder) if _weight_files(place)]
+    places = [place for place in module_folders(folder) if weight_files(place)]
     place = places[0] if places else folder
-    saved = saved_shapes(place)
+    saved = {key: weight.shape for key, weight in StoredWeights(place).items()}
     if not lacking(inner, saved):
         return
     # The names may differ because the library renames them. Only the library knows.
     found = _loading_info(inner, str(place))
     if getattr(inner, "_hf_peft_config_loaded", False):  # found has the adapter's keys only
-        weights = {key: value for file in _weight_files(place) for key, value in _read(file)}
+        weights = {key: value for file in weight_files(place) for key, value in _read(file)}
         base = _loading_info(inner, None, state_dict=weights)
         whole = ".modules_to_save."
         replaced = {key.partition(whole)[0] for key in inner.state_dict() if whole in key}
@@ -113,29 +117,29 @@ def lacking(module: Any, saved: Shapes) -> list[str]:
     return [k for k, value in state.items() if k not in found and value.data_ptr() not in tensors]
 
 
-def saved_shapes(folder: Path) -> Shapes:
-    """The shapes of the weights in the files that transformers reads; the weights are not read."""
-    from safetensors import safe_open
-
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name in _weight_files(folder):
-        with safe_open(name, framework="numpy") as file:
-            shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    return shapes
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """The files that transformers reads weights from."""
-    if (folder / _WEIGHTS_FILE).is_file():
-        return [folder / _WEIGHTS_FILE]
-    index = read_json(folder / f"{_WEIGHTS_FILE}.index.json")
-    return [folder / name for name in sorted(set(index.get("weight_map", {}).values()))]
-
-
 def _read(file: Path) -> Iterable[tuple[str, Any]]:
     from safetensors.torch import load_file
 
     return load_file(file).items()
+
+
+def check_shapes(
+    wanted: Shapes, saved: Mapping[str, StoredWeight], folder: Path, name: str
+) -> None:
+    """Refuses files that lack weights or have them in another shape.
+
+    Raises:
+        ModelError: The message names the keys and says how to repair the file.
+    """
+    shapes = {key: weight.shape for key, weight in saved.items()}
+    missing = sorted(key for key in wanted if key not in shapes)
+    mismatched = {
+        key: (shapes[key], shape)
+        for key, shape in wanted.items()
+        if key in shapes and shapes[key] != shape
+    }
+    if missing or mismatched:
+        raise _misfit(name, folder, missing, mismatched, shapes)
 
 
 def _misfit(
@@ -152,7 +156,7 @@ def _misfit(
     for key, (old, new) in sorted(mismatched.items())[:_SHOWN]:
         problems.append(f"{key} has the shape {list(old)} and must have {list(new)}")
     prefix = _prefix(missing, saved)
-    file = folder / _WEIGHTS_FILE
+    file = folder / "model.safetensors"
     if prefix and not file.is_file():
         mend = (
             f"They are there with {prefix!r} in front, as a wrapped model saves them. Take it off "

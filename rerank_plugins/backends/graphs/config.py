@@ -88,4 +88,6 @@ class Config:
 
 
 def _reason(key: str, value: Any) -> str:
+    if value is None:
+        return f"its config.json has no {key!r}"
     return f"its config.json has {key}={value!r:.60}, which graphs do not know"

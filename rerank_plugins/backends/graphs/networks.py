@@ -1,6 +1,6 @@
 """What a folder's config.json and weights describe: an encoder and a head."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from rerank_plugins.backends.graphs.encoders.mpnet import mpnet
 from rerank_plugins.backends.graphs.heads import first_token_head
 from rerank_plugins.backends.graphs.operations import Inputs, Operations, V
 from rerank_plugins.backends.graphs.stored_weights import StoredWeights
+from rerank_plugins.backends.weights import check_shapes
 from rerank_plugins.models.json_files import read_json
 
 
@@ -36,50 +37,53 @@ class Network:
         return self.head.logits(ops, states, inputs)
 
 
-def read_network(folder: Path) -> Network:
+def read_network(folder: Path, name: str) -> Network:
     """The network in a folder that transformers saved.
 
+    Args:
+        folder: The model's folder.
+        name: The model reference, for messages.
+
     Raises:
-        NoGraphError: The message says what is not known, for `its ...` to be put into a sentence.
+        NoGraphError: The model has something that graphs do not know.
+        ModelError: Weights are missing, or have another shape than the config says.
     """
-    content = read_json(folder / "config.json")
-    architecture = (content.get("architectures") or ["none"])[0]
-    if architecture not in _CLASSIFIERS:
-        reason = f"its architecture is {architecture}"
-        raise NoGraphError(reason)
-    config = Config(content)
-    classifier = _CLASSIFIERS[architecture]
-    encoder = classifier.encoder(config, classifier.prefix)
-    head = classifier.head(config, encoder.width)
-    config.check_all_read()
+    encoder, head = read_parts(folder)
     try:
         weights = StoredWeights(folder)
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"its weights cannot be read ({type(error).__name__}: {error})"
         raise NoGraphError(reason) from error
-    _check_weights(weights, dict([*encoder.shapes(), *head.shapes()]), encoder.unread())
+    wanted = dict([*encoder.shapes(), *head.shapes()])
+    check_shapes(wanted, weights, folder, name)
+    for key in weights:
+        if key not in wanted and not key.startswith(encoder.unread()):
+            reason = f"its weights have {key}, which graphs do not know"
+            raise NoGraphError(reason)
+        if key in wanted and not weights.is_real(key):
+            reason = f"its {key} is stored as {weights[key].dtype}"
+            raise NoGraphError(reason)
     return Network(encoder, head, weights)
 
 
-def _check_weights(
-    weights: StoredWeights, wanted: Mapping[str, tuple[int, ...]], unread: tuple[str, ...]
-) -> None:
-    """Refuses weights that are not there, of another shape or type, or not described."""
-    for name, shape in wanted.items():
-        if name not in weights:
-            reason = f"its weights have no {name}"
-            raise NoGraphError(reason)
-        if weights[name].shape != shape:
-            found = list(weights[name].shape)
-            reason = f"its {name} has the shape {found}, not {list(shape)}"
-            raise NoGraphError(reason)
-        if not weights.is_real(name):
-            reason = f"its {name} is stored as {weights[name].dtype}"
-            raise NoGraphError(reason)
-    for name in weights:
-        if name not in wanted and not name.startswith(unread):
-            reason = f"its weights have {name}, which graphs do not know"
-            raise NoGraphError(reason)
+def read_parts(folder: Path) -> tuple[Encoder, Head]:
+    """The encoder and head that a folder's config.json describes; its weights are not looked at.
+
+    Raises:
+        NoGraphError: The config has something that graphs do not know. The message is a clause
+            about the model, such as `its config.json has ...`.
+    """
+    content = read_json(folder / "config.json")
+    classifier = _CLASSIFIERS.get(content.get("model_type", ""))
+    if classifier is None:
+        architecture = (content.get("architectures") or [content.get("model_type")])[0]
+        reason = f"its architecture is {architecture}"
+        raise NoGraphError(reason)
+    config = Config(content)
+    encoder = classifier.encoder(config, classifier.prefix)
+    head = classifier.head(config, encoder.width)
+    config.check_all_read()
+    return encoder, head
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +99,18 @@ _ROBERTA_HEAD = first_token_head("classifier.dense", "tanh", "classifier.out_pro
 _ROBERTA = _Classifier(roberta, "roberta.", _ROBERTA_HEAD)
 
 _CLASSIFIERS = {
-    "BertForSequenceClassification": _Classifier(
-        bert, "bert.", first_token_head("bert.pooler.dense", "tanh", "classifier")
-    ),
-    "CamembertForSequenceClassification": _ROBERTA,
-    "DistilBertForSequenceClassification": _Classifier(
+    "bert": _Classifier(bert, "bert.", first_token_head("bert.pooler.dense", "tanh", "classifier")),
+    "camembert": _ROBERTA,
+    "distilbert": _Classifier(
         distilbert, "distilbert.", first_token_head("pre_classifier", "relu", "classifier")
     ),
-    "ElectraForSequenceClassification": _Classifier(
+    "electra": _Classifier(
         electra,
         "electra.",
         first_token_head("classifier.dense", "gelu", "classifier.out_proj"),
     ),
-    "MPNetForSequenceClassification": _Classifier(mpnet, "mpnet.", _ROBERTA_HEAD),
-    "RobertaForSequenceClassification": _ROBERTA,
-    "XLMRobertaForSequenceClassification": _ROBERTA,
+    "mpnet": _Classifier(mpnet, "mpnet.", _ROBERTA_HEAD),
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
 }
-"""By the class of the whole model in transformers."""
+"""By `model_type`, which is what transformers goes by too."""

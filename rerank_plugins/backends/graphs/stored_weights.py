@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rerank_plugins.models.json_files import read_json
 
 _WEIGHTS_FILE = "model.safetensors"
+_RENAMED = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 _DTYPES: dict[str, Any] = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
 
 
@@ -36,6 +37,8 @@ class StoredWeight:
 
 class StoredWeights(Mapping[str, StoredWeight]):
     """The tensors in a folder's safetensors files, by key.
+
+    Layer normalisations go by their names of today in files with the names of old.
 
     Args:
         folder: Holds `model.safetensors`, or several files and their index.
@@ -91,6 +94,8 @@ def _header(file: Path) -> Iterator[tuple[str, StoredWeight]]:
     for name, about in header.items():
         if name != "__metadata__":
             offset = 8 + size + about["data_offsets"][0]
+            for old, new in _RENAMED.items():
+                name = name.replace(old, new)
             yield name, StoredWeight(file, about["dtype"], tuple(about["shape"]), offset)
 
 
