@@ -10,6 +10,7 @@ import openvino
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from scipy.special import erf
 from sentence_transformers import CrossEncoder
 from transformers import (
     AutoModelForSequenceClassification,
@@ -26,6 +27,7 @@ from transformers import (
 from rerank_plugins import ModelError
 from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.cross_encoder import describe
+from rerank_plugins.backends.graphs.array_operations import ArrayOperations
 from rerank_plugins.backends.graphs.networks import read_network
 from rerank_plugins.backends.graphs.onnx_operations import onnx_graph
 from rerank_plugins.backends.graphs.runtimes import onnx_session, openvino_model
@@ -119,7 +121,23 @@ class InOpenVino:
         return np.array(self._model({n: getattr(tokens, n) for n in self._graph.inputs})[0])
 
 
-RUNTIMES = {"onnx": InOnnx, "openvino": InOpenVino}
+class InFloat64:
+    """A network in numpy, in float64: the sum that the others round."""
+
+    def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
+        self._network = read_network(folder, "model")
+        weights = self._network.weights
+        arrays = {name: weights.array(name) for name in weights}
+        settings = {"real": np.float64, "product": np.matmul, "erf": erf}
+        self._operations = ArrayOperations(np, arrays, **settings)
+        self._inputs = inputs
+
+    def __call__(self, tokens: Tokens) -> np.ndarray:
+        inputs = {name: getattr(tokens, name) for name in self._inputs}
+        return self._network.logits(self._operations, inputs)
+
+
+RUNTIMES = {"onnx": InOnnx, "openvino": InOpenVino, "float64": InFloat64}
 
 
 def check(folder: Path, runtime: str) -> None:
