@@ -20,9 +20,11 @@ from rerank_plugins.evaluation import (
     compare,
     current_environment,
     depth_curves,
+    fused_order,
     measures,
     read_collection,
     tradeoffs,
+    with_orders,
     worst_queries,
 )
 from rerank_plugins.evaluation.cards import CARDS, CardFigure, card_figures
@@ -251,6 +253,18 @@ class TestHtml:
         assert "… <mark>" in html
         assert "<mark>" not in as_html(Report([result], current_environment("")))
         assert found_marks(result, {}) == {}
+
+    def test_so_is_it_in_the_order_that_has_the_first_stages_opinion(self) -> None:
+        collection = JudgedCollection(
+            "c", {"a": "A fox.", "b": "A dog. The red fox."}, {"q": "the red fox"}, {"q": {"b": 1}}
+        )
+        judge = DeterministicScorer()
+        result = compare(collection, {"q": {"a": 2.0, "b": 1.0}}, {"judge": judge})
+        fused = fused_order(result, result.reranked[0], 0.1, "judge + first stage")
+        (both,) = with_orders([result], [[fused]])
+        marks = found_marks(both, {"judge": Reranker(judge)})
+        html = as_html(Report([both], current_environment(""), marks=[marks]))
+        assert html.count("<mark>The red fox.</mark>") == 2
 
     def test_long_passages_without_spaces_show_their_beginning(self) -> None:
         passages = {"a": "answer", "b": "H2O " + "水" * 1000}

@@ -63,6 +63,16 @@ class TestWhatEachStageReads:
         order = Order("a", {"q": {"p": 1.0}}, {}, {"q": 0.5}, read={"q": (30, 10)})
         assert order.latency().pairs_per_second == pytest.approx(80)
 
+    def test_is_what_the_share_that_the_last_stage_cut_is_of(self) -> None:
+        last = DeterministicScorer(max_words=5)  # with the query, only p4 is longer
+        stage = {"scorer": DeterministicScorer(), "keep": 2}
+        _, staged = compared(staged=Reranker(last, cascade=[stage])).reranked
+        assert (staged.cut, staged.read_last, staged.cut_share) == (1, 2, 0.5)
+
+    def test_says_nothing_of_cuts_if_the_model_does_not(self) -> None:
+        silent = Scorer.from_function(lambda pairs: [0.0] * len(pairs))
+        assert compared(fused=Reranker(silent)).reranked[1].cut is None
+
     def test_is_kept_in_the_file_of_an_interrupted_run(self, tmp_path: Path) -> None:
         path, passages = tmp_path / "scores.db", list(FIVE.values())
         with sqlite3.connect(path) as old:  # as a version before wrote it
@@ -277,6 +287,8 @@ def test_markdown_has_the_tables_of_times() -> None:
         [comparison], current_environment("rerank eval x"), times=Times(budgets=[budgets])
     )
     text = as_markdown(report)
+    for table in report.time_tables:
+        assert len(set(table.head)) == len(table.head)
     assert re.search(r"\| staged \| [\d.]+ \| 5 > 2 \| [\d.]+ m?s \| not measured \|", text)
     assert re.search(r"\| staged: 600.0 s \| [\d.]+ \| 100.0% \| 100.0% \| 2.0 \(2\) \|", text)
 

@@ -39,10 +39,11 @@ class Order:
         run: Query id to passage id to score.
         values: Measure to query id to value.
         seconds: Query id to the seconds that scoring took; empty for the first stage.
-        cut: The number of candidates, over all queries, that are too long for the scorer to read in
-            full; `None` if not known.
+        cut: The number of candidates, over all queries, that the scorer, or the last of its stages,
+            read only in part, because they are too long; `None` if not known.
         read: Query id to the number of passages that each stage read; empty for a scorer of one
             stage, which reads all.
+        scorer: The name of the scorer whose scores it is made of; empty for the first stage.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Order:
     seconds: Mapping[str, float]
     cut: int | None = None
     read: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    scorer: str = ""
 
     @property
     def pairs(self) -> int:
@@ -63,9 +65,14 @@ class Order:
         return tuple(fmean(stage) for stage in zip(*self.read.values(), strict=True))
 
     @property
+    def read_last(self) -> int:
+        """The number of candidates, over all queries, that the last stage read."""
+        return sum(self.read.get(query, (len(ids),))[-1] for query, ids in self.run.items())
+
+    @property
     def cut_share(self) -> float | None:
-        """The share of the candidates that was read only in part, from 0 to 1."""
-        return None if self.cut is None else self.cut / max(1, self.pairs)
+        """The share of `read_last` that was read only in part, from 0 to 1."""
+        return None if self.cut is None else self.cut / max(1, self.read_last)
 
     def mean(self, name: str) -> float:
         """The mean of a measure over all queries."""
@@ -236,6 +243,7 @@ def compare(
                 seconds[name],
                 cut[name],
                 read[name],
+                name,
             )
             for name in scorers
         ],

@@ -85,8 +85,8 @@ def _collection(report: Report, number: int, comparison: Comparison) -> dict[str
                 "latency": order.latency(),
                 "plot": plots.change_plot(comparison, order, f"change{number}-{place}"),
                 "not_judged": not_judged(comparison.collection, order),
-                "won": marked(best_queries(comparison, order), order.name, marks),
-                "lost": marked(worst_queries(comparison, order), order.name, marks),
+                "won": marked(best_queries(comparison, order), order.scorer, marks),
+                "lost": marked(worst_queries(comparison, order), order.scorer, marks),
             }
             for place, order in enumerate(comparison.reranked)
         ],

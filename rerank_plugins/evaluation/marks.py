@@ -17,7 +17,7 @@ from rerank_plugins.reranker import Reranker
 from rerank_plugins.texts.passage import Passage
 
 Marks: TypeAlias = Mapping[tuple[str, str, str], tuple[int, int]]
-"""Reranker, query id and passage id to the first and last character of the best sentence."""
+"""Scorer, query id and passage id to the first and last character of the best sentence."""
 
 
 def found_marks(comparison: Comparison, rerankers: Mapping[str, Reranker]) -> Marks:
@@ -25,29 +25,30 @@ def found_marks(comparison: Comparison, rerankers: Mapping[str, Reranker]) -> Ma
 
     Args:
         comparison: The comparison.
-        rerankers: The rerankers that made its orders, by name; those without one are left out.
+        rerankers: The rerankers whose scores its orders are made of, by name; those without one are
+            left out.
     """
     marks = {}
     for order in comparison.reranked:
-        if order.name not in rerankers:
+        if order.scorer not in rerankers:
             continue
         for change in (*best_queries(comparison, order), *worst_queries(comparison, order)):
             for passage in (change.first_before, change.first_after):
                 if passage is None:
                     continue
-                found = _best_sentence(rerankers[order.name], change.query, passage.text)
+                found = _best_sentence(rerankers[order.scorer], change.query, passage.text)
                 if found is not None:
-                    marks[order.name, change.query_id, passage.passage_id] = found
+                    marks[order.scorer, change.query_id, passage.passage_id] = found
     return marks
 
 
-def marked(changes: Iterable[QueryChange], name: str, marks: Marks) -> list[QueryChange]:
-    """The queries with the best sentences of their passages, as a reranker finds them."""
+def marked(changes: Iterable[QueryChange], scorer: str, marks: Marks) -> list[QueryChange]:
+    """The queries with the best sentences of their passages, as a scorer finds them."""
 
     def with_mark(query_id: str, passage: JudgedPassage | None) -> JudgedPassage | None:
         if passage is None:
             return None
-        return replace(passage, mark=marks.get((name, query_id, passage.passage_id)))
+        return replace(passage, mark=marks.get((scorer, query_id, passage.passage_id)))
 
     return [
         replace(

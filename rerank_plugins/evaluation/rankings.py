@@ -19,7 +19,7 @@ def ranking_function(reranker: Reranker) -> ScoreFunction:
 
     def score(query: str, passages: list[str]) -> StageScores:
         ranking = reranker.rank(query, passages, top_k=None, score_threshold=None, scale="logit")
-        return StageScores(whole_order(ranking, len(passages)), ranking.read)
+        return StageScores(whole_order(ranking, len(passages)), ranking.read, _cut(ranking))
 
     return score
 
@@ -33,6 +33,12 @@ def whole_order(ranking: RankedList, count: int) -> list[float]:
     """
     scores = falling_scores(ranking, _unscored(ranking, count))
     return [scores[index] for index in range(count)]
+
+
+def _cut(ranking: RankedList) -> int | None:
+    """How many of the passages in it the last model read only in part; `None` if not known."""
+    cut = [ranked.truncated for ranked in ranking]
+    return None if None in cut else cut.count(True)
 
 
 def _unscored(ranking: RankedList, count: int) -> Sequence[int]:

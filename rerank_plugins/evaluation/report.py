@@ -200,7 +200,7 @@ def _verdict(found: Verdict) -> dict[str, str]:
 def _cut(order: Order) -> dict[str, Any] | None:
     if order.cut is None:
         return None
-    return {"passages": order.cut, "of": order.pairs, "share": order.cut_share}
+    return {"passages": order.cut, "of": order.read_last, "share": order.cut_share}
 
 
 def _order(comparison: Comparison, order: Order) -> dict[str, Any]:

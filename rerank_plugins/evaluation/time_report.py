@@ -147,7 +147,7 @@ def _of_budgets(budgets: Sequence[Mapping[str, Sequence[BudgetPoint]]], measure:
     head = [
         "time budget",
         f"{mean_name(measure)} x 100",
-        *("of all", "worst set", "scored (median)", "time", "of all"),
+        *("of quality", "worst set", "scored (median)", "time", "of time"),
     ]
     rows = []
     for name in budgets[0]:
@@ -157,9 +157,9 @@ def _of_budgets(budgets: Sequence[Mapping[str, Sequence[BudgetPoint]]], measure:
     return Table(
         head,
         rows,
-        "Of all: as a share of what no limit gives, in quality and in time; worst set: the lowest "
-        "such share of a collection. Scored: passages per query that the last model scored in "
-        "time, the mean (and the median). Passages without a score stand behind the others.",
+        "Of quality, of time: as a share of what no limit gives; worst set: the lowest share of "
+        "quality of a collection. Scored: passages per query that the last model scored in time, "
+        "the mean (and the median). Passages without a score stand behind the others.",
     )
 
 

@@ -219,10 +219,10 @@ def _doubts(comparison: Comparison, best: Order, moved: Change, answer: Answer) 
 def _cut(name: str, orders: Sequence[Order]) -> list[str]:
     """A sentence about passages read only in part; none if there are none or it is not known."""
     known = [order.cut for order in orders if order.cut is not None]
-    pairs = sum(order.pairs for order in orders)
+    read = sum(order.read_last for order in orders)
     if len(known) < len(orders) or not sum(known):
         return []
-    part = share(sum(known) / pairs)
+    part = share(sum(known) / read)
     return [f"{name} read {part} of the passages only in part: they are longer than it reads."]
 
 

@@ -141,13 +141,12 @@ def evaluate(
         ]
         curves = [_curves(each, scorers, ask) for each in comparisons] if curve else []
         timed = measured_times(times, comparisons, curves, scorers)
-        marks = [] if output.html is None else _marks(comparisons, scorers)
-    fusions = found_fusions(comparisons, scorers) if fuse else []
+        fusions = found_fusions(comparisons, scorers) if fuse else []
+        fused = [*weighted_orders(comparisons, weights), *(each.orders for each in fusions)]
+        shown = with_orders(comparisons, fused)
+        marks = [] if output.html is None else _marks(shown, scorers)
     report = Report(
-        with_orders(
-            comparisons,
-            [*weighted_orders(comparisons, weights), *(each.orders for each in fusions)],
-        ),
+        shown,
         current_environment(shlex.join(["rerank", *(context.obj or ())])),
         curves,
         scoring_memory(scorers.configurations, comparisons) if memory else {},

@@ -155,8 +155,8 @@ def _latency(console: Console, comparison: Comparison) -> None:
     console.print(table)
     say(
         console,
-        "p50: half of the queries took no longer. Cut: passages that the model read only in part, "
-        "because they are longer than its limit.",
+        "p50: half of the queries took no longer. Cut: passages that the model (of several, the "
+        "last) read only in part, because they are longer than its limit.",
     )
 
 
