@@ -1,17 +1,20 @@
 """How well spans find the part that answers, and what compress="spans" keeps.
 
-python -m benchmarks.spans PAGES... [--sample N] [--precision NAME]
+python -m benchmarks.spans PAGES... [--half NAME] [--precision NAME] [--resume FILE]
 
 PAGES are collections of `benchmarks.pages`. Each question gets its page alone, as a result of a
 ranking. A span is right if it lies in the right paragraph; BM25's best sentence, and the share of
 sentences that are in that paragraph, stand beside it. Compression keeps an answer if it keeps some
 of the right paragraph; the page cut to the same length stands beside it.
+
+How spans are found was chosen on the half "choosing" of the questions, split by a hash of their
+ids; the half "final" says how good it is. FILE keeps scores.
 """
 
 import argparse
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
@@ -28,6 +31,8 @@ from rerank_plugins.texts.sentences import sentence_spans
 
 AT_ONCE = 20
 """Questions that are ranked together."""
+
+HALVES = ("choosing", "final")
 
 Places = Sequence[tuple[int, int]]
 
@@ -68,8 +73,8 @@ class Found:
     removed_wide: float
 
 
-def read_questions(folder: Path, sample: int | None) -> list[Question]:
-    """The questions of a collection, or a random sample of them."""
+def read_questions(folder: Path, half: str | None) -> list[Question]:
+    """The questions of a collection, or half of them."""
 
     def rows(name: str) -> Iterator[dict[str, Any]]:
         return (row for _, row in json_rows(read_lines(folder / name), name))
@@ -80,12 +85,17 @@ def read_questions(folder: Path, sample: int | None) -> list[Question]:
     queries = {row["_id"]: row["text"] for row in rows("queries.jsonl")}
     answers: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for row in rows("answers.jsonl"):
-        places = answers.setdefault((row["query"], row["passage"]), [])
-        places.append((row["start"], row["end"]))
-    found = [
+        if half in (None, half_of(row["query"])):
+            places = answers.setdefault((row["query"], row["passage"]), [])
+            places.append((row["start"], row["end"]))
+    return [
         Question(queries[query], pages[page], places) for (query, page), places in answers.items()
     ]
-    return found if sample is None else random.Random(0).sample(found, min(sample, len(found)))
+
+
+def half_of(query: str) -> str:
+    """The half of the questions that a query is in, by its id."""
+    return HALVES[sha256(query.encode()).digest()[0] % 2]
 
 
 def remembering(scorer: Scorer) -> Scorer:
@@ -155,26 +165,34 @@ def _found(question: Question, narrow: Ranked, wide: Ranked, tokenizer: Tokenize
 
 
 def main() -> None:
-    """Prints a row per collection, in percent."""
+    """Prints a row per collection, one of all questions, and the mean of the collections."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("pages", type=Path, nargs="+")
-    parser.add_argument("--sample", type=int)
+    parser.add_argument("--half", choices=HALVES, help="both unless given")
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--resume", type=Path)
     given = parser.parse_args()
     names = list(Found.__annotations__)
     say(f"| | questions | {' | '.join(names)} |\n|{'---|' * (len(names) + 2)}")
-    everything: list[Found] = []
-    with CrossEncoderScorer("embedded", precision=given.precision) as scorer:
+    found: list[list[Found]] = []
+    with CrossEncoderScorer(
+        "embedded", precision=given.precision, score_cache=given.resume
+    ) as scorer:
         for folder in given.pages:
-            found = list(measured(scorer, read_questions(folder, given.sample)))
-            everything += found
-            say(_row(folder.name, found))
-    say(_row("all", everything))
+            found.append(list(measured(scorer, read_questions(folder, given.half))))
+            say(_row(folder.name, len(found[-1]), _means(found[-1])))
+    everything = list(chain.from_iterable(found))
+    say(_row("all questions", len(everything), _means(everything)))
+    columns = zip(*map(_means, found), strict=True)
+    say(_row("mean of the collections", len(everything), map(fmean, columns)))
 
 
-def _row(name: str, found: Sequence[Found]) -> str:
-    values = (fmean(getattr(each, column) for each in found) for column in Found.__annotations__)
-    return f"| {name} | {len(found)} | {' | '.join(f'{100 * v:.1f}' for v in values)} |"
+def _means(found: Sequence[Found]) -> list[float]:
+    return [fmean(getattr(each, column) for each in found) for column in Found.__annotations__]
+
+
+def _row(name: str, count: int, values: Iterable[float]) -> str:
+    return f"| {name} | {count} | {' | '.join(f'{100 * value:.1f}' for value in values)} |"
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class Span:
     Attributes:
         start: Its first character in the passage's text; a header does not count.
         end: The character behind its last.
-        score: What the model said of it, alone and with its neighbours, on the scale that was asked
+        score: What the model said of it, alone and with its paragraph, on the scale that was asked
             for.
     """
 
@@ -225,6 +225,8 @@ _FACTS: tuple[tuple[str, Any, tuple[int, ...], str], ...] = (
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """Counts of the pairs that a scorer has scored so far.
+
+    The sentences that `spans` and `compress` read again are no pairs of their own.
 
     Attributes:
         pairs: Number of (query, passage) pairs.

@@ -153,7 +153,7 @@ class CompressOptions(TypedDict, total=False):
             None,
             is_a_threshold,
             "The lowest score, on `scale`, of a sentence that `compress` keeps.",
-            "35% of the way from the worst to the best sentence of each text",
+            "30% of the way from the worst to the best sentence of each text",
         ),
     ]
     compress_neighbours: Annotated[

@@ -12,9 +12,9 @@ from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.results import ScoreScale
 
-_SHARE = 0.35
-"""The share of the way that is the threshold, if none is given. It leaves half of a page's tokens
-out, and keeps 98% of the answers even where the query is a mere heading."""
+_SHARE = 0.3
+"""The share of the way that is the threshold, if none is given. It leaves nearly half of a page's
+tokens out, and keeps 98% of the answers even where the query is a mere heading."""
 
 
 @dataclass(frozen=True, slots=True)

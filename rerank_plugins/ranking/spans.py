@@ -34,29 +34,37 @@ class _Result:
     beside: NDArray[np.bool_]
 
     def parts(self) -> list[tuple[int, int]]:
-        """What is scored: each sentence alone, then each with the next one of its paragraph."""
-        joined = [
-            (start, end)
-            for (start, _), (_, end), beside in zip(
-                self.sentences, self.sentences[1:], self.beside, strict=False
-            )
-            if beside
+        """What is scored: each sentence alone, then each paragraph of several sentences."""
+        firsts, lasts = self._paragraphs()
+        return [
+            *self.sentences,
+            *(
+                (self.sentences[first][0], self.sentences[last][1])
+                for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
+                if first < last
+            ),
         ]
-        return [*self.sentences, *joined]
 
     def logits(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What the model says of each sentence, shape `(n,)`: half alone, half with its neighbours.
+        """What the model says of each sentence, shape `(n,)`: half alone, half with its paragraph.
 
-        A sentence often needs the one beside it to be understood. Where it has no neighbour, it
-        stands for itself again.
+        A sentence often needs those around it to be understood, and a section that answers a
+        heading may not repeat its words in each sentence.
 
         Args:
             scores: The scores of `parts`.
         """
+        firsts, lasts = self._paragraphs()
         alone = scores[: len(self.sentences)]
-        before, behind = alone.copy(), alone.copy()
-        before[1:][self.beside] = behind[:-1][self.beside] = scores[len(self.sentences) :]
-        return alone / 2 + (before + behind) / 4
+        paragraphs = alone[firsts]
+        paragraphs[firsts < lasts] = scores[len(self.sentences) :]
+        return alone / 2 + np.repeat(paragraphs, lasts - firsts + 1) / 2
+
+    def _paragraphs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The first and the last sentence of each of m paragraphs, each of shape `(m,)`."""
+        starts = np.append(True, ~self.beside)[: len(self.sentences)]
+        firsts = np.flatnonzero(starts)
+        return firsts, np.append(firsts[1:], len(self.sentences))[: len(firsts)] - 1
 
 
 class Spans:
