@@ -1,10 +1,12 @@
-"""Tiny real checkpoints, made once per run."""
+"""Tiny real checkpoints, made once per run, and the `rerank` command."""
 
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from rerank_plugins.cli import main
+from tests.commands import Run
 from tests.tiny_models import save_tiny_cross_encoder, save_tiny_encoder
 
 
@@ -38,3 +40,15 @@ def three_column_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def headless_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT without a ranking head."""
     return save_tiny_encoder(tmp_path_factory.mktemp("headless"))
+
+
+@pytest.fixture
+def rerank(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command in this process."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run

@@ -1,17 +1,16 @@
 """Turns scores into rankings: order, threshold, top k and scale; fusion, cascade, time budget."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self, Unpack
 
 from rerank_plugins.calibration.curves import Curve
-from rerank_plugins.checks.declaration import checked, spelled_out
+from rerank_plugins.checks.declaration import changed, checked, spelled_out
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.options import (
     RANKING_OPTIONS,
     SCORER_OPTIONS,
-    SHARED_BY_STAGES,
     CallOptions,
     RankingOptions,
 )
@@ -20,13 +19,15 @@ from rerank_plugins.ranking.order import scores_on_scale
 from rerank_plugins.ranking.requests import request, requests
 from rerank_plugins.ranking.running import arun, run
 from rerank_plugins.ranking.settings import Settings, Weight
-from rerank_plugins.ranking.stages import Stage, named_curve, named_weight
+from rerank_plugins.ranking.stages import Stage, named_curve, weight_of
 from rerank_plugins.results import PairScores, RankedList, ScoreScale
-from rerank_plugins.scorer import CrossEncoderScorer
+from rerank_plugins.scorer import CrossEncoderScorer, shared_by_stages
 from rerank_plugins.scoring.answers import aanswer, answer
 from rerank_plugins.scoring.closing import Closing
 from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.scoring.inputs import check_pairs
+
+_ALWAYS_SHOWN = ("top_k", "score_threshold", "scale")
 
 
 class Reranker(Closing):
@@ -59,7 +60,7 @@ class Reranker(Closing):
             raise InvalidInputError(message)
         self.scorer = scorer
         self._options = checked(options, RANKING_OPTIONS, type(self).__name__)
-        shared = _shared(scorer)
+        shared = shared_by_stages(scorer)
         self._settings = replace(Settings.of(self._options), timeout=shared.get("timeout"))
         self._cascade = Cascade(self._options["cascade"], partial(CrossEncoderScorer, **shared))
         self._made = self._cascade.made
@@ -89,7 +90,7 @@ class Reranker(Closing):
                 f"The options of the model are {', '.join(SCORER_OPTIONS)}."
             )
             raise InvalidInputError(message)
-        if scorer is not None and (ignored := _changed(model)):
+        if scorer is not None and (ignored := changed(model, SCORER_OPTIONS)):
             message = (
                 f"scorer= and {', '.join(f'{name}=' for name in ignored)} exclude each other: "
                 "a ready scorer has its model and options already. Give these to the "
@@ -275,14 +276,14 @@ class Reranker(Closing):
         """
         for stage in (stages := self._stages(self._settings)):
             stage.scorer.warm_up()
-            _check_weight(stage)
+            weight_of(stage)
         named_curve(stages[-1], self._settings)
 
     async def awarm_up(self) -> None:
         """`warm_up` that never blocks the event loop."""
         for stage in (stages := self._stages(self._settings)):
             await stage.scorer.awarm_up()
-            _check_weight(stage)
+            weight_of(stage)
         named_curve(stages[-1], self._settings)
 
     def close(self) -> None:
@@ -304,31 +305,7 @@ class Reranker(Closing):
         return named_curve(Stage(self.scorer, None, None), settings) if len(scores.logits) else None
 
     def __repr__(self) -> str:
-        given = "".join(f", {name}={value!r}" for name, value in _shown(self._options).items())
+        shown = {name: self._options[name] for name in _ALWAYS_SHOWN}
+        shown |= changed(self._options, RANKING_OPTIONS)
+        given = "".join(f", {name}={value!r}" for name, value in shown.items())
         return f"Reranker({self.scorer!r}{given})"
-
-
-def _check_weight(stage: Stage) -> None:
-    if stage.weight == "auto":
-        named_weight(stage)
-
-
-def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The first three options, and those of the others that were given."""
-    return {
-        name: value
-        for name, value in options.items()
-        if name in ("top_k", "score_threshold", "scale") or value != RANKING_OPTIONS[name].default
-    }
-
-
-def _shared(scorer: Scorer) -> dict[str, Any]:
-    """The options that the models of a cascade have from the last one."""
-    if not isinstance(scorer, CrossEncoderScorer):
-        return {}
-    return {name: scorer._options[name] for name in SHARED_BY_STAGES}
-
-
-def _changed(model: Mapping[str, Any]) -> list[str]:
-    """The names of a scorer's options that are not the defaults."""
-    return [name for name, value in model.items() if value != SCORER_OPTIONS[name].default]

@@ -24,7 +24,12 @@ from rerank_plugins.models.location import folder_here
 from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.models.references import is_on_disk
 from rerank_plugins.models.settings import ModelSettings
-from rerank_plugins.options import DEFAULT_MODEL, SCORER_OPTIONS, ScorerOptions
+from rerank_plugins.options import (
+    DEFAULT_MODEL,
+    SCORER_OPTIONS,
+    SHARED_BY_STAGES,
+    ScorerOptions,
+)
 from rerank_plugins.results import PairScores, Plan, Statistics
 from rerank_plugins.score_cache.cache import ScoreCache, score_cache
 from rerank_plugins.score_cache.requests import CachedRequest
@@ -266,6 +271,13 @@ class CrossEncoderScorer(Scorer):
         if not self._release.alive:
             message = f"The scorer for {self.name!r} is closed. Create a new CrossEncoderScorer."
             raise ScorerClosedError(message)
+
+
+def shared_by_stages(last: Scorer) -> dict[str, Any]:
+    """The options that the other models of a cascade have from the last one."""
+    if not isinstance(last, CrossEncoderScorer):
+        return {}
+    return {name: last._options[name] for name in SHARED_BY_STAGES}
 
 
 def _abandon(shared: registry.SharedModel, cache: ScoreCache | None) -> None:

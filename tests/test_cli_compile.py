@@ -1,25 +1,12 @@
 """`rerank compile` and `rerank plan`."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rerank_plugins.backends import choice
-from rerank_plugins.cli import main
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def rerank(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+from tests.commands import Run
 
 
 def test_a_compiled_model_ranks_as_the_model_does(rerank: Run, tmp_path: Path) -> None:

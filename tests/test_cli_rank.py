@@ -7,14 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rerank_plugins import CrossEncoderScorer, Reranker, __version__
-from rerank_plugins.cli import main
 from rerank_plugins.messages.commands import install_command
+from tests.commands import Run, written
 
 QUERY = "why is soap good at removing grease"
 PASSAGES = [
@@ -22,27 +21,11 @@ PASSAGES = [
     "A soap molecule has one end that clings to grease and one that clings to water.",
     "Hard water leaves grey scum in the bath.",
 ]
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def rerank(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
 def lines(tmp_path: Path) -> Path:
     return written(tmp_path / "passages.txt", "\n".join(PASSAGES) + "\n")
-
-
-def written(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def order_of(out: str) -> list[str]:

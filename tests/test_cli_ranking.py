@@ -1,35 +1,22 @@
 """`rerank rank`: the first stage's opinion, a cascade, and a time budget."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rerank_plugins import CrossEncoderScorer, RankedList, Reranker
-from rerank_plugins.cli import main
 from rerank_plugins.cli.durations import seconds, several_seconds
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.formats import Passage, QueryPassages
 from rerank_plugins.formats.runs import as_run
 from rerank_plugins.results import Ranked
-from tests.test_cli_rank import PASSAGES, QUERY, written
+from tests.commands import Run, run_arguments, written
+from tests.test_cli_rank import PASSAGES, QUERY
 
 SCORES = [0.1, 9.5, 3.0]
 NOTHING_IN_TIME = "0.0001ms"
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def rerank(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = main(["rank", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
@@ -48,8 +35,7 @@ def rows(tmp_path: Path) -> Path:
 def run_files(tmp_path: Path) -> list[str]:
     run = "".join(f"q Q0 d{n} {n + 1} {9 - 4 * n} bm25\n" for n in range(3))
     corpus = "".join(f"d{n}\t{text}\n" for n, text in enumerate(PASSAGES))
-    files = {"run": run, "queries": f"q\t{QUERY}\n", "corpus": corpus}
-    return [f"--{name}={written(tmp_path / name, text)}" for name, text in files.items()]
+    return run_arguments(tmp_path, run=run, queries=f"q\t{QUERY}\n", corpus=corpus)
 
 
 def as_rows(ranking: RankedList) -> list[dict[str, Any]]:
@@ -71,7 +57,7 @@ def read(out: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("weight", ["auto", "2.5"])
 def test_the_places_count_with_a_weight(rerank: Run, lines: Path, weight: str) -> None:
-    code, out, _ = rerank(QUERY, lines, "--first-stage-weight", weight, "--json")
+    code, out, _ = rerank("rank", QUERY, lines, "--first-stage-weight", weight, "--json")
     given = "auto" if weight == "auto" else float(weight)
     with Reranker(CrossEncoderScorer("embedded"), first_stage_weight=given) as reranker:
         wanted = as_rows(reranker.rank(QUERY, PASSAGES))
@@ -88,12 +74,12 @@ def test_a_field_of_the_rows_has_the_first_stages_scores(
         table = "text,bm25\n" + "".join(f'"{text}",{score}\n' for text, score in cells)
         rows = written(tmp_path / "p.csv", table)
     weight = ["--first-stage-weight", 2, "--first-stage-score-field", "bm25"]
-    _, by_score, _ = rerank(QUERY, rows, *weight, "--json")
+    _, by_score, _ = rerank("rank", QUERY, rows, *weight, "--json")
     with Reranker(CrossEncoderScorer("embedded"), first_stage_weight=2) as reranker:
         ranking = reranker.rank(QUERY, PASSAGES, first_stage_scores=SCORES)
         assert read(by_score) == as_rows(ranking)
         assert as_rows(ranking) != as_rows(reranker.rank(QUERY, PASSAGES))
-    _, of_distances, _ = rerank(QUERY, rows, *weight, "--lower-is-better", "--json")
+    _, of_distances, _ = rerank("rank", QUERY, rows, *weight, "--lower-is-better", "--json")
     with Reranker(
         CrossEncoderScorer("embedded"), first_stage_weight=2, higher_is_better=False
     ) as reranker:
@@ -103,7 +89,7 @@ def test_a_field_of_the_rows_has_the_first_stages_scores(
 
 def test_a_runs_scores_count_on_request(rerank: Run, run_files: list[str]) -> None:
     weight = ["--first-stage-weight", 2, "--json"]
-    _, out, _ = rerank(*run_files, *weight, "--first-stage-score-field", "score")
+    _, out, _ = rerank("rank", *run_files, *weight, "--first-stage-score-field", "score")
     with Reranker(CrossEncoderScorer("embedded"), scale="logit", first_stage_weight=2) as reranker:
         wanted = as_rows(reranker.rank(QUERY, PASSAGES, first_stage_scores=[9, 5, 1]))
     assert read(json.dumps(json.loads(out)[0]["ranking"])) == wanted
@@ -111,7 +97,7 @@ def test_a_runs_scores_count_on_request(rerank: Run, run_files: list[str]) -> No
 
 @pytest.mark.parametrize("stage", ["embedded:2", '{"model": "embedded", "keep": 2}'])
 def test_a_cascade_returns_what_its_last_model_read(rerank: Run, lines: Path, stage: str) -> None:
-    code, out, _ = rerank(QUERY, lines, "--cascade", stage, "--json")
+    code, out, _ = rerank("rank", QUERY, lines, "--cascade", stage, "--json")
     assert code == 0
     with Reranker(CrossEncoderScorer("embedded"), top_k=2) as reranker:
         assert read(out) == as_rows(reranker.rank(QUERY, PASSAGES))
@@ -120,7 +106,7 @@ def test_a_cascade_returns_what_its_last_model_read(rerank: Run, lines: Path, st
 def test_several_stages_are_asked_in_the_order_in_which_they_are_typed(
     rerank: Run, lines: Path
 ) -> None:
-    _, out, _ = rerank(QUERY, lines, "--cascade", "embedded:2", "--cascade", "embedded:1")
+    _, out, _ = rerank("rank", QUERY, lines, "--cascade", "embedded:2", "--cascade", "embedded:1")
     assert len(out.splitlines()) == 1
 
 
@@ -128,7 +114,7 @@ def test_each_model_of_a_cascade_says_what_it_cut(rerank: Run, tmp_path: Path) -
     path = written(tmp_path / "p.txt", f"{'soap and water ' * 60}\n{'soap ' * 90}\nsoap\n")
     stage = {"model": "embedded", "keep": 2, "max_length": 64, "long_passages": "truncate"}
     options = ("--max-length", 128, "--long-passages", "truncate")
-    _, _, err = rerank("soap", path, "--cascade", json.dumps(stage), *options)
+    _, _, err = rerank("rank", "soap", path, "--cascade", json.dumps(stage), *options)
     assert err == (
         "warning: 2 of 3 passages were cut by --cascade (1): with the query they are longer than "
         "max_length=64. Add long_passages='windows', or split them into shorter passages; or raise "
@@ -140,7 +126,7 @@ def test_each_model_of_a_cascade_says_what_it_cut(rerank: Run, tmp_path: Path) -
 
 
 def test_lines_of_passages_without_a_score_have_an_empty_one(rerank: Run, lines: Path) -> None:
-    code, out, err = rerank(QUERY, lines, "--time-budget", NOTHING_IN_TIME)
+    code, out, err = rerank("rank", QUERY, lines, "--time-budget", NOTHING_IN_TIME)
     assert (code, err) == (
         0,
         "note: 3 of 3 passages got no score in --time-budget; behind the others\n",
@@ -151,14 +137,14 @@ def test_lines_of_passages_without_a_score_have_an_empty_one(rerank: Run, lines:
 
 
 def test_json_of_passages_without_a_score_has_null(rerank: Run, lines: Path) -> None:
-    _, out, _ = rerank(QUERY, lines, "--time-budget", NOTHING_IN_TIME, "-k", 2, "--json")
+    _, out, _ = rerank("rank", QUERY, lines, "--time-budget", NOTHING_IN_TIME, "-k", 2, "--json")
     nothing = {"score": None, "scale": None, "model_score": None}
     assert read(out) == [{"index": 0, **nothing}, {"index": 1, **nothing}]
 
 
 def test_with_a_threshold_passages_without_a_score_are_left_out(rerank: Run, lines: Path) -> None:
     code, out, err = rerank(
-        QUERY, lines, "--time-budget", NOTHING_IN_TIME, "--score-threshold", 0.1
+        "rank", QUERY, lines, "--time-budget", NOTHING_IN_TIME, "--score-threshold", 0.1
     )
     assert (code, out) == (0, "")
     assert err.startswith("note: 3 of 3 passages got no score in --time-budget; left out")
@@ -168,7 +154,7 @@ def test_a_table_shows_passages_without_a_score(
     rerank: Run, lines: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    _, out, _ = rerank(QUERY, lines, "--time-budget", NOTHING_IN_TIME, "-k", 2)
+    _, out, _ = rerank("rank", QUERY, lines, "--time-budget", NOTHING_IN_TIME, "-k", 2)
     assert "Soap was made" in out
     assert "2 of 3 passages." in out
 
@@ -176,7 +162,7 @@ def test_a_table_shows_passages_without_a_score(
 def test_a_run_has_passages_without_a_score_last_with_falling_scores(
     rerank: Run, run_files: list[str]
 ) -> None:
-    _, out, _ = rerank(*run_files, "--time-budget", NOTHING_IN_TIME)
+    _, out, _ = rerank("rank", *run_files, "--time-budget", NOTHING_IN_TIME)
     assert [line.split()[2:5] for line in out.splitlines()] == [
         [f"d{n}", str(n + 1), f"{-float(n + 1)}"] for n in range(3)
     ]
@@ -196,8 +182,8 @@ def test_a_run_has_passages_without_a_score_last_with_falling_scores(
 
 
 def test_a_long_time_budget_changes_nothing(rerank: Run, run_files: list[str]) -> None:
-    plain = rerank(*run_files)
-    assert rerank(*run_files, "--time-budget", "600s") == plain
+    plain = rerank("rank", *run_files)
+    assert rerank("rank", *run_files, "--time-budget", "600s") == plain
 
 
 @pytest.mark.parametrize(
@@ -235,7 +221,7 @@ def test_a_long_time_budget_changes_nothing(rerank: Run, run_files: list[str]) -
 def test_what_is_not_allowed_is_said_in_the_commands_spelling(
     rerank: Run, lines: Path, options: list[str], said: str
 ) -> None:
-    code, out, err = rerank(QUERY, lines, *options)
+    code, out, err = rerank("rank", QUERY, lines, *options)
     assert (code, out) == (1, "")
     assert err.startswith("error: ")
     assert said in err
@@ -244,7 +230,7 @@ def test_what_is_not_allowed_is_said_in_the_commands_spelling(
 def test_auto_without_a_named_weight_says_what_to_type(
     rerank: Run, lines: Path, tiny_model: Path
 ) -> None:
-    code, _, err = rerank(QUERY, lines, "-m", tiny_model, "--first-stage-weight", "auto")
+    code, _, err = rerank("rank", QUERY, lines, "-m", tiny_model, "--first-stage-weight", "auto")
     assert code == 1
     assert "--first-stage-weight auto has nothing to take" in err
     assert "rerank eval --fuse" in err
@@ -254,10 +240,10 @@ def test_scores_in_the_wrong_order_name_the_other_option(rerank: Run, tmp_path: 
     objects = [{"text": text, "far": n} for n, text in enumerate(PASSAGES * 3)]
     path = written(tmp_path / "p.jsonl", "\n".join(map(json.dumps, objects)))
     given = ["--first-stage-weight", "1", "--first-stage-score-field", "far"]
-    code, _, err = rerank(QUERY, path, *given)
+    code, _, err = rerank("rank", QUERY, path, *given)
     assert code == 1
     assert "pass --lower-is-better; otherwise" in err
-    assert rerank(QUERY, path, *given, "--lower-is-better")[0] == 0
+    assert rerank("rank", QUERY, path, *given, "--lower-is-better")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -276,7 +262,7 @@ def test_a_row_without_a_score_is_named(
 ) -> None:
     path = written(tmp_path / "p.jsonl", f'{{"text": "b", "bm25": 1}}\n{json.dumps(row)}\n')
     given = ["--first-stage-weight", "1", "--first-stage-score-field", "bm25"]
-    code, _, err = rerank(QUERY, path, *given)
+    code, _, err = rerank("rank", QUERY, path, *given)
     assert code == 1
     assert "line 2 needs the first stage's score, a number, under 'bm25'" in err
     assert said in err
@@ -286,7 +272,9 @@ def test_a_row_without_a_score_is_named(
 def test_a_field_of_scores_goes_with_the_weight_of_a_stage_alone(rerank: Run, rows: Path) -> None:
     stage = {"model": "embedded", "keep": 2, "first_stage_weight": 50}
     given = ["--model", "embedded", "--cascade", json.dumps(stage)]
-    code, out, _ = rerank(QUERY, rows, *given, "--first-stage-score-field", "bm25", "--json")
+    code, out, _ = rerank(
+        "rank", QUERY, rows, *given, "--first-stage-score-field", "bm25", "--json"
+    )
     assert code == 0
     with Reranker.from_options(model="embedded", cascade=[stage]) as reranker:
         assert read(out) == as_rows(reranker.rank(QUERY, PASSAGES, first_stage_scores=SCORES))
@@ -295,14 +283,14 @@ def test_a_field_of_scores_goes_with_the_weight_of_a_stage_alone(rerank: Run, ro
 def test_a_field_of_scores_goes_with_a_weight(
     rerank: Run, rows: Path, run_files: list[str]
 ) -> None:
-    code, _, err = rerank(QUERY, rows, "--first-stage-score-field", "bm25")
+    code, _, err = rerank("rank", QUERY, rows, "--first-stage-score-field", "bm25")
     assert code == 1
     assert err == (
         "error: --first-stage-score-field goes with --first-stage-weight, which is not given. Give "
         "--first-stage-weight auto or a number, or leave --first-stage-score-field out.\n"
     )
     field = ["--first-stage-weight", "auto", "--first-stage-score-field", "bm25"]
-    code, _, err = rerank(*run_files, *field)
+    code, _, err = rerank("rank", *run_files, *field)
     assert code == 2
     said = " ".join(err.replace("│", " ").split())
     assert "Type --first-stage-score-field score." in said

@@ -1,34 +1,20 @@
 """`rerank rank --spans` and `--compress`: the parts that answer, in every form of output."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from rerank_plugins import CrossEncoderScorer, Reranker
-from rerank_plugins.cli import main
 from rerank_plugins.cli.tables import marked, show_table
 from rerank_plugins.formats import Passage, QueryPassages
 from rerank_plugins.results import Span
-from tests.test_cli_rank import written
+from tests.commands import Run, run_arguments, written
 
 QUERY = "When does the museum open?"
 ANSWER = "The museum opens at nine every day."
 TEXT = f"Museums are old, and ours is older than most.\tIt is big. {ANSWER}\n\nDogs may not enter."
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def rerank(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = main(["rank", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
@@ -40,12 +26,12 @@ def rows(tmp_path: Path) -> Path:
 @pytest.fixture
 def run_files(tmp_path: Path) -> list[str]:
     corpus = json.dumps({"id": "museum", "text": TEXT})
-    files = {"run": "q Q0 museum 1 1 x\n", "queries": f"q\t{QUERY}\n", "corpus": corpus}
-    return [f"--{name}={written(tmp_path / name, text)}" for name, text in files.items()]
+    run = "q Q0 museum 1 1 x\n"
+    return run_arguments(tmp_path, run=run, queries=f"q\t{QUERY}\n", corpus=corpus)
 
 
 def test_json_has_the_places_and_the_text_of_spans(rerank: Run, rows: Path) -> None:
-    _, out, _ = rerank(QUERY, rows, "--spans", "--max-spans", 2, "--json")
+    _, out, _ = rerank("rank", QUERY, rows, "--spans", "--max-spans", 2, "--json")
     best = json.loads(out)[0]
     with CrossEncoderScorer("embedded") as scorer:
         (ranked,) = Reranker(scorer, spans=True, max_spans=2).rank(QUERY, [TEXT])
@@ -60,30 +46,32 @@ def test_json_has_the_places_and_the_text_of_spans(rerank: Run, rows: Path) -> N
         for span in ranked.spans
     ]
     assert best["spans"][0]["text"] == ANSWER
-    _, plain, _ = rerank(QUERY, rows, "--json")
+    _, plain, _ = rerank("rank", QUERY, rows, "--json")
     assert [row["spans"] for row in json.loads(plain)] == [[], []]
 
 
 def test_a_line_has_the_text_of_its_span_in_a_column(rerank: Run, rows: Path) -> None:
-    _, out, _ = rerank(QUERY, rows, "--spans")
+    _, out, _ = rerank("rank", QUERY, rows, "--spans")
     best, other = (line.split("\t") for line in out.splitlines())
     assert best[2:] == ["museum", " ".join(TEXT.split()), ANSWER]
     assert other[4] == "The shop sells bread."
 
 
 def test_compress_shortens_the_text(rerank: Run, rows: Path, run_files: list[str]) -> None:
-    _, out, _ = rerank(QUERY, rows, "--compress", "spans", "--compress-threshold", 0.9)
+    _, out, _ = rerank("rank", QUERY, rows, "--compress", "spans", "--compress-threshold", 1)
     assert out.splitlines()[0].split("\t")[3] == ANSWER
-    _, out, _ = rerank(QUERY, rows, "--compress", "spans", "--json", "--compress-threshold", 0.9)
+    _, out, _ = rerank(
+        "rank", QUERY, rows, "--compress", "spans", "--json", "--compress-threshold", 1
+    )
     assert [row["text"] for row in json.loads(out)] == [ANSWER, "The shop sells bread."]
     compress = ["--compress", "spans", "--compress-threshold", 9, "--compress-neighbours"]
-    _, out, _ = rerank(*run_files, "--json", *compress)
+    _, out, _ = rerank("rank", *run_files, "--json", *compress)
     assert json.loads(out)[0]["ranking"][0]["text"] == f"It is big. {ANSWER}"
 
 
 @pytest.mark.parametrize("option", [["--spans"], ["--compress", "spans"]])
 def test_a_run_has_no_place_for_them(rerank: Run, run_files: list[str], option: list[str]) -> None:
-    code, out, err = rerank(*run_files, *option)
+    code, out, err = rerank("rank", *run_files, *option)
     assert (code, out) == (2, "")
     assert f"{' '.join(option)} goes with --json for a --run" in " ".join(err.split())
 
@@ -94,7 +82,7 @@ def test_options_that_do_nothing_are_refused(rerank: Run, rows: Path) -> None:
         (["--compress-threshold", 1], "--compress-threshold goes with --compress spans, which is"),
         (["--compress-neighbours"], "--compress-neighbours goes with --compress spans, which is"),
     ):
-        code, _, err = rerank(QUERY, rows, *options)
+        code, _, err = rerank("rank", QUERY, rows, *options)
         assert code == 1
         assert told in " ".join(err.split())
 
@@ -124,5 +112,7 @@ def test_marks_are_where_the_spans_are() -> None:
 
 def test_sentences_do_not_count_as_passages_that_were_cut(rerank: Run, tmp_path: Path) -> None:
     long = written(tmp_path / "long.txt", "The museum opens. " * 99 + "\nThe shop.")
-    _, _, err = rerank(QUERY, long, "--spans", "--max-length", 32, "--long-passages", "truncate")
+    _, _, err = rerank(
+        "rank", QUERY, long, "--spans", "--max-length", 32, "--long-passages", "truncate"
+    )
     assert "1 of 2 passages were cut" in err

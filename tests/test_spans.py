@@ -92,14 +92,14 @@ def test_spans_come_best_first_and_not_more_than_asked_for(scorer: CrossEncoderS
 
 def test_places_of_spans_do_not_count_the_header_which_each_is_read_with() -> None:
     scorer = Noted()
-    passage = Passage("Take 1. Take 9. Take 2.", header="Numbers\n", footer="!")
+    passage = Passage("Take 1. Take 9. Take 2.", header="Numbers\n", footer=" end")
     (ranked,) = Reranker(scorer, spans=True, scale="logit").rank("number", [passage])
     assert texts(passage.text, ranked) == ["Take 9."]
     assert scorer.asked[1] == [
-        "Numbers\nTake 1.!",
-        "Numbers\nTake 9.!",
-        "Numbers\nTake 2.!",
-        "Numbers\nTake 1. Take 9. Take 2.!",
+        "Numbers\nTake 1. end",
+        "Numbers\nTake 9. end",
+        "Numbers\nTake 2. end",
+        "Numbers\nTake 1. Take 9. Take 2. end",
     ]
 
 

@@ -48,6 +48,16 @@ def test_a_cross_encoder_counts_what_its_results_call_truncated(tiny_model: Path
         assert scorer.statistics.truncated == 2
 
 
+def test_the_sentences_that_are_read_again_for_spans_are_not_counted() -> None:
+    scorer = DeterministicScorer(max_words=8)
+    reranker = Reranker(scorer, spans=True, compress="spans")
+    passages = [f"{SHORT}. It sleeps.", LONG]
+    (first, _) = reranker.rank("red", passages)
+    asyncio.run(reranker.arank("red", passages))
+    assert first.spans
+    assert scorer.statistics == Statistics(pairs=4, truncated=2)
+
+
 def test_scorers_that_share_a_model_count_each_its_own(tiny_model: Path) -> None:
     with CrossEncoderScorer(tiny_model) as one, CrossEncoderScorer(tiny_model) as other:
         one.score("red", [SHORT])

@@ -72,6 +72,11 @@ def checked(given: Mapping[str, Any], options: Mapping[str, Option], owner: str)
     }
 
 
+def changed(values: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
+    """The values that are not the defaults of these `options`."""
+    return {name: value for name, value in values.items() if value != options[name].default}
+
+
 def spelled_out(function: Function) -> Function:
     """Gives a function that takes `**options: Unpack[...]` a signature that names every option."""
     signature = inspect.signature(function)

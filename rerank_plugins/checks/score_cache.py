@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from rerank_plugins.checks.values import check_positive_int
+from rerank_plugins.checks.values import check_at_least
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.messages.values import described
@@ -40,11 +40,5 @@ def check_score_cache(value: Any, name: str) -> Literal[True] | str | None:
 
 def check_cache_size(value: Any, name: str) -> int:
     """`value` as a number of bytes with room for some scores."""
-    number = check_positive_int(value, name)
-    if number < MINIMUM_SIZE:
-        message = (
-            f"{option(name)} must be at least {MINIMUM_SIZE} bytes, but got {number}. To keep no "
-            f"scores, leave {option('score_cache')} out."
-        )
-        raise InvalidInputError(message)
-    return number
+    hint = f"To keep no scores, leave {option('score_cache')} out."
+    return check_at_least(value, name, MINIMUM_SIZE, "bytes", hint)

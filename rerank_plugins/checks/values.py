@@ -52,6 +52,15 @@ def check_count(value: Any, name: str) -> int:
     return number
 
 
+def check_at_least(value: Any, name: str, least: int, unit: str, hint: str) -> int:
+    """`value` as an int of at least so many of a unit; the hint says what to do for fewer."""
+    number = check_positive_int(value, name)
+    if number < least:
+        message = f"{option(name)} must be at least {least} {unit}, but got {number}. {hint}"
+        raise InvalidInputError(message)
+    return number
+
+
 def _whole(value: Any) -> int | None:
     """`value` as an int; `None` if it is something else, or a boolean."""
     try:
@@ -92,14 +101,8 @@ def check_weight(value: Any, name: str) -> float | Literal["auto"] | None:
 
 def check_max_length(value: Any, name: str) -> int:
     """`value` as a number of tokens with room for a query and a passage."""
-    number = check_positive_int(value, name)
-    if number < MINIMUM_MAX_LENGTH:
-        message = (
-            f"{option(name)} must be at least {MINIMUM_MAX_LENGTH} tokens, but got {number}. "
-            "Leave it out for all that the model can read."
-        )
-        raise InvalidInputError(message)
-    return number
+    hint = "Leave it out for all that the model can read."
+    return check_at_least(value, name, MINIMUM_MAX_LENGTH, "tokens", hint)
 
 
 def check_device(device: Any, name: str) -> str | list[str] | None:

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rerank_plugins.checks.declaration import checked
+from rerank_plugins.checks.declaration import changed, checked
 from rerank_plugins.evaluation.environment import RUNTIME, processor
 from rerank_plugins.messages.names import model_names
 from rerank_plugins.models.identity import model_digest
@@ -41,13 +41,9 @@ class Configuration:
     @property
     def ranking(self) -> dict[str, Any]:
         """The options that make an order of more than the model's scores; empty if none do."""
-        return {
-            name: value
-            for name, value in self.options.items()
-            if name in RANKING_OPTIONS
-            and name not in _KEEP_THE_ORDER
-            and value != RANKING_OPTIONS[name].default
-        }
+        ordering = RANKING_OPTIONS.keys() - _KEEP_THE_ORDER
+        given = {name: value for name, value in self.options.items() if name in ordering}
+        return changed(given, RANKING_OPTIONS)
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of `Reranker.from_options`."""

@@ -62,7 +62,9 @@ def run(
     scores: PairScores | None = None
     while isinstance(call := _next(asked, scores), Call):
         with clock.stage() as seconds:
-            scores = answer(call.scorer, call.pairs, seconds, deadline=clock.deadline)
+            scores = answer(
+                call.scorer, call.pairs, seconds, deadline=clock.deadline, counts=call.counts
+            )
     return call
 
 
@@ -78,7 +80,9 @@ async def arun(
     scores: PairScores | None = None
     while isinstance(call := _next(asked, scores), Call):
         with clock.stage() as seconds:
-            scores = await aanswer(call.scorer, call.pairs, seconds, deadline=clock.deadline)
+            scores = await aanswer(
+                call.scorer, call.pairs, seconds, deadline=clock.deadline, counts=call.counts
+            )
     return call
 
 

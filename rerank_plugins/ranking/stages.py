@@ -43,10 +43,17 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Pairs to be scored by a scorer."""
+    """Pairs to be scored by a scorer.
+
+    Attributes:
+        scorer: The scorer.
+        pairs: The pairs.
+        counts: Whether they count in its statistics, which are of candidates.
+    """
 
     scorer: Scorer
     pairs: list[tuple[str, str]]
+    counts: bool = True
 
 
 def rankings(
@@ -78,35 +85,18 @@ def rankings(
     if settings.spans or settings.compression is not None:
         spans = Spans(requests, found, settings)
         if spans.pairs:
-            spans.put((yield Call(stages[-1].scorer, spans.pairs)))
+            spans.put((yield Call(stages[-1].scorer, spans.pairs, counts=False)))
     return found
 
 
-def named_weight(stage: Stage) -> float:
-    """The weight that the stage's model names.
+def weight_of(stage: Stage) -> float | None:
+    """The stage's weight, which is the one that its model names if it is `"auto"`.
 
     Raises:
-        UnsupportedOptionError: It names none.
+        UnsupportedOptionError: It is `"auto"`, and the model names none.
         InvalidInputError: A scorer of one's own names something else than a weight.
     """
-    weight = stage.scorer.first_stage_weight
-    if weight is None:
-        message = (
-            f"{stage.scorer.name!r} names no first_stage_weight, so "
-            f"{option('first_stage_weight', 'auto')} has nothing to take. Give a number such as "
-            f"{option('first_stage_weight', 1.5)}; `{command('rerank')} eval --fuse` finds it on "
-            "your own questions."
-        )
-        raise UnsupportedOptionError(message)
-    number = as_number(weight)
-    if not 0.0 <= number < math.inf:
-        message = (
-            f"The scorer {stage.scorer.name!r} must name first_stage_weight as a finite number >= "
-            f"0, but names {described(weight)}. Set it to a number such as 1.5, or give "
-            f"{option('first_stage_weight', 1.5)}."
-        )
-        raise InvalidInputError(message)
-    return number
+    return _named_weight(stage.scorer) if stage.weight == "auto" else stage.weight
 
 
 def named_curve(stage: Stage, settings: Settings) -> Curve | None:
@@ -118,15 +108,35 @@ def named_curve(stage: Stage, settings: Settings) -> Curve | None:
     """
     if settings.calibrator is None or not settings.is_calibrated:
         return None
-    weight = named_weight(stage) if stage.weight == "auto" else stage.weight
-    return settings.calibrator.curve(stage.scorer, weight)
+    return settings.calibrator.curve(stage.scorer, weight_of(stage))
 
 
 def _weight(stage: Stage, scores: PairScores) -> float | None:
-    """The stage's weight; a model that scored nothing may not be loaded, and is not asked."""
+    """`weight_of` the stage; a model that scored nothing may not be loaded, and is not asked."""
     if not len(scores.logits) or (scores.scored is not None and not scores.scored.any()):
         return None
-    return named_weight(stage) if stage.weight == "auto" else stage.weight
+    return weight_of(stage)
+
+
+def _named_weight(scorer: Scorer) -> float:
+    weight = scorer.first_stage_weight
+    if weight is None:
+        message = (
+            f"{scorer.name!r} names no first_stage_weight, so "
+            f"{option('first_stage_weight', 'auto')} has nothing to take. Give a number such as "
+            f"{option('first_stage_weight', 1.5)}; `{command('rerank')} eval --fuse` finds it on "
+            "your own questions."
+        )
+        raise UnsupportedOptionError(message)
+    number = as_number(weight)
+    if not 0.0 <= number < math.inf:
+        message = (
+            f"The scorer {scorer.name!r} must name first_stage_weight as a finite number >= "
+            f"0, but names {described(weight)}. Set it to a number such as 1.5, or give "
+            f"{option('first_stage_weight', 1.5)}."
+        )
+        raise InvalidInputError(message)
+    return number
 
 
 @dataclass(slots=True)

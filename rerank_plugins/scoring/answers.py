@@ -55,8 +55,9 @@ def answer(
     timeout: float | None = None,
     *,
     deadline: float | None = None,
+    counts: bool = True,
 ) -> PairScores:
-    """Returns n finite logits for n checked pairs, and counts them in the scorer's statistics.
+    """Returns n finite logits for n checked pairs.
 
     Without pairs, the scorer is not called and loads no model.
 
@@ -66,12 +67,13 @@ def answer(
         timeout: Seconds that the call may take; `None` uses the scorer's own limit, if any.
         deadline: When the time budget ends, on the clock of `time.monotonic`. Pairs that are not
             scored by then are named by `scored` of the result.
+        counts: Whether the pairs count in the scorer's statistics.
 
     Raises:
         ScoringError: The scorer did not give n finite logits.
         ScoringTimeoutError: The time of `timeout` is over.
     """
-    asking = _asking(scorer, pairs, timeout, deadline, wait=False)
+    asking = _asking(scorer, pairs, timeout, deadline, wait=False, counts=counts)
     try:
         future, seconds = next(asking)
         while True:
@@ -87,9 +89,10 @@ async def aanswer(
     timeout: float | None = None,
     *,
     deadline: float | None = None,
+    counts: bool = True,
 ) -> PairScores:
     """`answer` that never blocks the event loop, and waits for room if the queue is full."""
-    asking = _asking(scorer, pairs, timeout, deadline, wait=True)
+    asking = _asking(scorer, pairs, timeout, deadline, wait=True, counts=counts)
     try:
         future, seconds = next(asking)
         while True:
@@ -106,6 +109,7 @@ def _asking(
     deadline: float | None,
     *,
     wait: bool,
+    counts: bool,
 ) -> _Asking:
     """What a scorer is asked, in which order, and what becomes of its answers."""
     seconds = check_seconds(timeout, "timeout")
@@ -119,7 +123,8 @@ def _asking(
         if given is None:
             raise _too_late(scorer, pairs, seconds)
         scores = _checked(scorer, pairs, given)
-    tally_of(scorer).add(scores)
+    if counts:
+        tally_of(scorer).add(scores)
     return scores
 
 

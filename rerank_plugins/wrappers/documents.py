@@ -9,7 +9,7 @@ import numpy as np
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.values import described
-from rerank_plugins.results import Ranked, Span
+from rerank_plugins.results import Ranked, Span, kept_ends
 
 
 class NoTextWarning(UserWarning):
@@ -149,6 +149,18 @@ def result_metadata(
         if retrieval_score is not None:
             added["retrieval_score"] = retrieval_score
     return added
+
+
+def moved_start(ranked: Ranked | None, metadata: Mapping[str, Any], field: str) -> dict[str, int]:
+    """Returns the entry of a document's metadata that says where a text that `compress` cut starts.
+
+    Args:
+        ranked: The document's place in the ranking; `None` if the time budget left it unscored.
+        metadata: The metadata that the document came with.
+        field: The framework's name of the entry. Without it there is nothing to move.
+    """
+    ends, start = kept_ends(ranked), metadata.get(field)
+    return {field: start + ends[0]} if ends and isinstance(start, int) else {}
 
 
 def _as_entry(span: Span, start: Any) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from rerank_plugins.wrappers import (
     call_options,
     check_items,
     in_order,
-    kept_ends,
     kept_text,
+    moved_start,
     named_scores,
     readable_texts,
     result_metadata,
@@ -141,12 +141,10 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
             retrieval_score=before.get("relevance_score"),
             start=before.get(_START),
         )
-        metadata = {**before, **added}
+        metadata = {**before, **added, **moved_start(ranked, before, _START)}
         metadata.pop("relevance_score", None)  # of an earlier reranker
         if ranked is not None:
             metadata["relevance_score"] = ranked.score
-        if (ends := kept_ends(ranked)) and isinstance(start := before.get(_START), int):
-            metadata[_START] = start + ends[0]
         text = kept_text(document.page_content, ranked)
         return document.model_copy(update={"page_content": text, "metadata": metadata})
 

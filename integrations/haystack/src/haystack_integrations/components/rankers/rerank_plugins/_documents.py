@@ -10,8 +10,8 @@ from rerank_plugins import Passage, RankedList
 from rerank_plugins.wrappers import (
     check_items,
     in_order,
-    kept_ends,
     kept_text,
+    moved_start,
     named_scores,
     readable_texts,
     result_metadata,
@@ -71,14 +71,12 @@ def ranked_copies(
             retrieval_score=document.score,
             start=document.meta.get(_START),
         )
-        if (ends := kept_ends(ranked)) and isinstance(start := document.meta.get(_START), int):
-            added[_START] = start + ends[0]
         copies.append(
             replace(
                 document,
                 content=None if document.content is None else kept_text(document.content, ranked),
                 score=None if ranked is None else ranked.score,
-                meta={**document.meta, **added},
+                meta={**document.meta, **added, **moved_start(ranked, document.meta, _START)},
             )
         )
     return copies
