@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import betabinom
 
-from rerank_plugins.cli.eval.scorers import loaded_scorers
-from rerank_plugins.evaluation import bm25_candidates, compare, configurations, read_collection
+from benchmarks.scored import scored_collections
 from rerank_plugins.evaluation.calibration.labels import Labels, labels_of
 from rerank_plugins.evaluation.calibration.thresholds import conformal
 
@@ -92,20 +91,12 @@ def main() -> None:
         "| collection | n | tested | mean kept | standard error | at least 90% less two of them | "
         "spread | spread by Beta |\n|---|---:|---:|---:|---:|---|---:|---:|\n"
     )
-    asked = configurations(["embedded"], backends=["openvino"], precisions=["bf16"])
-    (model,) = asked
-    with loaded_scorers(asked, None, None) as scorers, scorers.asking(given.resume) as ask:
-        for folder in given.collections:
-            collection = read_collection(folder)
-            if given.sample is not None:
-                collection = collection.sample(given.sample, 1)
-            candidates = bm25_candidates(collection, given.depth)
-            comparison = compare(
-                collection, candidates, scorers.functions, depth=given.depth, ask=ask
-            )
-            labels = answerable(labels_of([comparison], model))
-            for row in rows(collection.name, labels, given.queries, given.splits):
-                sys.stdout.write(f"{row}\n")
+    for comparison, model, _ in scored_collections(
+        given.collections, depth=given.depth, sample=given.sample, seed=1, resume=given.resume
+    ):
+        labels = answerable(labels_of([comparison], model))
+        for row in rows(comparison.collection.name, labels, given.queries, given.splits):
+            sys.stdout.write(f"{row}\n")
 
 
 if __name__ == "__main__":
