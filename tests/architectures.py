@@ -64,6 +64,7 @@ class Design:
             architecture's own sequence classification.
         dtype: What the weights are saved in.
         shard: Size of a weights file, such as `"20KB"`; `None` for one file.
+        limit: Tokens that it reads at most.
     """
 
     config: type
@@ -74,6 +75,7 @@ class Design:
     head: Callable[[int, int], list[nn.Module]] | None = None
     dtype: torch.dtype = torch.float32
     shard: str | None = None
+    limit: int = LIMIT
 
     def but(self, **values: Any) -> "Design":
         """The design with other values in its configuration."""
@@ -153,7 +155,8 @@ def pooled_twice(width: int, columns: int) -> list[nn.Module]:
     ]
 
 
-def _headed(design: Design, mode: PoolingMode) -> Design:
+def headed(design: Design, mode: PoolingMode) -> Design:
+    """The design with the Ettin rerankers' head."""
     return replace(design, head=partial(pooled, mode))
 
 
@@ -161,21 +164,24 @@ DESIGNS: dict[str, Design] = {
     "bert": BERT,
     "bert, three columns": replace(BERT, columns=3),
     "bert without token types": replace(BERT, token_types=False),
-    "bert with gelu_new": BERT.but(hidden_act="gelu_new", num_hidden_layers=1),
-    "bert with relu": BERT.but(hidden_act="relu", layer_norm_eps=1e-5),
+    "bert with gelu_new": BERT.but(hidden_act="gelu_new", layer_norm_eps=1e-5),
+    "bert of one layer": BERT.but(hidden_act="silu", num_hidden_layers=1),
     "bert in fp16": replace(BERT, dtype=torch.float16),
     "bert in bf16": replace(BERT, dtype=torch.bfloat16),
     "bert in several files": replace(BERT, shard="20KB"),
     "roberta": ROBERTA,
     "roberta, two columns": replace(ROBERTA, columns=2),
     "xlm-roberta": XLM_ROBERTA,
+    "xlm-roberta with relu": XLM_ROBERTA.but(hidden_act="relu"),
     "xlm-roberta in fp16": replace(XLM_ROBERTA, dtype=torch.float16),
     "camembert": CAMEMBERT,
     "distilbert": DISTILBERT,
     "distilbert, three columns": replace(DISTILBERT, columns=3),
+    "distilbert with sines": DISTILBERT.but(sinusoidal_pos_embds=True),
     "electra": ELECTRA,
     "electra of one width": ELECTRA.but(embedding_size=32),
     "mpnet": MPNET,
+    "mpnet of many positions": MPNET.but(max_position_embeddings=514),
     "mpnet, three columns": replace(MPNET, columns=3),
     "modernbert": MODERNBERT,
     "modernbert, mean": MODERNBERT.but(classifier_pooling="mean"),
@@ -202,21 +208,21 @@ DESIGNS: dict[str, Design] = {
         pos_att_type="c2p", share_att_key=False, norm_rel_ebd="none"
     ),
     "deberta-v2 from position to content": DEBERTA.but(pos_att_type="p2c", share_att_key=False),
-    "ettin": _headed(MODERNBERT, "cls"),
-    "ettin, mean": _headed(MODERNBERT, "mean"),
-    "ettin, max": _headed(MODERNBERT, "max"),
-    "ettin, lasttoken": _headed(MODERNBERT, "lasttoken"),
-    "ettin in bf16": replace(_headed(MODERNBERT, "cls"), dtype=torch.bfloat16),
-    "modular bert": _headed(BERT, "cls"),
+    "ettin": headed(MODERNBERT, "cls"),
+    "ettin, mean": headed(MODERNBERT, "mean"),
+    "ettin, max": headed(MODERNBERT, "max"),
+    "ettin, lasttoken": headed(MODERNBERT, "lasttoken"),
+    "ettin in bf16": replace(headed(MODERNBERT, "cls"), dtype=torch.bfloat16),
+    "modular bert": headed(BERT, "cls"),
     "modular bert, mean": replace(BERT, head=partial(pooled_alone, "mean"), columns=3),
     "modular bert, two poolings": replace(BERT, head=pooled_twice),
-    "modular roberta, lasttoken": _headed(ROBERTA, "lasttoken"),
+    "modular roberta, lasttoken": headed(ROBERTA, "lasttoken"),
     "modular xlm-roberta, cls": replace(XLM_ROBERTA, head=partial(pooled_alone, "cls")),
-    "modular distilbert, max": _headed(DISTILBERT, "max"),
-    "modular electra, cls": _headed(ELECTRA, "cls"),
-    "modular mpnet, mean": _headed(MPNET, "mean"),
-    "modular deberta-v3, cls": _headed(DEBERTA, "cls"),
-    "modular deberta-v3, mean": _headed(DEBERTA, "mean"),
+    "modular distilbert, max": headed(DISTILBERT, "max"),
+    "modular electra, cls": headed(ELECTRA, "cls"),
+    "modular mpnet, mean": headed(MPNET, "mean"),
+    "modular deberta-v3, cls": headed(DEBERTA, "cls"),
+    "modular deberta-v3, mean": headed(DEBERTA, "mean"),
 }
 
 
@@ -224,7 +230,7 @@ def save(design: Design, folder: Path) -> Path:
     """Writes a model of this design, with the same weights every time."""
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=KINDS[design.tokenizer](),
-        model_max_length=LIMIT,
+        model_max_length=design.limit,
         model_input_names=["input_ids", "attention_mask"] + ["token_type_ids"] * design.token_types,
         **_special(design.tokenizer),
     )

@@ -1,8 +1,11 @@
 """Networks described without torch: the same logits as `CrossEncoder.predict`, in every runtime."""
 
 import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -12,84 +15,61 @@ import torch
 from safetensors.torch import load_file, save_file
 from scipy.special import erf
 from sentence_transformers import CrossEncoder
-from transformers import (
-    AutoModelForSequenceClassification,
-    BertConfig,
-    CamembertConfig,
-    DistilBertConfig,
-    ElectraConfig,
-    MPNetConfig,
-    PreTrainedConfig,
-    RobertaConfig,
-    XLMRobertaConfig,
-)
 
 from rerank_plugins import ModelError
 from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.cross_encoder import describe
+from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.graphs.array_operations import ArrayOperations
 from rerank_plugins.backends.graphs.networks import read_network
 from rerank_plugins.backends.graphs.onnx_operations import onnx_graph
 from rerank_plugins.backends.graphs.runtimes import onnx_session, openvino_model
 from rerank_plugins.tokens.pairs import PairTokenizer, Tokens, pad
-from tests.tiny_models import (
-    WORDS,
-    edit_json,
-    fixed_seed,
-    randomize,
-    tiny_roberta_tokenizer,
-    tiny_tokenizer,
-)
+from tests.architectures import DESIGNS, LIMIT, SAVED
+from tests.tiny_models import edit_json
+from tests.wide_weights import PAIRS, Pairs, logits_of
 
-PAIRS = [
-    ("what is a red fox", "the red fox is a small dog"),
-    ("sea", "a river is not the sea"),
-    ("", ""),
-    ("why is the sea blue", "the sea is water " * 40),
-    ("how does the moon move " * 20, "rain"),
-    ("moon", " ".join([*WORDS, *reversed(WORDS)])),
-]
+WITHOUT_EFFECT = re.compile(r".*(key|k_lin|attn\.k|key_proj)\.bias|0\.model\.pooler\..*")
+"""Weights on which no score depends.
 
-SHAPE = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4}
-ROBERTA = {"max_position_embeddings": 66, "type_vocab_size": 1, "pad_token_id": 1}
-
-CONFIGS: dict[str, PreTrainedConfig] = {
-    "bert": BertConfig(**SHAPE),
-    "bert with another activation": BertConfig(**SHAPE, hidden_act="gelu_new"),
-    "bert of one layer": BertConfig(**{**SHAPE, "num_hidden_layers": 1}, hidden_act="silu"),
-    "roberta": RobertaConfig(**SHAPE, **ROBERTA),
-    "xlm-roberta": XLMRobertaConfig(**SHAPE, **ROBERTA, hidden_act="relu"),
-    "camembert": CamembertConfig(**SHAPE, **ROBERTA),
-    "electra": ElectraConfig(**SHAPE, embedding_size=16),
-    "electra with equal widths": ElectraConfig(**SHAPE, embedding_size=32),
-    "distilbert": DistilBertConfig(dim=32, n_layers=3, n_heads=4, hidden_dim=64),
-    "distilbert with sines": DistilBertConfig(
-        dim=32, n_layers=2, n_heads=4, hidden_dim=64, sinusoidal_pos_embds=True
-    ),
-    "mpnet": MPNetConfig(**SHAPE, max_position_embeddings=66),
-    "mpnet of many positions": MPNetConfig(**SHAPE, max_position_embeddings=514),
-}
+A bias of the keys moves all of a token's attention scores alike, which the softmax removes. The
+pooler of an encoder without its own head is not run.
+"""
 
 
-def save(folder: Path, config: PreTrainedConfig, *, columns: int = 1, dtype: Any = None) -> Path:
-    """A cross-encoder of this shape with wide weights, and a tokenizer of its kind."""
-    roberta_like = config.pad_token_id == 1
-    limit = config.max_position_embeddings
-    if limit == 512:
-        limit = config.max_position_embeddings = 64
-    config.vocab_size, config.num_labels = 5 + len(WORDS), columns
-    if not isinstance(config, DistilBertConfig):
-        config.intermediate_size = 64
-    with fixed_seed():
-        model = AutoModelForSequenceClassification.from_config(config)
-        randomize(model, std=0.5)
-    model.to(dtype or torch.float32).save_pretrained(folder)
-    length = limit - 2 if roberta_like else limit
-    tokenizer = tiny_roberta_tokenizer(length) if roberta_like else tiny_tokenizer(length)
-    if isinstance(config, DistilBertConfig):
-        tokenizer.model_input_names = ["input_ids", "attention_mask"]
-    tokenizer.save_pretrained(folder)
-    return folder
+@dataclass(frozen=True)
+class Case:
+    """A model, and what it says of pairs.
+
+    Attributes:
+        folder: Its folder.
+        pairs: The pairs.
+        model: It in sentence-transformers, in fp32.
+        description: Its description.
+        logits: Its logits, in float64.
+        tolerance: How far other sums of it may be from them. Rounding alone may make more than
+            1e-5, in `predict` as well.
+    """
+
+    folder: Path
+    pairs: Pairs
+    model: CrossEncoder
+    description: ModelDescription
+    logits: np.ndarray
+    tolerance: float
+
+
+def case_of(folder: Path, pairs: Pairs = PAIRS) -> Case:
+    model = CrossEncoder(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
+    predicted = logits_of(model, pairs)
+    exact = logits_of(model.double(), pairs)
+    tolerance = max(1e-5, 3 * np.abs(predicted - exact).max())
+    return Case(folder, pairs, model.float(), describe(model), exact, tolerance)
+
+
+@pytest.fixture(scope="module", params=DESIGNS)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return case_of(SAVED[request.param](tmp_path_factory.mktemp("model")))
 
 
 class InOnnx:
@@ -140,58 +120,47 @@ class InFloat64:
 RUNTIMES = {"onnx": InOnnx, "openvino": InOpenVino, "float64": InFloat64}
 
 
-def check(folder: Path, runtime: str) -> None:
-    """Compares a runtime with `predict`, all pairs in one batch and one by one.
-
-    With such wide weights rounding alone makes more than 1e-5, in `predict` as well: the sum in
-    float64 tells how much.
-    """
-    model = CrossEncoder(str(folder), device="cpu", model_kwargs={"dtype": "float32"})
-    predicted = model.predict(PAIRS, activation_fn=torch.nn.Identity(), batch_size=1)
-    model.double()
-    wanted = model.predict(PAIRS, activation_fn=torch.nn.Identity(), batch_size=1)
-    assert wanted.std() > 0.3
-    allowed = max(1e-5, 3 * np.abs(predicted - wanted).max())
-    description = describe(model)
+def check(case: Case, runtime: Callable[..., Callable[[Tokens], np.ndarray]]) -> None:
+    """Compares a runtime with `predict`, all pairs in one batch and one by one."""
+    description = case.description
+    forward = runtime(case.folder, description.inputs)
     tokenizer = PairTokenizer(description.tokenizer, max_length=description.default_length)
-    encoded = tokenizer.encode(PAIRS)
-    forward = RUNTIMES[runtime](folder, description.inputs)
+    encoded = tokenizer.encode(case.pairs)
     together = forward(pad(encoded, description.pad_id))
     alone = np.concatenate([forward(pad([pair], description.pad_id)) for pair in encoded])
     for found in (together, alone):
-        np.testing.assert_allclose(found.reshape(wanted.shape), wanted, rtol=0, atol=allowed)
+        np.testing.assert_allclose(found, case.logits, rtol=0, atol=case.tolerance)
+
+
+def test_the_model_tells_texts_apart_by_every_weight(case: Case) -> None:
+    assert 0.8 < case.logits.std(axis=0).mean() < 1.2
+    pairs = [list(pair) for pair in PAIRS]
+    lengths = [len(row) for row in case.model.tokenizer(pairs, truncation=True).input_ids]
+    assert min(lengths) < 8
+    assert max(lengths) == LIMIT
+    case.model(case.model.preprocess(pairs))["scores"].square().sum().backward()
+    still = {
+        key
+        for key, parameter in case.model.named_parameters()
+        if parameter.grad is None or parameter.grad.abs().max() < 1e-4
+    }
+    assert {key for key in still if not WITHOUT_EFFECT.fullmatch(key)} == set()
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("name", CONFIGS)
-def test_a_network_scores_as_predict_does(tmp_path: Path, name: str, runtime: str) -> None:
-    check(save(tmp_path, CONFIGS[name]), runtime)
-
-
-@pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("name", ["bert", "roberta", "distilbert"])
-def test_a_head_may_have_several_columns(tmp_path: Path, name: str, runtime: str) -> None:
-    check(save(tmp_path, CONFIGS[name], columns=3), runtime)
-
-
-@pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_weights_in_half_precision_are_widened(tmp_path: Path, dtype: Any, runtime: str) -> None:
-    check(save(tmp_path, CONFIGS["roberta"], dtype=dtype), runtime)
+def test_a_network_scores_as_predict_does(case: Case, runtime: str) -> None:
+    check(case, RUNTIMES[runtime])
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_weights_may_lie_in_several_files_behind_links(tmp_path: Path, runtime: str) -> None:
-    folder = save(tmp_path / "model", CONFIGS["bert"])
-    model = AutoModelForSequenceClassification.from_pretrained(folder)
-    (folder / "model.safetensors").unlink()
-    model.save_pretrained(folder, max_shard_size="20kB")
+    folder = SAVED["bert in several files"](tmp_path / "model")
     files = sorted(folder.glob("*.safetensors"))
     assert len(files) > 2
     for number, file in enumerate(files):  # as the hub's cache keeps them
         file.rename(tmp_path / str(number))
         file.symlink_to(tmp_path / str(number))
-    check(folder, runtime)
+    check(case_of(folder), RUNTIMES[runtime])
 
 
 @pytest.mark.parametrize(
@@ -214,7 +183,7 @@ def test_weights_may_lie_in_several_files_behind_links(tmp_path: Path, runtime: 
 def test_what_is_not_described_is_refused(
     tmp_path: Path, change: dict[str, object], reason: str
 ) -> None:
-    save(tmp_path, CONFIGS["bert"])
+    SAVED["bert"](tmp_path)
     edit_json(tmp_path / "config.json", **change)
     with pytest.raises(NoGraphError, match=reason):
         read_network(tmp_path, "model")
@@ -224,14 +193,14 @@ def test_what_is_not_described_is_refused(
     ("change", "reason"),
     [
         ({"num_hidden_layers": 4}, "its files have no bert.encoder.layer.3.*save_pretrained"),
-        ({"intermediate_size": 65}, r"dense.bias has the shape \[64\] and must have \[65\]"),
+        ({"intermediate_size": 49}, r"dense.bias has the shape \[48\] and must have \[49\]"),
     ],
     ids=["missing", "another shape"],
 )
 def test_weights_that_do_not_fit_are_damage_and_not_unknown(
     tmp_path: Path, change: dict[str, object], reason: str
 ) -> None:
-    save(tmp_path, CONFIGS["bert"])
+    SAVED["bert"](tmp_path)
     edit_json(tmp_path / "config.json", **change)
     with pytest.raises(ModelError, match=reason) as caught:
         read_network(tmp_path, "model")
@@ -239,13 +208,13 @@ def test_weights_that_do_not_fit_are_damage_and_not_unknown(
 
 
 def test_features_that_a_config_leaves_out_in_words_are_not_refused(tmp_path: Path) -> None:
-    save(tmp_path, CONFIGS["bert"])
+    SAVED["bert"](tmp_path)
     edit_json(tmp_path / "config.json", is_decoder=False, pruned_heads={}, adapters=None)
     read_network(tmp_path, "model")
 
 
 def test_weights_that_are_quantised_adapted_or_damaged_are_refused(tmp_path: Path) -> None:
-    file = save(tmp_path, CONFIGS["bert"]) / "model.safetensors"
+    file = SAVED["bert"](tmp_path) / "model.safetensors"
     weights, name = load_file(file), "bert.encoder.layer.1.attention.self.key.weight"
     for change, reason in (
         ({name: weights[name].to(torch.int8)}, f"its {name} is stored as I8"),
@@ -257,3 +226,110 @@ def test_weights_that_are_quantised_adapted_or_damaged_are_refused(tmp_path: Pat
     file.write_bytes(json.dumps({"not": "weights"}).encode())
     with pytest.raises(NoGraphError, match="its weights cannot be read"):
         read_network(tmp_path, "model")
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "reason"),
+    [
+        ("config.json", {"rope_parameters": {"full_attention": {"rope_type": "yarn"}}}, "yarn"),
+        ("config.json", {"rope_parameters": {"rope_theta": 1e4}}, "has rope_parameters="),
+        ("config.json", {"rope_scaling": {"factor": 2.0}}, "has rope_scaling="),
+        ("config.json", {"layer_types": ["full_attention"]}, "has layer_types="),
+        ("config.json", {"causal_mask": True}, "has causal_mask=True"),
+        ("sentence_bert_config.json", {"module_output_name": "logits"}, "transformer computes"),
+        ("sentence_bert_config.json", {"transformer_task": "fill-mask"}, "transformer computes"),
+        ("1_Pooling/config.json", {"pooling_mode": "weightedmean"}, "has pooling_mode='weigh"),
+        ("1_Pooling/config.json", {"include_prompt": False}, "has include_prompt=False"),
+        ("2_Dense/config.json", {"activation_function": "own.Swish"}, "has activation_function="),
+        ("2_Dense/config.json", {"module_input_name": "tokens"}, "has module_input_name='tok"),
+        ("2_Dense/config.json", {"power": 2}, "has power=2"),
+        ("4_Dense/config.json", {"module_output_name": "logits"}, "its modules give no scores"),
+    ],
+    ids=str,
+)
+def test_what_is_not_described_of_modules_and_rotations_is_refused(
+    tmp_path: Path, file: str, change: dict[str, object], reason: str
+) -> None:
+    edit_json(SAVED["ettin"](tmp_path) / file, **change)
+    with pytest.raises(NoGraphError, match=reason):
+        read_network(tmp_path, "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"pos_att_type": "p2p"}, "has pos_att_type='p2p'"),
+        ({"pos_att_type": None}, "has pos_att_type="),
+        ({"relative_attention": False}, "has relative_attention=False"),
+        ({"conv_kernel_size": 3}, "has conv_kernel_size=3"),
+        ({"pooler_hidden_size": 16}, "has pooler_hidden_size=16"),
+    ],
+    ids=str,
+)
+def test_what_is_not_described_of_deberta_is_refused(
+    tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    edit_json(SAVED["deberta-v3"](tmp_path) / "config.json", **change)
+    with pytest.raises(NoGraphError, match=reason):
+        read_network(tmp_path, "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"type": "sentence_transformers.models.Normalize"}, "its module Normalize is not known"),
+        ({"type": "own.Dense"}, "its module own.Dense is code of its own"),
+        ({"path": "elsewhere"}, "its module elsewhere has no weights in safetensors"),
+    ],
+    ids=str,
+)
+def test_modules_that_are_not_described_are_refused(
+    tmp_path: Path, change: dict[str, str], reason: str
+) -> None:
+    file = SAVED["ettin"](tmp_path) / "modules.json"
+    modules = json.loads(file.read_text())
+    modules[4].update(change)
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(tmp_path / "4_Dense" / "config.json", tmp_path / "elsewhere")
+    file.write_text(json.dumps(modules))
+    with pytest.raises(NoGraphError, match=reason):
+        read_network(tmp_path, "model")
+
+
+def test_a_head_without_a_pooling_is_refused(tmp_path: Path) -> None:
+    file = SAVED["ettin"](tmp_path) / "modules.json"
+    modules = json.loads(file.read_text())
+    file.write_text(json.dumps([modules[0], *modules[2:]]))
+    with pytest.raises(NoGraphError, match="its transformer is followed by Dense"):
+        read_network(tmp_path, "model")
+
+
+OLDER = {
+    "rotations as transformers 4 wrote them": (
+        "config.json",
+        {
+            "rope_parameters": None,
+            "layer_types": None,
+            "global_rope_theta": 150_000.0,
+            "local_rope_theta": 160_000.0,
+            "global_attn_every_n_layers": 2,
+            "layer_norm_eps": 1e-9,
+            "position_embedding_type": "sans_pos",
+        },
+    ),
+    "poolings as sentence-transformers 5 wrote them": (
+        "1_Pooling/config.json",
+        {"pooling_mode": None, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_older_files_are_read(tmp_path: Path, name: str) -> None:
+    file, change = OLDER[name]
+    folder = SAVED["ettin"](tmp_path)
+    before = read_network(folder, "model")
+    kept = json.loads((folder / file).read_text()) | change
+    (folder / file).write_text(json.dumps({k: v for k, v in kept.items() if v is not None}))
+    assert read_network(folder, "model").encoder != before.encoder or "pool" in name
+    check(case_of(folder), InOnnx)

@@ -1,7 +1,7 @@
 """Reads a config key by key, so that no key that changes the scores is passed over."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.graphs.operations import ACTIVATIONS
@@ -44,7 +44,7 @@ class Config:
         """
         found = self.value(key, default)
         if type(found) is not int or found < 0:
-            raise NoGraphError(_reason(key, found))
+            refuse(key, found)
         return found
 
     def activation(self, key: str, default: str) -> str:
@@ -63,8 +63,16 @@ class Config:
         """
         found = self.value(key, default)
         if not any(found == each for each in known):
-            raise NoGraphError(_reason(key, found))
+            refuse(key, found)
         return found
+
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false.
+
+        Raises:
+            NoGraphError: It is neither.
+        """
+        return bool(self.one_of(key, default, [False, True]))
 
     def ignore(self, *keys: str) -> None:
         """Declares keys that this architecture has and that change no score."""
@@ -84,10 +92,16 @@ class Config:
         for key, value in self._content.items():
             # null, false and {} leave a feature out, whatever it is
             if key not in self._read and value not in (None, False, {}, []):
-                raise NoGraphError(_reason(key, value))
+                refuse(key, value)
 
 
-def _reason(key: str, value: Any) -> str:
+def refuse(key: str, value: Any) -> NoReturn:
+    """Says that a value of a config is missing or not known.
+
+    Raises:
+        NoGraphError: Always.
+    """
+    reason = f"its config.json has {key}={value!r:.60}, which graphs do not know"
     if value is None:
-        return f"its config.json has no {key!r}"
-    return f"its config.json has {key}={value!r:.60}, which graphs do not know"
+        reason = f"its config.json has no {key!r}"
+    raise NoGraphError(reason)

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rerank_plugins.backends.architectures import NoGraphError
+from rerank_plugins.backends.folders.modules import read_modules
 from rerank_plugins.backends.graphs.config import Config
 from rerank_plugins.backends.graphs.encoders.bert import bert, electra, roberta
 from rerank_plugins.backends.graphs.encoders.contract import Encoder, Head
+from rerank_plugins.backends.graphs.encoders.deberta import deberta
 from rerank_plugins.backends.graphs.encoders.distilbert import distilbert
+from rerank_plugins.backends.graphs.encoders.modernbert import modernbert
 from rerank_plugins.backends.graphs.encoders.mpnet import mpnet
-from rerank_plugins.backends.graphs.heads import first_token_head
+from rerank_plugins.backends.graphs.heads import deberta_head, first_token_head, modernbert_head
+from rerank_plugins.backends.graphs.modular import modular_head
 from rerank_plugins.backends.graphs.operations import Inputs, Operations, V
 from rerank_plugins.backends.graphs.stored_weights import StoredWeights
 from rerank_plugins.backends.weights import check_shapes
@@ -38,7 +42,7 @@ class Network:
 
 
 def read_network(folder: Path, name: str) -> Network:
-    """The network in a folder that transformers saved.
+    """The network in a folder that transformers or sentence-transformers saved.
 
     Args:
         folder: The model's folder.
@@ -49,13 +53,14 @@ def read_network(folder: Path, name: str) -> Network:
         ModelError: Weights are missing, or have another shape than the config says.
     """
     encoder, head = read_parts(folder)
+    modules = read_modules(folder)
     try:
-        weights = StoredWeights(folder)
+        weights = StoredWeights(modules.folder, [module.folder for module in modules.later])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"its weights cannot be read ({type(error).__name__}: {error})"
         raise NoGraphError(reason) from error
     wanted = dict([*encoder.shapes(), *head.shapes()])
-    check_shapes(wanted, weights, folder, name)
+    check_shapes(wanted, weights, modules.folder, name)
     for key in weights:
         if key not in wanted and not key.startswith(encoder.unread()):
             reason = f"its weights have {key}, which graphs do not know"
@@ -67,23 +72,40 @@ def read_network(folder: Path, name: str) -> Network:
 
 
 def read_parts(folder: Path) -> tuple[Encoder, Head]:
-    """The encoder and head that a folder's config.json describes; its weights are not looked at.
+    """The encoder and head that a folder's files describe; its weights are not looked at.
 
     Raises:
-        NoGraphError: The config has something that graphs do not know. The message is a clause
+        NoGraphError: The files have something that graphs do not know. The message is a clause
             about the model, such as `its config.json has ...`.
     """
-    content = read_json(folder / "config.json")
+    modules = read_modules(folder)
+    content = read_json(modules.folder / "config.json")
     classifier = _CLASSIFIERS.get(content.get("model_type", ""))
     if classifier is None:
         architecture = (content.get("architectures") or [content.get("model_type")])[0]
         reason = f"its architecture is {architecture}"
         raise NoGraphError(reason)
     config = Config(content)
-    encoder = classifier.encoder(config, classifier.prefix)
-    head = classifier.head(config, encoder.width)
+    encoder = classifier.encoder(config, "" if modules.later else classifier.prefix)
+    if modules.later:
+        head: Head = modular_head(modules)
+        config.ignore(*_OF_HEADS)
+    else:
+        head = classifier.head(config, encoder.width)
     config.check_all_read()
     return encoder, head
+
+
+_OF_HEADS = (
+    "classifier_activation",
+    "classifier_bias",
+    "classifier_pooling",
+    "id2label",
+    "num_labels",
+    "pooler_hidden_act",
+    "pooler_hidden_size",
+)
+"""Keys that encoders alone do not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,7 @@ _ROBERTA = _Classifier(roberta, "roberta.", _ROBERTA_HEAD)
 _CLASSIFIERS = {
     "bert": _Classifier(bert, "bert.", first_token_head("bert.pooler.dense", "tanh", "classifier")),
     "camembert": _ROBERTA,
+    "deberta-v2": _Classifier(deberta, "deberta.", deberta_head),
     "distilbert": _Classifier(
         distilbert, "distilbert.", first_token_head("pre_classifier", "relu", "classifier")
     ),
@@ -109,6 +132,7 @@ _CLASSIFIERS = {
         "electra.",
         first_token_head("classifier.dense", "gelu", "classifier.out_proj"),
     ),
+    "modernbert": _Classifier(modernbert, "model.", modernbert_head),
     "mpnet": _Classifier(mpnet, "mpnet.", _ROBERTA_HEAD),
     "roberta": _ROBERTA,
     "xlm-roberta": _ROBERTA,

@@ -187,8 +187,16 @@ class OnnxOperations:
     def take(self, table: str, ids: str) -> str:
         return self.node("Gather", table, ids)
 
-    def take_along(self, source: str, ids: str) -> str:
-        return self.node("GatherElements", source, ids, axis=-1)
+    def along_diagonals(self, source: str) -> str:
+        # Without its first t - 1 elements and its last, a matrix of 2 t columns has these in the
+        # first t of 2 t - 1 columns.
+        zero, one, two = (self.constant([number]) for number in range(3))
+        three, end = self.constant([3]), self.constant([-1])
+        length = self.node("Slice", self.node("Shape", source), two, three)
+        flat = self.reshape(source, (0, 0, -1))
+        flat = self.node("Slice", flat, self.subtract(length, one), end, two)
+        rows = self.node("Concat", self.constant([0, 0]), length, end, axis=0)
+        return self.node("Slice", self.node("Reshape", flat, rows), zero, length, three)
 
     def sum(self, source: str, axis: int) -> str:
         return self.node("ReduceSum", source, self.constant([axis]), keepdims=0)

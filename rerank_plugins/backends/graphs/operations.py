@@ -96,8 +96,15 @@ class Operations(Protocol[V]):
         """Rows of a table: `(*ids, width)`, or `(*ids,)` if the table has one axis."""
         ...
 
-    def take_along(self, source: V, ids: V) -> V:
-        """The elements of the last axis that `ids` names; all other axes are of equal lengths."""
+    def along_diagonals(self, source: V) -> V:
+        """What row i has in column t - 1 - i and in the t - 1 columns after it.
+
+        Args:
+            source: `(b, heads, t, 2 t)`.
+
+        Returns:
+            `(b, heads, t, t)`: its element (i, j) is from column t - 1 - i + j.
+        """
         ...
 
     def sum(self, source: V, axis: int) -> V:

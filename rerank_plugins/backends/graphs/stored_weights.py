@@ -1,7 +1,7 @@
 """The weights of a model where they lie: in its safetensors files."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,9 +47,13 @@ class StoredWeights(Mapping[str, StoredWeight]):
         OSError, ValueError, KeyError: A file is missing or damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, modules: Iterable[Path] = ()) -> None:
+        prefixes = {folder: ""} | {module: f"{module.name}/" for module in modules}
         self._tensors = {
-            name: tensor for file in weight_files(folder) for name, tensor in _header(file)
+            f"{prefix}{name}": tensor
+            for place, prefix in prefixes.items()
+            for file in weight_files(place)
+            for name, tensor in _header(file)
         }
         self._bytes = cache(_mapped)  # one mapping per file
 

@@ -67,7 +67,20 @@ def read_from_first(
     asked = ops.matmul(query, ops.reshape(ops.weight(f"{keys}.weight"), by_head))
     scores = ops.matmul(ops.transpose(asked, (1, 0, 2)), ops.transpose(states, (0, 2, 1)))
     weights = ops.softmax(ops.add(scores, ops.reshape(bias, (0, 0, -1))))
+    matrix = ops.reshape(ops.weight(f"{values}.weight"), by_head)
+    read = read_through(ops, weights, states, matrix)
+    return ops.add(read, ops.weight(f"{values}.bias"))
+
+
+def read_through(ops: Operations[V], weights: V, states: V, matrix: V) -> V:
+    """The weighted sum of values that nobody computes: `(b, 1, width)`, without their bias.
+
+    Args:
+        ops: The operations.
+        weights: The weight of each token, `(b, heads, t)`.
+        states: The layer's input, `(b, t, width)`.
+        matrix: The values' matrix by head, `(heads, width of a head, width)`.
+    """
     mixed = ops.transpose(ops.matmul(weights, states), (1, 0, 2))
-    through = ops.transpose(ops.reshape(ops.weight(f"{values}.weight"), by_head), (0, 2, 1))
-    read = ops.transpose(ops.matmul(mixed, through), (1, 0, 2))
-    return ops.add(ops.reshape(read, (0, 1, -1)), ops.weight(f"{values}.bias"))
+    read = ops.matmul(mixed, ops.transpose(matrix, (0, 2, 1)))
+    return ops.reshape(ops.transpose(read, (1, 0, 2)), (0, 1, -1))

@@ -36,7 +36,7 @@ class Bert:
     Attributes:
         prefix: Beginning of all keys, such as `bert.`.
         vocabulary: Rows of the table of tokens.
-        positions: Rows of the table of positions.
+        positions: Rows of the table of positions; 0 if there is none.
         types: Rows of the table of token types; 0 if there is none.
         width: Width of the states.
         embedding_width: Width of the tables.
@@ -74,15 +74,21 @@ class Bert:
 
     def shapes(self) -> Shapes:
         """The weights that it reads."""
-        tables = {"word": self.vocabulary, "position": self.positions, "token_type": self.types}
-        for table, rows in tables.items():
-            if rows:
-                yield self._table(table) + ".weight", (rows, self.embedding_width)
+        yield from self._table_shapes()
         yield from norm_shapes(f"{self.prefix}embeddings.LayerNorm", self.embedding_width)
         if self.embedding_width != self.width:
             yield from linear_shapes(
                 f"{self.prefix}embeddings_project", self.width, self.embedding_width
             )
+        yield from self._layer_shapes()
+
+    def _table_shapes(self) -> Shapes:
+        tables = {"word": self.vocabulary, "position": self.positions, "token_type": self.types}
+        for table, rows in tables.items():
+            if rows:
+                yield self._table(table) + ".weight", (rows, self.embedding_width)
+
+    def _layer_shapes(self) -> Shapes:
         for number in range(self.layers):
             layer, names = self._layer(number), self.names
             for name in (names.query, names.key, names.value, names.attended):
@@ -112,15 +118,22 @@ class Bert:
         return padding_bias(ops, inputs)
 
     def _embedded(self, ops: Operations[V], inputs: Inputs[V]) -> V:
+        hidden = ops.norm(
+            self._looked_up(ops, inputs), f"{self.prefix}embeddings.LayerNorm", self.epsilon
+        )
+        if self.embedding_width != self.width:
+            hidden = ops.linear(hidden, f"{self.prefix}embeddings_project")
+        return hidden
+
+    def _looked_up(self, ops: Operations[V], inputs: Inputs[V]) -> V:
+        """The sum of each token's rows in the tables."""
         hidden = ops.rows(self._table("word") + ".weight", inputs["input_ids"])
         if self.types:
             types = inputs["token_type_ids"] if "token_type_ids" in inputs else ops.constant(0)
             hidden = ops.add(hidden, ops.rows(self._table("token_type") + ".weight", types))
-        places = ops.rows(self._table("position") + ".weight", self._places(ops, inputs))
-        hidden = ops.add(hidden, places)
-        hidden = ops.norm(hidden, f"{self.prefix}embeddings.LayerNorm", self.epsilon)
-        if self.embedding_width != self.width:
-            hidden = ops.linear(hidden, f"{self.prefix}embeddings_project")
+        if self.positions:
+            places = ops.rows(self._table("position") + ".weight", self._places(ops, inputs))
+            hidden = ops.add(hidden, places)
         return hidden
 
     def _places(self, ops: Operations[V], inputs: Inputs[V]) -> V:
@@ -143,7 +156,11 @@ class Bert:
             heads=self.heads,
             width=self.width,
         )
-        asking = ops.first(hidden) if first else hidden
+        return self._after_attention(ops, ops.first(hidden) if first else hidden, read, number)
+
+    def _after_attention(self, ops: Operations[V], asking: V, read: V, number: int) -> V:
+        """A layer's output for the tokens that ask, from what its heads read for them."""
+        layer, names = self._layer(number), self.names
         attended = ops.add(ops.linear(read, layer + names.attended), asking)
         attended = ops.norm(attended, layer + names.attended_norm, self.epsilon)
         inner = ops.activation(ops.linear(attended, layer + names.inner), self.activation)
