@@ -3,11 +3,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INTEGRATIONS := haystack llama_index langchain
+EDGE := examples/browser
 
-.PHONY: demo test test-recipe check docs install-lines bench bench-peers bench-gpu wheels clean
+.PHONY: demo browser test test-recipe test-edge check docs install-lines bench bench-peers bench-gpu wheels clean
 
 demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
 	$(BIN)/rerank demo
+
+browser: $(EDGE)/node_modules/.package-lock.json $(EDGE)/models/embedded/config.json  ## reranking in a browser, at http://localhost:8000/ (needs Node)
+	$(BIN)/python $(EDGE)/serve.py
 
 # One thread a process: two that each want all cores wait for each other. A process that dies ends
 # the run: xdist 3.8 would start another and wait for ever for the tests of both.
@@ -16,6 +20,13 @@ test: $(VENV)/.dev  ## every test
 
 test-recipe: $(VENV)/.dev  ## the recipe of the embedded model
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --max-worker-restart 0 examples/embedded_model/tests
+
+# Node 18 or newer and npm: apt-get install nodejs npm
+test-edge: $(VENV)/.dev  ## models in Node and in a browser; skipped where there is no Node
+	@if command -v npm > /dev/null; then \
+	    $(MAKE) $(EDGE)/node_modules/.package-lock.json $(EDGE)/models/embedded/config.json && \
+	    OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(EDGE)/tests; \
+	else echo "test-edge is skipped: there is no npm here (Debian: apt-get install nodejs npm)"; fi
 
 check: docs  ## lint, format, types, the public names, and the site's links
 	$(BIN)/ruff check .
@@ -45,7 +56,14 @@ wheels: $(VENV)/.dev  ## the four distributions, in dist/
 	$(PIP) wheel --no-deps --wheel-dir dist . $(INTEGRATIONS:%=./integrations/%)
 
 clean:
-	rm -rf $(VENV) dist build .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(EDGE)/node_modules $(EDGE)/models dist build .cache .pytest_cache .mypy_cache .ruff_cache
+
+# onnxruntime-node would fetch its CUDA build from another host than npm's.
+$(EDGE)/node_modules/.package-lock.json: $(EDGE)/package-lock.json
+	ONNXRUNTIME_NODE_INSTALL_CUDA=skip npm ci --prefix $(EDGE) --no-audit --no-fund
+
+$(EDGE)/models/embedded/config.json: $(wildcard rerank_plugins/embedded/*) $(wildcard rerank_plugins/backends/graphs/*.py) | $(VENV)/.demo
+	$(BIN)/rerank compile embedded --layout transformers.js -o $(@D)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}. Type: make PYTHON=python3.11 ...")'

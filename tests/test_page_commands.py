@@ -27,6 +27,7 @@ from tests.test_evaluation import JUDGED, PASSAGES, QUERIES, write_collection
 NOT_RUN = {
     r"pip install ": "each in a fresh environment: make install-lines",
     r"make (demo|test)$": "continuous integration types them: .ci/run",
+    r"make browser": "serves until it is interrupted: examples/browser/tests",
     r"python examples/": "with the files that are here: tests/test_examples.py",
     r"(cd|python -m) (examples/)?embedded_model": "takes hours: make test-recipe",
     r"python -m benchmarks\.": "takes an hour: tests/test_benchmarks.py",

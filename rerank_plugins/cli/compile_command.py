@@ -1,4 +1,4 @@
-"""`rerank compile` makes a bundle of a model; `rerank plan` says how a model would be run."""
+"""`rerank compile` writes a model for where it will run; `rerank plan` says how it would be run."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,6 +10,8 @@ from rerank_plugins.cli.options import scorer_of, scorer_options
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.formats.lines import json_rows, read_lines, shown
 from rerank_plugins.formats.pair_rows import query_and_answers
+
+_FOR_JAVASCRIPT = "the npm package @huggingface/transformers, or onnxruntime-node or -web"
 
 
 @scorer_options("revision", "local_files_only")
@@ -23,10 +25,18 @@ def compile_bundle(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="Write the bundle to this folder; it is new, empty, or a bundle to replace.",
+            help="Write to this folder; it is new, empty, or was compiled before and is replaced.",
             show_default=False,
         ),
     ],
+    layout: Annotated[
+        Literal["bundle", "transformers.js"],
+        typer.Option(
+            "--layout",
+            help="bundle is for this package. transformers.js is for browsers and Node: the graph "
+            "in fp32 and fp16, without --backend and --precision.",
+        ),
+    ] = "bundle",
     backend: Annotated[
         Literal["openvino", "onnx"],
         typer.Option("--backend", help="Library that will run the bundle."),
@@ -57,17 +67,19 @@ def compile_bundle(
     from rerank_plugins.backends.graphs.bundle import bundle_needs
     from rerank_plugins.backends.graphs.compile_model import compile_model
 
-    bundle = compile_model(
+    compiled = compile_model(
         model,
         output,
+        layout=layout,
         backend=backend,
         precision=precision,
         calibration=None if calibration is None else _read_pairs(calibration),
         **hub,
     )
-    size = sum(file.stat().st_size for file in bundle.iterdir()) / 1e6
-    show("note", f"{size:.1f} MB written to {bundle}")
-    show("note", f"where it runs, it needs {'; '.join(bundle_needs(backend, precision))}")
+    size = sum(file.stat().st_size for file in compiled.rglob("*") if file.is_file()) / 1e6
+    show("note", f"{size:.1f} MB written to {compiled}")
+    needs = [_FOR_JAVASCRIPT] if layout != "bundle" else bundle_needs(backend, precision)
+    show("note", f"where it runs, it needs {'; '.join(needs)}")
 
 
 @scorer_options(

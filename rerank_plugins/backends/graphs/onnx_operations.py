@@ -49,6 +49,19 @@ class OnnxGraph:
             tensor.external_data.add(key="location", value=stored.file.name)
         return bytes(model.SerializeToString())
 
+    def with_weights_inside(self, weights: StoredWeights) -> bytes:
+        """The graph with the weights that it was made for, for readers of a single file."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model)
+        for name, stored in self.weights.items():
+            model.graph.initializer.add(
+                name=name,
+                data_type=onnx_type(stored),
+                dims=stored.shape,
+                raw_data=weights.array(name).tobytes(),
+            )
+        return bytes(model.SerializeToString())
+
     def with_weights_as_inputs(self) -> bytes:
         """The graph with its weights declared as inputs, after the inputs proper."""
         model = onnx.ModelProto()

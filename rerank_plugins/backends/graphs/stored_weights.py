@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,26 @@ class StoredWeights(Mapping[str, StoredWeight]):
         content: NDArray[Any] = self._bytes(tensor.file)[tensor.offset : tensor.offset + size]
         array: NDArray[Any] = content.view(dtype).reshape(tensor.shape)
         return array
+
+
+class ConvertedWeights(StoredWeights):
+    """Weights whose matrices and tables are read in another type, and all others in fp32.
+
+    Args:
+        weights: The weights.
+        dtype: The type of matrices and tables, in the words of safetensors.
+    """
+
+    def __init__(self, weights: StoredWeights, dtype: str) -> None:
+        self._weights = weights
+        self._tensors = {
+            name: replace(stored, dtype=dtype if len(stored.shape) > 1 else "F32")
+            for name, stored in weights.items()
+        }
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A tensor in its new type."""
+        return self._weights.array(name).astype(_DTYPES[self[name].dtype])
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -1,0 +1,111 @@
+"""The folder that compiling writes: what may be replaced there, and how it is put in its place."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins.backends.graphs.bundle import FORMAT
+from rerank_plugins.checks.values import check_folder
+from rerank_plugins.errors import InvalidInputError, RerankError
+from rerank_plugins.models.files import OWN_FILES
+from rerank_plugins.models.json_files import read_json
+from rerank_plugins.models.references import MANIFEST_FILE
+from rerank_plugins.process.folders import make_folder
+
+GRAPHS = "onnx"
+"""The folder of the graphs in the layout for transformers.js."""
+
+JAVASCRIPT_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    f"{GRAPHS}/model.onnx",
+    f"{GRAPHS}/model_fp16.onnx",
+)
+
+OURS = "rerank_plugins"
+"""The part of a config.json in that layout that says that this package wrote it."""
+
+
+def check_target(given: Any) -> Path:
+    """The output folder, if writing it would delete nothing but what compiling wrote.
+
+    Raises:
+        InvalidInputError: It is no folder's path, or holds other files.
+    """
+    folder = check_folder(given, "output")
+    if folder is None:
+        message = "output must be a folder's path, but got None. Name the folder to write."
+        raise InvalidInputError(message)
+    output = folder.expanduser().resolve()
+    lost = output.name if output.is_file() else _not_compiled(output)
+    if lost is not None:
+        message = (
+            f"Writing to {str(output)!r} would delete {lost!r}, which is not a bundle's. Pass a "
+            "new or empty folder, or a bundle to replace; or delete what is there yourself."
+        )
+        raise InvalidInputError(message)
+    return output
+
+
+@contextmanager
+def written_to(target: Path) -> Iterator[Path]:
+    """An empty folder to write into, which takes the place of `target` once it is complete.
+
+    Raises:
+        InvalidInputError: The folder cannot be written.
+    """
+    make_folder(target.parent)
+    partial = Path(tempfile.mkdtemp(".partial", f"{target.name}.", target.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)  # temporary folders are readable for their owner only
+        _put_in_place(partial, target)
+    except RerankError:  # some are an OSError too
+        raise
+    except OSError as error:
+        message = (
+            f"{target} cannot be written: {error.strerror or error}. Free some space there, or "
+            "give another output folder."
+        )
+        raise InvalidInputError(message) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _put_in_place(made: Path, target: Path) -> None:
+    """Replaces the target; an interruption leaves either the old folder or the new one."""
+    old = made.with_suffix(".old")
+    try:
+        if target.exists():
+            target.rename(old)
+        made.rename(target)
+    finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _not_compiled(folder: Path) -> str | None:
+    """The name of an entry that compiling did not write, if there is one.
+
+    Bundles of other versions count as bundles, because users are advised to compile them again.
+    """
+    manifest = read_json(folder / MANIFEST_FILE)
+    checksums = manifest.get("sha256")
+    written: set[str] = set()
+    if OURS in read_json(folder / "config.json"):
+        written = {GRAPHS, *JAVASCRIPT_FILES}
+    elif _is_ours(manifest) and isinstance(checksums, dict):
+        written = {MANIFEST_FILE, *OWN_FILES, *checksums}
+    places = [each for each in (folder, folder / GRAPHS) if each.is_dir()]
+    entries = [entry for place in places for entry in sorted(place.iterdir())]
+    names = [entry.relative_to(folder).as_posix() for entry in entries]
+    return next((name for name in names if name not in written), None)
+
+
+def _is_ours(manifest: dict[str, Any]) -> bool:
+    return str(manifest.get("format")).startswith(FORMAT.rstrip("0123456789"))
