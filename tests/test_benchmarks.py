@@ -16,6 +16,7 @@ from transformers import AutoConfig
 from benchmarks import budget, cache, report, roofline, rounding, spans, summed
 from benchmarks.report import measured_here, with_section
 from benchmarks.ways import Texts
+from benchmarks.work import pair_work
 from rerank_plugins import CrossEncoderScorer
 from rerank_plugins.evaluation.timing import timed_answer
 from rerank_plugins.models.references import EMBEDDED_FOLDER
@@ -31,7 +32,7 @@ def test_the_work_of_a_pair_is_that_of_the_embedded_models_matrices() -> None:
     scores = 2 * hidden * tokens * (config.num_hidden_layers - 1) * tokens
     first = 2 * config.num_attention_heads * hidden * tokens  # the last layer's, on whole states
 
-    work = roofline.pair_work([tokens])
+    work = pair_work(roofline.SIZES, [tokens])
 
     assert work.linear == pytest.approx(2 * (body + full))
     assert work.attention == pytest.approx(2 * (scores + first))

@@ -1,8 +1,9 @@
-"""A peer in a process of its own, which waits until it is asked."""
+"""Workers in processes of their own, such as peers, which wait until they are asked."""
 
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -19,7 +20,7 @@ REQUEST_SECONDS = 300
 
 
 class PeerFailedError(RuntimeError):
-    """The peer did not load, or did not answer; the message is the reason in one line."""
+    """The worker did not load, or did not answer; the message is the reason in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +32,28 @@ class Answer:
     idle: float
 
 
-class PeerProcess:
-    """Loads a peer in its interpreter; hubs are out of reach, as it has local weights.
+class WorkerProcess:
+    """A module that runs in a process of its own and answers with one JSON object per request.
+
+    Its first object says that it is ready. Hubs are out of reach, as it has local weights.
+
+    Args:
+        python: The interpreter.
+        module: The module.
+        description: What it is to load, as its only argument.
+        log: Where it writes what is no answer.
+
+    Attributes:
+        ready: Its first object.
 
     Raises:
-        PeerFailedError: It cannot be loaded.
+        PeerFailedError: It ended before it was ready.
     """
 
-    def __init__(self, peer: Peer, python: Path, weights: Path, log: Path) -> None:
+    def __init__(
+        self, python: Path, module: str, description: Mapping[str, Any], log: Path
+    ) -> None:
         self._log = log
-        description = {
-            "weights": "embedded" if peer.weights == "embedded" else str(weights / peer.weights),
-            "options": dict(peer.options),
-            "packages": peer.packages,
-        }
-        module = f"benchmarks.peers.workers.{peer.worker}"
         offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "DO_NOT_TRACK": "1"}
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w", encoding="utf-8") as errors:
@@ -59,7 +67,7 @@ class PeerProcess:
                 env={**os.environ, **offline},
             )
         try:
-            self.versions: dict[str, str] = self._read(LOAD_SECONDS)["versions"]
+            self.ready = self._read(LOAD_SECONDS)
         except PeerFailedError:
             self.close()
             raise
@@ -75,22 +83,18 @@ class PeerProcess:
     ) -> None:
         self.close()
 
-    def ask(self, query: str, passages: list[str]) -> Answer:
-        """Has the passages scored.
+    def request(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a request.
 
         Raises:
             PeerFailedError: It failed, or took too long.
         """
         try:
-            self._stream("stdin").write(json.dumps({"query": query, "passages": passages}) + "\n")
+            self._stream("stdin").write(json.dumps(content) + "\n")
             self._stream("stdin").flush()
         except BrokenPipeError:
             raise PeerFailedError(self._reason()) from None
-        answer = Answer(**self._read(REQUEST_SECONDS))
-        if len(answer.scores) != len(passages):
-            message = f"{len(answer.scores)} scores for {len(passages)} passages"
-            raise PeerFailedError(message)
-        return answer
+        return self._read(REQUEST_SECONDS)
 
     def close(self) -> None:
         """Ends the process."""
@@ -122,3 +126,32 @@ class PeerProcess:
 
     def _stream(self, name: str) -> Any:
         return getattr(self._process, name)
+
+
+class PeerProcess(WorkerProcess):
+    """Loads a peer in its interpreter.
+
+    Raises:
+        PeerFailedError: It cannot be loaded.
+    """
+
+    def __init__(self, peer: Peer, python: Path, weights: Path, log: Path) -> None:
+        description = {
+            "weights": "embedded" if peer.weights == "embedded" else str(weights / peer.weights),
+            "options": dict(peer.options),
+            "packages": peer.packages,
+        }
+        super().__init__(python, f"benchmarks.peers.workers.{peer.worker}", description, log)
+        self.versions: dict[str, str] = self.ready["versions"]
+
+    def ask(self, query: str, passages: list[str]) -> Answer:
+        """Has the passages scored.
+
+        Raises:
+            PeerFailedError: It failed, or took too long.
+        """
+        answer = Answer(**self.request({"query": query, "passages": passages}))
+        if len(answer.scores) != len(passages):
+            message = f"{len(answer.scores)} scores for {len(passages)} passages"
+            raise PeerFailedError(message)
+        return answer

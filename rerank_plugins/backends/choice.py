@@ -15,11 +15,12 @@ from rerank_plugins.process.extras import require
 from rerank_plugins.results import Plan
 
 _LIBRARY = "sentence_transformers"
-_PRECISIONS_OF = {
+PRECISIONS_OF = {
     "torch": ("fp32", "bf16", "fp16"),
     "onnx": ("fp32",),
     "openvino": ("fp32", "bf16", "int8"),
 }
+"""By backend, wherever it is installed and the processor can."""
 
 
 def choose(settings: ModelSettings, folder: Path) -> Plan:
@@ -136,7 +137,7 @@ def _reason_against_bf16() -> str | None:
 
 def _check(settings: ModelSettings, folder: Path, precision: str) -> None:
     """Refuses a precision, device or model that the chosen backend does not support."""
-    backend, allowed = settings.backend, _PRECISIONS_OF[settings.backend]
+    backend, allowed = settings.backend, PRECISIONS_OF[settings.backend]
     if precision == "int8" and backend == "onnx":
         message = (
             f"{option('backend', 'onnx')} runs fp32 only; got {option('precision', 'int8')}. "
@@ -145,7 +146,7 @@ def _check(settings: ModelSettings, folder: Path, precision: str) -> None:
         )
         raise UnsupportedOptionError(message)
     if precision not in allowed:
-        others = [name for name, formats in _PRECISIONS_OF.items() if precision in formats]
+        others = [name for name, formats in PRECISIONS_OF.items() if precision in formats]
         message = (
             f"{option('backend', backend)} runs {', '.join(allowed)}; "
             f"got {option('precision', precision)}. "

@@ -90,6 +90,14 @@ def plan(
         str,
         typer.Argument(metavar="MODEL", help="embedded, a hub id, a local folder, or a bundle."),
     ] = "embedded",
+    machine: Annotated[
+        bool,
+        typer.Option(
+            "--machine",
+            help="Also load the model in each backend and precision that can run it here, and "
+            "time a short request.",
+        ),
+    ] = False,
     **scorer: Any,
 ) -> None:
     """Says how this machine runs a model, and why. Loads the model to find out.
@@ -97,7 +105,8 @@ def plan(
     Example: rerank plan embedded --precision auto
     """
     check_output()
-    with scorer_of({"model": model, **scorer}) as loaded:
+    options = {"model": model, **scorer}
+    with scorer_of(options) as loaded:
         chosen = loaded.plan()
     rows = {
         "backend": chosen.backend,
@@ -109,6 +118,12 @@ def plan(
     for name, value in rows.items():
         if value is not None:
             typer.echo(f"{name:<10}{value}")
+    if machine:
+        from rich.console import Console
+
+        from rerank_plugins.cli.plan_machine import show_machine
+
+        show_machine(Console(), options, chosen)
 
 
 def _read_pairs(file: str) -> list[tuple[str, str]]:
