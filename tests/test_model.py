@@ -23,10 +23,12 @@ from rerank_plugins import (
 from rerank_plugins.messages.commands import command, install_command
 from rerank_plugins.models import inspection
 from rerank_plugins.models.own_settings import OwnSettings, write_own_settings
+from tests.architectures import SAVED
 from tests.small_hub import COMMIT, TOKEN, refusing_proxy, small_hub
 from tests.tiny_models import (
     edit_json,
     save_as_the_library_does,
+    save_tiny_chat_model,
     save_tiny_cross_encoder,
     save_tiny_encoder,
     save_tiny_model_with_code,
@@ -207,17 +209,39 @@ def test_without_network_or_cache_the_hub_is_unreachable_and_embedded_is_offered
     assert "local_files_only=True" in str(error)
 
 
-def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path: Path) -> None:
-    code = (
-        "import sys\n"
-        "sys.modules['sentence_transformers'] = None\n"
-        "from rerank_plugins import CrossEncoderScorer\n"
-        "CrossEncoderScorer('someone/some-model').warm_up()\n"
+WITHOUT_TORCH = """
+import sys
+sys.modules['sentence_transformers'] = None
+from rerank_plugins import CrossEncoderScorer
+CrossEncoderScorer(sys.argv[1], cache_folder=sys.argv[2]).warm_up()
+"""
+
+
+def last_line_without_torch(model: str, cache: Path, **environment: str) -> str:
+    """The last line of the traceback of loading a model without sentence-transformers."""
+    command = [sys.executable, "-c", WITHOUT_TORCH, model, str(cache)]
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert MissingExtraError.__name__ in done.stderr
-    assert install_command("sentence-transformers") in done.stderr
+    return done.stderr.splitlines()[-1]
+
+
+def test_a_model_for_torch_alone_says_why_and_what_brings_torch(tmp_path: Path) -> None:
+    chat_model = save_tiny_chat_model(tmp_path / "chat")
+    told = last_line_without_torch(str(chat_model), tmp_path)
+    assert MissingExtraError.__name__ in told
+    assert f"Running {str(chat_model)!r} in torch (because " in told
+    assert told.endswith(install_command("sentence-transformers"))
+
+
+def test_weights_that_only_torch_could_run_are_not_fetched_without_it(tmp_path: Path) -> None:
+    chat_model = save_tiny_chat_model(tmp_path / "chat")
+    with small_hub({"tiny/chat": chat_model}, gated="") as (endpoint, served):
+        told = last_line_without_torch("tiny/chat", tmp_path, HF_ENDPOINT=endpoint)
+    assert "Running 'tiny/chat' in torch (because " in told
+    assert "config.json" in served
+    assert "model.safetensors" not in served
 
 
 @pytest.mark.parametrize("name", ["embeded", "Embedded", "embbeded"])
@@ -233,26 +257,15 @@ def test_a_misspelt_embedded_is_answered_with_the_name_that_was_meant(
 
 
 @pytest.mark.parametrize(
-    ("model", "error", "told"),
-    [
-        ("./nowhere", "ModelNotFoundError", "There is no directory './nowhere'"),
-        (__file__, "ModelNotFoundError", "is a file"),
-        ("embeded", "MissingExtraError", "'embeded' (did you mean 'embedded'?) needs"),
-    ],
+    ("model", "told"),
+    [("./nowhere", "There is no directory './nowhere'"), (__file__, "is a file")],
+    ids=["a path", "a file"],
 )
 def test_without_the_extra_a_missing_folder_is_told_before_the_missing_package(
-    model: str, error: str, told: str
+    model: str, told: str, tmp_path: Path
 ) -> None:
-    code = (
-        "import sys\n"
-        "sys.modules['sentence_transformers'] = None\n"
-        "from rerank_plugins import CrossEncoderScorer\n"
-        "CrossEncoderScorer(sys.argv[1]).warm_up()\n"
-    )
-    command = [sys.executable, "-c", code, model]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    last = done.stderr.splitlines()[-1]
-    assert error in last
+    last = last_line_without_torch(model, tmp_path)
+    assert ModelNotFoundError.__name__ in last
     assert told in last
 
 
@@ -288,9 +301,25 @@ print(json.dumps({
     "token of a file": outcome("tiny/gated", token=TOKEN + chr(10)),
     "untrusted code": outcome("tiny/own"),
     "trusted code": outcome("tiny/own", trust_remote_code=True),
+    "modules": outcome("tiny/modules"),
     "weight": named_weight(),
 }))
 """
+
+
+TWINS = (
+    "pytorch_model.bin",
+    "tf_model.h5",
+    "rust_model.ot",
+    "model.fp16.safetensors",
+    "onnx/config.json",
+    "onnx/model.onnx",
+    "onnx/model_qint8_avx512.onnx",
+    "openvino/openvino_model.bin",
+    "openvino/openvino_model.xml",
+    "original/model.safetensors",
+)
+"""Files that repositories have beside a model for other libraries."""
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +330,9 @@ def hub(
     pickled = tmp_path_factory.mktemp("pickled")
     for file in tiny_model.iterdir():
         (pickled / file.name).write_bytes(file.read_bytes())
-    (pickled / "pytorch_model.bin").write_bytes(b"a pickle that nobody should fetch")
+    for name in TWINS:
+        (pickled / name).parent.mkdir(exist_ok=True)
+        (pickled / name).write_bytes(b"{}")
     write_own_settings(pickled, OwnSettings(0.75))
     own = save_tiny_model_with_code(tmp_path_factory.mktemp("own"), added=100)
     models = {
@@ -310,6 +341,7 @@ def hub(
         "tiny/broken": tiny_model,
         "tiny/embedder": headless_model,
         "tiny/own": own,
+        "tiny/modules": SAVED["ettin"](tmp_path_factory.mktemp("modules")),
     }
     with small_hub(models, gated="tiny/gated", broken="tiny/broken") as (endpoint, served):
         arguments = [str(tmp_path_factory.mktemp("cache")), TOKEN, COMMIT]
@@ -337,7 +369,7 @@ def test_a_hub_model_is_downloaded_once_and_scores_as_the_local_one(
     tokens = ("token", "blank token", "blank token of a function", "token of a file")
     for case in ("downloaded", "cached", "pinned", *tokens):
         assert outcomes[case] == wanted, case
-    assert served.count("model.safetensors") == 3  # once for each model that was allowed
+    assert served.count("model.safetensors") == 4  # once for each model that was allowed
 
 
 def test_a_hub_models_own_settings_come_with_it_and_are_not_asked_for_before(
@@ -362,9 +394,23 @@ def test_code_of_a_hub_model_is_fetched_and_run_with_trust_only(
 def test_weights_are_not_fetched_for_what_is_refused(
     hub: tuple[dict[str, object], list[str]],
 ) -> None:
-    outcomes, served = hub
+    outcomes, _ = hub
     assert str(outcomes["embedder"]).startswith("NotACrossEncoderError")
-    assert "pytorch_model.bin" not in served
+
+
+def test_the_weights_of_all_modules_are_fetched(hub: tuple[dict[str, object], list[str]]) -> None:
+    outcomes, served = hub
+    assert isinstance(outcomes["modules"], float), outcomes["modules"]
+    heads = {name for name in served if name.endswith("/model.safetensors")}
+    assert heads == {
+        f"{module}/model.safetensors" for module in ("2_Dense", "3_LayerNorm", "4_Dense")
+    }
+
+
+def test_the_same_model_in_other_forms_is_not_fetched(
+    hub: tuple[dict[str, object], list[str]],
+) -> None:
+    assert not set(TWINS) & set(hub[1])
 
 
 @pytest.mark.parametrize(

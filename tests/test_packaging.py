@@ -3,9 +3,11 @@
 import subprocess
 import sys
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.forked import run_forked
 
@@ -19,16 +21,30 @@ DISTRIBUTIONS = {
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """The file names in each wheel."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, zipfile.ZipFile]:
+    """Each wheel, by the name of its distribution."""
     folder = tmp_path_factory.mktemp("wheels")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     command += ["--no-build-isolation", "--disable-pip-version-check", "--wheel-dir", str(folder)]
     subprocess.run([*command, *map(str, DISTRIBUTIONS.values())], check=True)
-    return {
-        path.name.partition("-")[0]: zipfile.ZipFile(path).namelist()
-        for path in folder.glob("*.whl")
-    }
+    return {path.name.partition("-")[0]: zipfile.ZipFile(path) for path in folder.glob("*.whl")}
+
+
+@pytest.fixture
+def wheels(built: dict[str, zipfile.ZipFile]) -> dict[str, list[str]]:
+    """The file names in each wheel."""
+    return {name: wheel.namelist() for name, wheel in built.items()}
+
+
+@pytest.fixture
+def requirements(built: dict[str, zipfile.ZipFile]) -> dict[str, list[Requirement]]:
+    """What each wheel requires."""
+    found = {}
+    for name, wheel in built.items():
+        (about,) = (file for file in wheel.namelist() if file.endswith(".dist-info/METADATA"))
+        lines = message_from_bytes(wheel.read(about)).get_all("Requires-Dist", [])
+        found[name] = [Requirement(line) for line in lines]
+    return found
 
 
 def test_each_distribution_builds_a_wheel(wheels: dict[str, list[str]]) -> None:
@@ -103,3 +119,25 @@ def test_neighbours_in_shared_namespaces_still_import(modules: list[str]) -> Non
     code = f"import warnings; warnings.simplefilter('ignore'); import {', '.join(modules)}"
     done = run_forked(code)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_wheel_brings_torch_unasked_and_each_has_an_extra_for_it(
+    requirements: dict[str, list[Requirement]],
+) -> None:
+    heavy = {"torch", "sentence-transformers", "transformers"}
+    for name, wanted in requirements.items():
+        plain = [each for each in wanted if each.marker is None]
+        assert not heavy & {each.name for each in plain}, name
+        assert not any(each.extras for each in plain), name
+        extra = {"extra": "sentence-transformers"}
+        asked = {
+            f"{each.name}{sorted(each.extras)}"
+            for each in wanted
+            if each.marker is not None and each.marker.evaluate(extra)
+        }
+        brought = (
+            {"sentence-transformers[]", "torch[]"}
+            if name == "rerank_plugins"
+            else {"rerank-plugins['sentence-transformers']"}
+        )
+        assert asked == brought, name

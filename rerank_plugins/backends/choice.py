@@ -9,7 +9,7 @@ from rerank_plugins.errors import MissingExtraError, UnsupportedOptionError
 from rerank_plugins.messages.commands import command, install_command
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.json_files import read_json
-from rerank_plugins.models.references import EMBEDDED, called, check_path, is_bundle, is_on_disk
+from rerank_plugins.models.references import EMBEDDED, is_bundle
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.extras import require
 from rerank_plugins.results import Plan
@@ -38,18 +38,31 @@ def choose(settings: ModelSettings, folder: Path) -> Plan:
     return Plan(settings.backend, precision, f"backend={settings.backend!r} was asked for")
 
 
-def check_installed(settings: ModelSettings) -> None:
-    """Refuses a hub model without sentence-transformers, before anything is downloaded.
+def check_installed(settings: ModelSettings, folder: Path) -> None:
+    """Refuses a model that runs in torch alone if torch is not there; its weights need not be.
 
     Raises:
-        ModelNotFoundError: The reference is a path, and there is no such folder.
         MissingExtraError: sentence-transformers is needed and not installed.
+        UnsupportedOptionError: The backend or precision asked for cannot run this model here.
     """
-    if not is_on_disk(settings.model) and not is_installed(_LIBRARY):
-        check_path(settings.model)
-        require(
-            _LIBRARY, extra="sentence-transformers", purpose=f"Loading {called(settings.model)}"
-        )
+    plan = choose(settings, folder)
+    if plan.backend == "torch":
+        require_torch(settings.model, plan.reason.removeprefix("torch "))
+
+
+def require_torch(model: str, reason: str) -> None:
+    """Refuses to run a model in torch if torch is not there.
+
+    Args:
+        model: The model reference, for messages.
+        reason: Why it has to run there.
+
+    Raises:
+        MissingExtraError: sentence-transformers is not installed.
+    """
+    if not is_installed(_LIBRARY):
+        purpose = f"Running {model!r} in torch ({reason})"
+        require(_LIBRARY, extra="sentence-transformers", purpose=purpose)
 
 
 def measured_precisions(model: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rerank_plugins.backends.architectures import NoGraphError
@@ -23,8 +24,7 @@ def load(settings: ModelSettings) -> Backend:
         ModelError: The model cannot be loaded or does not fit the options.
         MissingExtraError: The backend's packages are not installed.
     """
-    check_installed(settings)
-    folder = locate(settings)
+    folder = locate(settings, partial(check_installed, settings))
     backend = _loaded(settings, folder)
     backend.own_settings = read_own_settings(folder)
     return backend

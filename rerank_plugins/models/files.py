@@ -4,6 +4,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeAlias
 
+from rerank_plugins.models.json_files import module_folders, read_json
+
 VOCABULARIES = ("*.model", "*.spm", "*.codes", "*.tokenizer", "*.tiktoken")
 """Vocabularies of tokenizers, besides `tokenizer.json` and `vocab.txt`."""
 
@@ -11,6 +13,11 @@ TEXTS = ("*.json", "*.txt", "*.jinja", *VOCABULARIES)
 """Configuration, tokenizer and chat templates: small files."""
 
 WEIGHTS = ("*.safetensors",)
+WEIGHTS_FILE = "model.safetensors"
+ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors"
+TWINS = ("onnx/*", "openvino/*")
+"""Folders of the hub with the same model in other forms; their configuration is not ours."""
+
 CODE = ("*.py",)
 """Read only with `trust_remote_code=True`."""
 
@@ -30,6 +37,16 @@ MODEL_FILES = (*TEXTS, *WEIGHTS, *CODE, *GRAPHS)
 
 Files: TypeAlias = tuple[tuple[str, int, int], ...]
 """For each file its name, its size in bytes, and its modification time in nanoseconds."""
+
+
+def weight_names(folder: Path) -> tuple[str, ...]:
+    """The weights of a model whose small files are in a folder, by name: what loading it reads."""
+    names = []
+    for place in module_folders(folder):
+        index = read_json(place / f"{WEIGHTS_FILE}.index.json").get("weight_map", {})
+        for name in (WEIGHTS_FILE, ADAPTER_WEIGHTS_FILE, *sorted(set(index.values()))):
+            names.append((place / name).relative_to(folder).as_posix())
+    return tuple(names)
 
 
 def model_files(folder: Path) -> list[Path]:

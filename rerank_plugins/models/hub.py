@@ -14,6 +14,7 @@ from rerank_plugins.errors import (
 )
 from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
+from rerank_plugins.models.files import TWINS
 
 _DISK_ERRORS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
@@ -67,6 +68,7 @@ def download_model(
                 local_files_only=local_files_only,
                 token=(token or "").strip() or None,  # the variable may be set but blank
                 allow_patterns=list(patterns),
+                ignore_patterns=list(TWINS),
             )
         )
     except GatedRepoError as error:

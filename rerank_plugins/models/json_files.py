@@ -15,6 +15,21 @@ def read_json(file: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def read_whole_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file; `{}` if there is no such file.
+
+    Raises:
+        ValueError: The file holds something else.
+    """
+    if not file.is_file():
+        return {}
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        message = f"{file.name} holds no object"
+        raise ValueError(message)
+    return content
+
+
 def module_folders(folder: Path) -> list[Path]:
     """The folder, and the folders in it that sentence-transformers reads modules from."""
     try:

@@ -1,5 +1,6 @@
 """Finds the folder of a model, or raises an error that says what to do."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from rerank_plugins.errors import (
     UnsupportedOptionError,
 )
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.models.files import CODE, TEXTS, WEIGHTS, Files, files_now
+from rerank_plugins.models.files import CODE, TEXTS, WEIGHTS, Files, files_now, weight_names
 from rerank_plugins.models.hub import download_model
 from rerank_plugins.models.inspection import inspect
 from rerank_plugins.models.references import (
@@ -34,10 +35,15 @@ def files_of(model: str) -> Files:
     return ()  # reported when the model is loaded
 
 
-def locate(settings: ModelSettings) -> Path:
+def locate(settings: ModelSettings, accept: Callable[[Path], None] | None = None) -> Path:
     """Downloads the model if necessary, checks that it can score pairs, and returns its folder.
 
     A compiled bundle is checked when it is read.
+
+    Args:
+        settings: The model's settings.
+        accept: Is given the folder before the weights are downloaded, and raises an error if they
+            would be of no use here.
 
     Raises:
         ModelNotFoundError: No such folder, hub id or revision.
@@ -51,7 +57,7 @@ def locate(settings: ModelSettings) -> Path:
             or found, or the disk is full.
     """
     try:
-        return _located(settings)
+        return _located(settings, accept)
     except ModelError:  # one of them is a PermissionError too
         raise
     except PermissionError as error:
@@ -72,7 +78,7 @@ def folder_here(settings: ModelSettings) -> Path | None:
         return None
 
 
-def _located(settings: ModelSettings) -> Path:
+def _located(settings: ModelSettings, accept: Callable[[Path], None] | None) -> Path:
     check_path(settings.model)
     folder = EMBEDDED_FOLDER if settings.model == EMBEDDED else Path(settings.model).expanduser()
     if folder.is_dir():
@@ -84,6 +90,8 @@ def _located(settings: ModelSettings) -> Path:
             raise UnsupportedOptionError(message)
         if not is_bundle(folder):
             _inspect(folder, settings)
+        if accept is not None:
+            accept(folder)
         return folder
     download = partial(
         download_model,
@@ -96,8 +104,11 @@ def _located(settings: ModelSettings) -> Path:
     )
     snapshot = download(TEXTS)
     _inspect(snapshot, settings, weights_listed=False)
-    code = CODE if settings.trust_remote_code else ()
-    snapshot = download((*TEXTS, *WEIGHTS, *code))
+    if accept is not None:
+        accept(snapshot)
+    # Code of a model's own may read any weights; the libraries read only those that they name.
+    rest = (*WEIGHTS, *CODE) if settings.trust_remote_code else weight_names(snapshot)
+    snapshot = download((*TEXTS, *rest))
     _inspect(snapshot, settings)
     return snapshot
 

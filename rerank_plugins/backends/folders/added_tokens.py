@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from tokenizers import AddedToken, Tokenizer
 
 from rerank_plugins.backends.architectures import NoGraphError
-from rerank_plugins.models.json_files import read_json
+from rerank_plugins.models.json_files import read_whole_json
 
 ROLES = (
     "bos_token",
@@ -39,7 +39,7 @@ class AddedTokens:
 
 
 def read_added_tokens(
-    folder: Path, config: Mapping[str, Any], in_tokenizer_json: Iterable[Mapping[str, Any]]
+    folder: Path, config: Mapping[str, Any], in_tokenizer_json: Mapping[int, AddedToken]
 ) -> AddedTokens:
     """The tokens that the files of a folder add.
 
@@ -49,7 +49,7 @@ def read_added_tokens(
     Args:
         folder: The tokenizer's folder.
         config: Its tokenizer_config.json.
-        in_tokenizer_json: The added tokens in its tokenizer.json.
+        in_tokenizer_json: The added tokens in its tokenizer.json, by their ids.
 
     Raises:
         NoGraphError: A special token has a role or a form that is not known.
@@ -61,26 +61,27 @@ def read_added_tokens(
     listed: dict[int, AddedToken] = {}
     if "added_tokens_decoder" in values:
         for index, token in values["added_tokens_decoder"].items():
-            listed[int(index)] = _added_token(token)
+            listed[int(index)] = AddedToken(**token)
     else:
         values |= _special_tokens_map(folder, values)
         special = {str(values[role]) for role in ROLES if values.get(role)}
         special |= {str(token) for token in values.get("extra_special_tokens") or ()}
-        for content, index in read_json(folder / "added_tokens.json").items():
+        for content, index in read_whole_json(folder / "added_tokens.json").items():
             is_special = content in special
-            listed[index] = _added_token(
-                {"content": content, "normalized": not is_special, "special": is_special}
-            )
-        for token in in_tokenizer_json:
-            listed[token["id"]] = _added_token({k: v for k, v in token.items() if k != "id"})
+            listed[index] = AddedToken(content, normalized=not is_special, special=is_special)
+        listed |= in_tokenizer_json
     by_content = {token.content: token for token in listed.values()}
-    named = {role: _token(values[role]) for role in ROLES if role in values}
+    named = {role: _given(values[role]) for role in ROLES if values.get(role) is not None}
     extra = values.get("additional_special_tokens")
     if values.get("extra_special_tokens") != {} and "extra_special_tokens" in values:
         extra = values["extra_special_tokens"] or ()
     return AddedTokens(
         listed=tuple(listed[index] for index in sorted(listed)),
-        named={r: t if t is None else by_content.get(str(t), t) for r, t in named.items()},
+        named={
+            role: None if role not in named else by_content.get(str(named[role]), named[role])
+            for role in ROLES
+            if role in values
+        },
         extra=None if extra is None else tuple(_given(token) for token in extra),
     )
 
@@ -128,11 +129,11 @@ def _refuse_own_roles(values: Mapping[str, Any]) -> None:
 
 def _special_tokens_map(folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """What special_tokens_map.json says, as values of tokenizer_config.json."""
-    found = read_json(folder / "special_tokens_map.json")
+    found = read_whole_json(folder / "special_tokens_map.json")
     _refuse_own_roles(found)
     for key, value in found.items():
         if isinstance(value, dict):
-            found[key] = _added_token({**value, "special": True})
+            found[key] = AddedToken(**{**value, "special": True})
     if "extra_special_tokens" in found:
         before = values.get("extra_special_tokens") or []
         new = [token for token in found["extra_special_tokens"] if token not in before]
@@ -140,18 +141,10 @@ def _special_tokens_map(folder: Path, values: Mapping[str, Any]) -> dict[str, An
     return found
 
 
-def _added_token(fields: Mapping[str, Any]) -> AddedToken:
-    return AddedToken(**fields)
-
-
-def _token(value: Any) -> Token | None:
-    return None if value is None else _given(value)
-
-
 def _given(value: Any) -> Token:
     """A token as tokenizer_config.json writes it: a text, or an object that says what it is."""
     if isinstance(value, dict) and value.get("__type") == "AddedToken":
-        return _added_token({key: each for key, each in value.items() if key != "__type"})
+        return AddedToken(**{key: each for key, each in value.items() if key != "__type"})
     if isinstance(value, dict):
         message = f"its tokenizer has a special token in a form that is not known, {value!r:.60}"
         raise NoGraphError(message)

@@ -11,8 +11,9 @@ from rerank_plugins.backends.description import INPUTS, UNBOUNDED, ModelDescript
 from rerank_plugins.backends.folders.modules import Modules, read_modules
 from rerank_plugins.backends.folders.tokenizer import SavedTokenizer, read_tokenizer
 from rerank_plugins.backends.tables import check_token_ids, check_types
-from rerank_plugins.models.inspection import check_whole
-from rerank_plugins.models.json_files import read_json
+from rerank_plugins.errors import RerankError
+from rerank_plugins.models.inspection import ADAPTER_FILE, check_whole
+from rerank_plugins.models.json_files import read_whole_json
 
 _WITHOUT_A_TABLE = ("modernbert",)
 """Types of models that compute positions."""
@@ -45,17 +46,20 @@ def describe_folder(folder: Path, name: str) -> ModelDescription:
     """
     try:
         return _described(folder, name)
-    except (NoGraphError, KeyError, TypeError, ValueError) as error:
+    except NoGraphError:
         check_whole(folder, name)
-        if isinstance(error, NoGraphError):
-            raise
+        raise
+    except RerankError:
+        raise
+    except Exception as error:  # tokenizers raises no class of its own
+        check_whole(folder, name)
         message = f"its files are not as expected ({type(error).__name__}: {error})"
         raise NoGraphError(message) from error
 
 
 def _described(folder: Path, name: str) -> ModelDescription:
     modules = read_modules(folder)
-    config = read_json(modules.folder / "config.json")
+    config = read_whole_json(modules.folder / "config.json")
     tokenizer = read_tokenizer(modules.folder, config)
     _check_usual(modules, config, tokenizer)
     for key in ("model_type", "vocab_size", "max_position_embeddings", "pad_token_id"):
@@ -105,12 +109,15 @@ def _check_usual(modules: Modules, config: Mapping[str, Any], tokenizer: SavedTo
         message = f"its files set {others[0]} of the tokenizer for sentence-transformers"
         raise NoGraphError(message)
     if modules.settings is None:
-        options = read_json(folder / "tokenizer_config.json")
+        options = read_whole_json(folder / "tokenizer_config.json")
         chats = options.get("chat_template") or any((folder / f).exists() for f in _CHAT_TEMPLATES)
     else:
         chats = "message" in settings.get("modality_config", {})
     if chats:
         message = "it reads chats"
+        raise NoGraphError(message)
+    if (folder / ADAPTER_FILE).is_file():
+        message = "it has an adapter beside its weights"
         raise NoGraphError(message)
     if config.get("processor_class") or any((folder / file).is_file() for file in _PROCESSORS):
         message = "it reads more than text"
@@ -125,12 +132,11 @@ def _check_fit(
     Raises:
         ModelError: It gives tokens ids, or passages a type, that the model has no embeddings for.
     """
-    known = tokenizer.tokenizer
+    known, rows = tokenizer.tokenizer, int(config["vocab_size"])
     added = {token.content for token in known.get_added_tokens_decoder().values()}
-    plain = {t: i for t, i in known.get_vocab(with_added_tokens=False).items() if t not in added}
+    behind = {t: i for t, i in tokenizer.vocabulary.items() if i >= rows and t not in added}
     pair = known.encode("a", "a")
-    plain |= dict(zip(pair.tokens, pair.ids, strict=True))
-    check_token_ids(plain, int(config["vocab_size"]), name)
+    check_token_ids({**behind, **dict(zip(pair.tokens, pair.ids, strict=True))}, rows, name)
     types = config.get("type_vocab_size", 2)
     if "token_type_ids" in inputs and config["model_type"] not in _WITHOUT_TYPES and types:
         check_types(max(pair.type_ids, default=0), types, name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins.backends.architectures import NoGraphError
-from rerank_plugins.models.json_files import read_json
+from rerank_plugins.models.json_files import read_whole_json
 
 _LIBRARY = "sentence_transformers."
 _TASK = "sequence-classification"
@@ -64,10 +64,19 @@ def read_modules(folder: Path) -> Modules:
     """The modules of the model in `folder`.
 
     Raises:
-        NoGraphError: A module has code of its own, or the first is no transformer.
+        NoGraphError: A module has code of its own, the first is no transformer, or a file is
+            damaged.
     """
     if not (folder / "modules.json").is_file():
         return Modules(folder)  # files for sentence-transformers alone are not read
+    try:
+        return _listed(folder)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        message = f"its modules.json is not as expected ({type(error).__name__}: {error})"
+        raise NoGraphError(message) from error
+
+
+def _listed(folder: Path) -> Modules:
     listed = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
     for entry in listed:
         if not str(entry["type"]).startswith(_LIBRARY):
@@ -84,7 +93,7 @@ def read_modules(folder: Path) -> Modules:
         task=str(settings.get("transformer_task", _OLD_TASK)),
         settings=settings,
         later=tuple(
-            Module(kind, place, read_json(place / "config.json"))
+            Module(kind, place, read_whole_json(place / "config.json"))
             for kind, place in zip(kinds[1:], places[1:], strict=True)
         ),
         prompt=_prompt(folder),
@@ -92,10 +101,10 @@ def read_modules(folder: Path) -> Modules:
 
 
 def _transformer_settings(folder: Path) -> dict[str, Any]:
-    found = next(filter(None, (read_json(folder / name) for name in _TRANSFORMER_FILES)), {})
+    found = next(filter(None, (read_whole_json(folder / name) for name in _TRANSFORMER_FILES)), {})
     return {_OLD_NAMES.get(key, key): value for key, value in found.items()}
 
 
 def _prompt(folder: Path) -> str:
-    config = read_json(folder / "config_sentence_transformers.json")
+    config = read_whole_json(folder / "config_sentence_transformers.json")
     return (config.get("prompts") or {}).get(config.get("default_prompt_name")) or ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, models, processors
+from tokenizers import AddedToken, Tokenizer, models, processors
 
 from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.folders.added_tokens import Token, add_tokens, read_added_tokens
@@ -16,7 +16,7 @@ from rerank_plugins.backends.folders.tokenizer_classes import (
     TokenizerClass,
     Vocabulary,
 )
-from rerank_plugins.models.json_files import read_json
+from rerank_plugins.models.json_files import read_whole_json
 
 _AS_SAVED = ("TokenizersBackend", "PreTrainedTokenizer", "PythonBackend")
 """Classes that are what tokenizer.json says, without the ending `Fast`."""
@@ -40,6 +40,7 @@ class SavedTokenizer:
 
     Attributes:
         tokenizer: The tokenizer, which neither pads nor cuts.
+        vocabulary: Ids by token, without tokens that were added.
         pad_id: The id of the token that pads shorter pairs; `None` if there is none.
         max_length: The most tokens of a pair according to its files; `None` if they do not say.
         inputs: Names of what it makes for the model.
@@ -47,6 +48,7 @@ class SavedTokenizer:
     """
 
     tokenizer: Tokenizer
+    vocabulary: Mapping[str, int]
     pad_id: int | None
     max_length: float | None
     inputs: tuple[str, ...]
@@ -63,35 +65,81 @@ def read_tokenizer(folder: Path, model: Mapping[str, Any]) -> SavedTokenizer:
     Raises:
         NoGraphError: It is of a kind that is not described here.
     """
-    options = read_json(folder / "tokenizer_config.json")
+    options = read_whole_json(folder / "tokenizer_config.json")
     for key in _NEVER_READ:
         if options.get(key):
             message = f"its tokenizer_config.json has {key}={options[key]!r:.60}"
             raise NoGraphError(message)
-    saved = read_json(folder / "tokenizer.json")
     kind = _class_of(options, model)
-    tokens = read_added_tokens(folder, options, saved.get("added_tokens", ()))
-    roles: dict[str, Token | None]
     if kind is None:
-        tokenizer = _as_saved(folder / "tokenizer.json")
-        roles = {"pad_token": (tokenizer.padding or {}).get("pad_token"), **tokens.named}
-        add_tokens(tokenizer, tokens, roles, tokens.extra or ())
-    else:
-        roles = _checked(kind.roles_of(tokens.named))
-        tokenizer = kind.make(_vocabulary(folder, saved, kind), options, roles)
-        add_tokens(tokenizer, tokens, roles, kind.extra if tokens.extra is None else tokens.extra)
-        tokenizer.post_processor = kind.frame(tokenizer, options, roles)
+        return _as_saved(folder, options)
+    return _made_anew(folder, options, kind)
+
+
+def _as_saved(folder: Path, options: Mapping[str, Any]) -> SavedTokenizer:
+    """The tokenizer that tokenizer.json describes."""
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        message = "its tokenizer has no tokenizer.json"
+        raise NoGraphError(message)
+    tokenizer = Tokenizer.from_file(str(file))
+    tokens = read_added_tokens(folder, options, tokenizer.get_added_tokens_decoder())
+    roles = {"pad_token": (tokenizer.padding or {}).get("pad_token"), **tokens.named}
+    add_tokens(tokenizer, tokens, roles, tokens.extra or ())
+    if tokenizer.post_processor is None:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="$A:0", pair="$A:0 $B:1", special_tokens=[]
+        )
+    vocabulary = tokenizer.get_vocab(with_added_tokens=False)
+    cutting = tokenizer.truncation or {}
+    return _with_options(tokenizer, vocabulary, options, roles, cutting, types=False)
+
+
+def _made_anew(folder: Path, options: Mapping[str, Any], kind: TokenizerClass) -> SavedTokenizer:
+    """The tokenizer that transformers makes of a vocabulary."""
+    saved = read_whole_json(folder / "tokenizer.json")
+    listed = {
+        token["id"]: AddedToken(**{key: value for key, value in token.items() if key != "id"})
+        for token in saved.get("added_tokens", ())
+    }
+    tokens = read_added_tokens(folder, options, listed)
+    roles = kind.roles_of(tokens.named)
+    for role, token in roles.items():
+        if token is None and role not in _OPTIONAL_ROLES:
+            message = f"its tokenizer_config.json says that there is no {role}"
+            raise NoGraphError(message)
+    vocabulary = _vocabulary(folder, saved, kind)
+    tokenizer = kind.make(vocabulary, options, roles)
+    add_tokens(tokenizer, tokens, roles, kind.extra if tokens.extra is None else tokens.extra)
+    tokenizer.post_processor = kind.frame(tokenizer, options, roles)
+    ids = vocabulary.tokens
+    if isinstance(ids, list):
+        ids = {piece: index for index, (piece, _) in enumerate(ids)}
+    cutting = saved.get("truncation") or {}
+    return _with_options(tokenizer, ids, options, roles, cutting, types=kind.types)
+
+
+def _with_options(
+    tokenizer: Tokenizer,
+    vocabulary: Mapping[str, int],
+    options: Mapping[str, Any],
+    roles: Mapping[str, Token | None],
+    cutting: Mapping[str, Any],
+    *,
+    types: bool,
+) -> SavedTokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     pad_token = roles.get("pad_token")
-    types = ("token_type_ids",) if kind is not None and kind.types else ()
-    cutting = saved.get("truncation") or {}
+    inputs = ("input_ids", "attention_mask", *(["token_type_ids"] if types else []))
+    side = options.get("truncation_side", cutting.get("direction", "right"))
     return SavedTokenizer(
         tokenizer=tokenizer,
+        vocabulary=vocabulary,
         pad_id=None if pad_token is None else tokenizer.token_to_id(str(pad_token)),
         max_length=options.get("model_max_length", options.get("max_len")),
-        inputs=tuple(options.get("model_input_names", ("input_ids", "attention_mask", *types))),
-        truncation_side=options.get("truncation_side", cutting.get("direction", "right")).lower(),
+        inputs=tuple(options.get("model_input_names", inputs)),
+        truncation_side=side.lower(),
     )
 
 
@@ -106,27 +154,6 @@ def _class_of(options: Mapping[str, Any], model: Mapping[str, Any]) -> Tokenizer
         message = f"its tokenizer is a {name}"
         raise NoGraphError(message)
     return CLASSES[name]
-
-
-def _as_saved(file: Path) -> Tokenizer:
-    if not file.is_file():
-        message = "its tokenizer has no tokenizer.json"
-        raise NoGraphError(message)
-    tokenizer = Tokenizer.from_file(str(file))
-    if tokenizer.post_processor is None:
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single="$A:0", pair="$A:0 $B:1", special_tokens=[]
-        )
-    return tokenizer
-
-
-def _checked(roles: dict[str, Token | None]) -> dict[str, Token | None]:
-    """The roles, if none is missing that stands around every pair or for unknown words."""
-    for role, token in roles.items():
-        if token is None and role not in _OPTIONAL_ROLES:
-            message = f"its tokenizer_config.json says that there is no {role}"
-            raise NoGraphError(message)
-    return roles
 
 
 def _vocabulary(folder: Path, saved: Mapping[str, Any], kind: TokenizerClass) -> Vocabulary:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from rerank_plugins.backends.choice import check_installed, choose
+from rerank_plugins.backends.choice import choose
 from rerank_plugins.backends.graphs.output_folder import check_target, written_to
 from rerank_plugins.checks.values import (
     check_choice,
@@ -90,7 +90,6 @@ def compile_model(
         raise InvalidInputError(message)
     pairs = None if calibration is None else _checked(calibration, precision)
     target = check_target(output)
-    check_installed(settings)
     folder = locate(settings)
     if is_bundle(folder):
         message = f"{settings.model!r} is a bundle already. Pass the model that it was made from."
