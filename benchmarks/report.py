@@ -6,7 +6,15 @@ import re
 from benchmarks.machine import machine
 from rerank_plugins.process.versions import installed_versions
 
-PACKAGES = ("sentence-transformers", "transformers", "torch", "onnxruntime", "openvino", "numpy")
+PACKAGES = (
+    "sentence-transformers",
+    "transformers",
+    "torch",
+    "onnxruntime",
+    "openvino",
+    "jax",
+    "numpy",
+)
 
 HEADING = """# Benchmarks
 

@@ -95,3 +95,6 @@ def _ours() -> Iterator[tuple[str, str]]:
         yield "torch", "bf16"
         yield "openvino", "bf16"
     yield "openvino", "int8"
+    yield "jax", "fp32"
+    if cpu_has_bf16():
+        yield "jax", "bf16"

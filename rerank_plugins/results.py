@@ -253,7 +253,7 @@ class Plan:
     """How a model is run, and why.
 
     Attributes:
-        backend: `"torch"`, `"onnx"` or `"openvino"`.
+        backend: `"torch"`, `"onnx"`, `"openvino"` or `"jax"`.
         precision: `"fp32"`, `"bf16"`, `"fp16"` or `"int8"`.
         reason: Why backend and precision were chosen, as far as the options did not set them.
         threads: Threads that share the work of a batch; `None` if the backend chooses.

@@ -55,6 +55,7 @@ WITHOUT_TORCH: dict[str, list[Try]] = {
     'pip install "rerank-plugins[eval]"': [NO_TORCH, Path("docs/evaluation.md")],
     'pip install "rerank-plugins[calibrate]"': [NO_TORCH, Path("docs/calibration.md")],
     'pip install "rerank-plugins[openvino]"': [NO_TORCH, SCORED.format("openvino")],
+    'pip install "rerank-plugins[jax]"': [NO_TORCH, Path("docs/jax.md")],
     'pip install "rerank-plugins[int8]"': [QUANTISED],
     "pip install rerank-plugins-haystack": [
         NO_TORCH,

@@ -57,6 +57,8 @@ def test_options_say_what_is_measured(measured: Run, tiny_model: Path) -> None:
     rows, notes = measured(tiny_model, "--backend", "onnx")
     assert ways(rows) == {"onnx fp32"}
     assert notes == ""
+    rows, _ = measured(tiny_model, "--backend", "jax", "--precision", "bf16")
+    assert ways(rows) == {"jax bf16"}
 
 
 def test_a_reason_is_told_once_for_all_ways_that_it_rules_out(

@@ -67,7 +67,7 @@ def test_a_backend_scores_as_predict_does(model: Path, backend: str) -> None:
             np.testing.assert_allclose(scorer.score_pairs(PAIRS), cut, atol=1e-5)
 
 
-@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+@pytest.mark.parametrize("backend", ["onnx", "openvino", "jax"])
 def test_a_graph_keeps_several_columns_and_their_names(
     three_column_model: Path, backend: str
 ) -> None:

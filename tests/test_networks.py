@@ -24,6 +24,7 @@ from rerank_plugins.backends.graphs.array_operations import ArrayOperations
 from rerank_plugins.backends.graphs.networks import read_network
 from rerank_plugins.backends.graphs.onnx_operations import onnx_graph
 from rerank_plugins.backends.graphs.runtimes import onnx_session, openvino_model
+from rerank_plugins.backends.jax import JaxForward
 from rerank_plugins.tokens.pairs import PairTokenizer, Tokens, pad
 from tests.architectures import DESIGNS, LIMIT, SAVED
 from tests.tiny_models import edit_json
@@ -117,6 +118,18 @@ class InFloat64:
         return self._network.logits(self._operations, inputs)
 
 
+class InJax:
+    """A network in JAX."""
+
+    def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
+        network = read_network(folder, "model")
+        read = [name for name in inputs if name in network.encoder.inputs]
+        self._forward = JaxForward(network, read, limit=LIMIT)
+
+    def __call__(self, tokens: Tokens) -> np.ndarray:
+        return self._forward(tokens)
+
+
 RUNTIMES = {"onnx": InOnnx, "openvino": InOpenVino, "float64": InFloat64}
 
 
@@ -150,6 +163,12 @@ def test_the_model_tells_texts_apart_by_every_weight(case: Case) -> None:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_network_scores_as_predict_does(case: Case, runtime: str) -> None:
     check(case, RUNTIMES[runtime])
+
+
+# One of each encoder: a program takes seconds to compile, and float64 has seen all operations.
+@pytest.mark.parametrize("name", ["roberta, two columns", "deberta-v3", "ettin, mean"])
+def test_a_network_in_jax_scores_as_predict_does(tmp_path: Path, name: str) -> None:
+    check(case_of(SAVED[name](tmp_path)), InJax)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -35,6 +35,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         (ModelSettings("embedded", precision="int8"), "openvino int8"),
         (ModelSettings("embedded", precision="fp16"), "torch fp16"),
         (ModelSettings("embedded", backend="torch"), "torch fp32"),
+        (ModelSettings("embedded", backend="jax"), "jax fp32"),
+        (ModelSettings("embedded", backend="jax", precision="auto"), "jax fp32"),
+        (ModelSettings("embedded", backend="jax", precision="bf16", device="cpu"), "jax bf16"),
         (ModelSettings("embedded", device="cuda"), "torch fp32"),
         (ModelSettings("embedded", device="cuda", precision="auto"), "torch fp32"),
         (ModelSettings("some/model"), "openvino fp32"),
@@ -92,6 +95,9 @@ def test_a_gpu_is_preferred_to_openvino_for_models_of_others(machine: pytest.Mon
         ({"backend": "openvino", "device": "cuda"}, "Use backend='torch' for other devices"),
         ({"backend": "onnx", "device": "cuda"}, "Use backend='torch' for other devices"),
         ({"precision": "int8", "device": "cuda"}, "Use backend='torch' for other devices"),
+        ({"backend": "jax", "precision": "int8"}, "jax' runs fp32, bf16; .* backend='openvino'"),
+        ({"backend": "jax", "precision": "fp16"}, "Use backend='torch' for fp16"),
+        ({"backend": "jax", "device": "cuda"}, "first device that JAX finds, or on device='cpu'"),
     ],
 )
 def test_what_a_backend_cannot_do_is_refused_with_one_that_can(

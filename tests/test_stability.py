@@ -23,6 +23,8 @@ OFFERED = {
     ("torch", "fp16"): 0.01,
     ("openvino", "bf16"): 0.05,
     ("openvino", "int8"): 0.05,
+    ("jax", "fp32"): 1e-5,
+    ("jax", "bf16"): 0.02,
 }
 """How far apart two scores of one pair may be, in logits; docs/backends.md states these.
 

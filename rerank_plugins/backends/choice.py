@@ -19,6 +19,7 @@ PRECISIONS_OF = {
     "torch": ("fp32", "bf16", "fp16"),
     "onnx": ("fp32",),
     "openvino": ("fp32", "bf16", "int8"),
+    "jax": ("fp32", "bf16"),
 }
 """By backend, wherever it is installed and the processor can."""
 
@@ -170,7 +171,7 @@ def _check(settings: ModelSettings, folder: Path, precision: str) -> None:
         return
     _check_device(settings, backend)
     _check_architecture(settings, folder, backend)
-    if precision == "bf16":
+    if precision == "bf16" and backend == "openvino":
         precisions = f"{option('precision', 'fp32')} or {option('precision', 'int8')}"
         _check_bf16(f"{precisions}, or {option('backend', 'torch')}")
 
@@ -186,8 +187,9 @@ def _check_bf16(instead: str) -> None:
 
 def _check_device(settings: ModelSettings, backend: str) -> None:
     if settings.device not in (None, "cpu"):
+        others = "the first device that JAX finds, or on " if backend == "jax" else ""
         message = (
-            f"{option('backend', backend)} runs on {option('device', 'cpu')}; "
+            f"{option('backend', backend)} runs on {others}{option('device', 'cpu')}; "
             f"got {option('device', settings.device)}. "
             f"Use {option('backend', 'torch')} for other devices."
         )

@@ -1,4 +1,4 @@
-"""Scoring with an encoder that reads token ids: what torch, ONNX Runtime and OpenVINO share."""
+"""Scoring with an encoder that reads token ids: what all backends but `predict` share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace

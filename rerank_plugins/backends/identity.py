@@ -15,7 +15,11 @@ from rerank_plugins.results import Plan
 from rerank_plugins.scoring.identity import Identity
 
 _EVERYWHERE = ("rerank-plugins", "tokenizers", "numpy")
-_TORCH = ("torch", "transformers", "sentence-transformers")
+_RUNTIMES = {
+    "torch": ("torch", "transformers", "sentence-transformers"),
+    "jax": ("jax", "jaxlib"),
+}
+"""Backends that choose a device and run no graph, with the packages that scores go through."""
 
 
 def identity_of(
@@ -51,13 +55,13 @@ def identity_of(
 
 def _kinds(settings: Sequence[ModelSettings], plan: Plan) -> str:
     """The kinds of the devices, such as `cuda`: which one of several changes no score."""
-    unset = "auto" if plan.backend == "torch" else "cpu"
+    unset = "auto" if plan.backend in _RUNTIMES else "cpu"
     return "+".join(sorted({(each.device or unset).partition(":")[0] for each in settings}))
 
 
 def _versions(settings: ModelSettings, plan: Plan) -> dict[str, str]:
     """The versions of the packages that the scores go through."""
-    if plan.backend == "torch":
-        return installed_versions((*_EVERYWHERE, *_TORCH))
+    if plan.backend in _RUNTIMES:
+        return installed_versions((*_EVERYWHERE, *_RUNTIMES[plan.backend]))
     of_graph = versions_for(plan.backend, plan.precision, shipped=settings.model == EMBEDDED)
     return installed_versions(_EVERYWHERE) | of_graph

@@ -64,6 +64,10 @@ def _shown(error: Exception) -> str:
 
 
 def _load_compiled(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
+    if plan.backend == "jax":
+        from rerank_plugins.backends.jax import load_jax
+
+        return load_jax(settings, folder, plan)
     from rerank_plugins.backends.graphs.finding import find_graph
 
     graph = find_graph(settings, folder, plan)

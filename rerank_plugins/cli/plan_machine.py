@@ -90,7 +90,7 @@ def _ways(options: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The backends and precisions to try: all that the options leave open.
 
     A bundle is tried in those of its graph. Any other model is tried in int8 only if that is asked
-    for, because it is quantised first, which takes minutes.
+    for, because it is quantised first, which takes minutes; and in JAX, which `auto` never chooses.
     """
     model, backend, asked = options["model"], options["backend"], options["precision"]
     if _is_bundle(model):
@@ -101,7 +101,7 @@ def _ways(options: Mapping[str, Any]) -> list[tuple[str, str]]:
             (name, precision)
             for name, precisions in PRECISIONS_OF.items()
             for precision in precisions
-            if precision != "int8" or asked == "int8"
+            if (precision != "int8" or asked == "int8") and (name != "jax" or backend == "jax")
         ]
     return [
         (name, precision)

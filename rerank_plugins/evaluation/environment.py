@@ -18,6 +18,7 @@ RUNTIME = (
     "onnxruntime",
     "openvino",
     "nncf",
+    "jax",
     "torch",
     "transformers",
     "sentence-transformers",

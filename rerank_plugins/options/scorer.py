@@ -23,7 +23,7 @@ from rerank_plugins.checks.values import (
 )
 from rerank_plugins.models.references import check_reference
 
-BackendName: TypeAlias = Literal["auto", "torch", "onnx", "openvino"]
+BackendName: TypeAlias = Literal["auto", "torch", "onnx", "openvino", "jax"]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 WhenFull: TypeAlias = Literal["auto", "wait", "fail"]
 LongPassages: TypeAlias = Literal["truncate", "windows"]
@@ -61,8 +61,8 @@ class SharedOptions(TypedDict, total=False):
         Option(
             "auto",
             partial(check_choice, allowed=BACKENDS),
-            'Library that runs the model: `"torch"`, `"onnx"`, `"openvino"`, or `"auto"`, which '
-            "chooses by what is installed and what the processor has.",
+            'Library that runs the model: `"torch"`, `"onnx"`, `"openvino"`, `"jax"`, or `"auto"`, '
+            "which chooses one of the first three by what is installed and what the processor has.",
         ),
     ]
     precision: Annotated[
