@@ -46,6 +46,10 @@ def files_of(folder: Path) -> set[str]:
         "distilbert",
         "electra",
         "mpnet",
+        "modernbert",
+        "deberta-v3",
+        "ettin",
+        "modular bert, mean",
     ],
 )
 def test_both_graphs_score_as_the_model_does(tmp_path: Path, name: str) -> None:

@@ -143,7 +143,10 @@ def test_node_reads_and_scores_fifty_pairs_as_python_does(
     np.testing.assert_allclose(found["together"], wanted, rtol=0, atol=allowed)
 
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "camembert", "distilbert", "electra", "mpnet"])
+@pytest.mark.parametrize(
+    "name",
+    ["bert", "roberta", "camembert", "distilbert", "electra", "mpnet", "modernbert", "ettin"],
+)
 def test_node_scores_every_architecture_as_python_does(tmp_path: Path, name: str) -> None:
     folder = SAVED[name](tmp_path / "model")
     written = compile_model(folder, tmp_path / "written", layout="transformers.js")
