@@ -1,0 +1,29 @@
+"""Networks of real widths and depths: the logits of `predict`, from a few tokens to the limit.
+
+The smallest of each family run with the other tests; `tests/real_sizes.py` has all.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.architectures import save
+from tests.real_shapes import LIMIT, REAL
+from tests.test_networks import InOnnx, InOpenVino, case_of, check
+from tests.wide_weights import PAIRS
+
+SMALLEST = ["ms-marco-MiniLM-L6", "ettin-reranker-17m", "mxbai-rerank-xsmall"]
+FEW = [*PAIRS[1:10], (PAIRS[5][0], " ".join(passage for _, passage in PAIRS * 3))]
+"""Enough of them to tell how much `predict` itself rounds."""
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_network_of_real_size_scores_as_predict_does(tmp_path: Path, name: str) -> None:
+    case = case_of(save(REAL[name], tmp_path), FEW)
+    lengths = [len(row) for row in case.model.tokenizer(list(map(list, FEW))).input_ids]
+    assert min(lengths) < 10
+    assert max(lengths) > LIMIT
+    assert np.ptp(case.logits) > 0.5
+    for runtime in (InOnnx, InOpenVino):
+        check(case, runtime)
