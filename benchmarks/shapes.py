@@ -117,7 +117,7 @@ def measure(shape: Shape, folder: Path, *, starts: bool = False) -> Row:
             try:
                 loaded[way] = stack.enter_context(_loaded(way, folder))
             except (PeerFailedError, RerankError) as error:
-                missing[way] = str(error)
+                missing[way] = str(error).replace(f"'{folder / 'model'}'", "it")
         for number in range(ROUNDS + 1):
             new = unmet(passages, number)
             for way, process in loaded.items():
