@@ -86,8 +86,10 @@ WITHOUT_TORCH: dict[str, list[Try]] = {
     ],
 }
 WITH_TORCH: dict[str, list[Try]] = {
-    'pip install "rerank-plugins[sentence-transformers]"': [SCORED.format("torch")],
-    'pip install "rerank-plugins[onnx]"': [Path("docs/backends.md")],
+    'pip install "rerank-plugins[sentence-transformers]"': [
+        SCORED.format("torch"),
+        Path("docs/backends.md"),
+    ],
     'pip install "rerank-plugins[train]"': [Path("docs/fine-tuning.md"), "rerank train --help"],
     "pip install . ./examples/embedded_model": ["python -P -m embedded_model --help"],
     'pip install "rerank-plugins-haystack[sentence-transformers]"': [SCORED.format("torch")],

@@ -28,13 +28,13 @@ from rerank_plugins import (
 from rerank_plugins.backends import choice
 from rerank_plugins.backends.graphs import cache as graph_cache
 from rerank_plugins.backends.graphs.bundle import bundle_needs
-from rerank_plugins.backends.graphs.compilation import versions_for
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.messages.commands import install_command
-from rerank_plugins.models.digests import text_digest
-from rerank_plugins.models.identity import model_digest
 from tests.forked import run_forked
 from tests.tiny_models import edit_json, save_tiny_cross_encoder
+
+INT8 = 0.2
+"""How far int8 may be from fp32 in such a tiny model."""
 
 PAIRS = [("what is a red fox", "the red fox is a small dog"), ("sea", "the sea is water " * 40)]
 WITHOUT_TORCH = (
@@ -123,7 +123,7 @@ def test_a_manifest_says_what_the_bundle_is(tiny_model: Path, bundle: Path) -> N
     assert manifest["architecture"] == "BertForSequenceClassification"
     assert (manifest["backend"], manifest["precision"]) == ("openvino", "fp32")
     assert manifest["measured"] == []
-    assert {"openvino", "torch", "transformers", "rerank-plugins"} <= set(manifest["versions"])
+    assert set(manifest["versions"]) == {"openvino", "onnx", "rerank-plugins"}
     assert set(manifest["sha256"]) == {"model.xml", "model.bin", "tokenizer.json"}
     assert manifest["settings"]["limit"] == 64
     assert manifest["needs"] == ["rerank-plugins[openvino]"]
@@ -190,7 +190,7 @@ def test_a_changed_file_is_refused_by_its_name(copy: Path, file: str) -> None:
     [
         ({"format": "rerank-plugins bundle 99"}, "bundle 99"),
         ({"format": "rerank-plugins bundle 1"}, "bundle 1'.*rerank compile MODEL --output"),
-        ({"format": "rerank-plugins bundle 2"}, "bundle 2'.*rerank compile MODEL --output"),
+        ({"format": "rerank-plugins bundle 3"}, "bundle 3'.*rerank compile MODEL --output"),
         ({"measured": None}, "not complete"),
         ({"settings": {}}, "not complete"),
         ({"sha256": {"../model.xml": "0"}}, "no file"),
@@ -329,18 +329,19 @@ def test_an_interrupted_exchange_leaves_the_old_bundle_or_the_new(
 
 def test_torch_is_said_to_be_no_way_to_a_bundle(tmp_path: Path) -> None:
     save_tiny_cross_encoder(tmp_path / "model")
-    edit_json(tmp_path / "model" / "config.json", architectures=["OwnForSequenceClassification"])
-    with pytest.raises(UnsupportedOptionError, match="torch runs a model without one"):
-        compile_model(tmp_path / "model", tmp_path / "bundle", backend="onnx")
+    for change in ({"rotary": True}, {"rotary": None, "hidden_act": "mish"}):
+        edit_json(tmp_path / "model" / "config.json", **change)
+        with pytest.raises(UnsupportedOptionError, match="torch runs a model without one"):
+            compile_model(tmp_path / "model", tmp_path / "bundle", backend="onnx")
 
 
-def test_processes_that_start_at_once_compile_one_graph(
+def test_processes_that_start_at_once_quantise_one_graph(
     tiny_model: Path, wanted: np.ndarray, tmp_path: Path
 ) -> None:
     code = (
         "import json, sys\n"
         "from rerank_plugins import CrossEncoderScorer\n"
-        "scorer = CrossEncoderScorer(sys.argv[1], backend='openvino')\n"
+        "scorer = CrossEncoderScorer(sys.argv[1], precision='int8')\n"
         f"print(json.dumps(scorer.score_pairs({PAIRS}).tolist()))\n"
     )
     with ThreadPoolExecutor(2) as pool:
@@ -351,14 +352,14 @@ def test_processes_that_start_at_once_compile_one_graph(
     for process in processes:
         done = process.result()
         assert done.returncode == 0, done.stderr
-        np.testing.assert_allclose(json.loads(done.stdout), wanted, atol=1e-5)
+        np.testing.assert_allclose(json.loads(done.stdout), wanted, atol=INT8)
     compiled = tmp_path / "rerank-plugins" / "compiled"
     names = [path for path in compiled.iterdir() if path.is_dir()]
     assert len(names) == 1
-    # and the next one finds it: it needs no torch
-    code = WITHOUT_TORCH.replace("sys.argv[1])", "sys.argv[1], backend='openvino')")
+    # and the next one finds it: it needs no nncf
+    code = WITHOUT_TORCH.replace("sys.argv[1])", "sys.argv[1], precision='int8')")
     output = output_of(start(code, tiny_model, cache=tmp_path))
-    np.testing.assert_allclose(json.loads(output), wanted, atol=1e-5)
+    np.testing.assert_allclose(json.loads(output), wanted, atol=INT8)
 
 
 @pytest.fixture
@@ -377,50 +378,34 @@ def bundles(cache: Path) -> list[Path]:
 def test_a_damaged_cache_entry_and_what_a_killed_process_left_are_replaced(
     tiny_model: Path, wanted: np.ndarray, cache: Path
 ) -> None:
-    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
+    with CrossEncoderScorer(tiny_model, precision="int8") as scorer:
         scorer.warm_up()
     (entry,) = bundles(cache)
     (entry / "model.bin").write_bytes(b"damaged")
     left = entry.with_name(f"{entry.name}.killed.partial")
     left.mkdir()
-    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
-        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+    with CrossEncoderScorer(tiny_model, precision="int8") as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=INT8)
     assert bundles(cache) == [entry]
 
 
-def test_a_graph_in_the_cache_that_an_older_version_made_is_made_anew(
-    tiny_model: Path, wanted: np.ndarray, cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Older versions let models with random weights in."""
-    random = save_tiny_cross_encoder(tmp_path_factory.mktemp("random"), spread=2.0)
-    versions = versions_for("openvino", "fp32", shipped=False)
-    older = ["rerank-plugins bundle 1", "graphs 2", model_digest(tiny_model), "openvino", "fp32"]
-    key = text_digest([*older, *(f"{name} {version}" for name, version in versions.items())])[:32]
-    compile_model(random, cache / key)
-    edit_json(cache / key / "manifest.json", format="rerank-plugins bundle 1")
-    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
-        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
-    assert len(bundles(cache)) == 2
-
-
-def test_bf16_and_fp32_share_a_graph_and_changed_weights_do_not(
+def test_only_int8_is_kept_and_changed_weights_are_quantised_anew(
     tiny_model: Path, cache: Path, tmp_path: Path, processor_with_bf16: None
 ) -> None:
     changed = save_tiny_cross_encoder(tmp_path / "changed", spread=2.0)
     made = []
     for model, options in (
-        (tiny_model, {"precision": "bf16"}),
-        (tiny_model, {"precision": "fp32"}),
-        (changed, {}),
         (tiny_model, {"backend": "onnx"}),
+        (tiny_model, {"backend": "openvino"}),
+        (tiny_model, {"backend": "openvino", "precision": "bf16"}),
+        (tiny_model, {"precision": "int8"}),
+        (tiny_model, {"precision": "int8"}),
+        (changed, {"precision": "int8"}),
     ):
-        with CrossEncoderScorer(model, **{"backend": "openvino", **options}) as scorer:
+        with CrossEncoderScorer(model, **options) as scorer:
             assert scorer.plan().precision == options.get("precision", "fp32")
         made.append(len(bundles(cache)))
-    assert made == [1, 1, 2, 3]
-    with CrossEncoderScorer(tiny_model, backend="openvino", precision="int8") as scorer:
-        scorer.warm_up()
-    assert len(bundles(cache)) == 4
+    assert made == [0, 0, 0, 1, 1, 2]
 
 
 def test_one_bundle_runs_in_fp32_and_in_bf16_as_the_scorer_asks(
@@ -482,7 +467,7 @@ def test_without_a_writable_cache_the_graph_lives_as_long_as_the_process(
     code = (
         "import json, sys\n"
         "from rerank_plugins import CrossEncoderScorer\n"
-        "scorer = CrossEncoderScorer(sys.argv[1], backend='openvino')\n"
+        "scorer = CrossEncoderScorer(sys.argv[1], precision='int8')\n"
         "print(json.dumps(scorer.score_pairs(map(tuple, json.load(sys.stdin))).tolist()))\n"
         "import os, tempfile\n"
         "from pathlib import Path\n"
@@ -495,7 +480,7 @@ def test_without_a_writable_cache_the_graph_lives_as_long_as_the_process(
     )
     output = output_of(start(code, tiny_model, cache=tmp_path / "file"))
     scores, folder = output.splitlines()
-    np.testing.assert_allclose(json.loads(scores), wanted, atol=1e-5)
+    np.testing.assert_allclose(json.loads(scores), wanted, atol=INT8)
     assert not Path(folder).exists()
 
 
@@ -507,14 +492,14 @@ def test_without_a_cache_or_a_temporary_folder_the_error_says_what_to_do(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     graph_cache._own_folder.cache_clear()
     with (
-        CrossEncoderScorer(tiny_model, backend="openvino") as scorer,
-        pytest.raises(ModelError, match=r"cannot be kept.*XDG_CACHE_HOME"),
+        CrossEncoderScorer(tiny_model, precision="int8") as scorer,
+        pytest.raises(ModelError, match=r"cannot be kept.*XDG_CACHE_HOME.*precision='fp32'"),
     ):
         scorer.warm_up()
 
 
-def broken_exporter(*_: object, **__: object) -> None:
-    message = "no translator for aten::something\nand a page of what it tried"
+def broken_runtime(*_: object, **__: object) -> None:
+    message = "Check 'has_conversion' failed\nand a page of what it tried"
     raise RuntimeError(message)
 
 
@@ -527,37 +512,44 @@ def full_disk(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def test_a_model_that_the_runtime_cannot_load_runs_in_torch_unless_that_was_ruled_out(
+    tiny_model: Path, wanted: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rerank_plugins.backends.openvino.openvino_model", broken_runtime)
+    told = r"Check 'has_conversion' failed and a page"
+    with CrossEncoderScorer(tiny_model, device="cpu", max_queue_pairs=9) as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+        assert scorer.plan().backend == "torch"
+        assert re.search(
+            f"torch because openvino failed: RuntimeError: {told}", scorer.plan().reason
+        )
+    with (
+        CrossEncoderScorer(tiny_model, backend="openvino", max_queue_pairs=9) as scorer,
+        pytest.raises(ModelError, match=f"cannot be run by .*{told}.*Use backend='torch'"),
+    ):
+        scorer.warm_up()
+
+
 @pytest.mark.parametrize(
     ("place", "broken", "told"),
     [
-        ((openvino, "convert_model"), broken_exporter, "become a graph here: no translator for"),
-        (
-            (openvino, "save_model"),
-            broken_stream,
-            "cannot be kept in .*not write its graph",
-        ),
+        ((openvino, "save_model"), broken_stream, "cannot be kept in .*not write its graph"),
         ((graph_cache, "compile_into"), full_disk, "cannot be kept in .*: No space left on device"),
     ],
-    ids=["exporter", "disk in OpenVINO", "disk"],
+    ids=["disk in OpenVINO", "disk"],
 )
-def test_a_model_that_cannot_be_compiled_runs_in_torch_unless_that_was_ruled_out(
-    wanted: np.ndarray,
+def test_what_cannot_be_kept_is_said_and_leaves_nothing(
+    tiny_model: Path,
     cache: Path,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     place: tuple[object, str],
     broken: Callable[..., None],
     told: str,
 ) -> None:
-    save_tiny_cross_encoder(tmp_path / "model")
     monkeypatch.setattr(*place, broken)
-    with CrossEncoderScorer(tmp_path / "model", device="cpu") as scorer:
-        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
-        assert scorer.plan().backend == "torch"
-        assert re.search(told, scorer.plan().reason)
     with (
-        CrossEncoderScorer(tmp_path / "model", backend="openvino") as scorer,
-        pytest.raises(ModelError, match=f"{told}.*backend='torch'"),
+        CrossEncoderScorer(tiny_model, precision="int8") as scorer,
+        pytest.raises(ModelError, match=f"{told}.*precision='fp32'"),
     ):
         scorer.warm_up()
     assert not bundles(cache)
@@ -566,14 +558,14 @@ def test_a_model_that_cannot_be_compiled_runs_in_torch_unless_that_was_ruled_out
 def test_a_warm_cache_that_cannot_be_written_is_read(
     tiny_model: Path, wanted: np.ndarray, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
+    with CrossEncoderScorer(tiny_model, precision="int8") as scorer:
         scorer.warm_up()
     (entry,) = bundles(cache)
     assert entry.stat().st_mode & 0o555 == 0o555  # other users may read it
     monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)  # root may write anywhere
     monkeypatch.setattr(tempfile, "tempdir", str(cache / "none"))  # so nothing can be compiled
-    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
-        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+    with CrossEncoderScorer(tiny_model, precision="int8") as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=INT8)
 
 
 def test_graphs_that_nobody_loads_for_two_months_are_removed_when_one_is_added(
@@ -585,7 +577,7 @@ def test_graphs_that_nobody_loads_for_two_months_are_removed_when_one_is_added(
         (folder / "manifest.json").touch()
         then = time.time() - days * 24 * 3600
         os.utime(folder, (then, then))
-    with CrossEncoderScorer(tiny_model, backend="openvino") as scorer:
+    with CrossEncoderScorer(tiny_model, precision="int8") as scorer:
         scorer.warm_up()
     assert len(bundles(cache)) == 2
     assert not (cache / "old").exists()
@@ -605,9 +597,9 @@ def test_int8_is_compiled_on_the_pairs_that_are_given(tmp_path: Path) -> None:
     graph = openvino.Core().compile_model(str(tmp_path / "int8" / "model.xml"), "CPU")
     operations = [node.get_rt_info() for node in graph.get_runtime_model().get_ops()]
     linear = [each for each in operations if each["layerType"].astype(str) == "FullyConnected"]
-    # Six in each of the three layers that compute all tokens; the last layer and the head are not.
-    assert sum(each["primitiveType"].astype(str).endswith("I8") for each in linear) == 18
-    assert len(linear) == 26
+    # Four in each of the three layers that compute all tokens; the last layer and the head are not.
+    assert sum(each["primitiveType"].astype(str).endswith("I8") for each in linear) == 12
+    assert len(linear) == 20
     with CrossEncoderScorer("embedded") as exact, CrossEncoderScorer(tmp_path / "int8") as scorer:
         assert scorer.plan().precision == "int8"
         assert np.corrcoef(exact.score_pairs(pairs), scorer.score_pairs(pairs))[0, 1] > 0.9

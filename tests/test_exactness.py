@@ -1,18 +1,14 @@
 """Every backend gives the logits of `CrossEncoder.predict`, for every architecture it takes."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from sentence_transformers import CrossEncoder
-from transformers import (
-    AutoModelForSequenceClassification,
-    DebertaV2Config,
-    DistilBertConfig,
-    ElectraConfig,
-    ModernBertConfig,
-)
 
 from rerank_plugins import CrossEncoderScorer, UnsupportedOptionError
 from rerank_plugins.backends.cross_encoder import describe
@@ -21,15 +17,12 @@ from rerank_plugins.backends.torch import TorchForward
 from rerank_plugins.tokens.pairs import PairTokenizer, pad
 from tests.tiny_models import (
     ARCHITECTURES,
-    SPECIAL,
     WORDS,
     edit_json,
     fixed_seed,
-    randomize,
     save_as_the_library_does,
     save_tiny_architecture,
     save_tiny_cross_encoder,
-    tiny_tokenizer,
 )
 
 PAIRS = [
@@ -77,35 +70,43 @@ def test_a_graph_keeps_several_columns_and_their_names(
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
 
 
-LEFT_ALONE = [
-    DistilBertConfig(dim=32, n_layers=2, n_heads=4, hidden_dim=64),
-    ElectraConfig(hidden_size=32, embedding_size=16, num_hidden_layers=2, intermediate_size=64),
-    DebertaV2Config(hidden_size=32, num_hidden_layers=2, intermediate_size=64),
-    ModernBertConfig(hidden_size=32, num_hidden_layers=2, intermediate_size=64),
-]
-
-
-@pytest.mark.parametrize("config", LEFT_ALONE, ids=lambda config: config.model_type)
-def test_other_architectures_run_in_torch_and_say_so(tmp_path: Path, config: object) -> None:
-    config.vocab_size, config.num_labels = len(SPECIAL) + len(WORDS), 1
-    config.num_attention_heads, config.max_position_embeddings = 4, 64
-    config.pad_token_id = 0
-    with fixed_seed():
-        model = AutoModelForSequenceClassification.from_config(config)
-        randomize(model)
-    model.save_pretrained(tmp_path)
-    tokenizer = tiny_tokenizer()
-    tokenizer.model_input_names = ["input_ids", "attention_mask"]
-    tokenizer.save_pretrained(tmp_path)
+def test_what_graphs_do_not_know_runs_in_torch_and_the_plan_says_why(tmp_path: Path) -> None:
+    save_tiny_cross_encoder(tmp_path)
+    edit_json(tmp_path / "config.json", hidden_act="mish")
+    told = "its config.json has hidden_act='mish', which graphs do not know"
     with CrossEncoderScorer(tmp_path, device="cpu") as scorer:
         np.testing.assert_allclose(scorer.score_pairs(PAIRS), predicted(tmp_path), atol=1e-5)
-        assert scorer.plan().backend == "torch"
-        assert "architecture" in scorer.plan().reason
-    with (
-        CrossEncoderScorer(tmp_path, backend="openvino") as scorer,
-        pytest.raises(UnsupportedOptionError, match=f"{type(model).__name__}.*backend='torch'"),
-    ):
-        scorer.warm_up()
+        assert (scorer.plan().backend, scorer.plan().reason) == ("torch", f"torch because {told}")
+    for options in ({"backend": "onnx"}, {"backend": "openvino"}, {"precision": "int8"}):
+        with (
+            CrossEncoderScorer(tmp_path, **options) as scorer,
+            pytest.raises(UnsupportedOptionError, match=f"{told}.*Use backend='torch'"),
+        ):
+            scorer.warm_up()
+
+
+WITHOUT_TORCH = """
+import json, sys
+from rerank_plugins import CrossEncoderScorer
+with CrossEncoderScorer(sys.argv[1], backend=sys.argv[2]) as scorer:
+    print(json.dumps(scorer.score_pairs(map(tuple, json.load(sys.stdin))).tolist()))
+    assert scorer.plan().backend != "torch", scorer.plan()
+loaded = {"torch", "transformers", "sentence_transformers", "safetensors"} & set(sys.modules)
+assert not loaded, loaded
+"""
+
+
+@pytest.mark.parametrize("backend", ["auto", "onnx", "openvino"])
+def test_a_graph_is_run_without_torch_in_the_process(model: Path, backend: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(model), backend],
+        input=json.dumps(PAIRS),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(json.loads(done.stdout), predicted(model), atol=1e-5)
 
 
 CUT_IN_A_WAY_OF_ITS_OWN = {
@@ -137,17 +138,6 @@ def test_a_model_that_cuts_texts_in_a_way_of_its_own_scores_as_predict_does(
         pytest.raises(UnsupportedOptionError, match=r"does not become a graph.*backend='torch'"),
     ):
         scorer.warm_up()
-
-
-def test_a_model_with_code_of_its_own_never_becomes_a_graph(tmp_path: Path) -> None:
-    from rerank_plugins.backends.architectures import graph_fits
-
-    save_tiny_cross_encoder(tmp_path)
-    assert graph_fits(tmp_path)
-    for change in ({"auto_map": {"AutoModel": "own.Model"}}, {"is_decoder": True}):
-        edit_json(tmp_path / "config.json", **change)
-        assert not graph_fits(tmp_path)
-        edit_json(tmp_path / "config.json", **dict.fromkeys(change))
 
 
 class LowRank(torch.nn.Linear):

@@ -86,6 +86,16 @@ def test_another_backend_is_another_runtime_and_the_meaning_of_fp32_stays(
     assert len({each.digest for each in found}) == len(backends)
 
 
+def test_a_graph_that_is_written_in_another_way_is_another_runtime(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx, torch = (named(tiny_model, backend=each) for each in ("onnx", "torch"))
+    monkeypatch.setattr("rerank_plugins.backends.identity.GRAPHS", "graphs of tomorrow")
+    assert named(tiny_model, backend="onnx").meaning == onnx.meaning
+    assert named(tiny_model, backend="onnx").digest != onnx.digest
+    assert named(tiny_model, backend="torch").digest == torch.digest
+
+
 def test_a_bundle_means_what_the_model_means_that_it_was_compiled_from(
     tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -77,12 +77,8 @@ class InOnnx:
     """A network in ONNX Runtime."""
 
     def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
-        self._network = read_network(
-            folder, "model"
-        )  # its weights must live as long as the session
-        self._graph = onnx_graph(self._network, inputs)
-        options, weights = onnxruntime.SessionOptions(), self._network.weights
-        self._session = onnx_session(self._graph, weights, onnxruntime, options)
+        self._graph = onnx_graph(read_network(folder, "model"), inputs)
+        self._session = onnx_session(self._graph, onnxruntime, onnxruntime.SessionOptions())
 
     def __call__(self, tokens: Tokens) -> np.ndarray:
         return self._session.run(None, {n: getattr(tokens, n) for n in self._graph.inputs})[0]
@@ -92,9 +88,8 @@ class InOpenVino:
     """A network in OpenVINO."""
 
     def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
-        self._network = read_network(folder, "model")
-        self._graph = onnx_graph(self._network, inputs)
-        model = openvino_model(self._graph, self._network.weights, openvino)
+        self._graph = onnx_graph(read_network(folder, "model"), inputs)
+        model = openvino_model(self._graph, openvino)
         settings = {"INFERENCE_PRECISION_HINT": "f32"}
         self._model = openvino.Core().compile_model(model, "CPU", settings)
 

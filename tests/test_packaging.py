@@ -85,7 +85,7 @@ def test_no_wheel_hides_a_namespace_it_shares(wheels: dict[str, list[str]]) -> N
 def test_the_core_wheel_ships_the_embedded_model_once(wheels: dict[str, list[str]]) -> None:
     files = [file for file in wheels["rerank_plugins"] if "/embedded/" in file]
     names = {Path(file).name for file in files}
-    assert {"model.safetensors", "model.onnx", "config.json", "tokenizer.json"} <= names
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= names
     assert "README.md" in names  # the model card
     assert "rerank_plugins.json" in names  # the weight of the first stage
     assert "rerank_calibration.json" in names  # what the scores mean

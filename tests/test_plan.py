@@ -61,7 +61,8 @@ def test_the_choice_on_a_processor_with_bf16_and_openvino(
         ("openvino", ModelSettings("embedded", precision="bf16"), "torch bf16"),
         ("openvino", ModelSettings("embedded", precision="auto"), "onnx fp32"),
         ("bf16", ModelSettings("embedded", precision="auto"), "onnx fp32"),
-        ("openvino", ModelSettings("some/model"), "torch fp32"),
+        ("openvino", ModelSettings("some/model"), "onnx fp32"),
+        ("openvino", ModelSettings("some/model", precision="bf16"), "torch bf16"),
         ("bf16", ModelSettings("embedded", precision="bf16"), "torch bf16"),
         ("bf16", ModelSettings("some/model"), "openvino fp32"),
     ],
@@ -129,11 +130,12 @@ def test_a_scorer_tells_how_it_runs_the_model(tiny_model: Path) -> None:
 
 
 def test_openvino_runs_in_the_precision_it_was_told_and_not_in_its_default() -> None:
+    from rerank_plugins.backends.graphs.described import described_graph
     from rerank_plugins.backends.openvino import OpenVinoForward
 
-    graph = EMBEDDED_FOLDER / "model.onnx"
+    graph, description = described_graph(EMBEDDED_FOLDER, "embedded")
     for precision, wanted in (("fp32", "f32"), ("bf16", "bf16")):
         if precision == "bf16" and not cpu_has_bf16():
             pytest.skip("this processor has no bf16 instructions")
-        model = OpenVinoForward(graph, precision=precision)._model
+        model = OpenVinoForward(graph, description.inputs, precision=precision)._model
         assert model.get_property("INFERENCE_PRECISION_HINT").to_string() == wanted

@@ -8,9 +8,11 @@ import pytest
 
 TWO_MODELS = """
 from rerank_plugins.models.references import EMBEDDED_FOLDER
+from rerank_plugins.backends.graphs.described import described_graph
 from rerank_plugins.backends.openvino import OpenVinoForward
 
-held = [OpenVinoForward(EMBEDDED_FOLDER / "model.onnx") for _ in range(2)]
+graph, _ = described_graph(EMBEDDED_FOLDER, "embedded")
+held = [OpenVinoForward(graph, graph.inputs) for _ in range(2)]
 """
 BROKEN_OFF = """
 import nncf

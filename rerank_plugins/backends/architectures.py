@@ -1,32 +1,18 @@
-"""Which models become a graph."""
-
-from pathlib import Path
+"""What is said of a model that does not become a graph."""
 
 from rerank_plugins.errors import UnsupportedOptionError
-from rerank_plugins.models.json_files import read_json
-
-FIRST_TOKEN_ARCHITECTURES = (
-    "BertForSequenceClassification",
-    "CamembertForSequenceClassification",
-    "RobertaForSequenceClassification",
-    "XLMRobertaForSequenceClassification",
-)
-"""Encoders of one design, whose heads read the first token only."""
-
-_TASK = "sequence-classification"
+from rerank_plugins.messages.spelling import option
 
 
 class NoGraphError(UnsupportedOptionError):
-    """A model that looked as if it could become a graph did not become one."""
+    """A model has something that graphs do not know; torch may run it.
+
+    The message is a clause about the model, such as `its architecture is ...`. Users read it in the
+    reason of a plan, or in the error that `refused` makes of it.
+    """
 
 
-def graph_fits(folder: Path) -> bool:
-    """Whether the model in `folder` can become a graph that reads the first token."""
-    config = read_json(folder / "config.json")
-    architectures = config.get("architectures") or [""]
-    task = read_json(folder / "sentence_bert_config.json").get("transformer_task", _TASK)
-    return (
-        architectures[0] in FIRST_TOKEN_ARCHITECTURES
-        and task == _TASK
-        and not any(config.get(key) for key in ("auto_map", "is_decoder", "quantization_config"))
-    )
+def refused(model: str, error: NoGraphError) -> UnsupportedOptionError:
+    """The error for users who have ruled torch out."""
+    message = f"{model!r} does not become a graph: {error}. Use {option('backend', 'torch')}."
+    return UnsupportedOptionError(message)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from rerank_plugins.backends.architectures import FIRST_TOKEN_ARCHITECTURES, graph_fits
+from rerank_plugins.backends.architectures import NoGraphError, refused
 from rerank_plugins.backends.graphs.bundle import graph_precisions, runs_in
+from rerank_plugins.backends.graphs.networks import read_parts
 from rerank_plugins.backends.machine import cpu_has_bf16, has_accelerator, is_installed
 from rerank_plugins.errors import MissingExtraError, UnsupportedOptionError
 from rerank_plugins.messages.commands import command, install_command
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.models.json_files import read_json
 from rerank_plugins.models.references import EMBEDDED, is_bundle
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.extras import require
@@ -118,30 +118,34 @@ def _backend(settings: ModelSettings, folder: Path, precision: str) -> tuple[str
     """Backend, precision and reason for `backend="auto"`."""
     if precision == "int8":
         _check_device(settings, "openvino")
-        _check_architecture(settings, folder, "openvino")
+        _check_network(settings, folder)
         return "openvino", precision, "openvino because only there int8 is offered"
     if settings.model == EMBEDDED and precision == "fp32" and settings.device in (None, "cpu"):
-        return "onnx", precision, "onnx because the embedded model ships as a graph for it"
+        return "onnx", precision, "onnx because the embedded model starts fastest there"
     reason = _reason_for_torch(settings, folder, precision)
     if reason is not None:
         return "torch", precision, f"torch because {reason}"
+    if not is_installed("openvino"):
+        return "onnx", precision, "onnx because it is always there, and OpenVINO is not installed"
     return "openvino", precision, "openvino because it is installed and fast on a CPU"
 
 
 def _reason_for_torch(settings: ModelSettings, folder: Path, precision: str) -> str | None:
-    """Why OpenVINO cannot or should not run the model."""
+    """Why neither OpenVINO nor ONNX Runtime can or should run the model."""
     if precision == "fp16":
         return "only there fp16 is offered"
-    if not graph_fits(folder):
-        return "no other backend runs this architecture"
+    try:
+        read_parts(folder)
+    except NoGraphError as error:
+        return str(error)
     if not _on_cpu(settings):
         return "it runs on the device that is not the CPU"
-    if not is_installed("openvino"):
-        return "OpenVINO is not installed"
     return _reason_against_bf16() if precision == "bf16" else None
 
 
 def _reason_against_bf16() -> str | None:
+    if not is_installed("openvino"):
+        return "bf16 without it needs OpenVINO, which is not installed"
     try:
         has_it = cpu_has_bf16()
     except Exception as error:  # OpenVINO is broken
@@ -170,7 +174,7 @@ def _check(settings: ModelSettings, folder: Path, precision: str) -> None:
     if backend == "torch":
         return
     _check_device(settings, backend)
-    _check_architecture(settings, folder, backend)
+    _check_network(settings, folder)
     if precision == "bf16" and backend == "openvino":
         precisions = f"{option('precision', 'fp32')} or {option('precision', 'int8')}"
         _check_bf16(f"{precisions}, or {option('backend', 'torch')}")
@@ -196,16 +200,11 @@ def _check_device(settings: ModelSettings, backend: str) -> None:
         raise UnsupportedOptionError(message)
 
 
-def _check_architecture(settings: ModelSettings, folder: Path, backend: str) -> None:
-    if graph_fits(folder):
-        return
-    architectures = read_json(folder / "config.json").get("architectures") or ["none"]
-    message = (
-        f"{option('backend', backend)} runs {', '.join(FIRST_TOKEN_ARCHITECTURES)}; "
-        f"{settings.model!r} is {architectures[0]}. "
-        f"Use {option('backend', 'torch')} for it, in fp32, bf16 or fp16."
-    )
-    raise UnsupportedOptionError(message)
+def _check_network(settings: ModelSettings, folder: Path) -> None:
+    try:
+        read_parts(folder)
+    except NoGraphError as error:
+        raise refused(settings.model, error) from error
 
 
 def _on_cpu(settings: ModelSettings) -> bool:

@@ -13,7 +13,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from rerank_plugins.backends.architectures import FIRST_TOKEN_ARCHITECTURES
+FIRST_TOKEN_ARCHITECTURES = (
+    "BertForSequenceClassification",
+    "CamembertForSequenceClassification",
+    "RobertaForSequenceClassification",
+    "XLMRobertaForSequenceClassification",
+)
+"""Encoders of one design, whose heads read the first token only."""
 
 
 class FirstTokenLogits(nn.Module):

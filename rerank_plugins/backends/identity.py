@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins.backends.graphs.bundle import compiled_from
-from rerank_plugins.backends.graphs.compilation import versions_for
+from rerank_plugins.backends.graphs.compilation import GRAPHS, versions_for
 from rerank_plugins.models.identity import model_digest
-from rerank_plugins.models.references import EMBEDDED, is_bundle
+from rerank_plugins.models.references import is_bundle
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.versions import installed_versions
 from rerank_plugins.results import Plan
@@ -48,7 +48,8 @@ def identity_of(
     if is_bundle(folder):
         digest, runtime = compiled_from(folder), [f"bundle {digest}"]
     runtime += [f"backend={plan.backend}", f"device={_kinds(settings, plan)}", platform.machine()]
-    runtime += [f"{name} {version}" for name, version in _versions(settings[0], plan).items()]
+    runtime += [f"{name} {version}" for name, version in _versions(plan).items()]
+    runtime += [] if plan.backend == "torch" else [GRAPHS]
     given = [f"{name}={value!r}" for name, value in reading.items() if value is not None]
     return Identity(digest, plan.precision, tuple(sorted(given)), tuple(runtime))
 
@@ -59,9 +60,8 @@ def _kinds(settings: Sequence[ModelSettings], plan: Plan) -> str:
     return "+".join(sorted({(each.device or unset).partition(":")[0] for each in settings}))
 
 
-def _versions(settings: ModelSettings, plan: Plan) -> dict[str, str]:
+def _versions(plan: Plan) -> dict[str, str]:
     """The versions of the packages that the scores go through."""
     if plan.backend in _RUNTIMES:
         return installed_versions((*_EVERYWHERE, *_RUNTIMES[plan.backend]))
-    of_graph = versions_for(plan.backend, plan.precision, shipped=settings.model == EMBEDDED)
-    return installed_versions(_EVERYWHERE) | of_graph
+    return installed_versions(_EVERYWHERE) | versions_for(plan.backend, plan.precision)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from rerank_plugins.backends.architectures import NoGraphError
+from rerank_plugins.backends.architectures import NoGraphError, refused
 from rerank_plugins.backends.choice import check_installed, choose
 from rerank_plugins.backends.contract import Backend
 from rerank_plugins.errors import MissingExtraError, ModelError, RerankError
@@ -40,6 +40,8 @@ def _loaded(settings: ModelSettings, folder: Path) -> Backend:
         if settings.backend == "auto" and plan.precision != "int8" and not is_bundle(folder):
             with suppress(MissingExtraError):  # without torch, the first error says more
                 return _load_torch(settings, folder, _torch_plan(settings, plan, error))
+        if isinstance(error, NoGraphError):
+            raise refused(settings.model, error) from error
         if isinstance(error, RerankError):
             raise
         message = (
@@ -50,8 +52,8 @@ def _loaded(settings: ModelSettings, folder: Path) -> Backend:
 
 
 def _torch_plan(settings: ModelSettings, plan: Plan, error: Exception) -> Plan:
-    failed = "it became no graph" if isinstance(error, NoGraphError) else f"{plan.backend} failed"
-    reason = f"torch because {failed}: {_shown(error)}"
+    failed = "" if isinstance(error, NoGraphError) else f"{plan.backend} failed: "
+    reason = f"torch because {failed}{_shown(error)}"
     precision = "fp32" if settings.precision == "auto" else plan.precision  # bf16 is OpenVINO's
     return replace(plan, backend="torch", precision=precision, reason=reason)
 

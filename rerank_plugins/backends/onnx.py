@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.backends.contract import Backend
-from rerank_plugins.backends.description import INPUTS
 from rerank_plugins.backends.encoder import EncoderBackend
 from rerank_plugins.backends.graphs.finding import Graph
+from rerank_plugins.backends.graphs.onnx_operations import OnnxGraph
+from rerank_plugins.backends.graphs.runtimes import onnx_session
 from rerank_plugins.process.imports import imported
 from rerank_plugins.process.quota import thread_limit
 from rerank_plugins.results import Plan
@@ -22,29 +23,32 @@ _BATCH_TOKENS = 2048
 
 def load_onnx(name: str, graph: Graph, plan: Plan) -> Backend:
     """A backend that runs a graph in ONNX Runtime."""
-    forward = OnnxForward(graph.path, graph.description.inputs)
+    forward = OnnxForward(graph.source, graph.description.inputs)
     plan = replace(plan, threads=forward.threads)
     return EncoderBackend(name, graph.description, forward, plan, _BATCH_TOKENS)
 
 
 class OnnxForward:
-    """Computes logits from token ids with a graph from `inputs` to `logits`.
+    """Computes logits from token ids with a graph.
+
+    Args:
+        graph: The graph, or the file of one that was saved with its weights.
+        inputs: Names of its inputs.
 
     Attributes:
         threads: Threads that share the work of a batch, if a container's quota limits them. `None`:
             ONNX Runtime uses one per core.
     """
 
-    def __init__(self, graph: Path, inputs: Sequence[str] = INPUTS) -> None:
+    def __init__(self, graph: OnnxGraph | Path, inputs: Sequence[str]) -> None:
         onnxruntime: Any = imported("onnxruntime")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: fusions that failed do not concern users
         self.threads = thread_limit()
         if self.threads is not None:
             options.intra_op_num_threads = self.threads
-        self._session = onnxruntime.InferenceSession(
-            str(graph), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnx_session(graph, onnxruntime, options)
+        self._graph = graph  # the session reads its weights
         self._inputs = inputs
 
     def __call__(self, tokens: Tokens) -> NDArray[np.float32]:

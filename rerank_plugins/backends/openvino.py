@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.backends.contract import Backend
-from rerank_plugins.backends.description import INPUTS
 from rerank_plugins.backends.encoder import EncoderBackend
 from rerank_plugins.backends.graphs.finding import Graph
+from rerank_plugins.backends.graphs.onnx_operations import OnnxGraph
+from rerank_plugins.backends.graphs.runtimes import openvino_model
 from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.process.extras import require
 from rerank_plugins.process.quota import thread_limit
@@ -28,17 +29,17 @@ def load_openvino(name: str, graph: Graph, plan: Plan) -> Backend:
     Raises:
         MissingExtraError: OpenVINO is not installed.
     """
-    forward = OpenVinoForward(graph.path, graph.description.inputs, precision=plan.precision)
+    forward = OpenVinoForward(graph.source, graph.description.inputs, precision=plan.precision)
     plan = replace(plan, threads=forward.threads, streams=forward.streams)
     return EncoderBackend(name, graph.description, forward, plan, _BATCH_TOKENS)
 
 
 class OpenVinoForward:
-    """Computes logits from token ids with a graph in OpenVINO's own format or ONNX.
+    """Computes logits from token ids with a graph.
 
     Args:
-        graph: The `.xml` or `.onnx` file.
-        inputs: Names of the graph's inputs.
+        graph: The graph, or the file of one in OpenVINO's own format.
+        inputs: Names of its inputs.
         precision: `"fp32"`, `"bf16"`, or `"int8"` for a quantised graph.
 
     Attributes:
@@ -50,7 +51,7 @@ class OpenVinoForward:
     """
 
     def __init__(
-        self, graph: Path, inputs: Sequence[str] = INPUTS, *, precision: str = "fp32"
+        self, graph: OnnxGraph | Path, inputs: Sequence[str], *, precision: str = "fp32"
     ) -> None:
         openvino: Any = require("openvino", extra="openvino", purpose="backend='openvino'")
         bf16 = precision == "bf16" or (precision == "int8" and cpu_has_bf16())
@@ -63,7 +64,9 @@ class OpenVinoForward:
         if limit is not None:
             settings["INFERENCE_NUM_THREADS"] = str(limit)
         with signal_stack_kept():
-            self._model = openvino.Core().compile_model(str(graph), "CPU", settings)
+            model = str(graph) if isinstance(graph, Path) else openvino_model(graph, openvino)
+            self._model = openvino.Core().compile_model(model, "CPU", settings)
+        self._graph = graph  # the model reads its weights
         self._inputs = inputs
         self.threads = int(self._model.get_property("INFERENCE_NUM_THREADS"))
         self.streams = int(self._model.get_property("NUM_STREAMS"))

@@ -14,7 +14,7 @@ from rerank_plugins.models.digests import file_digest
 from rerank_plugins.models.known_digests import known_digest
 from rerank_plugins.models.references import MANIFEST_FILE
 
-FORMAT = "rerank-plugins bundle 3"
+FORMAT = "rerank-plugins bundle 4"
 """Changes if older bundles could not be read, or would score differently."""
 
 _FOR_INT8 = "a processor with VNNI (AVX512-VNNI, AVX-VNNI, AMX) for speed and the measured scores"
@@ -156,9 +156,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _read_files(graph: str) -> set[str]:
-    """The files that a scorer reads; an OpenVINO graph has a file of weights beside it."""
-    weights = {f"{graph.removesuffix('.xml')}.bin"} if graph.endswith(".xml") else set()
-    return {_TOKENIZER, graph, *weights}
+    """The files that a scorer reads; a graph has a file of weights beside it."""
+    return {_TOKENIZER, graph, f"{graph.rpartition('.')[0]}.bin"}
 
 
 def _check_files(folder: Path, checksums: Mapping[str, str], read: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Compiles graphs on first use, and keeps them in the user's cache for later processes."""
+"""Quantises graphs on first use, and keeps them in the user's cache for later processes."""
 
 import atexit
 import functools
@@ -11,40 +11,34 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.graphs.bundle import FORMAT, Manifest, read_bundle
-from rerank_plugins.backends.graphs.compilation import compile_into, versions_for
-from rerank_plugins.errors import BundleError, RerankError
+from rerank_plugins.backends.graphs.compilation import GRAPHS, compile_into, versions_for
+from rerank_plugins.errors import BundleError, ModelError, RerankError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.digests import text_digest
 from rerank_plugins.models.identity import model_digest
 from rerank_plugins.models.references import MANIFEST_FILE
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.user_cache import user_cache
-from rerank_plugins.results import Plan
-
-_GRAPHS = "graphs 3"
-"""Changes when this package writes a different graph for the same model."""
 
 _FOLDER = "compiled"
 
 _UNUSED_SECONDS = 60 * 24 * 3600
 
 
-def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Path, Manifest]:
-    """The bundle of the model in `folder` for a plan, compiled now if the cache has none.
+def cached_bundle(settings: ModelSettings, folder: Path) -> tuple[Path, Manifest]:
+    """The int8 bundle of the model in `folder` for OpenVINO, made now if the cache has none.
 
     If several processes start at once, one compiles and the others wait. A bundle appears under its
     name complete or not at all, so a killed process leaves no partial bundle.
 
     Raises:
-        ModelError: The model cannot be compiled.
-        MissingExtraError: Compiling needs packages that are not installed.
+        NoGraphError: The model has something that graphs do not know.
+        ModelError: A file is damaged, weights are missing, or the bundle cannot be kept.
+        MissingExtraError: Quantising needs packages that are not installed.
     """
     digest = model_digest(folder)
-    # fp32 and bf16 share a graph.
-    precision = "int8" if plan.precision == "int8" else "fp32"
-    key = _key(digest, plan.backend, precision)
+    key = _key(digest)
     cache = user_cache(_FOLDER)
     if cache is not None and (manifest := _read_whole(cache / key)) is not None:
         with suppress(OSError):  # a cache that cannot be written is still read
@@ -53,21 +47,19 @@ def cached_bundle(settings: ModelSettings, folder: Path, plan: Plan) -> tuple[Pa
     try:
         cache = _folder()
         bundle = cache / key
-        return bundle, _compiled_once(bundle, settings, folder, digest, plan.backend, precision)
+        return bundle, _compiled_once(bundle, settings, folder, digest)
     except RerankError:  # some are an OSError too
         raise
     except OSError as error:
         message = (
-            f"What {settings.model!r} is compiled to cannot be kept in {cache or 'a folder'}: "
+            f"What {settings.model!r} is quantised to cannot be kept in {cache or 'a folder'}: "
             f"{error.strerror or error}. Free some space there, have the cache elsewhere "
-            f"(XDG_CACHE_HOME), or use {option('backend', 'torch')}, which needs none."
+            f"(XDG_CACHE_HOME), or use {option('precision', 'fp32')}, which needs none."
         )
-        raise NoGraphError(message) from error
+        raise ModelError(message) from error
 
 
-def _compiled_once(
-    bundle: Path, settings: ModelSettings, folder: Path, digest: str, backend: str, precision: str
-) -> Manifest:
+def _compiled_once(bundle: Path, settings: ModelSettings, folder: Path, digest: str) -> Manifest:
     """Compiles a bundle under its name, unless another process has done so."""
     key = bundle.name
     with FileLock(bundle.with_name(f"{key}.lock")):
@@ -82,8 +74,8 @@ def _compiled_once(
                     settings,
                     folder,
                     digest=digest,
-                    backend=backend,
-                    precision=precision,
+                    backend="openvino",
+                    precision="int8",
                 )
                 shutil.rmtree(bundle, ignore_errors=True)  # there only if it is damaged
                 partial.chmod(0o755)  # so that other users can read what root compiled
@@ -95,23 +87,16 @@ def _compiled_once(
     return manifest
 
 
-def _key(digest: str, backend: str, precision: str) -> str:
+def _key(digest: str) -> str:
     """The name of a bundle, which is the same only for the same graph.
 
     It includes the versions of the libraries that write the graph. It does not include the
     processor and the options of a scorer, because a graph is fitted to the processor whenever it is
     loaded, and accepts pairs of any length.
     """
-    versions = versions_for(backend, precision, shipped=False)
-    parts = [
-        FORMAT,
-        _GRAPHS,
-        digest,
-        backend,
-        precision,
-        *(f"{k} {v}" for k, v in versions.items()),
-    ]
-    return text_digest(parts)[:32]
+    versions = versions_for("openvino", "int8")
+    written = [f"{package} {version}" for package, version in versions.items()]
+    return text_digest([FORMAT, GRAPHS, digest, *written])[:32]
 
 
 def _remove_unused(folder: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from rerank_plugins.backends.architectures import NoGraphError, refused
 from rerank_plugins.backends.choice import choose
 from rerank_plugins.backends.graphs.output_folder import check_target, written_to
 from rerank_plugins.checks.values import (
@@ -110,24 +111,31 @@ def _write_bundle(
     try:
         plan = choose(settings, folder)
     except UnsupportedOptionError as error:
-        message = f"{error} Bundles are for openvino and onnx; torch runs a model without one."
-        raise UnsupportedOptionError(message) from error
+        raise _no_bundle(error) from error
     from rerank_plugins.backends.graphs.compilation import compile_into
     from rerank_plugins.models.identity import model_digest
 
-    with written_to(target) as partial:
-        compile_into(
-            partial,
-            settings,
-            folder,
-            digest=model_digest(folder),
-            backend=plan.backend,
-            precision=plan.precision,
-            calibration=pairs,
-        )
-        for name in OWN_FILES:  # after the checksums: users may write them
-            if (folder / name).is_file():
-                shutil.copyfile(folder / name, partial / name)
+    try:
+        with written_to(target) as partial:
+            compile_into(
+                partial,
+                settings,
+                folder,
+                digest=model_digest(folder),
+                backend=plan.backend,
+                precision=plan.precision,
+                calibration=pairs,
+            )
+            for name in OWN_FILES:  # after the checksums: users may write them
+                if (folder / name).is_file():
+                    shutil.copyfile(folder / name, partial / name)
+    except NoGraphError as error:
+        raise _no_bundle(refused(settings.model, error)) from error
+
+
+def _no_bundle(error: UnsupportedOptionError) -> UnsupportedOptionError:
+    message = f"{error} Bundles are for openvino and onnx; torch runs a model without one."
+    return UnsupportedOptionError(message)
 
 
 def _checked(calibration: Iterable[tuple[str, str]], precision: str) -> list[tuple[str, str]]:

@@ -17,9 +17,6 @@ from rerank_plugins.process.turn import in_turn
 from rerank_plugins.tokens.pairs import PairTokenizer, pad
 
 _LONGEST = 512
-_LAST_LINEAR = 8
-"""Linear layers from the last layer on: query, key, value, output, two of the feed-forward part,
-and two of the head."""
 
 
 def shipped_pairs() -> list[tuple[str, str]]:
@@ -33,22 +30,30 @@ def shipped_pairs() -> list[tuple[str, str]]:
     return pairs
 
 
-def quantize(model: Any, description: ModelDescription, pairs: Sequence[tuple[str, str]]) -> Any:
+def quantize(
+    model: Any,
+    description: ModelDescription,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    keep: tuple[str, ...],
+) -> Any:
     """The OpenVINO model with weights and activations of its linear layers in int8.
 
     Three parts are not quantised, because that would cost more in ranking than it saves in time:
-    the last layer and the head, which read one token; the products inside attention, which have no
-    weights; and the tables of embeddings, which are not multiplied.
+    what is computed once per pair; the products inside attention, which have no weights; and the
+    tables of embeddings, which are not multiplied.
 
     Args:
         model: Computes logits from the inputs in `description`.
         description: How pairs become its input.
         pairs: Pairs like those that will be scored.
+        keep: Beginnings of the names of weights that are used once per pair.
 
     Raises:
         MissingExtraError: nncf is not installed.
     """
     nncf: Any = require("nncf", extra="int8", purpose="Quantising to int8")
+    kept = _kept_products(model, keep)
     _fold_constants(model)
     length = min(_LONGEST, description.default_length)
     tokenizer = PairTokenizer(description.tokenizer, max_length=length)
@@ -56,18 +61,20 @@ def quantize(model: Any, description: ModelDescription, pairs: Sequence[tuple[st
     for encoding in tokenizer.encode(pairs):
         tokens = pad([encoding], description.pad_id)
         inputs.append({name: getattr(tokens, name) for name in description.inputs})
-    return _quantized(nncf, model, inputs)
+    return _quantized(nncf, model, inputs, kept)
 
 
 @in_turn
-def _quantized(nncf: Any, model: Any, inputs: list[dict[str, NDArray[np.int64]]]) -> Any:
+def _quantized(
+    nncf: Any, model: Any, inputs: list[dict[str, NDArray[np.int64]]], kept: list[str]
+) -> Any:
     with _quiet(), signal_stack_kept():
         return nncf.quantize(
             model,
             nncf.Dataset(inputs),
             model_type=nncf.ModelType.TRANSFORMER,
             subset_size=len(inputs),
-            ignored_scope=nncf.IgnoredScope(names=_kept_products(model), types=["Gather"]),
+            ignored_scope=nncf.IgnoredScope(names=kept, types=["Gather"]),
         )
 
 
@@ -84,24 +91,23 @@ def _fold_constants(model: Any) -> None:
     passes.run_passes(model)
 
 
-def _kept_products(model: Any) -> list[str]:
-    """The names of the matrix products inside attention, in the last layer and in the head.
-
-    Operations are ordered by their inputs, so those of the last layer and the head come last.
-    """
-    products = [node for node in model.get_ordered_ops() if node.get_type_name() == "MatMul"]
-    linear = [node for node in products if _has_weights(node)]
-    first = products.index(linear[max(0, len(linear) - _LAST_LINEAR)])
-    attention = [node for node in products[:first] if not _has_weights(node)]
-    return [node.get_friendly_name() for node in (*attention, *products[first:])]
+def _kept_products(model: Any, keep: tuple[str, ...]) -> list[str]:
+    """The names of the matrix products without weights, and of those with the weights to keep."""
+    products = [node for node in model.get_ops() if node.get_type_name() == "MatMul"]
+    return [
+        node.get_friendly_name()
+        for node in products
+        if all(name.startswith(keep) for name in _weights(node.input_value(1).get_node()))
+    ]
 
 
-def _has_weights(node: Any) -> bool:
-    """Whether one factor is a constant, possibly converted, transposed or reshaped."""
-    factor = node.input_value(1).get_node()
-    while factor.get_type_name() in ("Convert", "Transpose", "Reshape"):
-        factor = factor.input_value(0).get_node()
-    return bool(factor.get_type_name() == "Constant")
+def _weights(factor: Any) -> list[str]:
+    """The names of the weights that a factor is made of; empty if it is computed of the inputs."""
+    if factor.get_type_name() == "Constant":
+        return [factor.get_friendly_name()]
+    if factor.get_type_name() not in ("Convert", "Transpose", "Reshape", "Concat"):
+        return []
+    return [name for value in factor.input_values()[:1] for name in _weights(value.get_node())]
 
 
 @contextmanager

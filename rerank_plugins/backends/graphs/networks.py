@@ -40,6 +40,11 @@ class Network:
         states = self.encoder.states(ops, inputs, first=self.head.reads_first)
         return self.head.logits(ops, states, inputs)
 
+    def read_once(self) -> tuple[str, ...]:
+        """Beginnings of the keys of weights that meet one state per pair, not each token's."""
+        head = tuple(name for name, _ in self.head.shapes())
+        return (*head, self.encoder.last_layer) if self.head.reads_first else head
+
 
 def read_network(folder: Path, name: str) -> Network:
     """The network in a folder that transformers or sentence-transformers saved.

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -18,7 +19,12 @@ _TYPES = {
     "F16": onnx.TensorProto.FLOAT16,
     "BF16": onnx.TensorProto.BFLOAT16,
 }
+_ALIGNMENT = 64
+"""Bytes that weights are aligned to in a file, so that they can be mapped into memory."""
+
 _REAL, _INTEGER = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
+
+Offsets: TypeAlias = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +34,34 @@ class OnnxGraph:
     Attributes:
         model: The graph. It reads weights by names that it does not declare.
         inputs: Names of its inputs.
-        weights: The weights that it reads, by their keys in safetensors.
+        weights: Keys of the weights that it reads.
+        network: What it computes.
     """
 
     model: onnx.ModelProto
     inputs: tuple[str, ...]
-    weights: Mapping[str, StoredWeight]
+    weights: tuple[str, ...]
+    network: Network
 
-    def with_external_weights(self) -> bytes:
-        """The graph with its weights declared as external, to be given when it is loaded."""
+    def with_external_weights(self, file: str = "weights", offsets: Offsets | None = None) -> bytes:
+        """The graph with its weights declared as external.
+
+        Args:
+            file: The name of the file that has them; any name if they are given at loading.
+            offsets: Where each begins in it.
+        """
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
-        for name, stored in self.weights.items():
+        for name in self.weights:
             tensor = model.graph.initializer.add(
                 name=name,
-                data_type=onnx_type(stored),
-                dims=stored.shape,
+                data_type=onnx_type(self.network.weights[name]),
+                dims=self.network.weights[name].shape,
                 data_location=onnx.TensorProto.EXTERNAL,
             )
-            tensor.external_data.add(key="location", value=stored.file.name)
+            tensor.external_data.add(key="location", value=file)
+            if offsets is not None:
+                tensor.external_data.add(key="offset", value=str(offsets[name]))
         return bytes(model.SerializeToString())
 
     def with_weights_inside(self, weights: StoredWeights) -> bytes:
@@ -66,10 +81,20 @@ class OnnxGraph:
         """The graph with its weights declared as inputs, after the inputs proper."""
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
-        for name, stored in self.weights.items():
-            declared = onnx.helper.make_tensor_value_info(name, onnx_type(stored), stored.shape)
-            model.graph.input.append(declared)
+        for name in self.weights:
+            kind, shape = onnx_type(self.network.weights[name]), self.network.weights[name].shape
+            model.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, shape))
         return bytes(model.SerializeToString())
+
+    def save(self, file: Path) -> None:
+        """Writes the graph, and its weights beside it in a file that ends in `.bin`."""
+        offsets: dict[str, int] = {}
+        with file.with_suffix(".bin").open("wb") as stream:
+            for name in self.weights:
+                stream.write(bytes(-stream.tell() % _ALIGNMENT))
+                offsets[name] = stream.tell()
+                stream.write(self.network.weights.array(name).reshape(-1).view(np.uint8).data)
+            file.write_bytes(self.with_external_weights(Path(stream.name).name, offsets))
 
 
 def onnx_type(stored: StoredWeight) -> int:
@@ -102,7 +127,7 @@ def onnx_graph(network: Network, inputs: Sequence[str]) -> OnnxGraph:
         ir_version=9,
         producer_name="rerank-plugins",
     )
-    return OnnxGraph(model, read, ops.weights)
+    return OnnxGraph(model, read, tuple(ops.weights), network)
 
 
 class OnnxOperations:
@@ -111,13 +136,13 @@ class OnnxOperations:
     Attributes:
         nodes: The nodes so far.
         constants: The constants so far.
-        weights: The weights that were read so far, by key.
+        weights: Keys of the weights that were read so far.
     """
 
     def __init__(self, stored: StoredWeights) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
-        self.weights: dict[str, StoredWeight] = {}
+        self.weights: dict[str, None] = {}  # a set in order
         self._stored = stored
         self._names: dict[tuple[Any, ...], str] = {}
 
@@ -262,5 +287,5 @@ class OnnxOperations:
         return self._stored[name].dtype == "F32"
 
     def _weight(self, name: str) -> str:
-        self.weights[name] = self._stored[name]
+        self.weights[name] = None
         return name

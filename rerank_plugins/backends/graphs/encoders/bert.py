@@ -72,6 +72,11 @@ class Bert:
         types = ("token_type_ids",) if self.types else ()
         return ("input_ids", "attention_mask", *types)
 
+    @property
+    def last_layer(self) -> str:
+        """The beginning of the keys of its last layer."""
+        return self._layer(self.layers - 1)
+
     def shapes(self) -> Shapes:
         """The weights that it reads."""
         yield from self._table_shapes()

@@ -22,6 +22,11 @@ class Encoder(Protocol):
         """The members of `INPUTS` that it reads."""
         ...
 
+    @property
+    def last_layer(self) -> str:
+        """The beginning of the keys of its last layer."""
+        ...
+
     def shapes(self) -> Shapes:
         """The weights that it reads."""
         ...

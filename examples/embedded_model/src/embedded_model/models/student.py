@@ -18,7 +18,6 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from embedded_model.models.onnx_graph import write_onnx_graph
 from embedded_model.models.precision import working_copy
 from embedded_model.recipe.folders import start_folder
 from rerank_plugins.backends.first_token import after_attention, read_from_first
@@ -225,8 +224,7 @@ def save_student(
     Its table of positions ends at `max_length` tokens, the longest pair of the training: the
     model has learnt nothing about later positions, so it cannot read further, whatever a
     configuration says. The configuration names float32, so that the weights are widened on loading;
-    half precision is slow and coarse on a CPU. A graph for ONNX Runtime over the same weights lies
-    beside them.
+    half precision is slow and coarse on a CPU.
     """
     config = copy.deepcopy(student.config)
     config.architectures = [type(student).__name__]
@@ -246,8 +244,6 @@ def save_student(
     }
     weights[_POSITIONS] = weights[_POSITIONS][: config.max_position_embeddings]
     save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
-    if config.hidden_act == "gelu":  # what the graph can express; torch runs the others
-        write_onnx_graph(partial)
     folder.mkdir(exist_ok=True)
     (partial / "model.safetensors").chmod(0o644)
     for path in partial.iterdir():
