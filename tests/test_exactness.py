@@ -15,6 +15,7 @@ from rerank_plugins.backends.cross_encoder import describe
 from rerank_plugins.backends.first_token import reads_first_token
 from rerank_plugins.backends.torch import TorchForward
 from rerank_plugins.tokens.pairs import PairTokenizer, pad
+from tests.architectures import SAVED
 from tests.tiny_models import (
     ARCHITECTURES,
     WORDS,
@@ -107,6 +108,17 @@ def test_a_graph_is_run_without_torch_in_the_process(model: Path, backend: str) 
     )
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(json.loads(done.stdout), predicted(model), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["electra", "mpnet", "deberta-v3", "ettin", "modular bert, mean"])
+def test_every_kind_of_architecture_and_head_becomes_a_graph(tmp_path: Path, name: str) -> None:
+    SAVED[name](tmp_path)
+    options = {"label": 1} if name.endswith("mean") else {}
+    with CrossEncoderScorer(tmp_path, backend="torch", device="cpu", **options) as scorer:
+        wanted = scorer.score_pairs(PAIRS)
+    for backend in ("onnx", "openvino"):
+        with CrossEncoderScorer(tmp_path, backend=backend, **options) as scorer:
+            np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-4)
 
 
 CUT_IN_A_WAY_OF_ITS_OWN = {

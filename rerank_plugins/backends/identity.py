@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins.backends.graphs.bundle import compiled_from
-from rerank_plugins.backends.graphs.compilation import GRAPHS, versions_for
+from rerank_plugins.backends.graphs.versions import GRAPHS, versions_for
 from rerank_plugins.models.identity import model_digest
 from rerank_plugins.models.references import is_bundle
 from rerank_plugins.models.settings import ModelSettings

@@ -12,7 +12,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from rerank_plugins.backends.graphs.bundle import FORMAT, Manifest, read_bundle
-from rerank_plugins.backends.graphs.compilation import GRAPHS, compile_into, versions_for
+from rerank_plugins.backends.graphs.compilation import compile_into
+from rerank_plugins.backends.graphs.versions import GRAPHS, versions_for
 from rerank_plugins.errors import BundleError, ModelError, RerankError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.digests import text_digest

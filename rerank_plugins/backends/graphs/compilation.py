@@ -6,19 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins.backends.choice import measured_precisions
+from rerank_plugins.backends.folders.modules import read_modules
 from rerank_plugins.backends.graphs.bundle import Manifest, graph_precisions, write_bundle
 from rerank_plugins.backends.graphs.described import described_graph
 from rerank_plugins.backends.graphs.runtimes import openvino_model
+from rerank_plugins.backends.graphs.versions import versions_for
 from rerank_plugins.models.digests import text_digest
 from rerank_plugins.models.json_files import read_json
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.extras import require
-from rerank_plugins.process.versions import installed_versions
-
-GRAPHS = "graphs 4"
-"""Changes when this package writes a different graph for the same model."""
-
-_RUNTIMES = {"onnx": ("onnxruntime",), "openvino": ("openvino",)}
 
 
 def compile_into(
@@ -70,7 +66,7 @@ def compile_into(
         model=settings.model,
         revision=folder.name if folder.parent.name == "snapshots" else None,
         model_digest=digest,
-        architecture=read_json(folder / "config.json")["architectures"][0],
+        architecture=read_json(read_modules(folder).folder / "config.json")["architectures"][0],
         backend=backend,
         precision=precision,
         measured=tuple(
@@ -84,11 +80,3 @@ def compile_into(
         calibration=about,
     )
     write_bundle(output, manifest)
-
-
-def versions_for(backend: str, precision: str) -> dict[str, str]:
-    """The version of each installed package that is used for compiling, by name."""
-    names = ["rerank-plugins", "onnx", *_RUNTIMES[backend]]
-    if precision == "int8":
-        names.append("nncf")
-    return installed_versions(names)

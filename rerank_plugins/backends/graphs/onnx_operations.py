@@ -64,15 +64,16 @@ class OnnxGraph:
                 tensor.external_data.add(key="offset", value=str(offsets[name]))
         return bytes(model.SerializeToString())
 
-    def with_weights_inside(self, weights: StoredWeights) -> bytes:
-        """The graph with the weights that it was made for, for readers of a single file."""
+    def with_weights_inside(self) -> bytes:
+        """The graph with its weights, for readers of a single file."""
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
-        for name, stored in self.weights.items():
+        weights = self.network.weights
+        for name in self.weights:
             model.graph.initializer.add(
                 name=name,
-                data_type=onnx_type(stored),
-                dims=stored.shape,
+                data_type=onnx_type(weights[name]),
+                dims=weights[name].shape,
                 raw_data=weights.array(name).tobytes(),
             )
         return bytes(model.SerializeToString())

@@ -50,7 +50,7 @@ def write_transformers_js(output: Path, settings: ModelSettings, folder: Path) -
     for file, dtype in _DTYPES.items():
         weights = ConvertedWeights(network.weights, dtype)
         graph = onnx_graph(replace(network, weights=weights), description.inputs)
-        (output / GRAPHS / file).write_bytes(graph.with_weights_inside(weights))
+        (output / GRAPHS / file).write_bytes(graph.with_weights_inside())
     (output / "tokenizer.json").write_text(description.tokenizer, encoding="utf-8")
     _write_json(output / "tokenizer_config.json", _tokenizer_config(description))
     ours = {
