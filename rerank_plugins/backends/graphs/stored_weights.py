@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +14,7 @@ from rerank_plugins.models.json_files import read_json
 
 _WEIGHTS_FILE = "model.safetensors"
 _RENAMED = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-_DTYPES: dict[str, Any] = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
+_REAL = ("F32", "F16", "BF16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +67,12 @@ class StoredWeights(Mapping[str, StoredWeight]):
 
     def is_real(self, name: str) -> bool:
         """Whether a tensor has a type that graphs can read: not one that was quantised."""
-        return self[name].dtype in _DTYPES
+        return self[name].dtype in _REAL
 
     def array(self, name: str) -> NDArray[Any]:
         """A tensor, whose bytes stay in the file until they are read."""
         tensor = self[name]
-        dtype = np.dtype(_DTYPES[tensor.dtype])
+        dtype = _dtype(tensor.dtype)
         size = dtype.itemsize * int(np.prod(tensor.shape))
         content: NDArray[Any] = self._bytes(tensor.file)[tensor.offset : tensor.offset + size]
         array: NDArray[Any] = content.view(dtype).reshape(tensor.shape)
@@ -97,7 +96,7 @@ class ConvertedWeights(StoredWeights):
 
     def array(self, name: str) -> NDArray[Any]:
         """A tensor in its new type."""
-        return self._weights.array(name).astype(_DTYPES[self[name].dtype])
+        return self._weights.array(name).astype(_dtype(self[name].dtype))
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -126,3 +125,14 @@ def _header(file: Path) -> Iterator[tuple[str, StoredWeight]]:
 def _mapped(file: Path) -> NDArray[np.uint8]:
     """The bytes of a file. OpenVINO takes writeable arrays only; nothing writes to the file."""
     return np.memmap(file, dtype=np.uint8, mode="c")
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    """The type of arrays; numpy has no bf16 of its own."""
+    kind: Any = np.float32 if name == "F32" else np.float16
+    if name == "BF16":
+        import ml_dtypes  # not above: planning reads no weights
+
+        kind = ml_dtypes.bfloat16
+    dtype: np.dtype[Any] = np.dtype(kind)
+    return dtype
