@@ -76,5 +76,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt requirements-dev.txt $(wildcard integrations/*/pyproject.toml) examples/embedded_model/pyproject.toml | $(BIN)/python
 	@echo "Installing torch, the frameworks and what tests need into $(VENV), once: minutes without a word."
-	$(PIP) install --quiet -c constraints.txt -e ".[train,int8,jax]" $(INTEGRATIONS:%=-e ./integrations/%) -e ./examples/embedded_model -r requirements-dev.txt
+	$(PIP) install --quiet -c constraints.txt -e ".[train,int8,jax,server]" $(INTEGRATIONS:%=-e ./integrations/%) -e ./examples/embedded_model -r requirements-dev.txt
 	touch $@ $(VENV)/.demo

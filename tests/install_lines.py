@@ -54,6 +54,7 @@ WITHOUT_TORCH: dict[str, list[Try]] = {
     'pip install ".[cli]"': [NO_TORCH, "rerank plan embedded", OWN_HINT],
     'pip install "rerank-plugins[eval]"': [NO_TORCH, Path("docs/evaluation.md")],
     'pip install "rerank-plugins[calibrate]"': [NO_TORCH, Path("docs/calibration.md")],
+    'pip install "rerank-plugins[server]"': [NO_TORCH, "rerank serve --help"],
     'pip install "rerank-plugins[openvino]"': [NO_TORCH, SCORED.format("openvino")],
     'pip install "rerank-plugins[jax]"': [NO_TORCH, Path("docs/jax.md")],
     'pip install "rerank-plugins[int8]"': [QUANTISED],

@@ -9,7 +9,7 @@ import pytest
 
 from rerank_plugins.cli import main
 
-COMMANDS = ["demo", "rank", "eval", "calibrate", "train", "compile", "plan"]
+COMMANDS = ["demo", "rank", "eval", "calibrate", "train", "serve", "compile", "plan"]
 
 
 def help_of(

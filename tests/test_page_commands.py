@@ -35,6 +35,7 @@ NOT_RUN = {
     r"rerank eval --card ": "downloads MS MARCO",
     r"rerank eval .*all-MiniLM-L6-v2": "downloads a bi-encoder",
     r"rerank plan .*--machine": "times a model in every way: tests/test_cli_plan.py",
+    r"rerank serve ": "serves until it is stopped: tests/test_cli_serve.py",
     r"rerank calibrate ": "takes more questions than are here: tests/test_cli_calibrate.py",
     r"rerank (eval|compile) .*--precision int8": "quantises for minutes: tests/test_backends.py",
 }
@@ -144,7 +145,7 @@ def options_of(name: str) -> set[str]:
     return {text for option in group.commands[name].params for text in option.opts}  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["demo", "rank", "eval", "train", "compile", "plan"])
+@pytest.mark.parametrize("name", ["demo", "rank", "eval", "train", "serve", "compile", "plan"])
 def test_the_examples_of_a_commands_help_have_options_that_it_takes(name: str) -> None:
     group = typer.main.get_command(app)
     told = group.commands[name].help or ""  # type: ignore[attr-defined]

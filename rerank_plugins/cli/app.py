@@ -14,6 +14,7 @@ from rerank_plugins.cli.errors import Commands
 from rerank_plugins.cli.eval import evaluate
 from rerank_plugins.cli.options import scorer_of, scorer_options
 from rerank_plugins.cli.rank_command import rank
+from rerank_plugins.cli.serve_command import serve
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.cli.train_command import train
 
@@ -76,5 +77,6 @@ app.command(short_help="Orders the candidates in a file by relevance.")(rank)
 app.command("eval", short_help="Measures rerankers on judged collections.")(evaluate)
 app.command(short_help="Finds out what a model's scores mean.")(calibrate)
 app.command(short_help="Fine-tunes a cross-encoder on your pairs.")(train)
+app.command(short_help="Answers rerank requests over HTTP.")(serve)
 app.command("compile", short_help="Compiles a model, to load without torch.")(compile_bundle)
 app.command(short_help="Says how this machine runs a model, and why.")(plan)

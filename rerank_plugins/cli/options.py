@@ -10,10 +10,11 @@ from rerank_plugins.checks.declaration import Option
 from rerank_plugins.checks.values import MINIMUM_MAX_LENGTH
 from rerank_plugins.options import DOCUMENT_OPTIONS, RANKING_OPTIONS, SCORER_OPTIONS
 from rerank_plugins.scorer import CrossEncoderScorer
+from rerank_plugins.server.options import SERVER_OPTIONS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_OPTIONS = {**SCORER_OPTIONS, **RANKING_OPTIONS, **DOCUMENT_OPTIONS}
+_OPTIONS = {**SCORER_OPTIONS, **RANKING_OPTIONS, **DOCUMENT_OPTIONS, **SERVER_OPTIONS}
 
 _TYPES: dict[str, Any] = {
     "model": str,
@@ -81,7 +82,9 @@ def with_options(wanted: Mapping[str, Mapping[str, str]]) -> Callable[[Command],
     return added
 
 
-def typed(name: str, *short: str, help: str = "", unset: str = "") -> Any:
+def typed(
+    name: str, *short: str, help: str = "", unset: str = "", envvar: str | None = None
+) -> Any:
     """The typer option of one of the library's options.
 
     Args:
@@ -89,12 +92,14 @@ def typed(name: str, *short: str, help: str = "", unset: str = "") -> Any:
         *short: Other spellings, such as `-m`.
         help: More about it here.
         unset: What stands for its default, if not what the declaration says.
+        envvar: The environment variable that stands for it.
     """
     option = _OPTIONS[name]
     return typer.Option(
         _SPELLED.get(name, f"--{name.replace('_', '-')}"),
         *short,
         help=f"{plain(option.help)} {help}".rstrip(),
+        envvar=envvar,
         show_default=unset or option.unset or option.default not in (None, ""),
         **_MORE.get(name, {}),
     )

@@ -1,0 +1,107 @@
+"""The application: the routes of all dialects, health, what is served, and the counts."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rerank_plugins import __version__
+from rerank_plugins.errors import RerankError
+from rerank_plugins.scorer import CrossEncoderScorer
+from rerank_plugins.server.bodies import Json
+from rerank_plugins.server.routes import ROUTES, examples_of
+from rerank_plugins.server.service import Service
+from rerank_plugins.server.tokens import TokenGate
+
+_log = logging.getLogger(__name__)
+
+_HEALTH = ("/", "/health", "/ping", "/v1/health/ready")
+
+
+def make_app(service: Service, *, tokens: Sequence[str] = (), lazy: bool = False) -> FastAPI:
+    """The application of a service.
+
+    Args:
+        service: The service.
+        tokens: The tokens of which a request needs one; without any, none is needed.
+        lazy: Whether requests are taken before the models are loaded; they wait for them.
+    """
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.ensure_future(_load(service) if lazy else service.start())
+        if not lazy:
+            await loading
+        yield
+        loading.cancel()
+
+    app = FastAPI(title="rerank serve", version=__version__, lifespan=life)
+    for route in ROUTES:
+        app.add_api_route(
+            route, _endpoint(service, route), methods=["POST"], openapi_extra=_body_of(route)
+        )
+
+    async def health() -> Response:
+        return Json({"status": service.phase}, 200 if service.phase == "ready" else 503)
+
+    async def live() -> Response:
+        return Json({"status": "live"})
+
+    async def metrics() -> Response:
+        return Response(service.metrics.page(), media_type=CONTENT_TYPE_LATEST)
+
+    async def info() -> Response:
+        return Json(await _info(service))
+
+    for route in _HEALTH:
+        app.add_api_route(route, health, methods=["GET"])
+    for route, answer in (("/v1/health/live", live), ("/metrics", metrics), ("/info", info)):
+        app.add_api_route(route, answer, methods=["GET"])
+    if tokens:
+        app.add_middleware(TokenGate, tokens=tokens)
+    return app
+
+
+async def _load(service: Service) -> None:
+    """Loads the models; each request to one that cannot be loaded gets the error again."""
+    try:
+        await service.start()
+    except RerankError as error:
+        _log.error("a model could not be loaded: %s", error)
+
+
+def _endpoint(service: Service, route: str) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        return await service.respond(route, request)
+
+    return answer
+
+
+def _body_of(route: str) -> dict[str, Any]:
+    """What the OpenAPI page says of a route's body: an object, and an example of each dialect."""
+    examples = {name: {"value": body} for name, body in examples_of(route).items()}
+    content = {"application/json": {"schema": {"type": "object"}, "examples": examples}}
+    return {"requestBody": {"content": content, "required": True}}
+
+
+async def _info(service: Service) -> dict[str, Any]:
+    """What text-embeddings-inference says of its model; `models` has the names of all."""
+    name, reranker = next(iter(service.models.rerankers.items()))
+    scorer = reranker.scorer
+    precision = (await scorer.aplan()).precision if isinstance(scorer, CrossEncoderScorer) else None
+    return {
+        "model_id": name,
+        "model_dtype": precision,
+        "model_type": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
+        "max_concurrent_requests": service.limits["max_requests"],
+        "max_client_batch_size": service.limits["max_documents"],
+        "auto_truncate": True,
+        "version": __version__,
+        "models": list(service.models.rerankers),
+    }

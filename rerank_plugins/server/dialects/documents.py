@@ -1,0 +1,89 @@
+"""The body that Cohere v1, Jina, vLLM and others have in common: `documents` in, `results` out.
+
+One answer holds what all of these clients read. They differ in whether documents come back unasked
+for, which nothing in a body tells: `rerank serve --dialect` does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY, Dialect, nested_error
+from rerank_plugins.server.exchange import Answer, Ask, RefusedError
+from rerank_plugins.server.fields import Fields
+
+IGNORED = ("max_tokens_per_doc", "max_chunks_per_doc", "truncate_prompt_tokens")
+"""Keys that would cut documents; the server's own settings do."""
+
+
+def read(fields: Fields, *, return_documents: bool) -> Ask:
+    """A request of any of them; `top_n` of 0 is all of them, as in vLLM."""
+    documents = fields.items("documents")
+    raw = fields.flag("raw_scores") or not fields.flag("use_activation", default=True)
+    names = fields.texts("rank_fields") if fields.has("rank_fields") else ()
+    return Ask(
+        model=fields.name(),
+        queries=[fields.text("query")],
+        texts=[text_of(one, f"documents[{at}]", names) for at, one in enumerate(documents)],
+        documents=documents if fields.flag("return_documents", default=return_documents) else (),
+        top_n=fields.count("top_n", least=0) or None,
+        options=fields.options(raw_scores=raw),
+        warnings=fields.unused(*IGNORED),
+    )
+
+
+def text_of(document: Any, name: str, fields: Sequence[str] = ()) -> str:
+    """The text of a document: a string, or an object with `text` or fields of other names."""
+    if isinstance(document, str):
+        return document
+    if not isinstance(document, dict):
+        message = f"`{name}` must be a string or an object, but got {type(document).__name__}."
+        raise RefusedError(message, "invalid")
+    wanted = fields or (["text"] if "text" in document else list(document))
+    found: dict[str, str] = {field: document[field] for field in wanted if field in document}
+    if not found or not all(isinstance(text, str) for text in found.values()):
+        message = f'`{name}` must be a string, or an object of strings such as {{"text": "..."}}.'
+        raise RefusedError(message, "invalid")
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return "\n".join(f"{field}: {text}" for field, text in found.items())
+
+
+def write(answer: Answer) -> dict[str, Any]:
+    """All that any of these clients reads."""
+    return {
+        "id": answer.id,
+        "object": "list",
+        "model": answer.model,
+        "results": [_result(answer, hit.index, hit.score) for hit in answer.hits],
+        "usage": {"prompt_tokens": answer.tokens, "total_tokens": answer.tokens},
+        "meta": meta(answer, version="1"),
+    }
+
+
+def meta(answer: Answer, *, version: str) -> dict[str, Any]:
+    """What Cohere says beside the results; a search unit is a request."""
+    found = {"api_version": {"version": version}, "billed_units": {"search_units": 1}}
+    return {**found, "warnings": answer.warnings} if answer.warnings else found
+
+
+def _result(answer: Answer, index: int, score: float) -> dict[str, Any]:
+    found = {"index": index, "relevance_score": score}
+    if not answer.ask.documents:
+        return found
+    document = answer.ask.documents[index]
+    return {**found, "document": {"text": document} if isinstance(document, str) else document}
+
+
+JINA = Dialect(
+    name="jina",
+    read=partial(read, return_documents=True),
+    write=write,
+    example={"model": None, "query": QUERY, "documents": DOCUMENTS, "top_n": 1},
+    statuses={"invalid": 422, "too_many": 422, "too_long": 422},
+)
+VLLM = replace(JINA, name="vllm", statuses={}, error=nested_error)
+COHERE_V1 = replace(JINA, name="cohere", read=partial(read, return_documents=False), statuses={})
+SHARED = replace(JINA, name="auto", statuses={})
+"""What is taken where no one says whose the body is."""

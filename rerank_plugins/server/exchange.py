@@ -1,0 +1,112 @@
+"""What every dialect's request is read into, and what its answer is written from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from rerank_plugins.results import Span
+
+Kind: TypeAlias = Literal[
+    "malformed",
+    "empty",
+    "invalid",
+    "too_many",
+    "too_large",
+    "too_long",
+    "unauthorized",
+    "unknown_model",
+    "overloaded",
+    "failed",
+    "not_ready",
+    "too_late",
+]
+"""Why a request gets no ranking; each dialect has a status code for each."""
+
+
+class RefusedError(Exception):
+    """A request that gets no ranking.
+
+    Args:
+        message: What is wrong, and what to send instead.
+        kind: Why.
+        retry_after: Seconds after which the same request may succeed.
+    """
+
+    def __init__(self, message: str, kind: Kind, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.kind: Kind = kind
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A request of any dialect.
+
+    Attributes:
+        queries: The query, or with `in_order` one for each text.
+        texts: The texts to score.
+        documents: What is given back of each text, if documents are to come back; else empty.
+        in_order: Whether pairs are scored, and the scores stand in the order of the texts.
+        model: The name of the model; `None` means the only one.
+        top_n: How many texts come back at most; `None` is all.
+        may_cut: Whether the model may read a text in part.
+        options: Options of `Reranker.arank`.
+        least_span: The lowest score of a part that comes back; `None` if no parts are asked for.
+        warnings: What the request asks for and does not get.
+    """
+
+    queries: Sequence[str]
+    texts: Sequence[str]
+    documents: Sequence[Any] = ()
+    in_order: bool = False
+    model: str | None = None
+    top_n: int | None = None
+    may_cut: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
+    least_span: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def characters(self) -> int:
+        """How long all its texts are together."""
+        return sum(map(len, self.queries)) + sum(map(len, self.texts))
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A scored text: its place in the request, its score, and the parts that answer."""
+
+    index: int
+    score: float
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a model said.
+
+    Attributes:
+        id: The request's id.
+        model: The name of the model that answered.
+        ask: The request.
+        hits: The scored texts, best first, or in the order of the request if it asks for that.
+        scored: How many texts have a score; a time budget may leave some without.
+    """
+
+    id: str
+    model: str
+    ask: Ask
+    hits: Sequence[Hit]
+    scored: int
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the client should know beside the scores."""
+        missing = len(self.ask.texts) - self.scored
+        late = f"{missing} of {len(self.ask.texts)} documents were not scored within time_budget"
+        return [*self.ask.warnings, *([late] if missing else [])]
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens were read: one for four characters."""
+        return -(-self.ask.characters // 4)

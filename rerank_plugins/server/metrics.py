@@ -1,0 +1,96 @@
+"""What `/metrics` shows: requests under the names of text-embeddings-inference, and each model."""
+
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from rerank_plugins.reranker import Reranker
+from rerank_plugins.server.exchange import Ask, Kind
+
+_ERRORS: Mapping[Kind, str] = {
+    "too_many": "batch_size",
+    "overloaded": "overloaded",
+    "failed": "inference",
+    "too_late": "inference",
+    "not_ready": "unhealthy",
+}
+"""The `err` of a failure; the others are `validation`."""
+
+_SECONDS = [1e-5 * 1.5**step for step in range(35)]
+
+
+class Metrics:
+    """Counts of one server, in a registry of its own.
+
+    The counts of requests are gauges: a counter's name would get `_total`, and existing dashboards
+    know these names without it.
+
+    Args:
+        rerankers: The models by name.
+    """
+
+    def __init__(self, rerankers: Mapping[str, Reranker]) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = self._gauge("te_request_count", "Requests.", "method")
+        self._successes = self._gauge("te_request_success", "Answered requests.", "method")
+        self._failures = self._gauge("te_request_failure", "Failed requests.", "err")
+        self._seconds = Histogram(
+            "te_request_duration",
+            "Seconds that answered requests took.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.open = self._gauge("rerank_open_requests", "Requests that are being answered.")
+        self._unscored = self._gauge(
+            "rerank_unscored_documents", "Documents that a time budget left without a score."
+        )
+        self.registry.register(_ModelCounts(rerankers))
+
+    def _gauge(self, name: str, said: str, *labels: str) -> Gauge:
+        return Gauge(name, said, labels, registry=self.registry)
+
+    def answered(self, ask: Ask, seconds: float, scored: int) -> None:
+        """Counts a request that was answered."""
+        method = "single" if len(ask.texts) == 1 else "batch"
+        self._requests.labels(method).inc()
+        self._successes.labels(method).inc()
+        self._seconds.observe(seconds)
+        self._unscored.inc(len(ask.texts) - scored)
+
+    def refused(self, kind: Kind) -> None:
+        """Counts a request that failed."""
+        self._requests.labels("batch").inc()
+        self._failures.labels(_ERRORS.get(kind, "validation")).inc()
+
+    def dropped(self) -> None:
+        """Counts a request whose client left."""
+        self._requests.labels("batch").inc()
+        self._failures.labels("dropped").inc()
+
+    def page(self) -> bytes:
+        """The text that is scraped."""
+        return generate_latest(self.registry)
+
+
+class _ModelCounts(Collector):
+    """What the scorers have counted themselves, read when it is asked for."""
+
+    def __init__(self, rerankers: Mapping[str, Reranker]) -> None:
+        self._rerankers = rerankers
+
+    def collect(self) -> Iterable[Metric]:
+        """One family for each count; a scorer that cannot tell what it cut has none of that."""
+        counted = {name: one.scorer.statistics for name, one in self._rerankers.items()}
+        for attribute, said in (
+            ("pairs", "Pairs that have been scored."),
+            ("truncated", "Pairs that were read only in part."),
+            ("cached", "Pairs whose score was kept."),
+        ):
+            family = CounterMetricFamily(f"rerank_{attribute}", said, labels=["model"])
+            for name, statistics in counted.items():
+                if (value := getattr(statistics, attribute)) is not None:
+                    family.add_metric([name], value)
+            yield family

@@ -1,0 +1,65 @@
+"""Runs a service on a port until a signal ends it."""
+
+import contextlib
+import signal
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+import uvicorn
+
+from rerank_plugins.server.app import make_app
+from rerank_plugins.server.service import Service
+
+
+class _Server(uvicorn.Server):
+    """A server that ends with exit code 0 after a signal, once the open requests are answered."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handles signals; uvicorn's own would raise them again at the end."""
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(one, self.handle_exit) for one in signals]
+        try:
+            yield
+        finally:
+            for one, handler in zip(signals, before, strict=True):
+                signal.signal(one, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Refuses new work from now on."""
+        self._service.phase = "draining"
+        super().handle_exit(sig, frame)
+
+
+def run(
+    service: Service,
+    *,
+    host: str,
+    port: int,
+    tokens: Sequence[str] = (),
+    drain_seconds: int,
+    lazy: bool = False,
+) -> None:
+    """Serves until SIGINT or SIGTERM, and then finishes what is open.
+
+    Args:
+        service: The service.
+        host: Address to listen on.
+        port: Port to listen on.
+        tokens: As in `make_app`.
+        drain_seconds: Seconds after which open requests are given up.
+        lazy: As in `make_app`.
+    """
+    config = uvicorn.Config(
+        make_app(service, tokens=tokens, lazy=lazy),
+        host=host,
+        port=port,
+        timeout_graceful_shutdown=drain_seconds,
+        access_log=False,
+        server_header=False,
+    )
+    _Server(config, service).run()

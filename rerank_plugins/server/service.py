@@ -1,0 +1,133 @@
+"""One server: its models, limits, phase and counts, and how a request becomes a response."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Coroutine, Mapping
+from typing import Any, Literal, TypeAlias, Unpack
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rerank_plugins.checks.declaration import checked
+from rerank_plugins.reranker import Reranker
+from rerank_plugins.server.bodies import Json, check_size, json_body
+from rerank_plugins.server.dialects.contract import Dialect
+from rerank_plugins.server.exchange import Answer, Ask, RefusedError
+from rerank_plugins.server.fields import Fields
+from rerank_plugins.server.metrics import Metrics
+from rerank_plugins.server.models import RETRY_AFTER, Models
+from rerank_plugins.server.options import LIMIT_OPTIONS, LimitOptions
+from rerank_plugins.server.routes import CHOICES, dialect_of
+
+Phase: TypeAlias = Literal["starting", "ready", "draining"]
+
+_GONE = 499
+"""The status of a request whose client left; nobody reads it."""
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """Answers requests of all dialects.
+
+    Args:
+        rerankers: The models by name. Scorers that fail when their queue is full, rather than wait,
+            let the service answer 429.
+        **options: The options of `LimitOptions`.
+
+    Attributes:
+        phase: `"starting"` until the models are loaded, and `"draining"` when the server stops.
+    """
+
+    def __init__(self, rerankers: Mapping[str, Reranker], **options: Unpack[LimitOptions]) -> None:
+        self.limits = checked(options, LIMIT_OPTIONS, type(self).__name__)
+        self.models = Models(rerankers, self.limits["request_timeout"])
+        self.metrics = Metrics(self.models.rerankers)
+        self.phase: Phase = "starting"
+        self._preferred = CHOICES[self.limits["dialect"]]
+        self._open = 0
+
+    async def start(self) -> None:
+        """Loads the models."""
+        await self.models.awarm_up()
+        if self.phase == "starting":
+            self.phase = "ready"
+
+    async def respond(self, route: str, request: Request) -> Response:
+        """The response to a request on a route of a dialect."""
+        begun, request_id = time.perf_counter(), uuid.uuid4().hex
+        dialect = dialect_of(route, None, self._preferred)
+        headers = {"x-request-id": request_id}
+        try:
+            body = await json_body(request, self.limits["max_body_bytes"])
+            dialect = dialect_of(route, body, self._preferred)
+            ask = dialect.read(Fields(body))
+            answer = await _unless_gone(request, self._answer(ask, request_id))
+        except RefusedError as refused:
+            return self._refusal(refused, dialect, headers)
+        except Exception:  # whatever it is, the client gets its dialect's error
+            _log.exception("request %s failed", request_id)
+            message = "The server failed at this request. Its log says why."
+            return self._refusal(RefusedError(message, "failed"), dialect, headers)
+        if answer is None:
+            self.metrics.dropped()
+            return Response(status_code=_GONE)
+        seconds = time.perf_counter() - begun
+        self.metrics.answered(ask, seconds, answer.scored)
+        return Json(dialect.write(answer), headers=headers | _facts(answer, seconds))
+
+    async def _answer(self, ask: Ask, request_id: str) -> Answer:
+        check_size(
+            ask,
+            max_documents=self.limits["max_documents"],
+            max_characters=self.limits["max_characters"],
+        )
+        if self.phase == "draining":
+            message = "The server is stopping. Send this to another one."
+            raise RefusedError(message, "not_ready")
+        if self._open >= self.limits["max_requests"]:
+            message = f"{self._open} requests are open already. Try again in a second."
+            raise RefusedError(message, "overloaded", retry_after=RETRY_AFTER)
+        self._open += 1
+        try:
+            with self.metrics.open.track_inprogress():
+                return await self.models.answer(ask, request_id)
+        finally:
+            self._open -= 1
+
+    def _refusal(
+        self, refused: RefusedError, dialect: Dialect, headers: dict[str, str]
+    ) -> Response:
+        self.metrics.refused(refused.kind)
+        if refused.retry_after is not None:
+            headers = headers | {"retry-after": str(refused.retry_after)}
+        status = dialect.status(refused)
+        return Json(dialect.error(refused, status), status, headers)
+
+
+def _facts(answer: Answer, seconds: float) -> dict[str, str]:
+    """Headers of text-embeddings-inference, as far as they are known, and what has no score."""
+    total = len(answer.ask.texts)
+    facts = {
+        "x-compute-characters": str(answer.ask.characters),
+        "x-total-time": str(round(1000 * seconds)),
+    }
+    return facts if answer.scored == total else {**facts, "x-scored": f"{answer.scored}/{total}"}
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer | None:
+    """The result of some work, which is cancelled if the client leaves: then `None`."""
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,37 @@
+"""A real server on a port of this machine, in a thread."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+
+from rerank_plugins import CrossEncoderScorer, Reranker
+from rerank_plugins.server.app import make_app
+from rerank_plugins.server.service import Service
+from tests.engines import until
+
+
+@contextmanager
+def served(
+    rerankers: Mapping[str, Reranker] | None = None, *, tokens: Sequence[str] = (), **options: Any
+) -> Iterator[tuple[Service, httpx.Client]]:
+    """A service and a client of it; without models it has the embedded one."""
+    own = rerankers or {"embedded": Reranker(CrossEncoderScorer("embedded", when_full="fail"))}
+    service = Service(own, **options)
+    config = uvicorn.Config(make_app(service, tokens=tokens), port=0, log_config=None)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            yield service, client
+    finally:
+        server.should_exit = True
+        thread.join()
+        if rerankers is None:
+            own["embedded"].scorer.close()

@@ -1,0 +1,126 @@
+"""`rerank serve`: a process of its own, its settings, and its end."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.commands import Run, written
+from tests.engines import until
+
+BODY = {"query": "red fox", "texts": ["a dog", "the red fox"]}
+
+
+@contextmanager
+def serving(*arguments: object, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A process that serves, and its address."""
+    command = [sys.executable, "-m", "rerank_plugins.cli", "serve", *map(str, arguments)]
+    process = subprocess.Popen(
+        [*command, "--port", "0"],
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        said = ""
+        while not (found := re.search(r"http://[\d.:]+", said)):
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        yield found[0], process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_it_serves_until_it_is_told_to_stop_and_exits_with_0() -> None:
+    with serving("embedded") as (url, process):
+        assert [row["index"] for row in httpx.post(f"{url}/rerank", json=BODY).json()] == [1, 0]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{url}/health")
+
+
+def test_what_is_open_when_it_is_told_to_stop_is_answered() -> None:
+    with serving("embedded") as (url, process), ThreadPoolExecutor() as pool:
+        many = {**BODY, "texts": [f"{n} {'fox ' * 300}" for n in range(60)]}
+        answer = pool.submit(httpx.post, f"{url}/rerank", json=many, timeout=100)
+        until(lambda: "rerank_open_requests 1.0" in httpx.get(f"{url}/metrics").text)
+        process.send_signal(signal.SIGTERM)
+        assert len(answer.result().json()) == 60
+        assert process.wait(60) == 0
+
+
+def test_a_lazy_one_answers_when_the_model_is_loaded() -> None:
+    with serving("embedded", "--lazy") as (url, _):
+        assert httpx.post(f"{url}/rerank", json=BODY, timeout=60).status_code == 200
+        until(lambda: httpx.get(f"{url}/health").status_code == 200)
+
+
+def test_a_lazy_one_says_of_a_model_that_cannot_be_loaded_why(tmp_path: Path) -> None:
+    written(tmp_path / "config.json", "{}")
+    with serving(tmp_path, "--lazy") as (url, _):
+        answer = httpx.post(f"{url}/rerank", json=BODY, timeout=60)
+        assert (answer.status_code, answer.json()["error_type"]) == (503, "Unhealthy")
+        assert httpx.get(f"{url}/health").json() == {"status": "starting"}
+
+
+def test_flags_go_before_variables_and_these_before_the_file(tmp_path: Path) -> None:
+    config = written(
+        tmp_path / "serve.toml",
+        'max_documents = 1\nmax_requests = 2\nmax_body_bytes = 3000\nmodels = ["small=embedded"]\n',
+    )
+    variables = {"RERANK_MAX_DOCUMENTS": "5", "RERANK_MAX_REQUESTS": "6", "RERANK_TOKEN": "secret"}
+    with serving("--config", config, "--max-documents", 7, **variables) as (url, process):
+        info = httpx.get(f"{url}/info", headers={"authorization": "secret"}).json()
+        assert (info["max_client_batch_size"], info["max_concurrent_requests"]) == (7, 6)
+        assert info["models"] == ["small"]
+        assert httpx.post(f"{url}/rerank", json=BODY).status_code == 401
+        long = {**BODY, "texts": ["fox " * 1000]}
+        headers = {"authorization": "Bearer secret"}
+        assert httpx.post(f"{url}/rerank", json=long, headers=headers).status_code == 413
+        process.terminate()
+        assert process.stderr is not None
+        assert "secret" not in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "embedded"], "--model must be NAME=MODEL, such as small=embedded"),
+        (["--model", "a=embedded", "--model", "a=embedded"], "Two models are named 'a'"),
+        (["--token-file", "nowhere"], "--token-file nowhere cannot be read"),
+        (["--token-file", "empty"], "--token-file empty has no token"),
+        (["--config", "nowhere"], "--config nowhere cannot be read"),
+        (["--config", "broken"], "--config broken cannot be read"),
+        (["--config", "unknown"], "has a key 'maximum', which is no option"),
+        (["--max-documents", "0"], "--max-documents must be > 0"),
+        (["no-such-folder"], "no-such-folder"),
+    ],
+    ids=str,
+)
+def test_wrong_settings_end_it_before_a_port_is_opened(
+    arguments: list[str],
+    said: str,
+    rerank: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "empty", "\n")
+    written(tmp_path / "broken", "max_documents")
+    written(tmp_path / "unknown", "maximum = 5")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code, out, err = rerank("serve", *arguments)
+    assert (code, out) == (1, "")
+    assert said in err

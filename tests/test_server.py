@@ -1,0 +1,204 @@
+"""The server around the dialects: models by name, limits, tokens, clients that leave, health."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import httpx
+import pytest
+
+from rerank_plugins import CrossEncoderScorer, PairScores, Reranker, Scorer
+from rerank_plugins.testing import DeterministicScorer, SlowScorer
+from tests.engines import until
+from tests.servers import served
+
+BODY: dict[str, Any] = {"query": "red fox", "documents": ["a dog", "the red fox", "the sea"]}
+
+
+class HeldScorer(Scorer):
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.futures: list[Future[PairScores]] = []
+
+    def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
+        self.futures.append(Future())
+        return self.futures[-1]
+
+    def let_go(self) -> None:
+        for future in self.futures:
+            future.set_result(PairScores([1.0, 2.0, 3.0]))
+
+
+def in_background(client: httpx.Client) -> tuple[threading.Thread, list[httpx.Response]]:
+    answers: list[httpx.Response] = []
+    url = client.base_url.join("/rerank")
+    thread = threading.Thread(target=lambda: answers.append(httpx.post(url, json=BODY)))
+    thread.start()
+    return thread, answers
+
+
+def test_a_request_chooses_a_model_by_its_name() -> None:
+    rerankers = {
+        "words": Reranker(DeterministicScorer()),
+        "letters": Reranker(DeterministicScorer(lambda _, passage: float(-len(passage)))),
+    }
+    with served(rerankers) as (_, client):
+        first = {}
+        for name in rerankers:
+            answer = client.post("/v1/rerank", json={**BODY, "model": name}).json()
+            first[answer["model"]] = answer["results"][0]["index"]
+        assert first == {"words": 1, "letters": 0}
+        for name, said in (("other", "There is no model 'other'"), (None, "No model is named")):
+            answer = client.post("/v1/rerank", json={**BODY, "model": name})
+            assert answer.status_code == 404
+            assert answer.json()["message"] == (
+                f"{said}. Send one of these as `model`: words, letters."
+            )
+
+
+def test_a_full_queue_is_429_with_the_time_to_wait() -> None:
+    scorer = CrossEncoderScorer("embedded", max_queue_pairs=3, when_full="fail")
+    with scorer, served({"embedded": Reranker(scorer)}) as (_, client):
+        waiting = scorer.submit([("fox", f"{n} " * 400) for n in range(5000)])
+        refused = client.post("/v1/rerank", json=BODY)
+        assert waiting.cancel()
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert "The queue of 'embedded' is full" in refused.json()["message"]
+        until(lambda: client.post("/v1/rerank", json=BODY).status_code == 200)
+
+
+def test_too_many_open_requests_are_429_and_the_others_are_answered() -> None:
+    scorer = HeldScorer()
+    with served({"held": Reranker(scorer)}, max_requests=1) as (_, client):
+        thread, answers = in_background(client)
+        until(lambda: len(scorer.futures) == 1)
+        refused = client.post("/rerank", json={"query": "fox", "texts": ["dog"]})
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert refused.json()["error_type"] == "Overloaded"
+        scorer.let_go()
+        thread.join()
+        assert answers[0].status_code == 200
+
+
+def test_a_client_that_leaves_cancels_its_work() -> None:
+    scorer = HeldScorer()
+    with served({"held": Reranker(scorer)}) as (_, client):
+        address = (client.base_url.host, client.base_url.port)
+        with socket.create_connection(address) as connection:
+            body = b'{"query": "fox", "texts": ["dog"]}'
+            head = f"POST /rerank HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body)
+            until(lambda: len(scorer.futures) == 1)
+        until(lambda: scorer.futures[0].cancelled())
+        until(lambda: 'te_request_failure{err="dropped"} 1.0' in client.get("/metrics").text)
+
+
+def test_requests_of_all_connections_share_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    with CrossEncoderScorer("embedded", when_full="fail") as scorer:
+        wanted = Reranker(scorer).rank(BODY["query"], BODY["documents"])
+        before = scorer.statistics.pairs
+        kind = type(scorer._shared.engine.backends[0])
+        logits, batches = kind.logits, []
+        monkeypatch.setattr(kind, "logits", lambda *args: batches.append(1) or logits(*args))
+        with served({"embedded": Reranker(scorer)}) as (_, client):
+
+            async def ask() -> list[httpx.Response]:
+                async with httpx.AsyncClient(base_url=client.base_url, timeout=60) as many:
+                    return await asyncio.gather(
+                        *(many.post("/v1/rerank", json=BODY) for _ in range(64))
+                    )
+
+            for answer in asyncio.run(ask()):
+                rows = answer.json()["results"]
+                assert [row["index"] for row in rows] == [one.index for one in wanted]
+                scores = [row["relevance_score"] for row in rows]
+                assert scores == pytest.approx([one.score for one in wanted], abs=1e-5)
+        assert scorer.statistics.pairs - before == 64 * 3
+        assert len(batches) < 64
+
+
+@pytest.mark.parametrize("wrong", [lambda: float("nan"), lambda: 1 / 0], ids=["NaN", "an error"])
+def test_a_model_that_fails_is_424_and_the_server_goes_on(wrong: Callable[[], float]) -> None:
+    with served({"bad": Reranker(DeterministicScorer(lambda *_: wrong()))}) as (_, client):
+        for _ in range(2):
+            answer = client.post("/rerank", json={"query": "fox", "texts": ["dog"]})
+            assert (answer.status_code, answer.json()["error_type"]) == (424, "Backend")
+        assert client.post("/v1/rerank", json=BODY).status_code == 500
+        assert client.get("/health").status_code == 200
+
+
+def test_a_request_that_takes_too_long_is_504() -> None:
+    slow = {"slow": Reranker(SlowScorer(0.05))}
+    with slow["slow"].scorer, served(slow, request_timeout=0.01) as (_, client):
+        assert client.post("/v1/rerank", json=BODY).status_code == 504
+
+
+def test_a_body_that_is_too_long_is_413() -> None:
+    with served({"words": Reranker(DeterministicScorer())}, max_body_bytes=1000) as (_, client):
+        answer = client.post("/rerank", json={"query": "fox", "texts": ["dog " * 1000]})
+        assert (answer.status_code, "1000 bytes" in answer.json()["error"]) == (413, True)
+        parts = iter([b"[" * 600] * 2)  # without a content length
+        assert client.post("/rerank", content=parts).status_code == 413
+
+
+def test_only_who_has_a_token_gets_in_where_one_is_needed() -> None:
+    rerankers = {"words": Reranker(DeterministicScorer())}
+    with served(rerankers, tokens=["one", "sécret"]) as (_, client):
+
+        def status(given: bytes | None) -> int:
+            headers = {} if given is None else {"authorization": given}
+            return client.post("/rerank", json=BODY, headers=headers).status_code
+
+        right = (b"Bearer one", b"bearer one", b"one", "Bearer sécret".encode())
+        assert [status(given) for given in right] == [200] * 4
+        wrong = (None, b"", b"Bearer", b"Bearer two", b"on", b"Basic one")
+        assert [status(given) for given in wrong] == [401] * 6
+        open_ones = ("/", "/health", "/ping", "/metrics", "/v1/health/ready", "/v1/health/live")
+        assert [client.get(path).status_code for path in open_ones] == [200] * 6
+        closed = ("/docs", "/openapi.json", "/info")
+        assert [client.get(path).status_code for path in closed] == [401] * 3
+
+
+def test_health_says_the_phase() -> None:
+    with served({"words": Reranker(DeterministicScorer())}) as (service, client):
+        assert client.get("/health").json() == {"status": "ready"}
+        service.phase = "draining"
+        assert client.get("/health").status_code == 503
+        assert client.get("/v1/health/live").status_code == 200
+        answer = client.post("/rerank", json={"query": "fox", "texts": ["dog"]})
+        assert (answer.status_code, answer.json()["error_type"]) == (503, "Unhealthy")
+
+
+def test_metrics_count_requests_and_pairs_by_model() -> None:
+    with served({"words": Reranker(DeterministicScorer(max_words=2))}) as (_, client):
+        client.post("/rerank", json=BODY)
+        client.post("/rerank", json={"query": "fox", "texts": ["dog"]})
+        client.post("/rerank", json={"query": "fox", "texts": []})
+        page = client.get("/metrics").text
+    for line in (
+        'te_request_success{method="batch"} 1.0',
+        'te_request_success{method="single"} 1.0',
+        'te_request_failure{err="validation"} 1.0',
+        "te_request_duration_count 2.0",
+        'rerank_pairs_total{model="words"} 4.0',
+        'rerank_truncated_total{model="words"} 3.0',
+    ):
+        assert line in page, page
+
+
+def test_info_and_the_openapi_page_say_what_is_served() -> None:
+    with served() as (_, client):
+        info = client.get("/info").json()
+        assert (info["model_id"], info["model_dtype"], info["max_client_batch_size"]) == (
+            "embedded",
+            "fp32",
+            1000,
+        )
+        schema = client.get("/openapi.json").json()
+        content = schema["paths"]["/rerank"]["post"]["requestBody"]["content"]
+        assert {"tei", "voyage", "auto"} == set(content["application/json"]["examples"])
+        assert client.get("/docs").status_code == 200

@@ -1,0 +1,284 @@
+"""Every dialect of the server, over a port: what it answers, and what it says to bad input."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import pytest
+
+from rerank_plugins import CrossEncoderScorer, Reranker
+from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY
+from rerank_plugins.server.options import DialectName
+from rerank_plugins.server.routes import CHOICES, ROUTES, examples_of
+from tests.pages import ROOT, difference
+from tests.servers import served
+
+EXAMPLES = [
+    (route, name, dict(body)) for route in ROUTES for name, body in examples_of(route).items()
+]
+IDS = [f"{route} {name}" for route, name, _ in EXAMPLES]
+UNPROCESSABLE = {"tei", "nim"}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    with served(max_documents=50, max_characters=100_000) as (_, client):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def reranker() -> Iterator[Reranker]:
+    with CrossEncoderScorer("embedded") as scorer:
+        yield Reranker(scorer)
+
+
+def rows_of(body: Any) -> list[Any]:
+    """The list of results in an answer of any dialect."""
+    names = ("results", "data", "scores", "rankings")
+    found = body if isinstance(body, list) else next(body[n] for n in names if n in body)
+    assert isinstance(found, list)
+    return found
+
+
+def score_of(row: Any) -> float:
+    names = ("score", "relevance_score", "logit")
+    return float(row if isinstance(row, float) else next(row[n] for n in names if n in row))
+
+
+@pytest.mark.parametrize(("route", "name", "body"), EXAMPLES, ids=IDS)
+def test_each_dialect_gives_the_order_and_the_scores_of_the_library(
+    route: str, name: str, body: dict[str, Any], client: httpx.Client, reranker: Reranker
+) -> None:
+    answer = client.post(route, json=body)
+    assert answer.status_code == 200, answer.text
+    rows = rows_of(answer.json())
+    scale = "logit" if name in ("nim", "llama.cpp") else "probability"
+    wanted = reranker.rank(QUERY, DOCUMENTS, scale=scale)  # type: ignore[arg-type]
+    ranked = [(one.index, one.score) for one in wanted]
+    if name == "vllm-score":
+        ranked.sort()
+    assert [row["index"] for row in rows] == [index for index, _ in ranked][: len(rows)]
+    assert [score_of(row) for row in rows] == pytest.approx(
+        [score for _, score in ranked][: len(rows)], abs=1e-5
+    )
+    assert len(rows) == (1 if 1 in (body.get("top_n"), body.get("top_k")) else 2)
+
+
+def pages_curls() -> list[tuple[str, str]]:
+    text = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
+    return re.findall(r"```sh\n(curl .*?)```\n\n```json\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize(("line", "shown"), pages_curls(), ids=range(len(pages_curls())))
+def test_a_curl_of_the_page_prints_what_the_page_says(
+    line: str, shown: str, client: httpx.Client
+) -> None:
+    _, url, option, body = shlex.split(line.replace("\\\n", " "))
+    assert option == "-d"
+    printed = client.post(url.removeprefix("http://localhost:8080"), content=body).text
+    printed = re.sub(r'"id":"\w+"', '"id":"…"', printed)
+    printed = re.sub(r'"created":\d+', '"created":0', printed)
+    assert difference(printed, shown) is None
+
+
+def test_the_page_has_a_curl_for_each_dialect() -> None:
+    routes = {re.findall(r"8080(\S+)", line)[0] for line, _ in pages_curls()}
+    assert len(pages_curls()) == 9
+    assert routes <= ROUTES.keys()
+
+
+def test_text_embeddings_inference_has_its_own_fields(client: httpx.Client) -> None:
+    body = {"query": QUERY, "texts": DOCUMENTS}
+    plain = client.post("/rerank", json={**body, "model": "any", "top_n": 1}).json()
+    assert [set(row) for row in plain] == [{"index", "score"}] * 2
+    asked = {"return_text": True, "raw_scores": True, "truncate": None}
+    raw = client.post("/rerank", json={**body, **asked}).json()
+    assert [row["text"] for row in raw] == [DOCUMENTS[row["index"]] for row in raw]
+    assert raw[1]["score"] < 0
+
+
+def test_equal_scores_keep_the_order_of_the_request(client: httpx.Client) -> None:
+    rows = client.post("/rerank", json={"query": QUERY, "texts": ["same"] * 5}).json()
+    assert [row["index"] for row in rows] == [0, 1, 2, 3, 4]
+
+
+def test_documents_may_be_objects_and_come_back_as_they_were(client: httpx.Client) -> None:
+    documents = [{"title": "Dough", "text": DOCUMENTS[1]}, {"title": "Roofs", "n": "1"}]
+    body = {"query": QUERY, "documents": documents, "top_n": 0, "max_chunks_per_doc": 3}
+    answer = client.post("/v1/rerank", json=body).json()
+    assert [row["document"] for row in answer["results"]] == documents
+    assert "max_chunks_per_doc" in answer["meta"]["warnings"][0]
+    some = client.post("/v1/rerank", json={**body, "rank_fields": ["title"]})
+    assert some.status_code == 200
+
+
+def test_voyage_gives_documents_as_strings(client: httpx.Client) -> None:
+    body = {"query": QUERY, "documents": DOCUMENTS, "top_k": 1, "return_documents": True}
+    answer = client.post("/v1/rerank", json=body).json()
+    assert answer["data"][0]["document"] == DOCUMENTS[1]
+    assert set(answer) == {"object", "data", "model", "usage"}
+
+
+def test_score_takes_as_many_queries_as_texts(client: httpx.Client, reranker: Reranker) -> None:
+    pairs = [(QUERY, DOCUMENTS[1]), ("roofs of copper", DOCUMENTS[0])]
+    queries, texts = zip(*pairs, strict=True)
+    answer = client.post("/v1/score", json={"data_1": queries, "data_2": texts}).json()
+    wanted = reranker.score_pairs(pairs)
+    assert [row["score"] for row in answer["data"]] == pytest.approx(wanted, abs=1e-5)
+    inputs = client.post("/predict", json={"inputs": pairs}).json()
+    assert inputs["scores"] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_score_refuses_other_numbers_of_queries(client: httpx.Client) -> None:
+    answer = client.post("/score", json={"text_1": ["a", "b"], "text_2": ["c", "d", "e"]})
+    assert answer.status_code == 400
+    assert "one text in `text_1`" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("own", [{"score_threshold": 0.5}, {"scale": "logit"}], ids=str)
+def test_keys_of_our_own_go_with_every_dialect_that_ranks(
+    own: dict[str, Any], client: httpx.Client, reranker: Reranker
+) -> None:
+    wanted = [(one.index, one.score) for one in reranker.rank(QUERY, DOCUMENTS, **own)]
+    for body in ({"texts": DOCUMENTS}, {"documents": DOCUMENTS}):
+        rows = rows_of(client.post("/rerank", json={"query": QUERY, **body, **own}).json())
+        assert [row["index"] for row in rows] == [index for index, _ in wanted]
+        scores = [score for _, score in wanted]
+        assert [score_of(row) for row in rows] == pytest.approx(scores, abs=1e-5)
+
+
+def test_the_first_stages_opinion_counts(client: httpx.Client) -> None:
+    body = {"query": QUERY, "documents": DOCUMENTS, "first_stage_weight": 1000}
+    rows = client.post("/v1/rerank", json=body).json()["results"]
+    assert [row["index"] for row in rows] == [0, 1]
+    assert all(0 <= row["relevance_score"] <= 1 for row in rows)
+
+
+def test_what_a_time_budget_leaves_out_is_said(client: httpx.Client) -> None:
+    body = {"query": QUERY, "documents": [f"{n} {DOCUMENTS[1]}" for n in range(50)]}
+    answer = client.post("/v1/rerank", json={**body, "time_budget": 1e-6})
+    scored = len(answer.json()["results"])
+    assert scored < 50
+    assert answer.headers["x-scored"] == f"{scored}/50"
+    assert f"{50 - scored} of 50" in answer.json()["meta"]["warnings"][0]
+
+
+def test_a_text_that_must_not_be_cut_is_refused(tiny_model: Path) -> None:
+    tiny = {"tiny": Reranker(CrossEncoderScorer(tiny_model, max_length=16))}
+    with tiny["tiny"].scorer, served(tiny) as (_, client):
+        body = {"query": "fox", "texts": ["a dog", "fox " * 50]}
+        assert client.post("/rerank", json=body).status_code == 200
+        for key in ({"truncate": False}, {"truncation_direction": "Left"}):
+            answer = client.post("/rerank", json=body | key)
+            assert answer.status_code == 422
+            assert answer.json()["error"].startswith("Text 1 and the query are longer")
+        short = {"query": "fox", "texts": ["a dog"], "truncation_direction": "left"}
+        assert client.post("/rerank", json=short).status_code == 200
+
+
+def test_an_option_settles_what_a_body_cannot_tell() -> None:
+    assert tuple(CHOICES) == get_args(DialectName)
+    body = {"query": QUERY, "documents": DOCUMENTS}
+    shown = {}
+    for dialect in get_args(DialectName):
+        with served(dialect=dialect) as (_, client):
+            answer = client.post("/v1/rerank", json=body).json()
+            row = rows_of(answer)[1]
+            shown[dialect] = ("data" in answer, "document" in row, score_of(row) < 0)
+    assert shown == {
+        "auto": (False, True, False),
+        "cohere": (False, False, False),
+        "jina": (False, True, False),
+        "vllm": (False, True, False),
+        "voyage": (True, False, False),
+        "llama.cpp": (False, False, True),
+    }
+
+
+def texts_key(body: dict[str, Any]) -> str:
+    return next(
+        key for key in ("texts", "documents", "passages", "text_2", "inputs") if key in body
+    )
+
+
+def broken(body: dict[str, Any]) -> dict[str, tuple[str, int, str]]:
+    """Bad forms of a good body: the bytes, the status of most dialects, what the error says."""
+    key = texts_key(body)
+    if key == "inputs":
+        without, wrong = {"inputs": {"query": QUERY}}, {"inputs": [["a"]]}
+        none: Any = {"inputs": {"query": QUERY, "texts": []}}
+        many: Any = {"inputs": {"query": QUERY, "texts": ["a"] * 51}}
+    else:
+        item: Any = {"text": "a"} if key == "passages" else "a"
+        without = {name: value for name, value in body.items() if name != key} | {key: None}
+        wrong, none = {**body, key: [1]}, {**body, key: []}
+        many = {**body, key: [item] * 51}
+    return {
+        "missing": (json.dumps(without), 400, "missing"),
+        "of a wrong type": (json.dumps(wrong), 400, "must be"),
+        "empty": (json.dumps(none), 400, "cannot be empty"),
+        "too many": (json.dumps(many), 400, "51 > maximum allowed batch size 50"),
+        "no JSON": (json.dumps(body)[:-1], 400, "not JSON"),
+        "NaN": (f'{json.dumps(body)[:-1]}, "score_threshold": NaN}}', 400, "NaN"),
+        "not UTF-8": ("", 400, "not JSON"),
+    }
+
+
+@pytest.mark.parametrize("how", broken({"texts": []}))
+@pytest.mark.parametrize(("route", "name", "body"), EXAMPLES, ids=IDS)
+def test_bad_input_gets_the_error_of_its_dialect(
+    route: str, name: str, body: dict[str, Any], how: str, client: httpx.Client
+) -> None:
+    text, status, said = broken(body)[how]
+    answer = client.post(route, content=b"\xff" if how == "not UTF-8" else text.encode())
+    told = answer.json()
+    if how in ("missing", "of a wrong type", "too many") and name in UNPROCESSABLE:
+        status = 422
+    assert answer.status_code == status, told
+    assert said in told["message"]
+    assert told["message"] == told["detail"]
+    assert told["error_type"] == ("Empty" if how == "empty" else "Validation")
+    error = told["error"]
+    assert (error["message"] if isinstance(error, dict) else error) == told["message"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"top_n": -1}, "`top_n` must be a whole number >= 0, but got int -1"),
+        ({"top_n": True}, "`top_n` must be a whole number"),
+        ({"query": 5}, "`query` must be a string, but got int 5"),
+        ({"return_documents": "yes"}, "`return_documents` must be true or false"),
+        ({"scale": "calibrated"}, '`scale` must be "probability" or "logit"'),
+        ({"score_threshold": "high"}, "score_threshold must be a number"),
+        ({"first_stage_weight": -1}, "first_stage_weight must be"),
+        ({"time_budget": 0}, "time_budget must be a number of seconds > 0"),
+        ({"documents": [{"n": 1}]}, "an object of strings"),
+        ({"documents": [["a"]]}, "must be a string or an object, but got list"),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_named(more: dict[str, Any], said: str, client: httpx.Client) -> None:
+    body = {"query": QUERY, "documents": DOCUMENTS, **more}
+    answer = client.post("/v1/rerank", json=body)
+    assert answer.status_code == 400
+    assert said in answer.json()["detail"]
+
+
+def test_half_a_surrogate_pair_hurts_nothing(client: httpx.Client) -> None:
+    body = b'{"query": "\\ud800", "documents": ["\\ud800", "bread"]}'
+    answer = client.post("/v1/rerank", content=body)
+    assert answer.status_code == 200
+    assert len(answer.json()["results"]) == 2
+    assert client.post("/v1/rerank", content=b'{"query": 1, "\\ud800": 1}').status_code == 400
+
+
+def test_too_much_text_is_refused(client: httpx.Client) -> None:
+    long = {"query": QUERY, "documents": ["word " * 30_000]}
+    answer = client.post("/v1/rerank", json=long)
+    assert (answer.status_code, "--max-characters" in answer.text) == (413, True)
+    assert client.post("/v1/rerank", content=b"[" * 100_000).status_code == 400
