@@ -51,7 +51,9 @@ class KeywordRetriever(BaseRetriever):
 
     def _get_relevant_documents(self, query: str, **_: object) -> list[Document]:
         words = bm25s.tokenize(query, show_progress=False)
-        (found,), _ = self.index.retrieve(words, k=self.k, show_progress=False)
+        (found,), _ = self.index.retrieve(
+            words, k=self.k, show_progress=False, backend_selection="numpy"
+        )
         return [self.documents[i] for i in found]
 
 

@@ -39,7 +39,9 @@ class KeywordRetriever(BaseRetriever):
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         words = bm25s.tokenize(query_bundle.query_str, show_progress=False)
-        found, scores = self._index.retrieve(words, k=self._top_k, show_progress=False)
+        found, scores = self._index.retrieve(
+            words, k=self._top_k, show_progress=False, backend_selection="numpy"
+        )
         pairs = zip(found[0], scores[0], strict=True)
         return [NodeWithScore(node=self._nodes[i], score=float(score)) for i, score in pairs]
 

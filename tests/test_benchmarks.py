@@ -155,7 +155,7 @@ def test_the_benchmark_of_spans_says_what_is_found_and_kept(tmp_path: Path) -> N
     }
     for name, row in rows.items():
         (tmp_path / f"{name}.jsonl").write_text(json.dumps(row), encoding="utf-8")
-    questions = spans.read_questions(tmp_path, sample=None)
+    questions = spans.read_questions(tmp_path, half=None)
     (found,) = spans.measured(DeterministicScorer(), questions)
     assert (found.span, found.bm25, found.kept, found.cut) == (True, True, True, True)
     assert found.chance == 0.5
