@@ -30,8 +30,10 @@ from rerank_plugins.backends.graphs import cache as graph_cache
 from rerank_plugins.backends.graphs.bundle import bundle_needs
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.messages.commands import install_command
+from tests.architectures import DESIGNS, save
 from tests.forked import run_forked
 from tests.tiny_models import edit_json, save_tiny_cross_encoder
+from tests.wide_weights import PAIRS as WIDE_PAIRS
 
 INT8 = 0.2
 """How far int8 may be from fp32 in such a tiny model."""
@@ -604,3 +606,19 @@ def test_int8_is_compiled_on_the_pairs_that_are_given(tmp_path: Path) -> None:
         assert scorer.plan().precision == "int8"
         assert np.corrcoef(exact.score_pairs(pairs), scorer.score_pairs(pairs))[0, 1] > 0.9
     assert weights < 40e6
+
+
+@pytest.mark.parametrize(
+    "design", ["distilbert", "mpnet", "modernbert", "deberta-v2", "deberta-v3", "ettin, mean"]
+)
+def test_every_design_becomes_int8(design: str, tmp_path: Path) -> None:
+    save(DESIGNS[design], tmp_path / "model")
+    compile_model(
+        tmp_path / "model", tmp_path / "int8", precision="int8", calibration=WIDE_PAIRS[:8]
+    )
+    with (
+        CrossEncoderScorer(tmp_path / "model", backend="onnx") as exact,
+        CrossEncoderScorer(tmp_path / "int8") as scorer,
+    ):
+        wanted, found = exact.score_pairs(WIDE_PAIRS), scorer.score_pairs(WIDE_PAIRS)
+    assert np.corrcoef(wanted, found)[0, 1] > 0.9
