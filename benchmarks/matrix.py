@@ -45,7 +45,7 @@ MODELS = (
     "ettin, max",
     "ettin, lasttoken",
     "modular bert",
-    "modular bert, mean",
+    "modular mpnet, mean",
     "modular xlm-roberta, cls",
     "modular deberta-v3, mean",
 )
