@@ -18,12 +18,12 @@ const BATCH = 8;
 export async function loadReranker(library, model, options = {}) {
   const tokenizer = await library.AutoTokenizer.from_pretrained(model, options);
   const classifier = await library.AutoModelForSequenceClassification.from_pretrained(model, options);
-  return new Reranker(library, tokenizer, classifier);
+  return new Reranker(library.Tensor, tokenizer, classifier);
 }
 
 class Reranker {
-  constructor(library, tokenizer, classifier) {
-    this.library = library;
+  constructor(Tensor, tokenizer, classifier) {
+    this.Tensor = Tensor;
     this.tokenizer = tokenizer;
     this.classifier = classifier;
     this.prompt = classifier.config.rerank_plugins.default_prompt;
@@ -84,7 +84,7 @@ class Reranker {
         ...new Array(width - pair[name].length).fill(filling),
       ]);
       const data = BigInt64Array.from(rows.flat(), BigInt);
-      return new this.library.Tensor("int64", data, [pairs.length, width]);
+      return new this.Tensor("int64", data, [pairs.length, width]);
     });
   }
 }
