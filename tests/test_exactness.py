@@ -152,6 +152,24 @@ def test_a_model_that_cuts_texts_in_a_way_of_its_own_scores_as_predict_does(
         scorer.warm_up()
 
 
+def test_a_model_whose_pooling_leaves_the_prompt_out_scores_as_predict_does(tmp_path: Path) -> None:
+    SAVED["ettin, mean"](tmp_path)
+    prompts = {"prompts": {"query": "find the red fox: "}, "default_prompt_name": "query"}
+    edit_json(tmp_path / "config_sentence_transformers.json", **prompts)
+    pooled = predicted(tmp_path)
+    with CrossEncoderScorer(tmp_path) as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), pooled, atol=1e-5)
+        assert scorer.plan().backend != "torch"
+    edit_json(tmp_path / "1_Pooling" / "config.json", include_prompt=False)
+    wanted = predicted(tmp_path)
+    assert np.abs(wanted - pooled).max() > 0.01
+    with CrossEncoderScorer(tmp_path, device="cpu") as scorer:
+        np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+        assert scorer.plan().reason == (
+            "torch because its config.json has include_prompt=False, which graphs do not know"
+        )
+
+
 class LowRank(torch.nn.Linear):
     """A linear layer with an adapter: `weight` alone is not what it multiplies by."""
 

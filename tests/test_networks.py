@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.cross_encoder import describe
 from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.graphs.array_operations import ArrayOperations
-from rerank_plugins.backends.graphs.networks import read_network
+from rerank_plugins.backends.graphs.networks import read_network, read_parts
 from rerank_plugins.backends.graphs.onnx_operations import onnx_graph
 from rerank_plugins.backends.graphs.runtimes import onnx_session, openvino_model
 from rerank_plugins.backends.jax import JaxForward
@@ -293,7 +292,6 @@ def test_what_is_not_described_of_deberta_is_refused(
     [
         ({"type": "sentence_transformers.models.Normalize"}, "its module Normalize is not known"),
         ({"type": "own.Dense"}, "its module own.Dense is code of its own"),
-        ({"path": "elsewhere"}, "its module elsewhere has no weights in safetensors"),
     ],
     ids=str,
 )
@@ -303,10 +301,15 @@ def test_modules_that_are_not_described_are_refused(
     file = SAVED["ettin"](tmp_path) / "modules.json"
     modules = json.loads(file.read_text())
     modules[4].update(change)
-    (tmp_path / "elsewhere").mkdir()
-    shutil.copy(tmp_path / "4_Dense" / "config.json", tmp_path / "elsewhere")
     file.write_text(json.dumps(modules))
     with pytest.raises(NoGraphError, match=reason):
+        read_network(tmp_path, "model")
+
+
+def test_a_module_without_its_weights_is_an_error_that_names_them(tmp_path: Path) -> None:
+    (SAVED["ettin"](tmp_path) / "4_Dense" / "model.safetensors").unlink()
+    read_parts(tmp_path)  # as of a model of the hub whose weights were not fetched yet
+    with pytest.raises(ModelError, match=r"its files have no 4_Dense/linear\.bias, 4_Dense/linear"):
         read_network(tmp_path, "model")
 
 

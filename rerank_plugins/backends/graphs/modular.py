@@ -9,7 +9,6 @@ from rerank_plugins.backends.graphs.config import Config, refuse
 from rerank_plugins.backends.graphs.encoders.contract import Shapes, linear_shapes, norm_shapes
 from rerank_plugins.backends.graphs.operations import Inputs, Operations, V
 from rerank_plugins.backends.graphs.pooling import MODES, pooled
-from rerank_plugins.backends.graphs.stored_weights import weight_files
 
 _STATES = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
 _STATE, _SCORES = "sentence_embedding", "scores"
@@ -181,9 +180,6 @@ def _step(module: Module) -> Dense | Norm:
         step = Norm(name, config.size("dimension"))
     else:
         reason = f"its module {module.kind} is not known to graphs"
-        raise NoGraphError(reason)
-    if not weight_files(module.folder):
-        reason = f"its module {module.folder.name} has no weights in safetensors"
         raise NoGraphError(reason)
     config.check_all_read()
     return step
