@@ -517,6 +517,8 @@ class Unhashable:
         ({"device": ["cpu", 1]}, "device must be a string or a list of strings"),
         ({"backend": "tensorflow"}, "backend must be one of 'auto', 'torch', 'onnx'"),
         ({"precision": "int4"}, "precision must be one of 'auto', 'fp32', 'bf16', 'fp16', 'int8'"),
+        ({"threads": 0}, "threads must be > 0"),
+        ({"threads": 1.5}, "threads must be > 0"),
         ({"max_length": 0}, "max_length must be > 0"),
         ({"max_length": 5}, "max_length must be at least 8"),
         ({"max_batch_tokens": -1}, "max_batch_tokens must be > 0"),

@@ -223,6 +223,7 @@ REFUSALS = [
     {"model": ""},
     {"backend": "tensorflow"},
     {"precision": "int4"},
+    {"threads": 0},
     {"max_length": 3},
     {"max_batch_tokens": 0},
     {"label": -1},

@@ -23,6 +23,13 @@ PRECISIONS_OF = {
 }
 """By backend, wherever it is installed and the processor can."""
 
+_PROCESS_THREADS = {
+    "torch": "set OMP_NUM_THREADS={threads} before the process starts, or call "
+    "torch.set_num_threads({threads})",
+    "jax": "set NPROC={threads} before the process starts",
+}
+"""How the threads of a backend are set that has one number of them for all models."""
+
 
 def choose(settings: ModelSettings, folder: Path) -> Plan:
     """The backend and precision that run the model in `folder`, and why.
@@ -30,13 +37,27 @@ def choose(settings: ModelSettings, folder: Path) -> Plan:
     Raises:
         UnsupportedOptionError: The backend or precision asked for cannot run this model here.
     """
-    if is_bundle(folder):
-        return _bundle_plan(settings, folder)
-    precision = _auto_precision(settings, folder) or settings.precision or "fp32"
-    if settings.backend == "auto":
-        return Plan(*_backend(settings, folder, precision))
-    _check(settings, folder, precision)
-    return Plan(settings.backend, precision, f"backend={settings.backend!r} was asked for")
+    plan = _chosen(settings, folder)
+    check_threads(settings, plan)
+    return plan
+
+
+def check_threads(settings: ModelSettings, plan: Plan) -> None:
+    """Refuses a number of threads for a backend whose threads belong to the whole process.
+
+    Raises:
+        UnsupportedOptionError: One was asked for; the message says what to type instead.
+    """
+    threads = settings.threads
+    if threads is None or plan.backend not in _PROCESS_THREADS:
+        return
+    message = (
+        f"{option('threads', threads)} is for {option('backend', 'onnx')} and "
+        f"{option('backend', 'openvino')}, but {settings.model!r} runs in {plan.backend} "
+        f"({plan.reason}), whose threads are those of the whole process. Leave it out, and "
+        f"{_PROCESS_THREADS[plan.backend].format(threads=threads)}."
+    )
+    raise UnsupportedOptionError(message)
 
 
 def check_installed(settings: ModelSettings, folder: Path) -> None:
@@ -73,6 +94,16 @@ def measured_precisions(model: str) -> tuple[str, ...]:
     was measured: docs/backends.md has bf16 for the embedded model.
     """
     return ("bf16",) if model == EMBEDDED else ()
+
+
+def _chosen(settings: ModelSettings, folder: Path) -> Plan:
+    if is_bundle(folder):
+        return _bundle_plan(settings, folder)
+    precision = _auto_precision(settings, folder) or settings.precision or "fp32"
+    if settings.backend == "auto":
+        return Plan(*_backend(settings, folder, precision))
+    _check(settings, folder, precision)
+    return Plan(settings.backend, precision, f"backend={settings.backend!r} was asked for")
 
 
 def _bundle_plan(settings: ModelSettings, folder: Path) -> Plan:

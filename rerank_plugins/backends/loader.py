@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from rerank_plugins.backends.architectures import NoGraphError, refused
-from rerank_plugins.backends.choice import check_installed, choose
+from rerank_plugins.backends.choice import check_installed, check_threads, choose
 from rerank_plugins.backends.contract import Backend
 from rerank_plugins.errors import MissingExtraError, ModelError, RerankError
 from rerank_plugins.messages.spelling import option
@@ -39,7 +39,9 @@ def _loaded(settings: ModelSettings, folder: Path) -> Backend:
     except Exception as error:  # runtimes raise their own
         if settings.backend == "auto" and plan.precision != "int8" and not is_bundle(folder):
             with suppress(MissingExtraError):  # without torch, the first error says more
-                return _load_torch(settings, folder, _torch_plan(settings, plan, error))
+                instead = _torch_plan(settings, plan, error)
+                check_threads(settings, instead)
+                return _load_torch(settings, folder, instead)
         if isinstance(error, NoGraphError):
             raise refused(settings.model, error) from error
         if isinstance(error, RerankError):
@@ -76,10 +78,10 @@ def _load_compiled(settings: ModelSettings, folder: Path, plan: Plan) -> Backend
     if plan.backend == "onnx":
         from rerank_plugins.backends.onnx import load_onnx
 
-        return load_onnx(settings.model, graph, plan)
+        return load_onnx(settings, graph, plan)
     from rerank_plugins.backends.openvino import load_openvino
 
-    return load_openvino(settings.model, graph, plan)
+    return load_openvino(settings, graph, plan)
 
 
 def _load_torch(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:

@@ -83,7 +83,8 @@ def compile_bundle(
 
 
 @scorer_options(
-    "backend", "precision", "revision", "device", "local_files_only", "trust_remote_code"
+    *("backend", "precision", "threads", "revision", "device"),
+    *("local_files_only", "trust_remote_code"),
 )
 def plan(
     model: Annotated[

@@ -29,6 +29,7 @@ _TYPES: dict[str, Any] = {
 """Types of options that Python's users may also give in another form."""
 
 _MORE: dict[str, dict[str, Any]] = {
+    "threads": {"min": 1, "metavar": "N"},
     "max_length": {"min": MINIMUM_MAX_LENGTH, "metavar": "N"},
     "window_tokens": {"min": 1, "metavar": "N"},
     "window_overlap": {"min": 0, "metavar": "N"},

@@ -19,6 +19,7 @@ class ModelSettings:
     device: str | None = None
     backend: str = "auto"
     precision: str | None = None
+    threads: int | None = None
     local_files_only: bool = False
     token: str | Callable[[], str | None] | None = field(default=None, repr=False)
     cache_folder: Path | None = None

@@ -75,6 +75,15 @@ class SharedOptions(TypedDict, total=False):
             "fp32, or a bundle's own",
         ),
     ]
+    threads: Annotated[
+        int | None,
+        Option(
+            None,
+            _positive,
+            "Most threads that share the work of a batch, with the backends onnx and openvino.",
+            "as many as the backend finds processors for",
+        ),
+    ]
     max_length: Annotated[
         int | None,
         Option(

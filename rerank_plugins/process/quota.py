@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 
-def thread_limit(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+def thread_limit(most: int | None = None, root: Path = Path("/sys/fs/cgroup")) -> int | None:
     """How many threads suit the processors that the process may use; `None` if it may use all.
 
     If there are more threads than a CPU quota allows for, the system pauses some of them in the
@@ -14,10 +14,13 @@ def thread_limit(root: Path = Path("/sys/fs/cgroup")) -> int | None:
     share these processors and wait for each other as well.
 
     Args:
+        most: The most that are wanted; `None` is no limit.
         root: Where Linux shows control groups of version 2 (`cpu.max`) or 1 (`cpu/cpu.cfs_*`).
     """
     quota = _quota(root)
     threads = processors() if quota is None else min(processors(), max(1, math.ceil(quota)))
+    if most is not None:
+        return min(threads, most)
     return threads if threads < (os.cpu_count() or 1) else None
 
 
