@@ -36,6 +36,7 @@ from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.scoring.identity import Identity
 from rerank_plugins.texts.passage import Passage
+from rerank_plugins.work import Work
 
 __version__ = "0.2.0"
 
@@ -71,6 +72,7 @@ __all__ = [
     "Statistics",
     "UnsafeWeightsError",
     "UnsupportedOptionError",
+    "Work",
     "__version__",
     "compile_model",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.work import Work
 
 ScoreScale: TypeAlias = Literal["probability", "logit", "calibrated"]
 """`"logit"`: the model's raw output, any real number. `"probability"`: its sigmoid, 0 to 1.
@@ -80,6 +81,7 @@ class RankedList(list[Ranked]):
         unscored: As the attribute.
         backfill: As the attribute.
         read: As the attribute.
+        work: As the attribute.
 
     Attributes:
         unscored: Positions of the passages that a time budget left without a score, in the order
@@ -89,6 +91,8 @@ class RankedList(list[Ranked]):
             passages; empty with a threshold, which only a score can pass.
         read: How many passages each model read: the cascade's stages in their order, then the
             last. `()` if there were no passages.
+        work: What all models together took for the call, with all of its queries. `None` if a
+            scorer does not say.
     """
 
     def __init__(
@@ -98,11 +102,13 @@ class RankedList(list[Ranked]):
         unscored: tuple[int, ...] = (),
         backfill: tuple[int, ...] = (),
         read: tuple[int, ...] = (),
+        work: Work | None = None,
     ) -> None:
         super().__init__(ranked)
         self.unscored = unscored
         self.backfill = backfill
         self.read = read
+        self.work = work
 
     @property
     def complete(self) -> bool:
@@ -166,6 +172,7 @@ class PairScores:
             passage's text and the one after the last. `None` as `windows`.
         cached: bool, shape `(n,)`: whether the score is one that was kept, not a new one. `None` if
             all are new.
+        work: What it took to answer; `None` if the scorer does not say.
 
     Raises:
         InvalidInputError: The logits are not a list of numbers, or one of the others has another
@@ -178,6 +185,7 @@ class PairScores:
     windows: NDArray[np.intp] | None = None
     best: NDArray[np.intp] | None = None
     cached: NDArray[np.bool_] | None = None
+    work: Work | None = None
 
     def __post_init__(self) -> None:
         logits = _array(self.logits, np.float32)
@@ -192,7 +200,7 @@ class PairScores:
             object.__setattr__(self, name, self._checked(name, kind, width, value))
 
     def at(self, places: slice | NDArray[np.bool_] | NDArray[np.intp]) -> "PairScores":
-        """The scores of some of the pairs, in the order of the places."""
+        """The scores of some of the pairs, in the order of the places, without `work`."""
         facts = {name: getattr(self, name) for name, *_ in _FACTS}
         chosen = {name: None if one is None else one[places] for name, one in facts.items()}
         return PairScores(self.logits[places], **chosen)

@@ -190,6 +190,23 @@ def test_metrics_count_requests_and_pairs_by_model() -> None:
         assert line in page, page
 
 
+def test_metrics_count_tokens_and_say_where_the_time_went() -> None:
+    with served() as (_, client):
+        tokens = client.post("/rerank", json=BODY).json()["usage"]["total_tokens"]
+        page = client.get("/metrics").text
+        assert f'rerank_tokens_total{{model="embedded"}} {tokens}.0' in page
+        for part in ("tokenization", "queue", "inference"):
+            assert f"te_request_{part}_duration_count 1.0" in page
+
+
+def test_a_model_that_hides_its_tokens_has_none_in_the_answer() -> None:
+    with served({"words": Reranker(DeterministicScorer())}) as (_, client):
+        answer = client.post("/rerank", json=BODY)
+        assert answer.json()["usage"]["total_tokens"] == 0
+        assert "x-compute-tokens" not in answer.headers
+        assert "te_request_queue_duration_count 0.0" in client.get("/metrics").text
+
+
 def test_info_and_the_openapi_page_say_what_is_served() -> None:
     with served() as (_, client):
         info = client.get("/info").json()

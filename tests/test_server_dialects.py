@@ -101,6 +101,25 @@ def test_text_embeddings_inference_has_its_own_fields(client: httpx.Client) -> N
     assert raw[1]["score"] < 0
 
 
+def test_tokens_and_times_are_what_the_engine_says(
+    client: httpx.Client, reranker: Reranker
+) -> None:
+    work = reranker.rank(QUERY, DOCUMENTS).work
+    assert work is not None
+    for body in ({"texts": DOCUMENTS}, {"documents": DOCUMENTS}):
+        answer = client.post("/rerank", json={"query": QUERY, **body})
+        facts = answer.headers
+        assert facts["x-compute-tokens"] == str(work.tokens)
+        assert facts["x-compute-characters"] == str(2 * len(QUERY) + sum(map(len, DOCUMENTS)))
+        parts = ("tokenization", "queue", "inference")
+        spent = [int(facts[f"x-{part}-time"]) for part in parts]
+        assert sum(spent) <= int(facts["x-total-time"]) + len(spent)  # each is rounded
+    usage = {"prompt_tokens": work.tokens, "total_tokens": work.tokens}
+    assert answer.json()["usage"] == usage
+    pairs = client.post("/score", json={"text_1": QUERY, "text_2": DOCUMENTS}).json()
+    assert pairs["usage"] == usage
+
+
 def test_equal_scores_keep_the_order_of_the_request(client: httpx.Client) -> None:
     rows = client.post("/rerank", json={"query": QUERY, "texts": ["same"] * 5}).json()
     assert [row["index"] for row in rows] == [0, 1, 2, 3, 4]

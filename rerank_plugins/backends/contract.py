@@ -38,6 +38,7 @@ class Prepared:
         windows: Where the windows of each pair are in its passage's text; `None` if pairs are not
             cut into windows.
         more: Whether each pair has windows behind those that were asked for; `None` as `windows`.
+        counted: Whether `tokens` are true; a model that builds its own input has only limits.
     """
 
     inputs: Sequence[Any]
@@ -45,6 +46,7 @@ class Prepared:
     truncated: Sequence[bool] | None
     windows: Sequence[Sequence[Place]] | None = None
     more: Sequence[bool] | None = None
+    counted: bool = True
 
 
 class Backend(Protocol):

@@ -79,11 +79,13 @@ class _PredictBackend:
         if settings is not None:
             counter = self._counter(options.max_length, options.prompt)
             prepared = in_windows(encode_windows(counter, pairs, settings, windows))
-            return replace(prepared, inputs=[window.texts for window in prepared.inputs])
+            texts = [window.texts for window in prepared.inputs]
+            return replace(prepared, inputs=texts, counted=False)
         longest = options.max_length or min(
             self._default_length, 512
         )  # the model's prompt is not counted
-        return Prepared(inputs=pairs, tokens=[longest] * len(pairs), truncated=None)
+        tokens = [longest] * len(pairs)
+        return Prepared(inputs=pairs, tokens=tokens, truncated=None, counted=False)
 
     def _count(self, max_length: int | None, prompt: str | None) -> PairCounter:
         return PairCounter(self._model, self._name, max_length or self._default_length, prompt)

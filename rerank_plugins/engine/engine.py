@@ -232,7 +232,9 @@ class Engine:
                 backend.check(request.options)
                 with suppress(Exception):  # a broken bar must not fail the scoring
                     request.start_bar()
+            begun = time.perf_counter()
             prepared = backend.prepare(request.pairs[part], request.options, request.windows)
+            request.meter.tokenized(prepared, time.perf_counter() - begun)
         except BaseException as error:  # tokenizers' panics are no Exceptions
             request.fail(explained(error))
             return
@@ -300,6 +302,8 @@ class Engine:
                     pairs = item.request.put(item, logit)
                     scored[item.request] += pairs
                     self._room.pairs -= pairs
+            for request in scored:
+                request.meter.scored(seconds)
             self._let_in()
             now = time.monotonic()
             ended = {request for request in scored if not request.left or request.is_over(now)}

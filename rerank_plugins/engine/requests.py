@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from rerank_plugins.backends.contract import PairOptions, Prepared
 from rerank_plugins.engine.collected import Collected
 from rerank_plugins.engine.condition import SafeCondition
+from rerank_plugins.engine.meter import Meter
 from rerank_plugins.results import PairScores
 from rerank_plugins.tokens.windows import ALL_WINDOWS
 
@@ -51,6 +52,7 @@ class Request(Future[PairScores]):
         fails_at: When it fails, on the clock of `time.monotonic`; infinity is never.
         deadline: When its time budget ends; infinity is never.
         budget: How many seconds its time budget was.
+        meter: Measures the work for it.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Request(Future[PairScores]):
         lengths = (len(query) + len(passage) for query, passage in self.pairs)
         self._characters = list(accumulate(lengths, initial=0))  # in the pairs before each
         self._collected = Collected(self.size)
+        self.meter = Meter()
         self._bar: Any = None
 
     def next_slice(self, pairs: int, characters: int) -> slice:
@@ -129,6 +132,7 @@ class Request(Future[PairScores]):
     def put(self, item: "Item", logit: np.float32) -> int:
         """Stores one score and returns how many of the caller's pairs it completed."""
         self.under_way -= 1
+        self.meter.read(item.tokens)
         if not self._collected.put(item.position, item.window, logit):
             return 0
         copies = self._copies[item.position]
@@ -137,7 +141,7 @@ class Request(Future[PairScores]):
 
     def finish(self) -> None:
         """Gives the caller the scores that there are, unless the request is done."""
-        scores = self._collected.scores().at(self._places)
+        scores = replace(self._collected.scores().at(self._places), work=self.meter.work())
         with _logged():
             self.set_result(scores)
 

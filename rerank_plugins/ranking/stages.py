@@ -24,6 +24,7 @@ from rerank_plugins.ranking.spans import Spans
 from rerank_plugins.results import PairScores, RankedList
 from rerank_plugins.scoring.answers import NO_SCORES
 from rerank_plugins.scoring.contract import Scorer
+from rerank_plugins.work import Work, total_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,11 @@ def rankings(
         UnsupportedOptionError: The weight or the calibration is `"auto"`, and the model has none.
     """
     fields = [_Field(request) for request in requests]
+    work: list[Work | None] = []
     for stage in stages:
         owners, pairs = _pairs(fields, in_turns=settings.time_budget is not None)
         scores = yield Call(stage.scorer, pairs)
+        work.append(scores.work)
         weight = _weight(stage, scores)
         for each, part in zip(fields, _parts(owners, len(fields)), strict=True):
             each.take(scores, part, weight)
@@ -85,7 +88,11 @@ def rankings(
     if settings.spans or settings.compression is not None:
         spans = Spans(requests, found, settings)
         if spans.pairs:
-            spans.put((yield Call(stages[-1].scorer, spans.pairs, counts=False)))
+            scores = yield Call(stages[-1].scorer, spans.pairs, counts=False)
+            work.append(scores.work)
+            spans.put(scores)
+    for ranking in found:
+        ranking.work = total_work(work)
     return found
 
 

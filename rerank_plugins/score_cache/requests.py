@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -159,4 +160,5 @@ def _joined(rows: list[Kept | None], left: Sequence[int], scores: PairScores) ->
         scored = cached.copy()
         scored[left] = scores.scored
     new = dict(zip(left, rows_of(scores), strict=True))
-    return scores_of([row or new[at] for at, row in enumerate(rows)], scored, cached)
+    joined = scores_of([row or new[at] for at, row in enumerate(rows)], scored, cached)
+    return replace(joined, work=scores.work)

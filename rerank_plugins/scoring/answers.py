@@ -15,8 +15,9 @@ from rerank_plugins.messages.spelling import option
 from rerank_plugins.results import PairScores
 from rerank_plugins.scoring.slices import Slices
 from rerank_plugins.scoring.tally import Tally
+from rerank_plugins.work import Work
 
-NO_SCORES = PairScores(np.empty(0, dtype=np.float32))
+NO_SCORES = PairScores(np.empty(0, dtype=np.float32), work=Work())
 """The scores of no pairs."""
 
 

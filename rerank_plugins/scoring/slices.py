@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.results import PairScores
+from rerank_plugins.work import total_work
 
 
 class Slices:
@@ -68,6 +69,7 @@ class Slices:
             scored=None if scored.all() else scored,
             windows=self._joined([answer.windows for answer in self._answers]),
             best=self._joined([answer.best for answer in self._answers]),
+            work=total_work(answer.work for answer in self._answers),
         )
 
     def _joined(self, parts: Sequence[NDArray[np.intp] | None]) -> NDArray[np.intp] | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from rerank_plugins.results import Span
+from rerank_plugins.work import Work
 
 Kind: TypeAlias = Literal[
     "malformed",
@@ -71,6 +72,12 @@ class Ask:
         """How long all its texts are together."""
         return sum(map(len, self.queries)) + sum(map(len, self.texts))
 
+    @property
+    def read_characters(self) -> int:
+        """How long all its pairs are together: a query is read with each of its texts."""
+        times = len(self.texts) // len(self.queries)
+        return times * sum(map(len, self.queries)) + sum(map(len, self.texts))
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -91,6 +98,7 @@ class Answer:
         ask: The request.
         hits: The scored texts, best first, or in the order of the request if it asks for that.
         scored: How many texts have a score; a time budget may leave some without.
+        work: What it took; `None` if the model does not say.
     """
 
     id: str
@@ -98,6 +106,7 @@ class Answer:
     ask: Ask
     hits: Sequence[Hit]
     scored: int
+    work: Work | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -108,5 +117,5 @@ class Answer:
 
     @property
     def tokens(self) -> int:
-        """About how many tokens were read: one for four characters."""
-        return -(-self.ask.characters // 4)
+        """How many tokens were read; 0 if the model hides it, since clients require a number."""
+        return (self.work and self.work.tokens) or 0

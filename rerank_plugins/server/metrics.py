@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.server.exchange import Ask, Kind
+from rerank_plugins.server.exchange import Answer, Kind
 
 _ERRORS: Mapping[Kind, str] = {
     "too_many": "batch_size",
@@ -37,11 +37,17 @@ class Metrics:
         self._requests = self._gauge("te_request_count", "Requests.", "method")
         self._successes = self._gauge("te_request_success", "Answered requests.", "method")
         self._failures = self._gauge("te_request_failure", "Failed requests.", "err")
-        self._seconds = Histogram(
-            "te_request_duration",
-            "Seconds that answered requests took.",
-            buckets=_SECONDS,
-            registry=self.registry,
+        self._seconds = self._histogram("te_request_duration", "answered requests took")
+        self._parts = {
+            name: self._histogram(f"te_request_{said}_duration", f"answered requests {part}")
+            for name, said, part in (
+                ("tokenizing", "tokenization", "were tokenized"),
+                ("waiting", "queue", "waited"),
+                ("scoring", "inference", "were in batches"),
+            )
+        }
+        self._tokens = Counter(
+            "rerank_tokens", "Tokens that were read.", ["model"], registry=self.registry
         )
         self.open = self._gauge("rerank_open_requests", "Requests that are being answered.")
         self._unscored = self._gauge(
@@ -52,13 +58,22 @@ class Metrics:
     def _gauge(self, name: str, said: str, *labels: str) -> Gauge:
         return Gauge(name, said, labels, registry=self.registry)
 
-    def answered(self, ask: Ask, seconds: float, scored: int) -> None:
+    def _histogram(self, name: str, said: str) -> Histogram:
+        said = f"Seconds that {said}."
+        return Histogram(name, said, buckets=_SECONDS, registry=self.registry)
+
+    def answered(self, answer: Answer, seconds: float) -> None:
         """Counts a request that was answered."""
-        method = "single" if len(ask.texts) == 1 else "batch"
+        texts = len(answer.ask.texts)
+        method = "single" if texts == 1 else "batch"
         self._requests.labels(method).inc()
         self._successes.labels(method).inc()
         self._seconds.observe(seconds)
-        self._unscored.inc(len(ask.texts) - scored)
+        self._unscored.inc(texts - answer.scored)
+        self._tokens.labels(answer.model).inc(answer.tokens)
+        for name, histogram in self._parts.items():
+            if answer.work is not None:
+                histogram.observe(getattr(answer.work, name))
 
     def refused(self, kind: Kind) -> None:
         """Counts a request that failed."""

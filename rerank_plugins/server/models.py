@@ -1,6 +1,7 @@
 """The models of a server by name, and what one says to a request."""
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from rerank_plugins.errors import (
     InvalidInputError,
@@ -15,6 +16,7 @@ from rerank_plugins.ranking.order import scores_on_scale
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.scoring.answers import aanswer
 from rerank_plugins.server.exchange import Answer, Ask, Hit, Kind, RefusedError
+from rerank_plugins.work import Work
 
 RETRY_AFTER = 1
 """Seconds after which a full queue may have room."""
@@ -28,6 +30,9 @@ _KINDS: tuple[tuple[type[RerankError], Kind], ...] = (
     (ModelError, "not_ready"),
 )
 """The kinds of errors, the first that fits; other errors of the suite are failures."""
+
+_Found: TypeAlias = tuple[list[Hit], int, Work | None]
+"""The hits, how many texts have a score, and what it took."""
 
 
 class Models:
@@ -71,16 +76,16 @@ class Models:
         name = self.name(ask.model)
         asking = self._scores if ask.in_order else self._ranking
         try:
-            hits, scored = await asking(self.rerankers[name], ask)
+            hits, scored, work = await asking(self.rerankers[name], ask)
         except RerankError as error:
             kind: Kind = next(
                 (kind for group, kind in _KINDS if isinstance(error, group)), "failed"
             )
             again = RETRY_AFTER if kind == "overloaded" else None
             raise RefusedError(str(error), kind, retry_after=again) from error
-        return Answer(id=request_id, model=name, ask=ask, hits=hits, scored=scored)
+        return Answer(id=request_id, model=name, ask=ask, hits=hits, scored=scored, work=work)
 
-    async def _ranking(self, reranker: Reranker, ask: Ask) -> tuple[list[Hit], int]:
+    async def _ranking(self, reranker: Reranker, ask: Ask) -> _Found:
         ranking = await reranker.arank(
             ask.queries[0],
             ask.texts,
@@ -91,14 +96,14 @@ class Models:
         if not ask.may_cut:
             _check_whole([one.index for one in ranking if one.truncated])
         hits = [Hit(one.index, one.score, one.spans) for one in ranking[: ask.top_n]]
-        return hits, len(ask.texts) - len(ranking.unscored)
+        return hits, len(ask.texts) - len(ranking.unscored), ranking.work
 
-    async def _scores(self, reranker: Reranker, ask: Ask) -> tuple[list[Hit], int]:
+    async def _scores(self, reranker: Reranker, ask: Ask) -> _Found:
         queries = ask.queries if len(ask.queries) > 1 else list(ask.queries) * len(ask.texts)
         pairs = list(zip(queries, ask.texts, strict=True))
         scores = await aanswer(reranker.scorer, pairs, self._timeout)
         values = scores_on_scale(scores, ask.options["scale"])
-        return [Hit(at, value) for at, value in enumerate(values)], len(pairs)
+        return [Hit(at, value) for at, value in enumerate(values)], len(pairs), scores.work
 
 
 def _check_whole(cut: list[int]) -> None:

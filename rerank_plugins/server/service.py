@@ -75,7 +75,7 @@ class Service:
             self.metrics.dropped()
             return Response(status_code=_GONE)
         seconds = time.perf_counter() - begun
-        self.metrics.answered(ask, seconds, answer.scored)
+        self.metrics.answered(answer, seconds)
         return Json(dialect.write(answer), headers=headers | _facts(answer, seconds))
 
     async def _answer(self, ask: Ask, request_id: str) -> Answer:
@@ -109,12 +109,26 @@ class Service:
 
 def _facts(answer: Answer, seconds: float) -> dict[str, str]:
     """Headers of text-embeddings-inference, as far as they are known, and what has no score."""
-    total = len(answer.ask.texts)
-    facts = {
-        "x-compute-characters": str(answer.ask.characters),
-        "x-total-time": str(round(1000 * seconds)),
+    total, work = len(answer.ask.texts), answer.work
+    facts: dict[str, int | str | None] = {
+        "x-compute-characters": answer.ask.read_characters,
+        "x-compute-time": _ms(seconds),
+        "x-total-time": _ms(seconds),
     }
-    return facts if answer.scored == total else {**facts, "x-scored": f"{answer.scored}/{total}"}
+    if work is not None:
+        facts |= {
+            "x-compute-tokens": work.tokens,
+            "x-tokenization-time": _ms(work.tokenizing),
+            "x-queue-time": _ms(work.waiting),
+            "x-inference-time": _ms(work.scoring),
+        }
+    if answer.scored < total:
+        facts["x-scored"] = f"{answer.scored}/{total}"
+    return {name: str(value) for name, value in facts.items() if value is not None}
+
+
+def _ms(seconds: float) -> int:
+    return round(1000 * seconds)
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer | None:
