@@ -1,6 +1,7 @@
 """Measures this machine and writes docs/benchmarks.md, or another report.
 
-python -m benchmarks [single] [load] [budget] [cache] [start] [roofline] [shapes] [--report FILE]
+python -m benchmarks [single] [load] [budget] [cache] [start] [starts] [roofline] [shapes]
+python -m benchmarks NAME... --report FILE
 python -m benchmarks gpu --report docs/benchmarks-gpu.md
 """
 
@@ -15,7 +16,7 @@ from benchmarks.report import HEADING, measured_here, with_section
 
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "docs" / "benchmarks.md"
-OWN = ("single", "load", "budget", "cache", "start", "roofline", "shapes")
+OWN = ("single", "load", "budget", "cache", "start", "starts", "roofline", "shapes")
 SECTIONS = (*OWN, "peers", "gpu")
 
 

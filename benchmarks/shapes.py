@@ -12,14 +12,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import CalledProcessError
 from unittest.mock import patch
 
 import numpy as np
 
 from benchmarks.peers.process import PeerFailedError, WorkerProcess
 from benchmarks.shape_folders import SHAPES, Shape, save_shape
-from benchmarks.watched import Watched, watched
 from benchmarks.ways import embedded_tokenizer, texts, unmet
 from benchmarks.work import Work, pair_work
 from rerank_plugins import compile_model
@@ -48,18 +46,6 @@ OPERATIONS = 60e9
 
 FEWEST, MOST = 16, 80
 
-STARTS = ("cross-encoder/ettin-reranker-17m-v1", "Alibaba-NLP/gte-reranker-modernbert-base")
-START_ROUNDS = 3
-
-_FIRST_SCORE = """
-import sys
-from rerank_plugins import CrossEncoderScorer
-scorer = CrossEncoderScorer(sys.argv[1], backend=sys.argv[2], precision=sys.argv[3])
-scorer.score("how do bees talk", ["By dancing."])
-if "torch" in sys.modules:
-    sys.exit("torch was imported")
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -70,7 +56,6 @@ class Row:
         work: Operations of a pair.
         speeds: Pairs per second by way.
         rates: Operations per second of large products, by way.
-        starts: For some shapes, starts to the first score by way, the one of median time.
         missing: Why ways are missing.
     """
 
@@ -78,7 +63,6 @@ class Row:
     work: Work
     speeds: Mapping[str, float]
     rates: Mapping[str, float]
-    starts: Mapping[str, Watched]
     missing: Mapping[str, str]
 
 
@@ -90,18 +74,17 @@ def shapes() -> str:
         stack.enter_context(patch.dict("os.environ", XDG_CACHE_HOME=f"{temporary}/cache"))
         for name, shape in SHAPES.items():
             folder = Path(temporary) / name.replace("/", "--")
-            rows[name] = measure(shape, folder, starts=name in STARTS)
+            rows[name] = measure(shape, folder)
             _say(f"{name}: {_speeds(rows[name])}")
     return render(rows)
 
 
-def measure(shape: Shape, folder: Path, *, starts: bool = False) -> Row:
+def measure(shape: Shape, folder: Path) -> Row:
     """Measures a shape.
 
     Args:
         shape: The shape.
         folder: Where its model is written, with the processes' logs.
-        starts: Whether to measure starts to the first score, too.
     """
     parameters = save_shape(shape, folder / "model")
     passages, lengths = requests()
@@ -132,7 +115,6 @@ def measure(shape: Shape, folder: Path, *, starts: bool = False) -> Row:
         work,
         {way: statistics.median(values) for way, values in speeds.items()},
         {way: statistics.median(values) for way, values in rates.items()},
-        dict(_starts(folder / "model", missing)) if starts else {},
         missing,
     )
 
@@ -177,22 +159,8 @@ def _count(work: Work) -> int:
     return int(np.clip(OPERATIONS / work.total, FEWEST, MOST))
 
 
-def _starts(model: Path, missing: Mapping[str, str]) -> Iterator[tuple[str, Watched]]:
-    """Process start to first score, the files being in the system's cache; without torch."""
-    for way, (backend, precision) in WAYS.items():
-        if way in missing or precision == "int8":
-            continue
-        command = [sys.executable, "-W", "ignore", "-c", _FIRST_SCORE, str(model)]
-        try:
-            found = [watched([*command, backend, precision]) for _ in range(START_ROUNDS)]
-        except CalledProcessError as error:
-            _say(f"no start in {way}: {error.output}")
-            continue
-        yield way, sorted(found, key=lambda one: one.seconds)[START_ROUNDS // 2]
-
-
 def render(rows: Mapping[str, Row]) -> str:
-    """The section: speeds, what of the machine is reached, and starts."""
+    """The section: speeds, and what of the machine is reached."""
     ways = [STOCK, *WAYS]
     lines = [
         f"{TITLE}\n",
@@ -226,7 +194,6 @@ def render(rows: Mapping[str, Row]) -> str:
         f"{way} {statistics.median(values) / 1e9:.0f}" for way, values in rates.items() if values
     ]
     lines.append(f"\nThose rates, in Gop/s: {', '.join(known)}.")
-    lines += _started(rows)
     lines += _missing(rows)
     return "\n".join(lines)
 
@@ -237,24 +204,6 @@ def _speed(row: Row, way: str) -> str:
     speed = row.speeds[way]
     shown = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"
     return shown if way == STOCK else f"{shown} ({speed / row.speeds[STOCK]:.2f}x)"
-
-
-def _started(rows: Mapping[str, Row]) -> Iterator[str]:
-    if not any(row.starts for row in rows.values()):
-        return
-    yield (
-        "\nFrom the start of a process to the first score, without torch, the files being in the "
-        "system's cache. Memory of its own is what a second process takes as well; that of files "
-        "is shared:\n"
-    )
-    yield "| shape of | weights, MB | way | seconds | its own memory, MB | of files, MB |"
-    yield "|---|---:|---|---:|---:|---:|"
-    for name, row in rows.items():
-        for way, one in row.starts.items():
-            yield (
-                f"| `{name}` | {row.million * 4:.0f} | {way} | {one.seconds:.2f} "
-                f"| {one.private:.0f} | {one.shared:.0f} |"
-            )
 
 
 def _missing(rows: Mapping[str, Row]) -> Iterator[str]:

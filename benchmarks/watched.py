@@ -1,9 +1,10 @@
 """A process watched from outside: how long it takes, and the most memory that it has."""
 
+import os
 import re
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +28,22 @@ class Watched:
     shared: float
 
 
-def watched(command: Sequence[str]) -> Watched:
+def with_bytecode(folder: Path) -> dict[str, str]:
+    """The environment of processes that find bytecode, as they do after an installation.
+
+    Args:
+        folder: Where the first of them writes it.
+    """
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**given, "PYTHONPYCACHEPREFIX": str(folder)}
+
+
+def watched(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Watched:
     """Runs a command on Linux, and looks at its memory meanwhile.
+
+    Args:
+        command: The program and its arguments.
+        environment: Its environment; by default this process's.
 
     Raises:
         subprocess.CalledProcessError: It failed; its last line of standard error is the output.
@@ -36,7 +51,7 @@ def watched(command: Sequence[str]) -> Watched:
     start = time.perf_counter()
     peaks = {"RssAnon": 0, "RssFile": 0}
     with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:

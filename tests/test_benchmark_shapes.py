@@ -1,7 +1,5 @@
 """The benchmark of shapes: its folders, its arithmetic and its report; times are not tested."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +12,6 @@ from benchmarks import shapes
 from benchmarks.model_speeds import PAGE, REPORT, with_speeds
 from benchmarks.shape_folders import SHAPES, Shape, save_shape
 from benchmarks.shapes import Row, measure, render, requests
-from benchmarks.watched import Watched, watched
 from benchmarks.work import Sizes, Work, pair_work
 
 KINDS = {
@@ -69,11 +66,10 @@ def test_what_the_last_layer_leaves_out_is_no_work() -> None:
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Row]:
     def of(shape: Shape, *ways: str) -> Row:
         monkeypatch.setattr(shapes, "ROUNDS", 1)
-        monkeypatch.setattr(shapes, "START_ROUNDS", 1)
         monkeypatch.setattr(shapes, "REST", 0)
         monkeypatch.setattr(shapes, "WAYS", {way: shapes.WAYS[way] for way in ways})
         monkeypatch.setattr(shapes, "cpu_has_bf16", lambda: False)
-        return measure(shape, tmp_path, starts=True)
+        return measure(shape, tmp_path)
 
     return of
 
@@ -83,31 +79,28 @@ def test_a_shape_is_measured_in_processes_of_their_own(measured: Callable[..., R
     assert set(row.speeds) == set(row.rates) == {shapes.STOCK, "openvino fp32"}
     assert all(value > 0 for value in (*row.speeds.values(), *row.rates.values()))
     assert row.missing == {"openvino bf16": "this processor has no bf16 instructions"}
-    assert set(row.starts) <= {"openvino fp32"}  # not before graphs are made without torch
 
 
-def test_the_report_has_ratios_shares_starts_and_the_reasons_of_what_is_missing() -> None:
+def test_the_report_has_ratios_shares_and_the_reasons_of_what_is_missing() -> None:
     speeds = {"`predict` fp32": 50.0, "onnx fp32": 75.0, "openvino fp32": 100.0}
     row = Row(
         million=16.8,
         work=Work(9e8, 1e8),
         speeds=speeds,
         rates=dict.fromkeys(speeds, 2e11),
-        starts={"onnx fp32": Watched(0.5, 120.0, 80.0)},
         missing={"openvino bf16": "no bf16\n here.", "openvino int8": "no nncf"},
     )
-    lines = render({"a/one": row, "a/two": replace(row, starts={})}).splitlines()
+    lines = render({"a/one": row, "a/two": row}).splitlines()
     assert lines[0] == shapes.TITLE
     assert "| `a/one` | 17 | 1.00 | 50 | 75 (1.50x) | 100 (2.00x) |  |  |" in lines
     assert "| `a/one` | 25% | 38% | 50% |  |  |" in lines
-    assert "| `a/one` | 67 | onnx fp32 | 0.50 | 120 | 80 |" in lines
     assert "- openvino bf16, `a/one`, `a/two`: no bf16 here." in lines
     assert any("openvino fp32 200" in line for line in lines)
 
 
 def test_speeds_are_copied_from_the_report_to_the_page_on_models() -> None:
     speeds = {"`predict` fp32": 50.0, "onnx fp32": 150.0, "openvino fp32": 100.0}
-    row = Row(16.8, Work(9e8, 1e8), speeds, dict.fromkeys(speeds, 2e11), {}, {})
+    row = Row(16.8, Work(9e8, 1e8), speeds, dict.fromkeys(speeds, 2e11), {})
     page = "| `a/one` | 17 | 9 | 9 | 9 | 9 |\n| `a/two` | 17 | | | | |\n"
     filled = with_speeds(page, render({"a/one": row}))
     assert filled == "| `a/one` | 17 | 50 | 150 | | |\n| `a/two` | 17 | | | | |\n"
@@ -117,14 +110,3 @@ def test_the_page_on_models_has_the_speeds_of_the_report() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert with_speeds(page, REPORT.read_text(encoding="utf-8")) == page
     assert all(f"| `{name}` |" in page for name in SHAPES)
-
-
-def test_a_watched_process_has_the_memory_that_it_took() -> None:
-    code = "import time; x = bytearray(b'1') * 60_000_000; time.sleep(0.1)"
-    found = watched([sys.executable, "-c", code])
-    assert 60 < found.private < 120
-    assert found.shared > 0
-    assert found.seconds > 0.1
-    with pytest.raises(subprocess.CalledProcessError) as caught:
-        watched([sys.executable, "-c", "import sys; sys.exit('torch was imported')"])
-    assert caught.value.output == "torch was imported"
