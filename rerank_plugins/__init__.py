@@ -23,6 +23,7 @@ from rerank_plugins.errors import (
 )
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import (
+    ModelLoad,
     PairScores,
     Plan,
     Ranked,
@@ -52,6 +53,7 @@ __all__ = [
     "MissingExtraError",
     "ModelAccessError",
     "ModelError",
+    "ModelLoad",
     "ModelNotFoundError",
     "NotACrossEncoderError",
     "PairScores",

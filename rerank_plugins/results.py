@@ -256,6 +256,35 @@ class Statistics:
         return self.cached / self.pairs if self.pairs else 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLoad:
+    """What waits for a scorer's model, how fast the model works, and what its cache saves.
+
+    Scorers of this process with the same settings share a model, and their requests count too.
+
+    Attributes:
+        loaded: Whether the model is loaded.
+        requests: Number of calls that wait for the model or are being scored.
+        pairs: Number of pairs of these calls that have no score yet.
+        batch_fill: Tokens of the latest 64 batches, padding included, as a part of the most that
+            they may have had; 0 before the first batch.
+        pairs_per_second: Pairs that the model scores in a second while it works, by the same
+            batches. A window of a long passage counts as a pair.
+        tokens_per_second: Tokens of pairs, without padding, that it reads in a second.
+        hit_rate: The share of this scorer's pairs whose score came from the score cache.
+        cache_bytes: Size of the score cache's file; `None` without a score cache.
+    """
+
+    loaded: bool
+    requests: int
+    pairs: int
+    batch_fill: float
+    pairs_per_second: float
+    tokens_per_second: float
+    hit_rate: float = 0.0
+    cache_bytes: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How a model is run, and why.

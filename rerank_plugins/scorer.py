@@ -30,7 +30,7 @@ from rerank_plugins.options import (
     SHARED_BY_STAGES,
     ScorerOptions,
 )
-from rerank_plugins.results import PairScores, Plan, Statistics
+from rerank_plugins.results import ModelLoad, PairScores, Plan, Statistics
 from rerank_plugins.score_cache.cache import ScoreCache, score_cache
 from rerank_plugins.score_cache.requests import CachedRequest
 from rerank_plugins.scoring.answers import result_of
@@ -117,6 +117,18 @@ class CrossEncoderScorer(Scorer):
         """How many pairs were scored so far, how many of them in part, and what the cache gave."""
         size = None if self._cache is None else self._cache.bytes
         return replace(super().statistics, cache_bytes=size)
+
+    def stats(self) -> ModelLoad:
+        """What waits for the model now, and how fast it works; for services of your own.
+
+        It waits neither for the model nor for a request, so an event loop may call it.
+
+        Raises:
+            ForkedProcessError: The model was loaded before this process was forked.
+        """
+        counted = self.statistics
+        load = self._shared.engine_here().load()
+        return replace(load, hit_rate=counted.hit_rate, cache_bytes=counted.cache_bytes)
 
     @property
     def calibration_file(self) -> Path | None:

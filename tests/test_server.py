@@ -197,6 +197,11 @@ def test_metrics_count_tokens_and_say_where_the_time_went() -> None:
         assert f'rerank_tokens_total{{model="embedded"}} {tokens}.0' in page
         for part in ("tokenization", "queue", "inference"):
             assert f"te_request_{part}_duration_count 1.0" in page
+        assert "te_queue_size 0.0" in page
+        for name in ("queue_requests", "queue_pairs"):
+            assert f'rerank_{name}{{model="embedded"}} 0.0' in page
+        for name in ("batch_fill", "pairs_per_second"):
+            assert f'rerank_{name}{{model="embedded"}} ' in page
 
 
 def test_a_model_that_hides_its_tokens_has_none_in_the_answer() -> None:

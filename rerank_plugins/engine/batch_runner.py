@@ -13,8 +13,9 @@ from rerank_plugins.engine.failures import explained
 from rerank_plugins.engine.out_of_memory import is_out_of_memory
 from rerank_plugins.engine.requests import Item, Request
 
-Deliver: TypeAlias = Callable[[Sequence[Item], NDArray[np.float32], float], None]
-"""Takes b items, their logits, shape `(b,)`, and the seconds that the batch took."""
+Deliver: TypeAlias = Callable[[Sequence[Item], NDArray[np.float32], int, float], None]
+"""Takes b items, their logits, shape `(b,)`, the most tokens that the batch may have had, and the
+seconds that it took."""
 
 FITTING = 200
 """How many batches must fit before bigger ones are tried again."""
@@ -30,7 +31,7 @@ class BatchRunner:
     side by side that they score alone.
 
     Args:
-        deliver: Called with each scored batch, its logits and how long it took.
+        deliver: Called with each scored batch.
     """
 
     def __init__(self, deliver: Deliver) -> None:
@@ -61,7 +62,8 @@ class BatchRunner:
                 return
         else:
             self._note_fit()
-            self._deliver(batch, logits, time.perf_counter() - begun)
+            seconds = time.perf_counter() - begun
+            self._deliver(batch, logits, self.budget(backend, batch[0].request.options), seconds)
             return
         # Outside of the handler, because the error's frames keep the failed batch in memory.
         for part in parts:

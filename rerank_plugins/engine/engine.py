@@ -24,11 +24,12 @@ from rerank_plugins.engine.condition import SafeCondition
 from rerank_plugins.engine.failures import closed, explained, queue_full
 from rerank_plugins.engine.lifetime import EngineThread, start_thread
 from rerank_plugins.engine.pace import Pace
+from rerank_plugins.engine.recent import RecentBatches
 from rerank_plugins.engine.requests import Item, Request
 from rerank_plugins.engine.room import Room
 from rerank_plugins.engine.schedule import Schedule
 from rerank_plugins.engine.turns import Turns
-from rerank_plugins.results import PairScores, Plan
+from rerank_plugins.results import ModelLoad, PairScores, Plan
 
 
 class Engine:
@@ -58,6 +59,7 @@ class Engine:
         self._room = Room()
         self._schedule = Schedule()
         self._turns = Turns(self._schedule, len(loaders))
+        self._recent = RecentBatches()
         self._runners = [BatchRunner(partial(self._deliver, pace)) for pace in self._turns.paces]
         self._closed = False
         self._loops: list[Callable[[], None]] = [self._read]
@@ -82,6 +84,19 @@ class Engine:
         for backend in self.backends:
             return backend.plan
         raise closed(self._name)
+
+    def load(self) -> ModelLoad:
+        """What waits for the model, and how fast it works."""
+        devices = len(self._loaders)
+        with self._changed:
+            return ModelLoad(
+                loaded=bool(self.backends),
+                requests=len(self._open),
+                pairs=self._room.pairs,
+                batch_fill=self._recent.fill,
+                pairs_per_second=devices * self._recent.pairs_per_second,
+                tokens_per_second=devices * self._recent.tokens_per_second,
+            )
 
     def submit(self, request: Request, *, wait: bool = False) -> Future[PairScores]:
         """Puts a request in the queue and returns it at once.
@@ -291,12 +306,18 @@ class Engine:
         return []
 
     def _deliver(
-        self, pace: Pace, batch: Sequence[Item], logits: NDArray[np.float32], seconds: float
+        self,
+        pace: Pace,
+        batch: Sequence[Item],
+        logits: NDArray[np.float32],
+        most: int,
+        seconds: float,
     ) -> None:
         """Hands the logits of one batch, shape `(b,)`, to the requests of its pairs."""
         scored: Counter[Request] = Counter()
         with self._changed:
             pace.add(max(1, len(batch) * batch[0].tokens), seconds)
+            self._recent.add(batch, most, seconds)
             for item, logit in zip(batch, logits, strict=True):
                 if item.request in self._open:
                     pairs = item.request.put(item, logit)

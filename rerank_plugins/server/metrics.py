@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from rerank_plugins.reranker import Reranker
+from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.server.exchange import Answer, Kind
 
 _ERRORS: Mapping[Kind, str] = {
@@ -18,6 +19,14 @@ _ERRORS: Mapping[Kind, str] = {
     "not_ready": "unhealthy",
 }
 """The `err` of a failure; the others are `validation`."""
+
+_NOW = {
+    "requests": ("rerank_queue_requests", "Requests that wait for the model or are scored."),
+    "pairs": ("rerank_queue_pairs", "Pairs of these requests that have no score yet."),
+    "batch_fill": ("rerank_batch_fill", "Tokens of late batches, as a part of the most."),
+    "pairs_per_second": ("rerank_pairs_per_second", "Pairs that the model scores in a second."),
+}
+"""What is shown of a model's load: the field, its metric, and what it is."""
 
 _SECONDS = [1e-5 * 1.5**step for step in range(35)]
 
@@ -109,3 +118,15 @@ class _ModelCounts(Collector):
                 if (value := getattr(statistics, attribute)) is not None:
                     family.add_metric([name], value)
             yield family
+        loads = {
+            name: one.scorer.stats()
+            for name, one in self._rerankers.items()
+            if isinstance(one.scorer, CrossEncoderScorer)
+        }
+        waiting = sum(load.requests for load in loads.values())
+        yield GaugeMetricFamily("te_queue_size", "Requests in all queues.", waiting)
+        for field, (metric, said) in _NOW.items():
+            gauge = GaugeMetricFamily(metric, said, labels=["model"])
+            for name, load in loads.items():
+                gauge.add_metric([name], getattr(load, field))
+            yield gauge
