@@ -18,9 +18,11 @@ from rerank_plugins.errors import (
     ScorerClosedError,
     ScoringError,
     ScoringTimeoutError,
+    ServerError,
     UnsafeWeightsError,
     UnsupportedOptionError,
 )
+from rerank_plugins.remote.scorer import HttpScorer
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import (
     ModelLoad,
@@ -46,6 +48,7 @@ __all__ = [
     "CrossEncoderScorer",
     "DatasetUnreachableError",
     "ForkedProcessError",
+    "HttpScorer",
     "HubUnreachableError",
     "Identity",
     "InvalidInputError",
@@ -70,6 +73,7 @@ __all__ = [
     "ScorerClosedError",
     "ScoringError",
     "ScoringTimeoutError",
+    "ServerError",
     "Span",
     "Statistics",
     "UnsafeWeightsError",

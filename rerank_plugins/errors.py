@@ -14,6 +14,7 @@ RerankError
 ├── DatasetUnreachableError (ConnectionError)  a dataset to measure on could not be downloaded
 ├── MissingExtraError (ImportError)       an optional dependency is not installed, or broken
 ├── ScoringError (RuntimeError)           the model failed, or gave NaN or infinity
+│   └── ServerError (ConnectionError)            a rerank server failed, refused, or gave no scores
 ├── QueueFullError (RuntimeError)         too many pairs already wait for the model
 ├── ScoringTimeoutError (TimeoutError)    not scored within the timeout
 ├── ScorerClosedError (RuntimeError)      used after close()
@@ -37,6 +38,7 @@ __all__ = [
     "ScorerClosedError",
     "ScoringError",
     "ScoringTimeoutError",
+    "ServerError",
     "UnsafeWeightsError",
     "UnsupportedOptionError",
 ]
@@ -101,8 +103,12 @@ class ScoringError(RerankError, RuntimeError):
     """The model failed or gave NaN or infinity, or a single pair did not fit into memory."""
 
 
+class ServerError(ScoringError, ConnectionError):
+    """The server of an `HttpScorer` cannot be reached, refused, or did not give the scores."""
+
+
 class QueueFullError(RerankError, RuntimeError):
-    """More pairs wait for the model than `max_queue_pairs` allows; nothing was queued."""
+    """More pairs wait for the model than `max_queue_pairs` allows, or than its server takes."""
 
 
 class ScoringTimeoutError(RerankError, TimeoutError):

@@ -55,6 +55,10 @@ WITHOUT_TORCH: dict[str, list[Try]] = {
     'pip install "rerank-plugins[eval]"': [NO_TORCH, Path("docs/evaluation.md")],
     'pip install "rerank-plugins[calibrate]"': [NO_TORCH, Path("docs/calibration.md")],
     'pip install "rerank-plugins[server]"': [NO_TORCH, "rerank serve --help"],
+    'pip install "rerank-plugins[http]"': [
+        NO_TORCH,
+        "python -P -c \"from rerank_plugins import HttpScorer; HttpScorer('http://x').warm_up()\"",
+    ],
     'pip install "rerank-plugins[openvino]"': [NO_TORCH, SCORED.format("openvino")],
     'pip install "rerank-plugins[jax]"': [NO_TORCH, Path("docs/jax.md")],
     'pip install "rerank-plugins[int8]"': [QUANTISED],
