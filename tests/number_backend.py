@@ -60,6 +60,11 @@ class NumberBackend:
             message = "label='missing' is not one of the columns"
             raise LabelRequiredError(message)
 
+    tokenizer = None
+
+    def length(self, options: PairOptions) -> int:
+        return options.max_length or 100
+
     def batch_tokens(self, options: PairOptions) -> int:
         return options.max_batch_tokens or self._budget
 

@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerank_plugins import Reranker
-from rerank_plugins.server.fields import OWN
+from rerank_plugins.server.own import OWN
 from rerank_plugins.server.routes import ROUTES, examples_of
-from rerank_plugins.testing import DeterministicScorer
 from tests.servers import served
 
 KEYS = [
     *("query", "texts", "documents", "passages", "inputs", "parameters", "model", "top_n", "top_k"),
     *("truncation", "truncate", "truncation_direction", "raw_scores", "return_text"),
     *("return_documents", "rank_fields", "relevant_spans", "use_activation", "max_tokens_per_doc"),
+    *("max_chunks_per_doc", "truncate_prompt_tokens", "add_special_tokens"),
     *("text_1", "text_2", "queries", "items", "data_1", "data_2", "scale", *OWN),
 ]
 TEXTS = st.sampled_from(["", "fox", "auto", "logit", "Left", "\ud800"])
@@ -40,7 +39,7 @@ EXAMPLES = [(route, dict(body)) for route in ROUTES for body in examples_of(rout
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
-    with served({"words": Reranker(DeterministicScorer())}) as (_, client):
+    with served() as (_, client):
         yield client
 
 

@@ -21,7 +21,7 @@ EXAMPLES = [
     (route, name, dict(body)) for route in ROUTES for name, body in examples_of(route).items()
 ]
 IDS = [f"{route} {name}" for route, name, _ in EXAMPLES]
-UNPROCESSABLE = {"tei", "nim"}
+UNPROCESSABLE = {"tei", "tei-predict", "tei-tokenize", "nim"}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,9 @@ def rows_of(body: Any) -> list[Any]:
     names = ("results", "data", "scores", "rankings")
     found = body if isinstance(body, list) else next(body[n] for n in names if n in body)
     assert isinstance(found, list)
-    return found
+    # text-embeddings-inference gives each pair a list of its labels.
+    labelled = bool(found) and isinstance(found[0], list)
+    return [{**row, "index": at} for at, [row] in enumerate(found)] if labelled else found
 
 
 def score_of(row: Any) -> float:
@@ -49,7 +51,11 @@ def score_of(row: Any) -> float:
     return float(row if isinstance(row, float) else next(row[n] for n in names if n in row))
 
 
-@pytest.mark.parametrize(("route", "name", "body"), EXAMPLES, ids=IDS)
+@pytest.mark.parametrize(
+    ("route", "name", "body"),
+    [one for one in EXAMPLES if one[1] != "tei-tokenize"],
+    ids=[one for one in IDS if "tokenize" not in one],
+)
 def test_each_dialect_gives_the_order_and_the_scores_of_the_library(
     route: str, name: str, body: dict[str, Any], client: httpx.Client, reranker: Reranker
 ) -> None:
@@ -59,7 +65,7 @@ def test_each_dialect_gives_the_order_and_the_scores_of_the_library(
     scale = "logit" if name in ("nim", "llama.cpp") else "probability"
     wanted = reranker.rank(QUERY, DOCUMENTS, scale=scale)  # type: ignore[arg-type]
     ranked = [(one.index, one.score) for one in wanted]
-    if name == "vllm-score":
+    if name in ("vllm-score", "tei-predict"):
         ranked.sort()
     assert [row["index"] for row in rows] == [index for index, _ in ranked][: len(rows)]
     assert [score_of(row) for row in rows] == pytest.approx(
@@ -87,7 +93,7 @@ def test_a_curl_of_the_page_prints_what_the_page_says(
 
 def test_the_page_has_a_curl_for_each_dialect() -> None:
     routes = {re.findall(r"8080(\S+)", line)[0] for line, _ in pages_curls()}
-    assert len(pages_curls()) == 9
+    assert len(pages_curls()) == 11
     assert routes <= ROUTES.keys()
 
 
@@ -127,10 +133,9 @@ def test_equal_scores_keep_the_order_of_the_request(client: httpx.Client) -> Non
 
 def test_documents_may_be_objects_and_come_back_as_they_were(client: httpx.Client) -> None:
     documents = [{"title": "Dough", "text": DOCUMENTS[1]}, {"title": "Roofs", "n": "1"}]
-    body = {"query": QUERY, "documents": documents, "top_n": 0, "max_chunks_per_doc": 3}
+    body = {"query": QUERY, "documents": documents, "top_n": 0}
     answer = client.post("/v1/rerank", json=body).json()
     assert [row["document"] for row in answer["results"]] == documents
-    assert "max_chunks_per_doc" in answer["meta"]["warnings"][0]
     some = client.post("/v1/rerank", json={**body, "rank_fields": ["title"]})
     assert some.status_code == 200
 
@@ -148,8 +153,17 @@ def test_score_takes_as_many_queries_as_texts(client: httpx.Client, reranker: Re
     answer = client.post("/v1/score", json={"data_1": queries, "data_2": texts}).json()
     wanted = reranker.score_pairs(pairs)
     assert [row["score"] for row in answer["data"]] == pytest.approx(wanted, abs=1e-5)
-    inputs = client.post("/predict", json={"inputs": pairs}).json()
+    inputs = client.post("/", json={"inputs": pairs}).json()
     assert inputs["scores"] == pytest.approx(wanted, abs=1e-5)
+    predicted = client.post("/predict", json={"inputs": pairs}).json()
+    assert [one["score"] for [one] in predicted] == pytest.approx(wanted, abs=1e-5)
+    [alone] = client.post("/predict", json={"inputs": pairs[0], "raw_scores": True}).json()
+    assert alone["label"] == "LABEL_0"
+    assert alone["score"] == pytest.approx(reranker.scorer.score(*pairs[0][:1], [pairs[0][1]])[0])
+    body = {"inputs": {"query": QUERY, "texts": DOCUMENTS}}
+    assert client.post("/predict", json=body).json()["scores"][0]["index"] == 1
+    single = client.post("/predict", json={"inputs": ["a", ["b", "c"]]})
+    assert (single.status_code, "no single texts" in single.text) == (422, True)
 
 
 def test_score_refuses_other_numbers_of_queries(client: httpx.Client) -> None:
@@ -227,10 +241,13 @@ def texts_key(body: dict[str, Any]) -> str:
 def broken(body: dict[str, Any]) -> dict[str, tuple[str, int, str]]:
     """Bad forms of a good body: the bytes, the status of most dialects, what the error says."""
     key = texts_key(body)
-    if key == "inputs":
+    if isinstance(body.get("inputs"), dict):
         without, wrong = {"inputs": {"query": QUERY}}, {"inputs": [["a"]]}
         none: Any = {"inputs": {"query": QUERY, "texts": []}}
         many: Any = {"inputs": {"query": QUERY, "texts": ["a"] * 51}}
+    elif key == "inputs":
+        without, wrong, none = {"inputs": None}, {"inputs": [1]}, {"inputs": []}
+        many = {"inputs": body["inputs"][:1] * 51}
     else:
         item: Any = {"text": "a"} if key == "passages" else "a"
         without = {name: value for name, value in body.items() if name != key} | {key: None}
@@ -272,7 +289,11 @@ def test_bad_input_gets_the_error_of_its_dialect(
         ({"top_n": True}, "`top_n` must be a whole number"),
         ({"query": 5}, "`query` must be a string, but got int 5"),
         ({"return_documents": "yes"}, "`return_documents` must be true or false"),
-        ({"scale": "calibrated"}, '`scale` must be "probability" or "logit"'),
+        ({"scale": "high"}, '`scale` must be "probability" or "logit" or "calibrated"'),
+        ({"long_passages": "cut"}, '`long_passages` must be "truncate" or "windows"'),
+        ({"max_length": 100_000}, "reads at most 384 tokens"),
+        ({"window_tokens": 64, "long_passages": "truncate"}, "would have no effect"),
+        ({"relevant_spans": {"mode": "on"}}, '`mode` must be "enabled" or "disabled"'),
         ({"score_threshold": "high"}, "score_threshold must be a number"),
         ({"first_stage_weight": -1}, "first_stage_weight must be"),
         ({"time_budget": 0}, "time_budget must be a number of seconds > 0"),

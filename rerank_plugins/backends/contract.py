@@ -62,6 +62,13 @@ class Backend(Protocol):
     def plan(self) -> Plan:
         """How the model runs."""
 
+    @property
+    def tokenizer(self) -> str | None:
+        """The model's fast tokenizer in its JSON form; `None` if it has none."""
+
+    def length(self, options: PairOptions) -> int:
+        """The most tokens of a pair that are read at once."""
+
     def check(self, options: PairOptions) -> None:
         """Raises the errors that the other methods would raise for these options with any pairs."""
 

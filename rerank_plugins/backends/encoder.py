@@ -51,6 +51,15 @@ class EncoderBackend:
         if window_settings(options, self.own_settings) is not None:
             check_window(options, tokenizer.room, self.name)
 
+    @property
+    def tokenizer(self) -> str:
+        """The description's."""
+        return self.description.tokenizer
+
+    def length(self, options: PairOptions) -> int:
+        """The options' own, or the model's."""
+        return options.max_length or self.description.default_length
+
     def batch_tokens(self, options: PairOptions) -> int:
         """The options' own budget, or the backend's."""
         return options.max_batch_tokens or self.max_batch_tokens

@@ -69,6 +69,14 @@ class _PredictBackend:
             counter = self._counter(options.max_length, options.prompt)
             check_window(options, counter.room, self._name)
 
+    @property
+    def tokenizer(self) -> str | None:
+        fast = getattr(self._model.tokenizer, "is_fast", False)
+        return self._model.tokenizer.backend_tokenizer.to_str() if fast else None
+
+    def length(self, options: PairOptions) -> int:
+        return options.max_length or self._default_length
+
     def batch_tokens(self, options: PairOptions) -> int:
         return options.max_batch_tokens or self._max_batch_tokens
 

@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from rerank_plugins import __version__
 from rerank_plugins.errors import RerankError
-from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.server.bodies import Json
+from rerank_plugins.server.dialects.predict import LABEL
 from rerank_plugins.server.routes import ROUTES, examples_of
 from rerank_plugins.server.service import Service
 from rerank_plugins.server.tokens import TokenGate
@@ -92,16 +92,20 @@ def _body_of(route: str) -> dict[str, Any]:
 
 async def _info(service: Service) -> dict[str, Any]:
     """What text-embeddings-inference says of its model; `models` has the names of all."""
-    name, reranker = next(iter(service.models.rerankers.items()))
-    scorer = reranker.scorer
-    precision = (await scorer.aplan()).precision if isinstance(scorer, CrossEncoderScorer) else None
+    name, reader = next(iter(service.models.readers.items()))
     return {
         "model_id": name,
-        "model_dtype": precision,
-        "model_type": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
+        "model_sha": None,
+        "served_model_name": name,
+        "model_type": {"reranker": {"id2label": {"0": LABEL}, "label2id": {LABEL: 0}}},
+        **await reader.plan(),
         "max_concurrent_requests": service.limits["max_requests"],
+        "max_batch_requests": None,
         "max_client_batch_size": service.limits["max_documents"],
         "auto_truncate": True,
+        "tokenization_workers": 1,
         "version": __version__,
+        "sha": None,
+        "docker_label": None,
         "models": list(service.models.rerankers),
     }

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rerank_plugins.results import Span
 from rerank_plugins.work import Work
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
 
 Kind: TypeAlias = Literal[
     "malformed",
@@ -44,14 +47,18 @@ class Ask:
     """A request of any dialect.
 
     Attributes:
-        queries: The query, or with `in_order` one for each text.
+        queries: The query, or one for each text.
         texts: The texts to score.
         documents: What is given back of each text, if documents are to come back; else empty.
-        in_order: Whether pairs are scored, and the scores stand in the order of the texts.
+        wants: A ranking of the texts; the scores of pairs, in the order of the texts; or the tokens
+            of the texts.
+        single: Whether the answer is that of the only pair, and no list of one.
         model: The name of the model; `None` means the only one.
         top_n: How many texts come back at most; `None` is all.
         may_cut: Whether the model may read a text in part.
+        document_tokens: How many tokens of each text count; `None` is all.
         options: Options of `Reranker.arank`.
+        reading: Options of the scorer that say what it reads of a pair.
         least_span: The lowest score of a part that comes back; `None` if no parts are asked for.
         warnings: What the request asks for and does not get.
     """
@@ -59,11 +66,14 @@ class Ask:
     queries: Sequence[str]
     texts: Sequence[str]
     documents: Sequence[Any] = ()
-    in_order: bool = False
+    wants: Literal["ranking", "scores", "tokens"] = "ranking"
+    single: bool = False
     model: str | None = None
     top_n: int | None = None
     may_cut: bool = True
+    document_tokens: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    reading: Mapping[str, Any] = field(default_factory=dict)
     least_span: float | None = None
     warnings: tuple[str, ...] = ()
 
@@ -75,7 +85,7 @@ class Ask:
     @property
     def read_characters(self) -> int:
         """How long all its pairs are together: a query is read with each of its texts."""
-        times = len(self.texts) // len(self.queries)
+        times = len(self.texts) // max(1, len(self.queries))
         return times * sum(map(len, self.queries)) + sum(map(len, self.texts))
 
 
@@ -99,21 +109,25 @@ class Answer:
         hits: The scored texts, best first, or in the order of the request if it asks for that.
         scored: How many texts have a score; a time budget may leave some without.
         work: What it took; `None` if the model does not say.
+        encoded: The tokens of each text, if they were wanted.
+        unused: What the model could not do for the request.
     """
 
     id: str
     model: str
     ask: Ask
-    hits: Sequence[Hit]
+    hits: Sequence[Hit] = ()
     scored: int
     work: Work | None = None
+    encoded: Sequence["Encoding"] = ()
+    unused: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
         """What the client should know beside the scores."""
         missing = len(self.ask.texts) - self.scored
         late = f"{missing} of {len(self.ask.texts)} documents were not scored within time_budget"
-        return [*self.ask.warnings, *([late] if missing else [])]
+        return [*self.ask.warnings, *self.unused, *([late] if missing else [])]
 
     @property
     def tokens(self) -> int:

@@ -7,9 +7,6 @@ from typing import Any
 from rerank_plugins.messages.values import described
 from rerank_plugins.server.exchange import RefusedError
 
-OWN = ("score_threshold", "first_stage_weight", "time_budget")
-"""Options of a call that every dialect takes beside its own keys; the ranking checks them."""
-
 
 class Fields:
     """The keys of a JSON object. `null` stands for a key that is not there.
@@ -97,20 +94,6 @@ class Fields:
         if found is None or found in allowed:
             return found
         raise _wrong(name, " or ".join(f'"{one}"' for one in allowed), found)
-
-    def options(self, *, raw_scores: bool = False) -> dict[str, Any]:
-        """The options of the call, by keys that are our own in every dialect."""
-        scale = self.choice("scale", ("probability", "logit"))
-        own = {name: self._body[name] for name in OWN if self.has(name)}
-        return {**own, "scale": scale or ("logit" if raw_scores else "probability")}
-
-    def unused(self, *names: str) -> tuple[str, ...]:
-        """A warning for each number that the client sends and that changes nothing here."""
-        return tuple(
-            f"{name} is not used: the server's own max_length decides what is read of a document"
-            for name in names
-            if self.count(name, least=-1)
-        )
 
     def _needed(self, name: str) -> Any:
         if not self.has(name):

@@ -1,7 +1,9 @@
 """The models of a server by name, and what one says to a request."""
 
-from collections.abc import Mapping
-from typing import TypeAlias
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from rerank_plugins.errors import (
     InvalidInputError,
@@ -12,11 +14,12 @@ from rerank_plugins.errors import (
     ScoringTimeoutError,
     UnsupportedOptionError,
 )
+from rerank_plugins.ranking.calibrating import Calibrator
 from rerank_plugins.ranking.order import scores_on_scale
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.scoring.answers import aanswer
 from rerank_plugins.server.exchange import Answer, Ask, Hit, Kind, RefusedError
-from rerank_plugins.work import Work
+from rerank_plugins.server.reading import Reader, reading_so
 
 RETRY_AFTER = 1
 """Seconds after which a full queue may have room."""
@@ -31,8 +34,8 @@ _KINDS: tuple[tuple[type[RerankError], Kind], ...] = (
 )
 """The kinds of errors, the first that fits; other errors of the suite are failures."""
 
-_Found: TypeAlias = tuple[list[Hit], int, Work | None]
-"""The hits, how many texts have a score, and what it took."""
+_MOST_VARIANTS = 32
+"""Ways of reading texts that are kept; each is checked when it is first asked for."""
 
 
 class Models:
@@ -45,7 +48,9 @@ class Models:
 
     def __init__(self, rerankers: Mapping[str, Reranker], timeout: float | None) -> None:
         self.rerankers = dict(rerankers)
+        self.readers = {name: Reader(one.scorer) for name, one in self.rerankers.items()}
         self._timeout = timeout
+        self._variants: dict[tuple[Any, ...], Reranker] = {}
 
     async def awarm_up(self) -> None:
         """Loads all models."""
@@ -74,36 +79,86 @@ class Models:
             RefusedError: It cannot be answered.
         """
         name = self.name(ask.model)
-        asking = self._scores if ask.in_order else self._ranking
+        ways = {"ranking": self._ranking, "scores": self._scores, "tokens": self._tokens}
         try:
-            hits, scored, work = await asking(self.rerankers[name], ask)
+            answer = Answer(id=request_id, model=name, ask=ask, scored=len(ask.texts))
+            return await ways[ask.wants](answer)
         except RerankError as error:
             kind: Kind = next(
                 (kind for group, kind in _KINDS if isinstance(error, group)), "failed"
             )
             again = RETRY_AFTER if kind == "overloaded" else None
             raise RefusedError(str(error), kind, retry_after=again) from error
-        return Answer(id=request_id, model=name, ask=ask, hits=hits, scored=scored, work=work)
 
-    async def _ranking(self, reranker: Reranker, ask: Ask) -> _Found:
+    async def _ranking(self, answer: Answer) -> Answer:
+        ask = answer.ask
+        reranker = await self._reranker(answer)
+        texts, unused = await self._texts(answer)
         ranking = await reranker.arank(
             ask.queries[0],
-            ask.texts,
+            texts,
             timeout=self._timeout,
             top_k=ask.top_n if ask.may_cut else None,  # all are looked at
             **ask.options,
         )
         if not ask.may_cut:
             _check_whole([one.index for one in ranking if one.truncated])
-        hits = [Hit(one.index, one.score, one.spans) for one in ranking[: ask.top_n]]
-        return hits, len(ask.texts) - len(ranking.unscored), ranking.work
+        return replace(
+            answer,
+            hits=[Hit(one.index, one.score, one.spans) for one in ranking[: ask.top_n]],
+            scored=len(ask.texts) - len(ranking.unscored),
+            work=ranking.work,
+            unused=unused,
+        )
 
-    async def _scores(self, reranker: Reranker, ask: Ask) -> _Found:
-        queries = ask.queries if len(ask.queries) > 1 else list(ask.queries) * len(ask.texts)
-        pairs = list(zip(queries, ask.texts, strict=True))
+    async def _scores(self, answer: Answer) -> Answer:
+        ask = answer.ask
+        reranker = await self._reranker(answer)
+        texts, unused = await self._texts(answer)
+        queries = ask.queries if len(ask.queries) > 1 else list(ask.queries) * len(texts)
+        pairs = list(zip(queries, texts, strict=True))
         scores = await aanswer(reranker.scorer, pairs, self._timeout)
-        values = scores_on_scale(scores, ask.options["scale"])
-        return [Hit(at, value) for at, value in enumerate(values)], len(pairs), scores.work
+        if not ask.may_cut and scores.truncated is not None:
+            _check_whole(scores.truncated.nonzero()[0].tolist())
+        scale = ask.options["scale"]
+        curve = Calibrator("auto").curve(reranker.scorer, None) if scale == "calibrated" else None
+        hits = list(map(Hit, range(len(pairs)), scores_on_scale(scores, scale, curve)))
+        return replace(answer, hits=hits, work=scores.work, unused=unused)
+
+    async def _tokens(self, answer: Answer) -> Answer:
+        ask = answer.ask
+        encoded = await self.readers[answer.model].tokens(ask.texts, **ask.options)
+        if encoded is None:
+            message = f"{answer.model!r} has no fast tokenizer, so its tokens cannot be told."
+            raise RefusedError(message, "failed")
+        return replace(answer, encoded=encoded)
+
+    async def _texts(self, answer: Answer) -> tuple[Sequence[str], tuple[str, ...]]:
+        """The texts as far as their tokens count, and what of that cannot be had."""
+        texts, most = answer.ask.texts, answer.ask.document_tokens
+        if most is None:
+            return texts, ()
+        cut = await self.readers[answer.model].beginnings(texts, most)
+        if cut is None:
+            return texts, ("max_tokens_per_doc is not used: the model has no fast tokenizer",)
+        return cut, ()
+
+    async def _reranker(self, answer: Answer) -> Reranker:
+        """The model, as the request wants texts to be read and scores to be meant."""
+        ask, own = answer.ask, self.rerankers[answer.model]
+        calibrated = ask.options["scale"] == "calibrated"
+        if not (ask.reading or calibrated):
+            return own
+        key = (answer.model, calibrated, *sorted(ask.reading.items()))
+        if (known := self._variants.pop(key, None)) is None:
+            scorer = reading_so(own.scorer, ask.reading) if ask.reading else own.scorer
+            scale = {"scale": "calibrated", "calibration": "auto"} if calibrated else {}
+            known = Reranker(scorer, **{**own._options, **scale})
+            await asyncio.to_thread(known.warm_up)  # it may read the model's files
+        self._variants[key] = known  # at the end: the one used longest ago is dropped first
+        while len(self._variants) > _MOST_VARIANTS:
+            self._variants.pop(next(iter(self._variants)))
+        return known
 
 
 def _check_whole(cut: list[int]) -> None:

@@ -9,7 +9,9 @@ from rerank_plugins.server.dialects.documents import COHERE_V1, JINA, SHARED, VL
 from rerank_plugins.server.dialects.hugging_face import HUGGING_FACE
 from rerank_plugins.server.dialects.llama_cpp import LLAMA_CPP
 from rerank_plugins.server.dialects.nim import NIM
+from rerank_plugins.server.dialects.predict import PREDICT
 from rerank_plugins.server.dialects.tei import TEI
+from rerank_plugins.server.dialects.tokenize import TOKENIZE
 from rerank_plugins.server.dialects.vllm import SCORE
 from rerank_plugins.server.dialects.voyage import VOYAGE
 
@@ -33,7 +35,8 @@ _RERANK = ("texts", "top_k", "truncation", "documents")
 ROUTES: Mapping[str, tuple[tuple[str, ...], Dialect]] = {
     "/": (_ANY, TEI),
     "/invocations": (_ANY, TEI),
-    "/predict": (_ANY, HUGGING_FACE),
+    "/predict": ((), PREDICT),
+    "/tokenize": ((), TOKENIZE),
     "/rerank": (_RERANK, TEI),
     "/v1/rerank": (_RERANK, SHARED),
     "/v2/rerank": ((), COHERE),

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from rerank_plugins.server.exchange import Answer, Ask, Kind, RefusedError
 from rerank_plugins.server.fields import Fields
+from rerank_plugins.server.own import spans_of
 
 STATUS: Mapping[Kind, int] = {
     "malformed": 400,
@@ -47,6 +48,17 @@ def nested_error(refused: RefusedError, status: int) -> dict[str, Any]:
     kind = "invalid_request_error" if status < 500 else "server_error"
     error = {"message": str(refused), "type": kind, "param": None, "code": status}
     return {**plain_error(refused, status), "error": error}
+
+
+def places(answer: Answer) -> list[dict[str, Any]]:
+    """Each hit as its place and its score, with its text if texts are to come back."""
+    documents = answer.ask.documents
+    return [
+        {"index": hit.index, "score": hit.score}
+        | ({"text": documents[hit.index]} if documents else {})
+        | spans_of(answer, hit)
+        for hit in answer.hits
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,9 @@ from functools import partial
 from typing import Any
 
 from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY, Dialect, nested_error
-from rerank_plugins.server.exchange import Answer, Ask, RefusedError
+from rerank_plugins.server.exchange import Answer, Ask, Hit, RefusedError
 from rerank_plugins.server.fields import Fields
-
-IGNORED = ("max_tokens_per_doc", "max_chunks_per_doc", "truncate_prompt_tokens")
-"""Keys that would cut documents; the server's own settings do."""
+from rerank_plugins.server.own import own_keys, spans_of
 
 
 def read(fields: Fields, *, return_documents: bool) -> Ask:
@@ -28,9 +26,25 @@ def read(fields: Fields, *, return_documents: bool) -> Ask:
         texts=[text_of(one, f"documents[{at}]", names) for at, one in enumerate(documents)],
         documents=documents if fields.flag("return_documents", default=return_documents) else (),
         top_n=fields.count("top_n", least=0) or None,
-        options=fields.options(raw_scores=raw),
-        warnings=fields.unused(*IGNORED),
+        **cut_keys(fields, raw_scores=raw),
     )
+
+
+def cut_keys(fields: Fields, *, raw_scores: bool) -> dict[str, Any]:
+    """`own_keys`, and what others call how much of a document is read.
+
+    Cohere's `max_tokens_per_doc` counts the document alone, and vLLM has the same, where 0 is no
+    limit. Its `truncate_prompt_tokens` counts query and document, and -1 is what the model reads.
+    The chunks of Cohere v1 are windows: the best one's score is the document's.
+    """
+    found = own_keys(fields, raw_scores=raw_scores)
+    cut: dict[str, Any] = {}
+    if chunks := fields.count("max_chunks_per_doc"):
+        cut |= {"long_passages": "windows", "max_windows": chunks}
+    if (tokens := fields.count("truncate_prompt_tokens", least=-1)) is not None:
+        cut |= {"long_passages": "truncate"} | ({"max_length": tokens} if tokens >= 0 else {})
+    most = fields.count("max_tokens_per_doc", least=0) or None
+    return {**found, "reading": {**cut, **found["reading"]}, "document_tokens": most}
 
 
 def text_of(document: Any, name: str, fields: Sequence[str] = ()) -> str:
@@ -56,7 +70,7 @@ def write(answer: Answer) -> dict[str, Any]:
         "id": answer.id,
         "object": "list",
         "model": answer.model,
-        "results": [_result(answer, hit.index, hit.score) for hit in answer.hits],
+        "results": [_result(answer, hit) for hit in answer.hits],
         "usage": {"prompt_tokens": answer.tokens, "total_tokens": answer.tokens},
         "meta": meta(answer, version="1"),
     }
@@ -68,11 +82,11 @@ def meta(answer: Answer, *, version: str) -> dict[str, Any]:
     return {**found, "warnings": answer.warnings} if answer.warnings else found
 
 
-def _result(answer: Answer, index: int, score: float) -> dict[str, Any]:
-    found = {"index": index, "relevance_score": score}
+def _result(answer: Answer, hit: Hit) -> dict[str, Any]:
+    found = {"index": hit.index, "relevance_score": hit.score, **spans_of(answer, hit)}
     if not answer.ask.documents:
         return found
-    document = answer.ask.documents[index]
+    document = answer.ask.documents[hit.index]
     return {**found, "document": {"text": document} if isinstance(document, str) else document}
 
 

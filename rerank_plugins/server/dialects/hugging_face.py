@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY, Dialect
+from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY, Dialect, places
 from rerank_plugins.server.exchange import Answer, Ask, RefusedError
 from rerank_plugins.server.fields import Fields
+from rerank_plugins.server.own import own_keys
 
 
 def read(fields: Fields) -> Ask:
     """Options stand beside the query, or in `parameters`."""
-    options = fields.object("parameters").options()
+    own = own_keys(fields.object("parameters"))
     if not isinstance(fields.raw("inputs"), list):
         given = fields.object("inputs")
         texts = given.texts("texts")
@@ -17,7 +18,7 @@ def read(fields: Fields) -> Ask:
             queries=[given.text("query")],
             texts=texts,
             documents=texts if given.flag("return_documents") else (),
-            options=options,
+            **own,
         )
     pairs = fields.items("inputs")
     if not all(
@@ -31,23 +32,16 @@ def read(fields: Fields) -> Ask:
     return Ask(
         queries=[query for query, _ in pairs],
         texts=[text for _, text in pairs],
-        in_order=True,
-        options=options,
+        wants="scores",
+        **own,
     )
 
 
 def write(answer: Answer) -> dict[str, Any]:
     """Numbers for pairs; places and numbers for texts."""
-    if answer.ask.in_order:
+    if answer.ask.wants == "scores":
         return {"scores": [hit.score for hit in answer.hits]}
-    documents = answer.ask.documents
-    return {
-        "scores": [
-            {"index": hit.index, "score": hit.score}
-            | ({"text": documents[hit.index]} if documents else {})
-            for hit in answer.hits
-        ]
-    }
+    return {"scores": places(answer)}
 
 
 HUGGING_FACE = Dialect(

@@ -7,12 +7,13 @@ from rerank_plugins.server.dialects import documents
 from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY, Dialect, nested_error
 from rerank_plugins.server.exchange import Answer, Ask
 from rerank_plugins.server.fields import Fields
+from rerank_plugins.server.own import own_keys
 
 
 def read(fields: Fields) -> Ask:
     """A request of its clients."""
     ask = documents.read(fields, return_documents=False)
-    return replace(ask, documents=(), options=fields.options(raw_scores=True))
+    return replace(ask, documents=(), **own_keys(fields, raw_scores=True))
 
 
 def write(answer: Answer) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY, Dialect
 from rerank_plugins.server.exchange import Answer, Ask
 from rerank_plugins.server.fields import Fields
+from rerank_plugins.server.own import own_keys, spans_of
 
 
 def read(fields: Fields) -> Ask:
@@ -15,13 +16,17 @@ def read(fields: Fields) -> Ask:
         queries=[fields.object("query").text("text")],
         texts=[passage.text("text") for passage in passages],
         may_cut=fields.choice("truncate", ("NONE", "END")) != "NONE",
-        options=fields.options(raw_scores=True),
+        **own_keys(fields, raw_scores=True),
     )
 
 
 def write(answer: Answer) -> dict[str, Any]:
     """Its answer."""
-    return {"rankings": [{"index": hit.index, "logit": hit.score} for hit in answer.hits]}
+    return {
+        "rankings": [
+            {"index": hit.index, "logit": hit.score, **spans_of(answer, hit)} for hit in answer.hits
+        ]
+    }
 
 
 NIM = Dialect(

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY, Dialect, nested_error
+from rerank_plugins.server.dialects.documents import cut_keys
 from rerank_plugins.server.exchange import Answer, Ask, RefusedError
 from rerank_plugins.server.fields import Fields
 
@@ -25,9 +26,8 @@ def read(fields: Fields) -> Ask:
         model=fields.name(),
         queries=queries,
         texts=texts,
-        in_order=True,
-        options=fields.options(raw_scores=not fields.flag("use_activation", default=True)),
-        warnings=fields.unused("truncate_prompt_tokens"),
+        wants="scores",
+        **cut_keys(fields, raw_scores=not fields.flag("use_activation", default=True)),
     )
 
 

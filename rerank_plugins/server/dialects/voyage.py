@@ -5,6 +5,7 @@ from typing import Any
 from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY, Dialect
 from rerank_plugins.server.exchange import Answer, Ask
 from rerank_plugins.server.fields import Fields
+from rerank_plugins.server.own import own_keys, spans_of
 
 
 def read(fields: Fields) -> Ask:
@@ -17,7 +18,7 @@ def read(fields: Fields) -> Ask:
         documents=documents if fields.flag("return_documents") else (),
         top_n=fields.count("top_k"),
         may_cut=fields.flag("truncation", default=True),
-        options=fields.options(),
+        **own_keys(fields),
     )
 
 
@@ -29,6 +30,7 @@ def write(answer: Answer) -> dict[str, Any]:
         "data": [
             {"index": hit.index, "relevance_score": hit.score}
             | ({"document": documents[hit.index]} if documents else {})
+            | spans_of(answer, hit)
             for hit in answer.hits
         ],
         "model": answer.model,

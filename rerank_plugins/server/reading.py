@@ -1,0 +1,124 @@
+"""How the models of a server read texts, and how they do it for a request of its own mind."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rerank_plugins.backends.contract import Backend, PairOptions
+from rerank_plugins.checks.declaration import checked
+from rerank_plugins.checks.long_passages import WINDOW_OPTIONS, check_long_passages
+from rerank_plugins.engine.identity import KnownIdentity
+from rerank_plugins.errors import UnsupportedOptionError
+from rerank_plugins.options import SCORER_OPTIONS
+from rerank_plugins.scorer import CrossEncoderScorer
+from rerank_plugins.scoring.answers import tally_of
+from rerank_plugins.scoring.contract import Scorer
+from rerank_plugins.texts.affixes import AFFIXES
+from rerank_plugins.tokens.pairs import valid_text
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+READING = ("max_length", "long_passages", *WINDOW_OPTIONS)
+"""Options of a scorer that a request may set for itself."""
+
+
+def reading_so(scorer: Scorer, options: Mapping[str, Any]) -> Scorer:
+    """A scorer that reads pairs by other options, and shares all else: model, queue, cache, counts.
+
+    Args:
+        scorer: The scorer, which must live as long.
+        options: Values of `READING`.
+
+    Raises:
+        InvalidInputError: They are not allowed, or exclude each other.
+        UnsupportedOptionError: It is no scorer of this suite.
+    """
+    if not isinstance(scorer, CrossEncoderScorer):
+        message = f"{scorer.name!r} cannot be told how to read: leave {', '.join(options)} out."
+        raise UnsupportedOptionError(message)
+    own = dict(scorer._options)
+    if options.get("long_passages") == "truncate":
+        own |= dict.fromkeys(WINDOW_OPTIONS)
+    given = checked({**own, **options}, SCORER_OPTIONS, type(scorer).__name__)
+    check_long_passages(given["long_passages"], **{name: given[name] for name in WINDOW_OPTIONS})
+    pair_options = PairOptions(**{name: given[name] for name in PairOptions.__dataclass_fields__})
+    affixes = {name: given[name] for name in AFFIXES}
+    tally_of(scorer)  # made now, so that both count in one
+    same = object.__new__(type(scorer))
+    vars(same).update(
+        vars(scorer),
+        _options=given,
+        _pair_options=pair_options,
+        _identity=KnownIdentity(scorer._shared, pair_options, affixes),
+    )
+    return same
+
+
+class Reader:
+    """What is to be known of a loaded model beside its scores.
+
+    Args:
+        scorer: Its scorer; one that is not of this suite has no tokenizer and no known length.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._tokenizer: Tokenizer | None = None
+
+    async def plan(self) -> dict[str, Any]:
+        """How the model runs, as text-embeddings-inference says it."""
+        backend = await self._backend()
+        if backend is None or not isinstance(self._scorer, CrossEncoderScorer):
+            return dict.fromkeys(("model_dtype", "max_input_length", "max_batch_tokens"))
+        options = self._scorer._pair_options
+        return {
+            "model_dtype": backend.plan.precision,
+            "max_input_length": backend.length(options),
+            "max_batch_tokens": backend.batch_tokens(options),
+        }
+
+    async def tokens(self, texts: Sequence[str], *, special: bool) -> "list[Encoding] | None":
+        """The tokens of each text, whole; `None` if the model has no fast tokenizer."""
+        tokenizer = await self._loaded()
+        if tokenizer is None:
+            return None
+        valid = list(map(valid_text, texts))
+        return await asyncio.to_thread(tokenizer.encode_batch, valid, add_special_tokens=special)
+
+    async def beginnings(self, texts: Sequence[str], most: int) -> Sequence[str] | None:
+        """The first tokens of each text, at most so many; `None` as in `tokens`."""
+        long = [text for text in texts if len(text.encode("utf-8", "replace")) > most]
+        encoded = await self.tokens(long, special=False)
+        if encoded is None:
+            return None
+        shown = {
+            text: text[: one.offsets[most - 1][1]]
+            for text, one in zip(long, encoded, strict=True)
+            if len(one) > most
+        }
+        return [shown.get(text, text) for text in texts]
+
+    async def _backend(self) -> Backend | None:
+        if not isinstance(self._scorer, CrossEncoderScorer):
+            return None
+        await self._scorer.awarm_up()
+        return next(iter(self._scorer._shared.engine_here().backends), None)
+
+    async def _loaded(self) -> "Tokenizer | None":
+        if self._tokenizer is None:
+            backend = await self._backend()
+            source = None if backend is None else await asyncio.to_thread(lambda: backend.tokenizer)
+            if source is not None:
+                self._tokenizer = await asyncio.to_thread(_whole_texts, source)
+        return self._tokenizer
+
+
+def _whole_texts(source: str) -> "Tokenizer":
+    """A tokenizer that neither cuts nor pads."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(source)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer

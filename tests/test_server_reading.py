@@ -1,0 +1,165 @@
+"""What a request says for itself: how texts are read, which parts answer, what scores mean."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from rerank_plugins import CrossEncoderScorer, Reranker
+from rerank_plugins.engine import registry
+from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY
+from rerank_plugins.testing import DeterministicScorer
+from tests.servers import served
+from tests.test_server_dialects import rows_of, score_of
+
+LONG = " ".join(f"Roof {number} of copper is green." for number in range(200)) + DOCUMENTS[1]
+"""A text whose last sentence answers, far behind what is read at once."""
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    with served() as (_, client):
+        yield client
+
+
+def scores(client: httpx.Client, **more: Any) -> list[float]:
+    body = {"query": QUERY, "documents": [LONG, DOCUMENTS[0]], **more}
+    answer = client.post("/v1/rerank", json=body)
+    assert answer.status_code == 200, answer.text
+    rows = sorted(answer.json()["results"], key=lambda row: row["index"])
+    return [score_of(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("asked", "options"),
+    [
+        ({"long_passages": "truncate"}, {"long_passages": "truncate"}),
+        ({"window_tokens": 64}, {"window_tokens": 64}),
+        ({"max_length": 128}, {"max_length": 128}),
+        ({"max_chunks_per_doc": 2}, {"long_passages": "windows", "max_windows": 2}),
+        ({"truncate_prompt_tokens": 64}, {"long_passages": "truncate", "max_length": 64}),
+        ({"truncate_prompt_tokens": -1}, {"long_passages": "truncate"}),
+    ],
+    ids=str,
+)
+def test_a_request_is_read_as_a_scorer_with_these_options_reads(
+    asked: dict[str, Any], options: dict[str, Any], client: httpx.Client
+) -> None:
+    with CrossEncoderScorer("embedded", **options) as scorer:
+        ranking = Reranker(scorer).rank(QUERY, [LONG, DOCUMENTS[0]])
+    wanted = [one.score for one in sorted(ranking, key=lambda one: one.index)]
+    assert scores(client, **asked) == pytest.approx(wanted, abs=1e-5)
+    assert scores(client)[0] != pytest.approx(wanted[0], abs=1e-3)
+
+
+def test_no_request_loads_a_model_a_second_time() -> None:
+    with served() as (service, client):
+        scores(client)
+        models = dict(registry._models)
+        for tokens in range(32, 80):
+            scores(client, window_tokens=tokens)
+        assert registry._models == models
+        assert len(service.models._variants) == 32
+        scorer = service.models.rerankers["embedded"].scorer
+        assert scorer.statistics.pairs == 2 * 49
+
+
+def test_only_the_first_tokens_of_each_document_are_read(client: httpx.Client) -> None:
+    body = {"query": QUERY, "documents": [LONG, *DOCUMENTS]}
+    cut = client.post("/v2/rerank", json={**body, "max_tokens_per_doc": 3}).json()
+    short = [LONG[:13], "Copper roofs turn", "Yeast in the"]
+    words = {**body, "documents": [" ".join(text.split()[:3]) for text in short]}
+    plain = client.post("/v2/rerank", json=words).json()
+    assert plain["usage"]["total_tokens"] == cut["usage"]["total_tokens"]
+    assert rows_of(plain) == [
+        {"index": row["index"], "relevance_score": pytest.approx(score_of(row), abs=1e-5)}
+        for row in rows_of(cut)
+    ]
+    for no_limit in ({"max_tokens_per_doc": None}, {"max_tokens_per_doc": 0}):
+        whole = client.post("/v2/rerank", json={**body, **no_limit}).json()
+        assert whole["usage"]["total_tokens"] > 1000
+    assert "warnings" not in cut["meta"]
+
+
+def test_a_model_without_a_tokenizer_says_what_it_cannot_do() -> None:
+    with served({"words": Reranker(DeterministicScorer())}) as (_, client):
+        body = {"query": QUERY, "documents": DOCUMENTS}
+        answer = client.post("/v1/rerank", json={**body, "max_tokens_per_doc": 3}).json()
+        assert answer["meta"]["warnings"] == [
+            "max_tokens_per_doc is not used: the model has no fast tokenizer"
+        ]
+        refused = client.post("/v1/rerank", json={**body, "max_length": 64})
+        assert (refused.status_code, refused.json()["message"]) == (
+            400,
+            "'deterministic' cannot be told how to read: leave max_length out.",
+        )
+        tokens = client.post("/tokenize", json={"inputs": "fox"})
+        assert (tokens.status_code, "no fast tokenizer" in tokens.text) == (424, True)
+        assert client.get("/info").json()["max_input_length"] is None
+
+
+def test_the_parts_that_answer_come_with_each_dialect_that_ranks(client: httpx.Client) -> None:
+    spans = {"relevant_spans": {"mode": "enabled", "threshold": -100}}
+    text = "Copper roofs turn green. Yeast makes gas."
+    wanted = {(0, 24), (25, 41)}
+    for route, body in (
+        ("/rerank", {"query": QUERY, "texts": [text]}),
+        ("/v1/rerank", {"query": QUERY, "documents": [text]}),
+        ("/v2/rerank", {"query": QUERY, "documents": [text]}),
+        ("/v1/rerank", {"query": QUERY, "documents": [text], "top_k": 1}),
+        ("/reranking", {"query": QUERY, "documents": [text]}),
+        ("/v1/ranking", {"query": {"text": QUERY}, "passages": [{"text": text}]}),
+    ):
+        [row] = rows_of(client.post(route, json={**body, **spans}).json())
+        assert {(one["start"], one["end"]) for one in row["relevant_spans"]} == wanted
+    few = {"relevant_spans": {"mode": "enabled", "max_spans": 1, "threshold": -100}}
+    body = {"inputs": {"query": QUERY, "texts": [text]}, "parameters": few}
+    [row] = rows_of(client.post("/", json=body).json())
+    assert len(row["relevant_spans"]) == 1
+
+
+def test_calibrated_scores_are_those_of_the_models_calibration(client: httpx.Client) -> None:
+    body = {"query": QUERY, "documents": DOCUMENTS, "scale": "calibrated"}
+    with Reranker.from_options(model="embedded", calibration="auto", scale="calibrated") as own:
+        wanted = [(one.index, one.score) for one in own.rank(QUERY, DOCUMENTS)]
+    rows = client.post("/v1/rerank", json=body).json()["results"]
+    assert [row["index"] for row in rows] == [index for index, _ in wanted]
+    said = [score_of(row) for row in rows]
+    assert said == pytest.approx([score for _, score in wanted], abs=1e-5)
+    pairs = {"text_1": QUERY, "text_2": DOCUMENTS, "scale": "calibrated"}
+    data = client.post("/score", json=pairs).json()["data"]
+    assert [row["score"] for row in data] == pytest.approx(said[::-1], abs=1e-5)
+    other = client.post("/v1/rerank", json={**body, "max_length": 64})
+    assert other.status_code == 400  # that calibration is of other scores
+
+
+def test_calibrated_scores_of_a_model_without_a_calibration_are_refused() -> None:
+    with served({"words": Reranker(DeterministicScorer())}) as (_, client):
+        for route, body in (
+            ("/v1/rerank", {"query": QUERY, "documents": DOCUMENTS}),
+            ("/score", {"text_1": QUERY, "text_2": DOCUMENTS}),
+        ):
+            refused = client.post(route, json={**body, "scale": "calibrated"})
+            assert refused.status_code == 400
+            assert "has no calibration" in refused.json()["message"]
+
+
+def test_tokens_of_texts_are_told_with_their_places(client: httpx.Client) -> None:
+    text = "Brød dough"
+    [one], [two] = (
+        client.post("/tokenize", json={"inputs": inputs}).json() for inputs in (text, [text])
+    )
+    assert one == two
+    assert [token["special"] for token in one][0 :: len(one) - 1] == [True, True]
+    assert one[0]["start"] is None
+    plain = client.post("/tokenize", json={"inputs": text, "add_special_tokens": False}).json()[0]
+    assert [token["special"] for token in plain] == [False] * len(plain)
+    data = text.encode()
+    assert [data[token["start"] : token["stop"]].decode() for token in plain] == [
+        token["text"] for token in plain
+    ]
+    assert plain[-1]["stop"] == len(data)
+    assert client.post("/tokenize", json={"inputs": ["a"] * 1001}).status_code == 422
+    assert client.post("/tokenize", json={"inputs": []}).status_code == 400
+    assert client.post("/tokenize", content=b'{"inputs": "\\ud800"}').status_code == 200
