@@ -4,8 +4,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INTEGRATIONS := haystack llama_index langchain
 EDGE := examples/browser
+CLIENTS := cohere-7 cohere-5
 
-.PHONY: demo browser test test-recipe test-edge check docs install-lines bench bench-peers bench-gpu wheels clean
+.PHONY: demo browser test test-recipe test-edge test-clients check docs install-lines bench bench-peers bench-gpu wheels clean
 
 demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
 	$(BIN)/rerank demo
@@ -27,6 +28,15 @@ test-edge: $(VENV)/.dev  ## models in Node and in a browser; skipped where there
 	    $(MAKE) $(EDGE)/node_modules/.package-lock.json $(EDGE)/models/embedded/config.json && \
 	    OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(EDGE)/tests; \
 	else echo "test-edge is skipped: there is no npm here (Debian: apt-get install nodejs npm)"; fi
+
+# Node 20 or newer. Where the package index does not answer, nothing is installed, and the tests are
+# skipped.
+test-clients: $(VENV)/.dev  ## clients of other services against `rerank serve`, in environments of their own
+	@if $(PIP) download --quiet --no-deps --retries 1 --dest build/index rerankers; then \
+	    $(MAKE) --jobs 3 $(CLIENTS:%=.clients/%/installed) \
+	        $$(command -v npm > /dev/null && echo tests/clients/node_modules/.package-lock.json); \
+	fi
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/clients/real_clients.py
 
 check: docs  ## lint, format, types, the public names, and the site's links
 	$(BIN)/ruff check .
@@ -56,11 +66,20 @@ wheels: $(VENV)/.dev  ## the four distributions, in dist/
 	$(PIP) wheel --no-deps --wheel-dir dist . $(INTEGRATIONS:%=./integrations/%)
 
 clean:
-	rm -rf $(VENV) $(EDGE)/node_modules $(EDGE)/models dist build .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .clients tests/clients/node_modules $(EDGE)/node_modules $(EDGE)/models dist build .cache .pytest_cache .mypy_cache .ruff_cache
 
 # onnxruntime-node would fetch its CUDA build from another host than npm's.
 $(EDGE)/node_modules/.package-lock.json: $(EDGE)/package-lock.json
 	ONNXRUNTIME_NODE_INSTALL_CUDA=skip npm ci --prefix $(EDGE) --no-audit --no-fund
+
+tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
+	npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund
+
+.clients/%/installed: tests/clients/%.txt constraints.txt
+	rm -rf $(@D)
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/pip --disable-pip-version-check install --quiet --no-compile --prefer-binary -c constraints.txt -r $<
+	touch $@
 
 $(EDGE)/models/embedded/config.json: $(wildcard rerank_plugins/embedded/*) $(wildcard rerank_plugins/backends/graphs/*.py) | $(VENV)/.demo
 	$(BIN)/rerank compile embedded --layout transformers.js -o $(@D)
