@@ -42,6 +42,7 @@ from rerank_plugins.messages.commands import install_command
 print(install_command('openvino'))
 " > hint && sh -e hint && python -c 'import openvino'"""
 VERSION = "python -P -c \"from importlib.metadata import version; print(version('{}'))\""
+ON_RAY = "python -P -c 'from rerank_plugins.scale_out import serve_app; serve_app()'"
 HUB_1 = (  # langchain-huggingface keeps the hub's client 1.x: models are fetched with it too
     f"pip install -c {ROOT}/constraints.txt langchain-huggingface pytest pytest-asyncio",
     VERSION.format("huggingface_hub") + " | grep '^1[.]'",
@@ -59,6 +60,7 @@ WITHOUT_TORCH: dict[str, list[Try]] = {
         NO_TORCH,
         "python -P -c \"from rerank_plugins import HttpScorer; HttpScorer('http://x').warm_up()\"",
     ],
+    'pip install "rerank-plugins[ray]"': [NO_TORCH, ON_RAY],
     'pip install "rerank-plugins[openvino]"': [NO_TORCH, SCORED.format("openvino")],
     'pip install "rerank-plugins[jax]"': [NO_TORCH, Path("docs/jax.md")],
     'pip install "rerank-plugins[int8]"': [QUANTISED],

@@ -12,7 +12,7 @@ import pytest
 from tests.pages import PAGES, ROOT, python_blocks
 
 PACKAGE = ROOT / "rerank_plugins"
-DOORS = {"demo", "evaluation", "fine_tuning", "formats", "testing", "wrappers"}
+DOORS = {"demo", "evaluation", "fine_tuning", "formats", "scale_out", "testing", "wrappers"}
 """What users and integrations may import, besides the names of the root."""
 
 

@@ -1,6 +1,5 @@
 """`rerank serve`: models behind a port, for rerank clients of many kinds."""
 
-import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,13 +8,14 @@ import typer
 
 from rerank_plugins.cli.options import as_arguments, with_options
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.messages.names import model_name
+from rerank_plugins.messages.names import served_name
 from rerank_plugins.messages.spelling import keys
 from rerank_plugins.options import SCORER_OPTIONS
 from rerank_plugins.process.extras import require
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.server.options import LIMIT_OPTIONS, SERVER_OPTIONS
+from rerank_plugins.server.token_file import read_tokens
 
 _SCORER = (
     *(one.name for one in SCORER_OPTIONS.values() if one.typed and one.name != "model"),
@@ -90,7 +90,7 @@ def serve(
     from rerank_plugins.server.service import Service
 
     given = {name: SERVER_OPTIONS[name].check(options[name], name) for name in SERVER_OPTIONS}
-    tokens = _tokens(given["token_file"])
+    tokens = read_tokens(given["token_file"])
     scorer = as_arguments({name: options[name] for name in _SCORER})
     rerankers = {
         name: Reranker(CrossEncoderScorer(reference, when_full="fail", **scorer))
@@ -115,7 +115,7 @@ def _references(model: str | None, named: list[str]) -> dict[str, str]:
     """The references of all models by their names; a folder's name is its last part."""
     if model is None and not named:
         model = "embedded"
-    found = {} if model is None else {_name(model): model}
+    found = {} if model is None else {served_name(model): model}
     for text in named:
         name, _, reference = text.partition("=")
         if not name or not reference:
@@ -130,24 +130,4 @@ def _references(model: str | None, named: list[str]) -> dict[str, str]:
             )
             raise InvalidInputError(message)
         found[name] = reference
-    return found
-
-
-def _name(reference: str) -> str:
-    """A hub id stays as it is, since clients know the model by it."""
-    return model_name(reference) if Path(reference).is_dir() else reference
-
-
-def _tokens(file: str | None) -> list[str]:
-    """The tokens in a file, or in the environment."""
-    if file is None:
-        return os.environ.get("RERANK_TOKEN", "").split()
-    try:
-        found = Path(file).read_text(encoding="utf-8").split()
-    except (OSError, ValueError) as error:
-        message = f"--token-file {file} cannot be read: {error}. Give a file with one token a line."
-        raise InvalidInputError(message) from error
-    if not found:
-        message = f"--token-file {file} has no token. Write one in it, or leave --token-file out."
-        raise InvalidInputError(message)
     return found

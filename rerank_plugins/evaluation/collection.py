@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rerank_plugins.errors import InvalidInputError
-from rerank_plugins.formats.lines import json_rows, read_lines, texts_by_id
+from rerank_plugins.formats.lines import json_rows, packed_or_plain, read_lines, texts_by_id
 from rerank_plugins.formats.passages import document_of, query_of, shown_id
 from rerank_plugins.formats.qrels import Judgements, read_qrels
 from rerank_plugins.messages.names import last_name
@@ -175,12 +175,6 @@ def unmatched_ids(collection: JudgedCollection) -> list[str]:
             f"{shown_id(collection.queries)}); they are left out."
         )
     return sentences
-
-
-def packed_or_plain(path: Path) -> Path | None:
-    """Returns the file, or the gzipped one beside it; `None` if there is neither."""
-    packed = path.with_name(f"{path.name}.gz")
-    return next((place for place in (path, packed) if place.is_file()), None)
 
 
 def _texts(folder: Path, name: str, read: Callable[[Any, str], tuple[str, str]]) -> dict[str, str]:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_collection
-from rerank_plugins.evaluation.collection import packed_or_plain
-from rerank_plugins.formats.lines import json_rows, read_lines
+from rerank_plugins.formats.lines import json_rows, packed_or_plain, read_lines
 from rerank_plugins.formats.pair_rows import query_and_answers, texts_of
 from rerank_plugins.messages.names import last_name
 from rerank_plugins.tokens.pairs import valid_text

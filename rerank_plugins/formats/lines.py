@@ -105,6 +105,12 @@ def shown(source: str | Path) -> str:
     return "standard input" if source == STANDARD_INPUT else str(source)
 
 
+def packed_or_plain(path: Path) -> Path | None:
+    """The file, or the gzipped one beside it; `None` if there is neither."""
+    packed = path.with_name(f"{path.name}.gz")
+    return next((place for place in (path, packed) if place.is_file()), None)
+
+
 def _is_utf16(start: bytes) -> bool:
     """Whether a file's first two bytes are a UTF-16 byte order mark, or one of them is zero."""
     return start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or start.count(0) == 1

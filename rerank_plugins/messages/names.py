@@ -21,6 +21,11 @@ def model_name(reference: str) -> str:
     return model_names([reference])[reference]
 
 
+def served_name(reference: str | os.PathLike[str]) -> str:
+    """The name that clients of a server call a model by: a hub id, or the name of a folder."""
+    return model_name(str(reference)) if Path(reference).is_dir() else str(reference)
+
+
 def model_names(references: Sequence[str]) -> dict[str, str]:
     """Returns a short name for each model, by its reference; no two names are equal.
 
