@@ -34,7 +34,7 @@ ROUNDS = 3
 
 _COMMIT = "0" * 40
 _FIRST_SCORE = """
-import sys
+import os, sys
 from rerank_plugins import CrossEncoderScorer
 model, cache, backend, precision = sys.argv[1:]
 options = {"cache_folder": cache, "local_files_only": True}
@@ -42,7 +42,9 @@ scorer = CrossEncoderScorer(model, backend=backend, precision=precision, **optio
 scorer.score("how do bees talk", ["By dancing."])
 if "torch" in sys.modules:
     sys.exit("torch was imported")
+os._exit(0)
 """
+"""It ends at once: what the interpreter takes apart at its end is no part of a start."""
 
 
 @dataclass(frozen=True, slots=True)
