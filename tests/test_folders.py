@@ -31,12 +31,14 @@ from transformers import (
 )
 
 from rerank_plugins.backends.architectures import NoGraphError
+from rerank_plugins.backends.choice import choose
 from rerank_plugins.backends.cross_encoder import describe, takes_token_ids
 from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.folders.description import describe_folder
 from rerank_plugins.backends.folders.modules import read_modules
 from rerank_plugins.backends.tables import check_ids
-from rerank_plugins.errors import ModelError
+from rerank_plugins.errors import ModelError, UnsupportedOptionError
+from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.tokens.pairs import PairTokenizer
 from tests.architectures import DESIGNS, SAVED
 from tests.tiny_models import edit_json, fixed_seed, save_as_the_library_does
@@ -463,6 +465,18 @@ def test_a_folder_that_torch_must_read_says_why(name: str, saved: Saved, tmp_pat
     edit(folder)
     with pytest.raises(NoGraphError, match=told):
         describe_folder(folder, "it")
+
+
+@pytest.mark.parametrize("name", ["another class", "code of its own", "a chat template"])
+def test_a_plan_says_it_before_anything_is_loaded(name: str, saved: Saved, tmp_path: Path) -> None:
+    folder = saved("bert", tmp_path / "folder")
+    edit, told = REFUSED[name]
+    edit(folder)
+    plan = choose(ModelSettings(str(folder), device="cpu"), folder)
+    assert plan.backend == "torch"
+    assert told in plan.reason
+    with pytest.raises(UnsupportedOptionError, match=f"does not become a graph: .*{told}"):
+        choose(ModelSettings(str(folder), backend="onnx"), folder)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from rerank_plugins import (
     CrossEncoderScorer,
@@ -232,6 +234,16 @@ def test_a_model_for_torch_alone_says_why_and_what_brings_torch(tmp_path: Path) 
     told = last_line_without_torch(str(chat_model), tmp_path)
     assert MissingExtraError.__name__ in told
     assert f"Running {str(chat_model)!r} in torch (because " in told
+    assert told.endswith(install_command("sentence-transformers"))
+
+
+def test_what_loading_finds_for_torch_alone_says_what_brings_torch(tmp_path: Path) -> None:
+    file = save_tiny_cross_encoder(tmp_path) / "model.safetensors"
+    weights = load_file(file)
+    save_file({**weights, "bert.gate": torch.ones(2)}, file, metadata={"format": "pt"})
+    told = last_line_without_torch(str(tmp_path), tmp_path)
+    assert MissingExtraError.__name__ in told
+    assert "in torch (because its weights have bert.gate, which graphs do not know) " in told
     assert told.endswith(install_command("sentence-transformers"))
 
 

@@ -166,7 +166,7 @@ def _reason_for_torch(settings: ModelSettings, folder: Path, precision: str) -> 
     if precision == "fp16":
         return "only there fp16 is offered"
     try:
-        read_parts(folder)
+        _check_files(folder)
     except NoGraphError as error:
         return str(error)
     if not _on_cpu(settings):
@@ -233,9 +233,18 @@ def _check_device(settings: ModelSettings, backend: str) -> None:
 
 def _check_network(settings: ModelSettings, folder: Path) -> None:
     try:
-        read_parts(folder)
+        _check_files(folder)
     except NoGraphError as error:
         raise refused(settings.model, error) from error
+
+
+def _check_files(folder: Path) -> None:
+    """Raises `NoGraphError` if the small files of a folder show that it does not become a graph."""
+    # Not above: the package is imported without tokenizers.
+    from rerank_plugins.backends.folders.description import check_described
+
+    read_parts(folder)
+    check_described(folder)
 
 
 def _on_cpu(settings: ModelSettings) -> bool:

@@ -6,7 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from rerank_plugins.backends.architectures import NoGraphError, refused
-from rerank_plugins.backends.choice import check_installed, check_threads, choose
+from rerank_plugins.backends.choice import (
+    check_installed,
+    check_threads,
+    choose,
+    require_torch,
+)
 from rerank_plugins.backends.contract import Backend
 from rerank_plugins.errors import MissingExtraError, ModelError, RerankError
 from rerank_plugins.messages.spelling import option
@@ -38,6 +43,8 @@ def _loaded(settings: ModelSettings, folder: Path) -> Backend:
         return _load_compiled(settings, folder, plan)
     except Exception as error:  # runtimes raise their own
         if settings.backend == "auto" and plan.precision != "int8" and not is_bundle(folder):
+            if isinstance(error, NoGraphError):
+                require_torch(settings.model, f"because {error}")
             with suppress(MissingExtraError):  # without torch, the first error says more
                 instead = _torch_plan(settings, plan, error)
                 check_threads(settings, instead)

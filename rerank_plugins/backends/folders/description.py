@@ -9,11 +9,11 @@ from tokenizers import Tokenizer, normalizers
 from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.description import INPUTS, UNBOUNDED, ModelDescription
 from rerank_plugins.backends.folders.modules import Modules, read_modules
-from rerank_plugins.backends.folders.tokenizer import SavedTokenizer, read_tokenizer
+from rerank_plugins.backends.folders.tokenizer import SavedTokenizer, class_of, read_tokenizer
 from rerank_plugins.backends.tables import check_token_ids, check_types
 from rerank_plugins.errors import RerankError
 from rerank_plugins.models.inspection import ADAPTER_FILE, check_whole
-from rerank_plugins.models.json_files import read_whole_json
+from rerank_plugins.models.json_files import read_json, read_whole_json
 
 _WITHOUT_A_TABLE = ("modernbert",)
 """Types of models that compute positions."""
@@ -57,11 +57,30 @@ def describe_folder(folder: Path, name: str) -> ModelDescription:
         raise NoGraphError(message) from error
 
 
+def check_described(folder: Path) -> None:
+    """Refuses a folder whose small files show that `describe_folder` would.
+
+    Vocabularies are not read, and damage is left to be found when the model is loaded.
+
+    Raises:
+        NoGraphError: Something in the folder makes the library do what is not described here.
+    """
+    modules = read_modules(folder)
+    config = read_json(modules.folder / "config.json")
+    options = read_json(modules.folder / "tokenizer_config.json")
+    _check_usual(modules, config, options)
+    class_of(options, config)
+
+
 def _described(folder: Path, name: str) -> ModelDescription:
     modules = read_modules(folder)
     config = read_whole_json(modules.folder / "config.json")
-    tokenizer = read_tokenizer(modules.folder, config)
-    _check_usual(modules, config, tokenizer)
+    options = read_whole_json(modules.folder / "tokenizer_config.json")
+    _check_usual(modules, config, options)
+    tokenizer = read_tokenizer(modules.folder, options, config)
+    if tokenizer.truncation_side != "right":
+        message = "its tokenizer cuts texts at their beginning"
+        raise NoGraphError(message)
     for key in ("model_type", "vocab_size", "max_position_embeddings", "pad_token_id"):
         if config.get(key) is None:
             message = f"its config.json has no {key!r}"
@@ -95,12 +114,15 @@ def _lower_case(tokenizer: Tokenizer) -> None:
         tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
 
 
-def _check_usual(modules: Modules, config: Mapping[str, Any], tokenizer: SavedTokenizer) -> None:
-    """Refuses a model that is given something else than the pair's tokens, cut in the usual way."""
+def _check_usual(modules: Modules, config: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Refuses a model that is given something else than the pair's tokens.
+
+    Args:
+        modules: Its modules.
+        config: Its config.json.
+        options: Its tokenizer_config.json.
+    """
     settings, folder = modules.settings or {}, modules.folder
-    if tokenizer.truncation_side != "right":
-        message = "its tokenizer cuts texts at their beginning"
-        raise NoGraphError(message)
     for key in ("processing_kwargs", "model_kwargs", "config_kwargs"):
         if settings.get(key):
             message = f"its files set {key}={settings[key]!r:.60}"
@@ -109,7 +131,6 @@ def _check_usual(modules: Modules, config: Mapping[str, Any], tokenizer: SavedTo
         message = f"its files set {others[0]} of the tokenizer for sentence-transformers"
         raise NoGraphError(message)
     if modules.settings is None:
-        options = read_whole_json(folder / "tokenizer_config.json")
         chats = options.get("chat_template") or any((folder / f).exists() for f in _CHAT_TEMPLATES)
     else:
         chats = "message" in settings.get("modality_config", {})

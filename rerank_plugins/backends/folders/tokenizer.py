@@ -55,25 +55,48 @@ class SavedTokenizer:
     truncation_side: str
 
 
-def read_tokenizer(folder: Path, model: Mapping[str, Any]) -> SavedTokenizer:
+def read_tokenizer(
+    folder: Path, options: Mapping[str, Any], model: Mapping[str, Any]
+) -> SavedTokenizer:
     """The tokenizer in a folder.
 
     Args:
         folder: The folder.
-        model: The model's config.json.
+        options: Its tokenizer_config.json.
+        model: Its config.json.
 
     Raises:
         NoGraphError: It is of a kind that is not described here.
     """
-    options = read_whole_json(folder / "tokenizer_config.json")
+    kind = class_of(options, model)
+    if kind is None:
+        return _as_saved(folder, options)
+    return _made_anew(folder, options, kind)
+
+
+def class_of(options: Mapping[str, Any], model: Mapping[str, Any]) -> TokenizerClass | None:
+    """The class of a tokenizer; `None` if it is what tokenizer.json says.
+
+    Args:
+        options: The folder's tokenizer_config.json.
+        model: Its config.json.
+
+    Raises:
+        NoGraphError: It is of a kind that is not described here.
+    """
     for key in _NEVER_READ:
         if options.get(key):
             message = f"its tokenizer_config.json has {key}={options[key]!r:.60}"
             raise NoGraphError(message)
-    kind = _class_of(options, model)
-    if kind is None:
-        return _as_saved(folder, options)
-    return _made_anew(folder, options, kind)
+    kind = str(model.get("model_type"))
+    name = options.get("tokenizer_class") or model.get("tokenizer_class") or OF_MODEL_TYPE.get(kind)
+    name = str(name).removesuffix("Fast")
+    if kind in _AS_SAVED_TYPES or name in _AS_SAVED:
+        return None
+    if name not in CLASSES:
+        message = f"its tokenizer is a {name}"
+        raise NoGraphError(message)
+    return CLASSES[name]
 
 
 def _as_saved(folder: Path, options: Mapping[str, Any]) -> SavedTokenizer:
@@ -141,19 +164,6 @@ def _with_options(
         inputs=tuple(options.get("model_input_names", inputs)),
         truncation_side=side.lower(),
     )
-
-
-def _class_of(options: Mapping[str, Any], model: Mapping[str, Any]) -> TokenizerClass | None:
-    """The class of the tokenizer; `None` if it is what tokenizer.json says."""
-    kind = str(model.get("model_type"))
-    name = options.get("tokenizer_class") or model.get("tokenizer_class") or OF_MODEL_TYPE.get(kind)
-    name = str(name).removesuffix("Fast")
-    if kind in _AS_SAVED_TYPES or name in _AS_SAVED:
-        return None
-    if name not in CLASSES:
-        message = f"its tokenizer is a {name}"
-        raise NoGraphError(message)
-    return CLASSES[name]
 
 
 def _vocabulary(folder: Path, saved: Mapping[str, Any], kind: TokenizerClass) -> Vocabulary:
