@@ -47,8 +47,7 @@ class Case:
         model: It in sentence-transformers, in fp32.
         description: Its description.
         logits: Its logits, in float64.
-        tolerance: How far other sums of it may be from them. Rounding alone may make more than
-            1e-5, in `predict` as well.
+        rounding: How far `predict` in fp32 is from them, as a root of the mean square.
     """
 
     folder: Path
@@ -56,15 +55,19 @@ class Case:
     model: CrossEncoder
     description: ModelDescription
     logits: np.ndarray
-    tolerance: float
+    rounding: float
 
 
 def case_of(folder: Path, pairs: Pairs = PAIRS) -> Case:
     model = CrossEncoder(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
     predicted = logits_of(model, pairs)
     exact = logits_of(model.double(), pairs)
-    tolerance = max(1e-5, 3 * np.abs(predicted - exact).max())
-    return Case(folder, pairs, model.float(), describe(model), exact, tolerance)
+    return Case(folder, pairs, model.float(), describe(model), exact, size(predicted - exact))
+
+
+def size(errors: np.ndarray) -> float:
+    """The root of the mean square, which one pair in bad luck changes little."""
+    return float(np.sqrt(np.mean(np.square(errors))))
 
 
 @pytest.fixture(scope="module", params=DESIGNS)
@@ -128,7 +131,10 @@ RUNTIMES = {"onnx": InOnnx, "openvino": InOpenVino, "float64": InFloat64}
 
 
 def check(case: Case, runtime: Callable[..., Callable[[Tokens], np.ndarray]]) -> None:
-    """Compares a runtime with `predict`, all pairs in one batch and one by one."""
+    """Compares a runtime with `predict`, all pairs in one batch and one by one.
+
+    It may round three times as much: OpenVINO's products round twice as much as torch's.
+    """
     description = case.description
     forward = runtime(case.folder, description.inputs)
     tokenizer = PairTokenizer(description.tokenizer, max_length=description.default_length)
@@ -136,7 +142,9 @@ def check(case: Case, runtime: Callable[..., Callable[[Tokens], np.ndarray]]) ->
     together = forward(pad(encoded, description.pad_id))
     alone = np.concatenate([forward(pad([pair], description.pad_id)) for pair in encoded])
     for found in (together, alone):
-        np.testing.assert_allclose(found, case.logits, rtol=0, atol=case.tolerance)
+        errors = found - case.logits
+        # Rounding alone may make more than 1e-5, in `predict` as well.
+        assert np.abs(errors).max() < 1e-5 or size(errors) < 3 * case.rounding
 
 
 def test_the_model_tells_texts_apart_by_every_weight(case: Case) -> None:

@@ -11,17 +11,21 @@ import pytest
 from tests.architectures import save
 from tests.real_shapes import LIMIT, REAL
 from tests.test_networks import InOnnx, InOpenVino, case_of, check
-from tests.wide_weights import PAIRS
+from tests.wide_weights import PAIRS, Pairs
 
 SMALLEST = ["ms-marco-MiniLM-L6", "ettin-reranker-17m", "mxbai-rerank-xsmall"]
 FEW = [*PAIRS[1:10], (PAIRS[5][0], " ".join(passage for _, passage in PAIRS * 3))]
-"""Enough of them to tell how much `predict` itself rounds."""
+"""Enough of them to tell how much `predict` itself rounds, where that is little."""
 
 
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_network_of_real_size_scores_as_predict_does(tmp_path: Path, name: str) -> None:
-    case = case_of(save(REAL[name], tmp_path), FEW)
-    lengths = [len(row) for row in case.model.tokenizer(list(map(list, FEW))).input_ids]
+    check_real_size(tmp_path, name, FEW)
+
+
+def check_real_size(folder: Path, name: str, pairs: Pairs) -> None:
+    case = case_of(save(REAL[name], folder), pairs)
+    lengths = [len(row) for row in case.model.tokenizer(list(map(list, pairs))).input_ids]
     assert min(lengths) < 10
     assert max(lengths) > LIMIT
     assert np.ptp(case.logits) > 0.5
