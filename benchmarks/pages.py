@@ -1,12 +1,14 @@
 """Builds long passages whose answer is known: paragraphs of one title, joined into pages.
 
-python -m benchmarks.pages DATA OUT [--recipe FILE] [--source NAME]... [--seed N]
+python -m benchmarks.pages DATA OUT [--recipe FILE] [--source NAME]... [--words LEAST MOST]
+    [--seed N]
 
 DATA holds training sources of the embedded model whose rows have a `title`. Only questions about
 paragraphs that RECIPE holds out of training are asked. Each source becomes up to three collections
 in BEIR's layout:
 
-- SOURCE-pages: pages of 300 to 1,500 words; the right paragraph is at a random place;
+- SOURCE-pages: pages of LEAST to MOST words (300 to 1,500 by default); the right paragraph is at a
+  random place;
 - SOURCE-far: the right paragraph is behind token 512. All pages of a title have the same other
   paragraphs, so their beginnings do not tell which page is right;
 - SOURCE-alone: the same as SOURCE-far, with that paragraph alone as the whole passage.
@@ -116,13 +118,13 @@ def read_source(data: Path, name: str, recipe: TrainingConfig) -> Source:
     return Source(titles, questions)
 
 
-def joined_pages(source: Source, rng: random.Random) -> Built:
-    """Each title's paragraphs in random order, as pages of random lengths."""
+def joined_pages(source: Source, rng: random.Random, words: tuple[int, int] = WORDS) -> Built:
+    """Each title's paragraphs in random order, as pages of so many words at random."""
     built = Built()
     for number, (title, paragraphs) in enumerate(source.titles.items()):
-        if sum(map(_words, paragraphs)) < WORDS[0]:
+        if sum(map(_words, paragraphs)) < words[0]:
             continue
-        for part, run in enumerate(_runs(rng.sample(paragraphs, len(paragraphs)), rng)):
+        for part, run in enumerate(_runs(rng.sample(paragraphs, len(paragraphs)), rng, words)):
             built.pages[f"{number}-{part}"] = Page.of(title, run)
             built.page_of |= dict.fromkeys(run, f"{number}-{part}")
     return built
@@ -197,28 +199,33 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--source", action="append", help=f"{', '.join(SOURCES)} unless given")
+    parser.add_argument("--words", type=int, nargs=2, default=WORDS)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     recipe = TrainingConfig.from_toml(given.recipe)
     for name in given.source or SOURCES:
         source, rng = read_source(given.data, name, recipe), random.Random(f"{given.seed} {name}")
-        write(given.out / f"{name}-pages", joined_pages(source, rng), source.questions)
+        write(
+            given.out / f"{name}-pages",
+            joined_pages(source, rng, tuple(given.words)),
+            source.questions,
+        )
         far, alone = far_pages(source, rng)
         if far.pages:
             write(given.out / f"{name}-far", far, source.questions)
             write(given.out / f"{name}-alone", alone, source.questions)
 
 
-def _runs(paragraphs: Sequence[str], rng: random.Random) -> list[list[str]]:
+def _runs(paragraphs: Sequence[str], rng: random.Random, words: tuple[int, int]) -> list[list[str]]:
     """Paragraphs cut into runs of a random number of words; what is left joins the last run."""
     runs: list[list[str]] = []
     run: list[str] = []
-    wanted = rng.randint(*WORDS)
+    wanted = rng.randint(*words)
     for paragraph in paragraphs:
         run.append(paragraph)
         if sum(map(_words, run)) >= wanted:
             runs.append(run)
-            run, wanted = [], rng.randint(*WORDS)
+            run, wanted = [], rng.randint(*words)
     if runs:
         runs[-1] += run
     return runs or [run]
