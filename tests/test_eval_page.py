@@ -4,7 +4,6 @@ import html as escaping
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -30,15 +29,12 @@ from rerank_plugins.evaluation.cards import CardFigure, check_card
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.plots import tradeoff_plot
 from rerank_plugins.results import PairScores
+from tests.browsers import BROWSER
 from tests.test_evaluation import judge, write_collection
 
 PHONE = 375
 READABLE = 11
 """Pixels of a letter's height, as CSS counts it."""
-
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 
 MEASURED = """
 const frame = document.querySelector("iframe").contentWindow, page = frame.document;

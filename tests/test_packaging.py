@@ -92,10 +92,11 @@ def test_the_core_wheel_ships_the_embedded_model_once(wheels: dict[str, list[str
     assert len([name for name in names if name.endswith((".safetensors", ".bin"))]) == 1
 
 
-def test_the_core_wheel_has_the_template_of_the_html_report(
+def test_the_core_wheel_has_the_template_of_the_html_report_and_the_servers_page(
     wheels: dict[str, list[str]],
 ) -> None:
     assert "rerank_plugins/evaluation/report.html.jinja" in wheels["rerank_plugins"]
+    assert "rerank_plugins/server/playground.html" in wheels["rerank_plugins"]
 
 
 @pytest.mark.parametrize(

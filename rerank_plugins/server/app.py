@@ -15,6 +15,7 @@ from rerank_plugins import __version__
 from rerank_plugins.errors import RerankError
 from rerank_plugins.server.bodies import Json
 from rerank_plugins.server.dialects.predict import LABEL
+from rerank_plugins.server.playground import add_playground
 from rerank_plugins.server.routes import ROUTES, examples_of
 from rerank_plugins.server.service import Service
 from rerank_plugins.server.tokens import TokenGate
@@ -63,6 +64,7 @@ def make_app(service: Service, *, tokens: Sequence[str] = (), lazy: bool = False
         app.add_api_route(route, health, methods=["GET"])
     for route, answer in (("/v1/health/live", live), ("/metrics", metrics), ("/info", info)):
         app.add_api_route(route, answer, methods=["GET"])
+    add_playground(app)
     if tokens:
         app.add_middleware(TokenGate, tokens=tokens)
     return app

@@ -1,7 +1,8 @@
-"""Lets in who has a token: `Authorization: Bearer TOKEN`, or the token alone."""
+"""Lets in who has a token: `Authorization: Bearer TOKEN`, the token alone, or as a password."""
 
+import base64
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,6 +17,9 @@ OPEN = frozenset(
     )
 )
 """What needs no token: what an orchestrator and a scraper ask for."""
+
+_ASK_A_PERSON = 'Basic realm="The password is the token", charset="UTF-8"'
+"""What a browser is answered, which then asks for a name and a password."""
 
 
 class TokenGate:
@@ -38,14 +42,36 @@ class TokenGate:
         message = "The token is missing or wrong. Send it in the header Authorization."
         refused = RefusedError(message, "unauthorized")
         status = STATUS["unauthorized"]
-        headers = {"www-authenticate": "Bearer"}
+        headers = {"www-authenticate": _ASK_A_PERSON if scope["method"] == "GET" else "Bearer"}
         await Json(plain_error(refused, status), status, headers)(scope, receive, send)
 
     def _let_in(self, scope: Scope) -> bool:
         if (scope["method"], scope["path"]) in OPEN:
             return True
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        kind, _, token = given.partition(b" ")
-        given = token.strip() if kind.lower() == b"bearer" else given
+        given = _given(scope["method"], dict(scope["headers"]))
         # All are compared, so that the time tells neither how much of a token was right nor which.
         return any([hmac.compare_digest(given, one) for one in self._tokens])
+
+
+def _given(method: str, headers: Mapping[bytes, bytes]) -> bytes:
+    """The token that a request carries.
+
+    A browser sends a password with every request to this server, also with those that pages of
+    others make it send. Without this server's leave, which is not given, such a page can send no
+    JSON that is declared as JSON, so a password counts for that alone, and for reading.
+    """
+    given = headers.get(b"authorization", b"")
+    kind, _, token = given.partition(b" ")
+    match kind.lower():
+        case b"bearer":
+            return token.strip()
+        case b"basic" if method == "GET" or headers.get(b"content-type") == b"application/json":
+            return _password(token)
+    return given
+
+
+def _password(credentials: bytes) -> bytes:
+    try:
+        return base64.b64decode(credentials).partition(b":")[2]
+    except ValueError:
+        return b""

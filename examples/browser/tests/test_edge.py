@@ -25,15 +25,13 @@ from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.models.references import EMBEDDED, EMBEDDED_FOLDER
 from rerank_plugins.tokens.pairs import PairTokenizer
 from tests.architectures import SAVED
+from tests.browsers import BROWSER
 from tests.test_folders import save as save_as_transformers
 from tests.trained_tokenizers import random_words
 from tests.wide_weights import PAIRS as DRAWN_PAIRS
 
 EXAMPLE = Path(__file__).parents[1]
 NODE = shutil.which("node")
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 WITHOUT_TRUNCATION = 384  # tokens that the embedded model reads
 
 pytestmark = pytest.mark.skipif(
