@@ -50,8 +50,8 @@ check: docs  ## lint, format, types, the public names, and the site's links
 docs: $(VENV)/.dev  ## the pages as a site, in build/site; a broken link stops it
 	$(BIN)/zensical build --clean --strict
 
-install-lines: $(VENV)/.dev  ## every install line of the pages, each in a fresh environment (minutes, gigabytes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -o faulthandler_timeout=1800 tests/install_lines.py
+install-lines: $(VENV)/.dev  ## every install line of the pages and of the Dockerfile, each in a fresh environment (minutes, gigabytes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -o faulthandler_timeout=1800 tests/install_lines.py tests/dockerfile_lines.py
 
 bench: $(VENV)/.dev  ## measure this machine; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
