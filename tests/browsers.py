@@ -12,7 +12,10 @@ BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 
-expect.set_options(timeout=60_000)  # a busy machine is no failure
+PATIENCE = 300_000
+"""Milliseconds that a page may take: a busy machine is no failure."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 @contextmanager
@@ -23,6 +26,7 @@ def opened(url: str, **options: Any) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=BROWSER, chromium_sandbox=sandbox)
         try:
             page = browser.new_context(**options).new_page()
+            page.set_default_timeout(PATIENCE)
             page.goto(url)
             yield page
         finally:
