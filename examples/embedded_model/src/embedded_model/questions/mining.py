@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,9 +17,17 @@ from embedded_model.questions.views import Collection
 from embedded_model.recipe.settings import MiningConfig
 from rerank_plugins.retrieval.bm25 import Bm25Search
 
-Encoder = Callable[[list[str]], NDArray[np.float32]]
-
 _QUERIES_AT_ONCE = 256
+
+
+class Encoder(Protocol):
+    """A teacher: texts to vectors of length 1."""
+
+    def queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of queries, `(texts, width)`."""
+
+    def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of passages, `(texts, width)`."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +59,13 @@ def mine(
 
     Args:
         collection: Questions and passages.
-        encoder: The teacher: texts to unit vectors.
+        encoder: The teacher.
         config: Which passages stand beside a question.
         rng: Decides those that are drawn.
         device: Where the nearest passages are looked for; the CPU by default.
     """
-    passage_vectors = encoder(collection.passages)
-    query_vectors = encoder(collection.queries)
+    passage_vectors = encoder.passages(collection.passages)
+    query_vectors = encoder.queries(collection.queries)
     nearest = _nearest(query_vectors, passage_vectors, config.depth, device)
     miner = Miner(
         collection,

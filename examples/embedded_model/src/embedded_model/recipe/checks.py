@@ -18,6 +18,7 @@ _WORDS = {
     "tuple[int, ...]": "a list of whole numbers, such as [0, 2]",
     "tuple[ViewConfig, ...]": "tables headed [[views]]",
     "Mapping[str, int]": "a table of source = number of questions",
+    "Mapping[str, float]": "a table of folder = weight",
     "MiningConfig": "a table headed [mining]",
     "LoopConfig": "a table headed [loop]",
 }

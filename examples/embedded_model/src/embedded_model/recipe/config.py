@@ -38,8 +38,10 @@ class TrainingConfig:
         start_share: Share of the start's weights in the model that is measured and saved, beside
             those that training arrived at.
         cross_teacher: Folder of a cross-encoder of an earlier run, of any number of layers and the
-            base's vocabulary, as a second teacher: its logits are the targets of
+            base's vocabulary, or `"embedded"`, as a second teacher: its logits are the targets of
             `loop.cross_teacher_weight`.
+        bi_teachers: Folders of further bi-encoders that teach beside the base, with the weight of
+            their cosine; the base's has 1. The teacher's cosine is the weighted mean.
         distil_steps: Above 0, the layers of a siamese student are first trained in so many steps
             to give the hidden states of all of the base's, token for token. Minutes on a GPU,
             days on a CPU. See `embedded_model.models.distillation`.
@@ -57,6 +59,7 @@ class TrainingConfig:
     start: str | None = None
     start_share: float = 0.0
     cross_teacher: str | None = None
+    bi_teachers: Mapping[str, float] = field(default_factory=dict)
     distil_steps: int = 0
     siamese_steps: int = 0
     max_length: int = 384
@@ -94,8 +97,12 @@ class TrainingConfig:
             require(not joint, "loop.joint_teachers", joint, "false without a cross_teacher")
         elif joint:
             require(weight == 0, "loop.cross_teacher_weight", weight, "0 beside joint_teachers")
+        for folder, weight in self.bi_teachers.items():
+            require(weight > 0, f"bi_teachers.{folder}", weight, "above 0")
         if self.siamese_steps:
             require(self.start is None, "start", self.start, "none beside siamese_steps")
+            others = dict(self.bi_teachers)
+            require(not others, "bi_teachers", others, "none beside siamese_steps")
         else:
             weights = (loop.vector_weight, loop.final_vector_weight)
             require(
@@ -132,7 +139,8 @@ class TrainingConfig:
         if self.start is not None:
             values["start"] = _model_digest(start_folder(self.start))
         if self.cross_teacher is not None:
-            values["cross_teacher"] = _model_digest(Path(self.cross_teacher))
+            values["cross_teacher"] = _model_digest(start_folder(self.cross_teacher))
+        values["bi_teachers"] = self._bi_teachers()
         return _digest({**values, **self._read(data, own_encoder)})
 
     def start_digest(self, data: Path, *, own_encoder: bool = False) -> str:
@@ -141,7 +149,7 @@ class TrainingConfig:
         Args and errors are those of `run_digest`.
         """
         values = dataclasses.asdict(self)
-        for name in ("loop", "start", "start_share", "cross_teacher"):
+        for name in ("loop", "start", "start_share", "cross_teacher", "bi_teachers"):
             del values[name]
         for view in values["views"]:
             del view["label_weight"], view["first_step"]
@@ -154,6 +162,34 @@ class TrainingConfig:
             InvalidInputError: There is no such base.
         """
         return _model_digest(find_base(self.base))
+
+    def teacher_digest(self) -> str:
+        """Returns a digest of the bi-encoders and their weights.
+
+        Raises:
+            InvalidInputError: One is missing.
+        """
+        base = self.base_digest()
+        others = self._bi_teachers()
+        return _digest({"base": base, "others": others}) if others else base
+
+    def bi_teacher_digest(self, name: str) -> str:
+        """Returns a digest of one of `bi_teachers`, wherever it lies.
+
+        Raises:
+            InvalidInputError: There is no such bi-encoder.
+        """
+        folder = Path(name)
+        if not (folder / "config.json").is_file():
+            msg = (
+                f"bi_teachers names {name!r}, which is no folder of a sentence-transformers model; "
+                "give a folder with a config.json."
+            )
+            raise InvalidInputError(msg)
+        return _model_digest(folder)
+
+    def _bi_teachers(self) -> dict[str, float]:
+        return {self.bi_teacher_digest(name): w for name, w in self.bi_teachers.items()}
 
     def _read(self, data: Path, own_encoder: bool) -> dict[str, object]:
         """Digests of all that a recipe reads, apart from other cross-encoders."""

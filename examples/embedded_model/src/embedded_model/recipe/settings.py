@@ -115,6 +115,10 @@ class LoopConfig:
         joint_teachers: Whether the two teachers' scaled scores are added and taught as one
             distribution, with `teacher_weight`, instead of each with its own. Where the two are
             wrong about different passages, their sum ranks better than either.
+        margin_weight: Weight of the squared error of the margins: how far each passage's logit
+            stands above or below the mean of its group's, by the student and by the teacher
+            (MarginMSE, arXiv 2010.02666, over all passages of a group). The divergence sees
+            little of passages that the teacher finds hopeless; this sees all alike.
         vector_weight: Weight, in the first step, of the squared distance between what the last
             layer of a siamese student reads and the teacher's vectors.
         final_vector_weight: The same in the last step; it moves evenly from one to the other.
@@ -142,6 +146,7 @@ class LoopConfig:
     cross_teacher_weight: float = 0.0
     cross_teacher_scale: float = 1.0
     joint_teachers: bool = False
+    margin_weight: float = 0.0
     vector_weight: float = 0.0
     final_vector_weight: float = 0.0
     anchor_weight: float = 0.0

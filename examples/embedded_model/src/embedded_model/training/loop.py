@@ -21,7 +21,7 @@ from embedded_model.models.loading import Models, load_models, with_siamese_stud
 from embedded_model.models.packed import can_pack
 from embedded_model.models.precision import working_copy
 from embedded_model.models.student import save_student
-from embedded_model.models.teacher import base_encoder
+from embedded_model.models.teacher import teacher_of
 from embedded_model.questions.loading import Questions, mine_questions
 from embedded_model.questions.mining import Encoder
 from embedded_model.recipe.config import TrainingConfig
@@ -83,8 +83,8 @@ def train(
     """Trains a cross-encoder and returns where it lies and how it does.
 
     `output` receives `model/` (rewritten at every evaluation, so a run can be used before it
-    ends), `mined/`, `checkpoint.pt`, `log.jsonl` and `training.json`, which says that the
-    folder is a run's.
+    ends), `mined/`, `vectors/` of `bi_teachers`, `checkpoint.pt`, `log.jsonl` and `training.json`,
+    which says that the folder is a run's.
 
     Args:
         config: The recipe.
@@ -92,8 +92,8 @@ def train(
         output: Folder for everything the run writes.
         resume: Go on from the checkpoint in `output` where there is one; else it is removed.
         progress: Show a progress bar on standard error.
-        encoder: The teacher, texts to unit vectors; by default the base as a bi-encoder. Nothing
-            tells two encoders apart: give another output folder with another one.
+        encoder: The teacher; by default the recipe's bi-encoders. Nothing tells two encoders apart:
+            give another output folder with another one.
         device: Where to compute, such as `cpu` or `cuda`; by default the GPU if there is one.
             A run may go on on another device than it began on.
 
@@ -115,7 +115,11 @@ def train(
     write_record(output / RECORD, {"recipe": recipe})
     if not resume:
         remove(checkpoint)  # else a start after this one would go on with it
-    teacher = encoder or base_encoder(models.base, place)
+    kept = {
+        name: output / "vectors" / f"{config.bi_teacher_digest(name)}.sqlite"
+        for name in config.bi_teachers
+    }
+    teacher = encoder or teacher_of(models.base, config.bi_teachers, place, kept)
     questions = mine_questions(config, data, output, teacher, progress, place, own_encoder=own)
     if config.siamese_steps:
         start = output / f"start-{config.start_digest(data, own_encoder=own)}.safetensors"

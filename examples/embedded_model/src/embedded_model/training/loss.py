@@ -69,10 +69,11 @@ def group_loss(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns the mean loss over groups and the share of labelled passages that are first.
 
-    For each group: the divergence from the teacher's distribution over its passages, that from a
-    second teacher's where there is one (or one from that of their added scores), and where there
-    is a label its weight times the cross-entropy on the labelled passage and the anchor's binary
-    cross-entropy. Doubtful passages are left out of the label's two parts.
+    For each group: the divergence from the teacher's distribution over its passages and the error
+    of the margins, the divergence from a second teacher's where there is one (or both parts for
+    the teachers' added scores), and where there is a label its weight times the cross-entropy on
+    the labelled passage and the anchor's binary cross-entropy. Doubtful passages are left out of
+    the label's two parts.
 
     Args:
         logits: The student's for every pair, groups one after the other.
@@ -83,15 +84,16 @@ def group_loss(
     present = targets.present
     scores = _in_groups(logits, present)
     teacher = config.teacher_scale * targets.teacher
-    if cross is None:
-        losses = config.teacher_weight * _divergence(scores, teacher, present)
-    else:
+    second = None
+    if cross is not None:
         second = config.cross_teacher_scale * _in_groups(cross, present)
         if config.joint_teachers:
-            losses = config.teacher_weight * _divergence(scores, teacher + second, present)
-        else:
-            losses = config.teacher_weight * _divergence(scores, teacher, present)
-            losses = losses + config.cross_teacher_weight * _divergence(scores, second, present)
+            teacher, second = teacher + second, None
+    losses = config.teacher_weight * _divergence(scores, teacher, present)
+    if config.margin_weight:
+        losses = losses + config.margin_weight * _margin_error(scores, teacher, present)
+    if second is not None:
+        losses = losses + config.cross_teacher_weight * _divergence(scores, second, present)
     clear = scores.where(targets.clear, scores.new_tensor(_NOWHERE))
     wanted = torch.zeros_like(scores)
     wanted[:, 0] = 1
@@ -113,6 +115,16 @@ def _divergence(scores: torch.Tensor, teacher: torch.Tensor, present: torch.Tens
     """For each group, how far the scores' distribution is from the teacher's."""
     wanted, given = teacher.log_softmax(1), scores.log_softmax(1)
     return (wanted.exp() * (wanted - given) * present).sum(1)
+
+
+def _margin_error(
+    scores: torch.Tensor, teacher: torch.Tensor, present: torch.Tensor
+) -> torch.Tensor:
+    """For each group, the mean squared error of the margins to the mean of its passages."""
+    count = present.sum(1)
+    error = (scores - teacher) * present
+    centred = (error - (error.sum(1) / count)[:, None]) * present
+    return (centred**2).sum(1) / count
 
 
 def reading_distance(read: torch.Tensor, targets: Targets, directions: Directions) -> torch.Tensor:
