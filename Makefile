@@ -6,7 +6,7 @@ INTEGRATIONS := haystack llama_index langchain
 EDGE := examples/browser
 CLIENTS := cohere-7 cohere-5
 
-.PHONY: demo browser test test-recipe test-edge test-clients check docs install-lines bench bench-peers bench-gpu wheels clean
+.PHONY: demo browser test test-recipe test-edge test-clients check docs install-lines bench bench-server bench-peers bench-gpu wheels clean
 
 demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
 	$(BIN)/rerank demo
@@ -55,6 +55,9 @@ install-lines: $(VENV)/.dev  ## every install line of the pages and of the Docke
 
 bench: $(VENV)/.dev  ## measure this machine; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+bench-server: $(VENV)/.dev  ## rerank serve under load, beside infinity and a plain service (minutes, a gigabyte)
+	$(BIN)/python -m benchmarks server
 
 bench-peers: $(VENV)/.dev  ## the same weights in other libraries, each in its own environment (gigabytes)
 	$(BIN)/python -m benchmarks peers

@@ -1,0 +1,97 @@
+"""The service of docs/service.md, run by uvicorn as the page says."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.engines import until
+from tests.pages import ROOT, python_blocks
+
+BODY = {"query": "red fox", "passages": ["a dog", "the red fox"]}
+MANY = {"query": "red fox", "passages": [f"{n} {'fox ' * 40}" for n in range(100)]}
+LONG = {"query": "red fox", "passages": [f"{n} {'fox ' * 500}" for n in range(300)]}
+
+
+@contextmanager
+def serving(folder: Path, **changed: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The page's service with other values in it; its address, and its process."""
+    page = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    ((code, _),) = python_blocks(Path("docs/service.md"))
+    for name, value in changed.items():
+        code, times = re.subn(rf"\b{name}=\w+", f"{name}={value}", code)
+        assert times == 1
+    (folder / "service.py").write_text(code, encoding="utf-8")
+    (command,) = re.findall(r"^uvicorn .*$", page, re.MULTILINE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command.split(), "--port", "0"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        said = ""
+        while not (found := re.search(r"http://[\d.:]+", said)):
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        yield found[0], process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def waiting(url: str) -> int:
+    """The pairs that wait; the readiness route answers at once, whatever is queued."""
+    answer = httpx.get(f"{url}/ready", timeout=5)
+    assert answer.status_code == (200 if answer.json()["pairs"] < 1000 else 503)
+    return int(answer.json()["pairs"])
+
+
+def test_it_ranks_is_ready_beside_traffic_and_answers_what_is_open_when_it_ends(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path, timeout="100") as (url, process), ThreadPoolExecutor(15) as pool:
+        answer = httpx.post(f"{url}/rerank", json=BODY, timeout=60)
+        assert [row["index"] for row in answer.json()] == [1, 0]
+        assert waiting(url) == 0
+        answers = [
+            pool.submit(httpx.post, f"{url}/rerank", json=MANY, timeout=100) for _ in range(15)
+        ]
+        until(lambda: waiting(url) >= 1000)
+        process.send_signal(signal.SIGTERM)
+        assert [len(answer.result().json()) for answer in answers] == [100] * 15
+        assert process.wait(60) in (0, -signal.SIGTERM)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{url}/ready")
+
+
+def test_a_full_queue_is_429(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, timeout="100", max_queue_pairs="100") as (url, _),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        open_one = pool.submit(httpx.post, f"{url}/rerank", json=MANY, timeout=100)
+        until(lambda: waiting(url) > 0)
+        refused = httpx.post(f"{url}/rerank", json=MANY, timeout=60)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert "The queue of 'embedded' is full" in refused.json()["detail"]
+        assert open_one.result().status_code == 200
+
+
+def test_a_late_answer_is_504(tmp_path: Path) -> None:
+    with serving(tmp_path, timeout="1") as (url, _):
+        late = httpx.post(f"{url}/rerank", json=LONG, timeout=60)
+        assert (late.status_code, "1" in late.json()["detail"]) == (504, True)
+        assert httpx.post(f"{url}/rerank", json=BODY, timeout=60).status_code == 200
