@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from sentence_transformers import CrossEncoder
 
 from rerank_plugins import CrossEncoderScorer
-from rerank_plugins.backends.description import ModelDescription
+from rerank_plugins.backends.folders.description import describe_folder
 from rerank_plugins.backends.half_precision import pays
 from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.demo import load_corpus, load_questions
-from rerank_plugins.models.references import EMBEDDED_FOLDER
+from rerank_plugins.models.references import EMBEDDED, EMBEDDED_FOLDER
 from rerank_plugins.tokens.pairs import PairTokenizer
 
 STOCK = "`CrossEncoder.predict`, torch fp32"
@@ -50,7 +50,7 @@ def texts() -> Texts:
 
 def embedded_tokenizer() -> PairTokenizer:
     """The embedded model's tokenizer, which cuts pairs at the model's limit."""
-    description = ModelDescription.from_folder(EMBEDDED_FOLDER)
+    description = describe_folder(EMBEDDED_FOLDER, EMBEDDED)
     return PairTokenizer(description.tokenizer, max_length=description.limit)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import windows
 from rerank_plugins import CrossEncoderScorer, Passage
-from rerank_plugins.backends.description import ModelDescription
+from rerank_plugins.backends.folders.description import describe_folder
 from rerank_plugins.evaluation import read_collection
 from rerank_plugins.evaluation.timing import timed_answer
 from rerank_plugins.formats.runs import write_run
@@ -18,7 +18,7 @@ LONG = " ".join(f"the red fox runs {number} times, and the sea is blue." for num
 
 @pytest.fixture
 def tokenizer(tiny_model: Path) -> PairTokenizer:
-    description = ModelDescription.from_folder(tiny_model)
+    description = describe_folder(tiny_model, "tiny")
     return PairTokenizer(description.tokenizer, max_length=description.limit)
 
 

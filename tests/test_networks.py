@@ -20,7 +20,7 @@ from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.cross_encoder import describe
 from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.graphs.array_operations import ArrayOperations
-from rerank_plugins.backends.graphs.networks import read_network, read_parts
+from rerank_plugins.backends.graphs.networks import Network, read_network, read_parts
 from rerank_plugins.backends.graphs.onnx_operations import onnx_graph
 from rerank_plugins.backends.graphs.runtimes import onnx_session, openvino_model
 from rerank_plugins.backends.jax import JaxForward
@@ -75,11 +75,17 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return case_of(SAVED[request.param](tmp_path_factory.mktemp("model")))
 
 
+def network_and_inputs(folder: Path, inputs: tuple[str, ...]) -> tuple[Network, tuple[str, ...]]:
+    """The network in a folder, and those of the tokenizer's `inputs` that it reads."""
+    network = read_network(folder, "model")
+    return network, tuple(name for name in inputs if name in network.encoder.inputs)
+
+
 class InOnnx:
     """A network in ONNX Runtime."""
 
     def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
-        self._graph = onnx_graph(read_network(folder, "model"), inputs)
+        self._graph = onnx_graph(*network_and_inputs(folder, inputs))
         self._session = onnx_session(self._graph, onnxruntime, onnxruntime.SessionOptions())
 
     def __call__(self, tokens: Tokens) -> np.ndarray:
@@ -90,7 +96,7 @@ class InOpenVino:
     """A network in OpenVINO."""
 
     def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
-        self._graph = onnx_graph(read_network(folder, "model"), inputs)
+        self._graph = onnx_graph(*network_and_inputs(folder, inputs))
         model = openvino_model(self._graph, openvino)
         settings = {"INFERENCE_PRECISION_HINT": "f32"}
         self._model = openvino.Core().compile_model(model, "CPU", settings)
@@ -119,9 +125,7 @@ class InJax:
     """A network in JAX."""
 
     def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
-        network = read_network(folder, "model")
-        read = [name for name in inputs if name in network.encoder.inputs]
-        self._forward = JaxForward(network, read, limit=LIMIT)
+        self._forward = JaxForward(*network_and_inputs(folder, inputs), limit=LIMIT)
 
     def __call__(self, tokens: Tokens) -> np.ndarray:
         return self._forward(tokens)

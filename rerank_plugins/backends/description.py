@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from rerank_plugins.models.json_files import read_json
 
 UNBOUNDED = 1_000_000
 """A length for models without any limit; no text is that long."""
@@ -51,21 +48,6 @@ class ModelDescription:
             "inputs": list(self.inputs),
             "default_prompt": self.default_prompt,
         }
-
-    @classmethod
-    def from_folder(cls, folder: Path) -> "ModelDescription":
-        """The description of a BERT folder as this package saves it, without transformers."""
-        config = read_json(folder / "config.json")
-        names = {int(index): str(name) for index, name in config.get("id2label", {}).items()}
-        return cls(
-            tokenizer=(folder / "tokenizer.json").read_text(encoding="utf-8"),
-            pad_id=config["pad_token_id"],
-            limit=config["max_position_embeddings"],
-            default_length=config["max_position_embeddings"],
-            vocabulary=config["vocab_size"],
-            columns=len(names) or 1,
-            labels=names,
-        )
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], tokenizer: str) -> "ModelDescription":

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from rerank_plugins.backends.contract import Backend
 from rerank_plugins.backends.encoder import EncoderBackend
-from rerank_plugins.backends.folders.description import describe_folder
 from rerank_plugins.backends.graphs.array_operations import ArrayOperations
-from rerank_plugins.backends.graphs.networks import Network, read_network
+from rerank_plugins.backends.graphs.described import described_network
+from rerank_plugins.backends.graphs.networks import Network
 from rerank_plugins.errors import ForkedProcessError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.settings import ModelSettings
@@ -44,13 +44,10 @@ def load_jax(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
         MissingExtraError: JAX is not installed.
         ForkedProcessError: JAX ran before this process was forked.
     """
-    network = read_network(folder, settings.model)
-    description = describe_folder(folder, settings.model)
-    inputs = tuple(name for name in description.inputs if name in network.encoder.inputs)
-    description = replace(description, inputs=inputs)
+    network, description = described_network(folder, settings.model)
     forward = JaxForward(
         network,
-        inputs,
+        description.inputs,
         limit=description.limit,
         precision=plan.precision,
         on_cpu=settings.device == "cpu",

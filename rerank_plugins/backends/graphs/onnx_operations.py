@@ -108,14 +108,13 @@ def onnx_graph(network: Network, inputs: Sequence[str]) -> OnnxGraph:
 
     Args:
         network: The network.
-        inputs: The members of `INPUTS` that the tokenizer gives.
+        inputs: The members of `INPUTS` to give it.
     """
-    read = tuple(name for name in inputs if name in network.encoder.inputs)
     ops = OnnxOperations(network.weights)
-    logits = network.logits(ops, {name: name for name in read})
+    logits = network.logits(ops, {name: name for name in inputs})
     ops.node("Identity", logits, output="logits")
     value_info = onnx.helper.make_tensor_value_info
-    ids = [value_info(name, _INTEGER, ["b", "t"]) for name in read]
+    ids = [value_info(name, _INTEGER, ["b", "t"]) for name in inputs]
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
             ops.nodes,
@@ -128,7 +127,7 @@ def onnx_graph(network: Network, inputs: Sequence[str]) -> OnnxGraph:
         ir_version=9,
         producer_name="rerank-plugins",
     )
-    return OnnxGraph(model, read, tuple(ops.weights), network)
+    return OnnxGraph(model, tuple(inputs), tuple(ops.weights), network)
 
 
 class OnnxOperations:

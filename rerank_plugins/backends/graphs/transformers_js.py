@@ -11,12 +11,13 @@ from tokenizers import Tokenizer
 
 from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.description import ModelDescription
-from rerank_plugins.backends.folders.description import describe_folder
 from rerank_plugins.backends.folders.modules import read_modules
-from rerank_plugins.backends.graphs.networks import Network, read_network
+from rerank_plugins.backends.graphs.described import described_network
+from rerank_plugins.backends.graphs.networks import Network
 from rerank_plugins.backends.graphs.onnx_operations import onnx_graph
 from rerank_plugins.backends.graphs.output_folder import GRAPHS, OURS
 from rerank_plugins.backends.graphs.stored_weights import ConvertedWeights
+from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.models.json_files import read_json
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.versions import installed_versions
@@ -34,17 +35,18 @@ def write_transformers_js(output: Path, settings: ModelSettings, folder: Path) -
     have no sums in fp16, and would convert back and forth around every operation.
 
     Raises:
-        NoGraphError: The model's architecture, weights or tokenizer are not described.
+        UnsupportedOptionError: The model's architecture, weights or tokenizer are not described, or
+            its weights are too large.
     """
     name = settings.model
     try:
-        network, description = read_network(folder, name), describe_folder(folder, name)
+        network, description = described_network(folder, name)
     except NoGraphError as error:
         message = (
             f"{name!r} cannot be written for transformers.js: {error}. Export it with the library "
             "that it was made with."
         )
-        raise NoGraphError(message) from error
+        raise UnsupportedOptionError(message) from error
     _check_size(network, name)
     (output / GRAPHS).mkdir()
     for file, dtype in _DTYPES.items():
@@ -74,7 +76,7 @@ def _check_size(network: Network, name: str) -> None:
             f"{name!r} cannot be written for transformers.js: its weights take {size / 1e9:.1f} GB "
             "in fp32, and a file of ONNX holds 2 GB. Take a smaller model."
         )
-        raise NoGraphError(message)
+        raise UnsupportedOptionError(message)
 
 
 def _tokenizer_config(description: ModelDescription) -> dict[str, Any]:
