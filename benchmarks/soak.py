@@ -87,7 +87,7 @@ def soak(*, connections: int, seconds: float = 600.0, requests: int | None = Non
         found.threads = before[0], _threads(process)
         found.files = before[1], _files(process)
         asyncio.run(_traffic(found, process, port, questions, connections, 3.0, None, stops=True))
-        found.exit_code = process.wait(60)
+        found.exit_code = process.wait(_PATIENCE)
     return found
 
 
@@ -174,6 +174,7 @@ def _serving(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     command = [sys.executable, "-m", "rerank_plugins.cli", "serve", str(model), "--backend", "onnx"]
     command += ["--token-file", str(tokens), "--port", str(port)]
     command += ["--max-body-bytes", str(MAX_BODY), "--max-queue-pairs", "1500"]
+    command += ["--drain-seconds", str(_PATIENCE)]
     with (
         log.open("w", encoding="utf-8") as output,
         subprocess.Popen(command, stdout=output, stderr=output) as process,
