@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INTEGRATIONS := haystack llama_index langchain
 EDGE := examples/browser
+SCALE_OUT := .scale-out
 CLIENTS := cohere-7 cohere-5
 
 .PHONY: demo browser test test-recipe test-edge test-clients check docs install-lines bench bench-server bench-peers bench-gpu wheels clean
@@ -37,6 +38,10 @@ test-clients: $(VENV)/.dev  ## clients of other services against `rerank serve`,
 	        $$(command -v npm > /dev/null && echo tests/clients/node_modules/.package-lock.json); \
 	fi
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/clients/real_clients.py
+
+# In an environment of its own, without torch; Ray and what it imports warn of their own future.
+test-scale-out: $(SCALE_OUT)/.made  ## a Ray cluster of two processors on this machine
+	OMP_NUM_THREADS=1 $(SCALE_OUT)/bin/python -m pytest --confcutdir examples/ray/tests -o filterwarnings=default examples/ray/tests
 
 check: docs  ## lint, format, types, the public names, and the site's links
 	$(BIN)/ruff check .
@@ -94,6 +99,11 @@ $(BIN)/python:
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the demo needs into $(VENV), once: a minute or two without a word."
 	$(PIP) install --quiet -c constraints.txt -e ".[cli]"
+	touch $@
+
+$(SCALE_OUT)/.made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(SCALE_OUT)
+	$(SCALE_OUT)/bin/pip --disable-pip-version-check install --quiet -c constraints.txt -e ".[ray]" pytest pytest-asyncio httpx
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt requirements-dev.txt $(wildcard integrations/*/pyproject.toml) examples/embedded_model/pyproject.toml | $(BIN)/python
