@@ -1,6 +1,6 @@
 """Turns scores into rankings: order, threshold, top k and scale; fusion, cascade, time budget."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self, Unpack
@@ -20,6 +20,7 @@ from rerank_plugins.ranking.requests import request, requests
 from rerank_plugins.ranking.running import arun, run
 from rerank_plugins.ranking.settings import Settings, Weight
 from rerank_plugins.ranking.stages import Stage, named_curve, weight_of
+from rerank_plugins.remote.scorer import HttpScorer
 from rerank_plugins.results import PairScores, RankedList, ScoreScale
 from rerank_plugins.scorer import CrossEncoderScorer, shared_by_stages
 from rerank_plugins.scoring.answers import aanswer, answer
@@ -66,11 +67,15 @@ class Reranker(Closing):
         self._made = self._cascade.made
 
     @classmethod
-    def from_options(cls, *, scorer: Scorer | None = None, **options: Any) -> Self:
+    def from_options(
+        cls, *, scorer: Scorer | Mapping[str, Any] | None = None, **options: Any
+    ) -> Self:
         """Makes a reranker from flat options, like those of the framework wrappers.
 
         Args:
-            scorer: A ready scorer; `None` makes a `CrossEncoderScorer` from the options.
+            scorer: A ready scorer, or the options of an `HttpScorer`, such as
+                `{"url": "http://localhost:8080"}`; `None` makes a `CrossEncoderScorer` from the
+                options.
             **options: The options of the constructor, `model`, and the other arguments of
                 `CrossEncoderScorer`.
 
@@ -97,9 +102,11 @@ class Reranker(Closing):
                 "CrossEncoderScorer that you pass, or leave scorer= out."
             )
             raise InvalidInputError(message)
-        reranker = cls(CrossEncoderScorer(**model) if scorer is None else scorer, **ranking)
-        if scorer is None:
-            reranker._made.append(reranker.scorer)
+        if scorer is not None and not isinstance(scorer, Mapping):
+            return cls(scorer, **ranking)
+        made = CrossEncoderScorer(**model) if scorer is None else HttpScorer.from_dict(scorer)
+        reranker = cls(made, **ranking)
+        reranker._made.append(made)
         return reranker
 
     @property

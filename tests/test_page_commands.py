@@ -35,6 +35,7 @@ NOT_RUN = {
     r"rerank eval --card ": "downloads MS MARCO",
     r"rerank eval .*all-MiniLM-L6-v2": "downloads a bi-encoder",
     r"rerank plan .*--machine": "times a model in every way: tests/test_cli_plan.py",
+    r"rerank rank .*--server http": "needs a server: tests/test_cli_server.py",
     r"rerank serve ": "serves until it is stopped: tests/test_cli_serve.py",
     r"docker ": "takes docker: tests/test_dockerfile.py, tests/dockerfile_lines.py",
     r"rerank calibrate ": "takes more questions than are here: tests/test_cli_calibrate.py",

@@ -13,6 +13,7 @@ from rerank_plugins.cli.files import check_writable, write_text
 from rerank_plugins.cli.options import as_arguments, scorer_options, typed, with_options
 from rerank_plugins.cli.rank import MANY_PAIRS, cut_warnings, rank_all
 from rerank_plugins.cli.ranking_options import ranking_arguments
+from rerank_plugins.cli.server_option import server_arguments
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.cli.trec import read_run_requests
 from rerank_plugins.formats.candidates import CandidateFormat, QueryPassages, read_passages
@@ -101,6 +102,15 @@ def rank(
         typed("scale", unset="probability; logit for a run; calibrated with --calibration"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Score on this rerank server instead of with --model: its address, or the options "
+            "of an HttpScorer as JSON.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -148,9 +158,11 @@ def rank(
     requests = _requests(query, file, form, run, queries, corpus, score_field)
     pairs = sum(len(request.passages) for request in requests)
     show_progress = pairs >= MANY_PAIRS and sys.stderr.isatty()
-    with Reranker.from_options(
-        **as_arguments(of_scorer), **of_ranking, progress_bar=show_progress and run is None
-    ) as reranker:
+    if server is None:
+        given = {**as_arguments(of_scorer), "progress_bar": show_progress and run is None}
+    else:
+        given = server_arguments(server, of_scorer)
+    with Reranker.from_options(**given, **of_ranking) as reranker:
         rankings = rank_all(
             reranker,
             requests,

@@ -5,7 +5,7 @@ import math
 import os
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Self, Unpack
@@ -77,8 +77,25 @@ class HttpScorer(Scorer):
         model = json.dumps([self._server.url, self._server.model])
         return Identity(model, reading=(self._options["dialect"], self.scale))
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Makes a scorer of plain values: of `url` and other options by name.
+
+        Raises:
+            InvalidInputError: An option is not allowed, or there is none of that name. A key is not
+                allowed, because plain values are written down.
+        """
+        allowed = [name for name in HTTP_OPTIONS if name != "api_key"]
+        if unknown := [name for name in data if name not in allowed]:
+            message = (
+                f"A server's options cannot have {', '.join(map(repr, unknown))}. They are "
+                f"{', '.join(allowed)}."
+            )
+            raise InvalidInputError(message)
+        return cls(**{"url": None, **data})
+
     def to_dict(self) -> dict[str, Any]:
-        """The options that are set, as plain values: `HttpScorer(**values)` is such a scorer again.
+        """The options that are set, as plain values for `from_dict`.
 
         Raises:
             InvalidInputError: The scorer has a key and not the name of a variable.

@@ -30,6 +30,7 @@ from rerank_plugins.wrappers.options import (
     WrapperOptions,
     call_options,
     check_serialisable,
+    plain_scorer,
     plain_values,
     reranker_options,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "kept_text",
     "moved_start",
     "named_scores",
+    "plain_scorer",
     "plain_values",
     "readable_texts",
     "reranker_options",

@@ -30,6 +30,7 @@ from rerank_plugins.options import (
     ScaleOption,
     SharedOptions,
 )
+from rerank_plugins.remote.scorer import HttpScorer
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.results import Statistics
 from rerank_plugins.scoring.contract import Scorer
@@ -55,7 +56,7 @@ class ScoringFieldOptions(ModelOption, SharedOptions, ScaleOption, CalibrationOp
 
     device: str | Sequence[str] | None
     token: SecretStr | str | None
-    scorer: Scorer | None
+    scorer: Scorer | Mapping[str, Any] | None
 
 
 class RankingFieldOptions(ScoringFieldOptions, ListOptions, total=False):
@@ -106,8 +107,10 @@ class ScoringFields(_Scoring):
     token: SecretStr | None = Field(
         default=None, exclude=True, description=SCORER_OPTIONS["token"].description
     )
-    scorer: SkipJsonSchema[Annotated[Scorer | None, Checked]] = Field(
-        default=None, description="A ready scorer instead of a model and its options."
+    scorer: SkipJsonSchema[Annotated[Scorer | Mapping[str, Any] | None, Checked]] = Field(
+        default=None,
+        description="A ready scorer instead of a model and its options, or the options of an "
+        '`HttpScorer`, such as `{"url": "http://localhost:8080"}`.',
     )
 
     _reranker: Reranker | None = PrivateAttr()
@@ -140,9 +143,13 @@ class ScoringFields(_Scoring):
                 raise
 
     @field_serializer("scorer")
-    def _scorer_name(self, scorer: Scorer | None) -> str | None:
-        """The name of a scorer, which no model takes back: a dump cannot hold the scorer itself."""
-        return None if scorer is None else scorer.name
+    def _written_scorer(
+        self, scorer: Scorer | Mapping[str, Any] | None
+    ) -> Mapping[str, Any] | str | None:
+        """The options of an `HttpScorer`; of others the name, which no model takes back."""
+        if isinstance(scorer, HttpScorer):
+            return scorer.to_dict()
+        return scorer.name if isinstance(scorer, Scorer) else scorer
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with other options, checked like the constructor's arguments.

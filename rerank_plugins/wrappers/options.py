@@ -16,6 +16,8 @@ from rerank_plugins.options import (
     ScaleOption,
     SharedOptions,
 )
+from rerank_plugins.remote.scorer import HttpScorer
+from rerank_plugins.scoring.contract import Scorer
 
 WRAPPER_OPTIONS = {**SCORER_OPTIONS, **RANKING_OPTIONS, **DOCUMENT_OPTIONS, **RESULT_OPTIONS}
 """The options of every wrapper, by their names in the core."""
@@ -79,6 +81,29 @@ def check_serialisable(cascade: list[dict[str, Any]] | None) -> None:
                 'it a model and options instead, such as {"model": "embedded", "keep": 30}.'
             )
             raise InvalidInputError(message)
+
+
+def plain_scorer(
+    scorer: Scorer | Mapping[str, Any] | None, owner: str, again: str
+) -> dict[str, Any] | None:
+    """The option `scorer` as plain values: the options of an `HttpScorer`, or `None`.
+
+    Args:
+        scorer: What was given.
+        owner: The component, for the message.
+        again: How to hand in a scorer after loading, for the message.
+
+    Raises:
+        InvalidInputError: It is another scorer, or an `HttpScorer` with a key.
+    """
+    if isinstance(scorer, HttpScorer):
+        return scorer.to_dict()
+    if scorer is None or isinstance(scorer, Mapping):
+        return None if scorer is None else dict(scorer)
+    message = (
+        f"{owner} with scorer= cannot be serialised. Give it model= and options instead, or {again}"
+    )
+    raise InvalidInputError(message)
 
 
 def call_options(**options: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from rerank_plugins.wrappers import (
     kept_ends,
     kept_text,
     named_scores,
+    plain_scorer,
     readable_texts,
     result_metadata,
 )
@@ -72,15 +73,11 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
         Raises:
             ValueError: A scorer object was given, which cannot be written down.
         """
-        if self.scorer is not None:
-            message = (
-                "A CrossEncoderRerank with scorer= cannot be serialised. Give it model= and "
-                "options instead, or pass the scorer again: from_dict(data, scorer=...)."
-            )
-            raise InvalidInputError(message)
+        again = "pass the scorer again: from_dict(data, scorer=...)."
+        scorer = plain_scorer(self.scorer, "A CrossEncoderRerank", again)
         check_serialisable(self.cascade)
         data: dict[str, Any] = super().to_dict(**kwargs)
-        return data
+        return {**data, "scorer": scorer}
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None

@@ -14,7 +14,7 @@ from haystack_integrations.components.rankers.rerank_plugins._documents import (
     unique,
 )
 from haystack_integrations.components.rankers.rerank_plugins._options import OPTIONS, OptionAttributes
-from rerank_plugins import InvalidInputError, RankedList, Scorer, ScoreScale
+from rerank_plugins import RankedList, Scorer, ScoreScale
 from rerank_plugins.wrappers import (
     DEFAULT_LIMIT,
     DEFAULT_MODEL,
@@ -24,6 +24,7 @@ from rerank_plugins.wrappers import (
     call_options,
     check_serialisable,
     checked,
+    plain_scorer,
     spelled_out,
 )
 
@@ -64,7 +65,7 @@ class CrossEncoderRanker(OptionAttributes):
         embedding_separator: str = "\n",
         device: ComponentDevice | None = None,
         token: Secret | None = _TOKEN,
-        scorer: Scorer | None = None,
+        scorer: Scorer | dict[str, Any] | None = None,
         **options: Unpack[WrapperOptions],
     ) -> None:
         """
@@ -77,7 +78,8 @@ class CrossEncoderRanker(OptionAttributes):
         :param device: Where the model runs; `None` lets the backend choose. On several devices (a device map, whose
             names do not matter) the model is loaded for each, and the work is shared out.
         :param token: Hub token, resolved when the model is loaded.
-        :param scorer: A ready scorer instead of a model and its options; it cannot be serialised.
+        :param scorer: A ready scorer instead of a model and its options; only an `HttpScorer` can be serialised. Its
+            options in a dictionary, such as `{"url": "http://localhost:8080"}`, are taken too.
         :param options: The other options of `WrapperOptions`, such as `score_threshold`, `scale`, `backend` and
             `max_length`. docs/getting-started.md has a table of them.
         :raises ValueError: If an option is not allowed.
@@ -100,15 +102,12 @@ class CrossEncoderRanker(OptionAttributes):
         :raises ValueError: If the ranker was made with a scorer object, the token is not from the environment, or an
             option was assigned that is not allowed.
         """
-        if self.scorer is not None:
-            message = (
-                "A CrossEncoderRanker with scorer= cannot be serialised. Give it model= and options instead, "
-                "or set scorer= again after loading."
-            )
-            raise InvalidInputError(message)
+        again = "set scorer= again after loading."
+        scorer = plain_scorer(self.scorer, "A CrossEncoderRanker", again)
         self._ready()  # makes plain values of what was assigned since
         check_serialisable(self.cascade)
-        return default_to_dict(self, **{name: deepcopy(getattr(self, name)) for name in OPTIONS})
+        options = {name: getattr(self, name) for name in OPTIONS} | {"scorer": scorer}
+        return default_to_dict(self, **deepcopy(options))
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "CrossEncoderRanker":
