@@ -16,12 +16,17 @@ from tests.engines import until
 
 @contextmanager
 def served(
-    rerankers: Mapping[str, Reranker] | None = None, *, tokens: Sequence[str] = (), **options: Any
+    rerankers: Mapping[str, Reranker] | None = None,
+    *,
+    tokens: Sequence[str] = (),
+    cors: Sequence[str] = (),
+    **options: Any,
 ) -> Iterator[tuple[Service, httpx.Client]]:
     """A service and a client of it; without models it has the embedded one."""
     own = rerankers or {"embedded": Reranker(CrossEncoderScorer("embedded", when_full="fail"))}
     service = Service(own, **options)
-    config = uvicorn.Config(make_app(service, tokens=tokens), port=0, log_config=None)
+    app = make_app(service, tokens=tokens, cors_origins=cors)
+    config = uvicorn.Config(app, port=0, log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

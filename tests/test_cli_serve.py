@@ -1,5 +1,6 @@
 """`rerank serve`: a process of its own, its settings, and its end."""
 
+import json
 import os
 import re
 import signal
@@ -59,6 +60,36 @@ def test_what_is_open_when_it_is_told_to_stop_is_answered() -> None:
         process.send_signal(signal.SIGTERM)
         assert len(answer.result().json()) == 60
         assert process.wait(60) == 0
+
+
+def test_what_is_not_answered_within_the_drain_limit_is_given_up() -> None:
+    with serving("embedded", "--drain-seconds", 1) as (url, process), ThreadPoolExecutor() as pool:
+        many = {**BODY, "texts": [f"{n} {'fox ' * 2000}" for n in range(450)]}
+        answer = pool.submit(httpx.post, f"{url}/rerank", json=many, timeout=100)
+        until(lambda: "rerank_open_requests 1.0" in httpx.get(f"{url}/metrics").text)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        error = answer.exception()
+        assert isinstance(error, httpx.TransportError) or answer.result().status_code >= 500
+
+
+def test_a_log_of_json_has_a_line_for_each_request_and_no_text() -> None:
+    with serving("embedded", "--log-format", "json") as (url, process):
+        httpx.post(f"{url}/rerank", json=BODY, headers={"x-request-id": "one"})
+        process.terminate()
+        assert process.stderr is not None
+        said = process.stderr.read()
+    lines = [json.loads(line) for line in said.splitlines()]
+    [line] = [line for line in lines if line.get("id") == "one"]
+    assert (line["dialect"], line["model"], line["documents"], line["status"]) == (
+        "tei",
+        "embedded",
+        2,
+        200,
+    )
+    assert line["tokens"] > 8
+    assert line["ms"] > 0
+    assert "fox" not in said
 
 
 def test_a_lazy_one_answers_when_the_model_is_loaded() -> None:

@@ -1,6 +1,8 @@
 """The server around the dialects: models by name, limits, tokens, clients that leave, health."""
 
 import asyncio
+import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -11,6 +13,8 @@ import httpx
 import pytest
 
 from rerank_plugins import CrossEncoderScorer, PairScores, Reranker, Scorer
+from rerank_plugins.server.logs import JsonLines
+from rerank_plugins.server.routes import ROUTES
 from rerank_plugins.testing import DeterministicScorer, SlowScorer
 from tests.engines import until
 from tests.servers import served
@@ -210,6 +214,112 @@ def test_a_model_that_hides_its_tokens_has_none_in_the_answer() -> None:
         assert answer.json()["usage"]["total_tokens"] == 0
         assert "x-compute-tokens" not in answer.headers
         assert "te_request_queue_duration_count 0.0" in client.get("/metrics").text
+
+
+def test_metrics_have_the_names_and_types_of_existing_dashboards() -> None:
+    with CrossEncoderScorer("embedded", when_full="fail") as scorer:
+        both = {"one": Reranker(scorer), "two": Reranker(scorer)}
+        with served(both) as (_, client):
+            client.post("/rerank", json={**BODY, "model": "two"})
+            page = client.get("/metrics").text
+    types = dict(re.findall(r"# TYPE (\S+) (\w+)", page))
+    for name in ("count", "success", "failure"):
+        assert types[f"te_request_{name}"] == "counter"
+    times = ("", "tokenization_", "queue_", "inference_")
+    assert {types[f"te_request_{time}duration"] for time in times} == {"histogram"}
+    assert types["te_queue_size"] == "gauge"
+    assert "te_queue_size 0.0" in page
+    assert {types[f"te_batch_next_{name}"] for name in ("size", "tokens")} == {"histogram"}
+    assert "te_batch_next_size_sum 3.0" in page  # the two models are one, and count once
+    assert 'te_batch_next_size_bucket{le="+Inf"} 1.0' in page
+    assert 'te_batch_next_size_bucket{le="2.0"} 0.0' in page
+    assert 'te_batch_next_size_bucket{le="4.0"} 1.0' in page
+    for name in ("queue_pairs", "queue_requests", "batch_fill", "pairs_per_second"):
+        assert re.search(rf'rerank_{name}{{model="two"}} [\d.]+', page), name
+
+
+def test_metrics_count_what_a_time_budget_cut() -> None:
+    with SlowScorer(0.05) as slow, served({"slow": Reranker(slow)}) as (_, client):
+        client.post("/rerank", json={**BODY, "time_budget": 0.01})
+        page = client.get("/metrics").text
+    assert 'rerank_budget_cuts_total{model="slow"} 1.0' in page
+    assert re.search(r'rerank_unscored_documents_total{model="slow"} [23]\.0', page)
+
+
+def test_pages_of_other_hosts_may_ask_only_if_they_are_named() -> None:
+    rerankers = {"words": Reranker(DeterministicScorer())}
+    asking = {"origin": "https://a.example", "access-control-request-method": "POST"}
+    with served(rerankers) as (_, client):
+        assert client.options("/rerank", headers=asking).status_code == 405
+        answer = client.post("/rerank", json=BODY, headers=asking)
+        assert "access-control-allow-origin" not in answer.headers
+    with served(rerankers, tokens=["one"], cors=["https://a.example"]) as (_, client):
+        assert client.options("/rerank", headers=asking).status_code == 200
+        refused = client.post("/rerank", json=BODY, headers=asking)
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (
+            401,
+            "https://a.example",
+        )
+        other = {**asking, "origin": "https://b.example"}
+        assert client.options("/rerank", headers=other).status_code == 400
+
+
+def test_each_request_is_a_line_of_the_log_without_its_texts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "rerank_plugins.server.logs")
+    with served({"words": Reranker(DeterministicScorer())}) as (_, client):
+        answer = client.post("/rerank", json=BODY, headers={"x-request-id": "trace-1"})
+        assert (answer.headers["x-request-id"], answer.json()["id"]) == ("trace-1",) * 2
+        bad = client.post("/rerank", json={"query": 5}, headers={"x-request-id": "a b"})
+        assert len(bad.headers["x-request-id"]) == 32
+    good, refused = facts(caplog)
+    assert good.pop("ms") > 0
+    assert good == {
+        "id": "trace-1",
+        "route": "/rerank",
+        "dialect": "auto",
+        "documents": 3,
+        "model": "words",
+        "status": 200,
+    }
+    assert (refused["dialect"], refused["refused"], refused["status"]) == ("tei", "invalid", 422)
+    assert "fox" not in caplog.text
+
+
+def test_texts_are_logged_on_request_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "rerank_plugins.server.logs")
+    with served({"words": Reranker(DeterministicScorer())}, log_texts=True) as (_, client):
+        client.post("/rerank", json={"query": "red\nfox", "texts": ["a dög"]})
+    assert facts(caplog)[0]["texts"] == ["a dög"]
+    [record] = (record for record in caplog.records if hasattr(record, "facts"))
+    assert "\n" not in record.getMessage()
+    assert json.loads(JsonLines().format(record))["queries"] == ["red\nfox"]
+
+
+def test_who_is_not_let_in_is_logged_without_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "rerank_plugins.server.logs")
+    with served({"words": Reranker(DeterministicScorer())}, tokens=["one"]) as (_, client):
+        client.post("/rerank", json=BODY, headers={"authorization": "Bearer wrong"})
+    [line] = facts(caplog)
+    assert (line["route"], line["refused"], line["status"]) == ("/rerank", "unauthorized", 401)
+    assert "wrong" not in caplog.text
+
+
+def facts(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [vars(record)["facts"] for record in caplog.records if hasattr(record, "facts")]
+
+
+def test_the_docs_ask_no_other_host_and_show_each_dialect() -> None:
+    with served({"words": Reranker(DeterministicScorer())}) as (_, client):
+        page = client.get("/docs").text
+        links = re.findall(r'(?:src|href)="([^"]*)"', page)
+        assert links == ["openapi.json"]
+        assert "<script" not in page
+        for route in ROUTES:
+            assert f"<h2>POST {route}</h2>" in page
+        assert f"curl {str(client.base_url).rstrip('/')}/rerank" in page
+        assert client.get("/redoc").status_code == 404
 
 
 def test_info_and_the_openapi_page_say_what_is_served() -> None:

@@ -106,6 +106,8 @@ def serve(
             host=given["host"],
             port=given["port"],
             tokens=tokens,
+            cors_origins=(given["cors_origin"] or "").replace(",", " ").split(),
+            log_format=given["log_format"],
             drain_seconds=given["drain_seconds"],
             lazy=given["lazy"],
         )

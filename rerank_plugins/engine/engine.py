@@ -98,6 +98,11 @@ class Engine:
                 tokens_per_second=devices * self._recent.tokens_per_second,
             )
 
+    def batches(self) -> tuple[Counter[int], Counter[int]]:
+        """How many batches had how many pairs, and how many had how many tokens."""
+        with self._changed:
+            return self._recent.sizes.copy(), self._recent.lengths.copy()
+
     def submit(self, request: Request, *, wait: bool = False) -> Future[PairScores]:
         """Puts a request in the queue and returns it at once.
 

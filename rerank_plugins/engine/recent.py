@@ -1,6 +1,6 @@
 """How full the latest batches of a model were, and how fast they were scored."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,10 +20,17 @@ class _Batch:
 
 
 class RecentBatches:
-    """Sums over the latest batches of all devices; used under the engine's lock."""
+    """Sums over the latest batches of all devices; used under the engine's lock.
+
+    Attributes:
+        sizes: How many batches had how many pairs, since the beginning.
+        lengths: How many had how many tokens together, without padding.
+    """
 
     def __init__(self) -> None:
         self._batches: deque[_Batch] = deque(maxlen=RECENT)
+        self.sizes: Counter[int] = Counter()
+        self.lengths: Counter[int] = Counter()
 
     def add(self, batch: Sequence[Item], most: int, seconds: float) -> None:
         """Takes a batch that was scored.
@@ -36,6 +43,8 @@ class RecentBatches:
         tokens = sum(item.tokens for item in batch)
         padded = len(batch) * batch[0].tokens
         self._batches.append(_Batch(len(batch), tokens, padded, most, seconds))
+        self.sizes[len(batch)] += 1
+        self.lengths[tokens] += 1
 
     @property
     def fill(self) -> float:

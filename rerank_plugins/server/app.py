@@ -8,15 +8,17 @@ from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from rerank_plugins import __version__
 from rerank_plugins.errors import RerankError
 from rerank_plugins.server.bodies import Json
 from rerank_plugins.server.dialects.predict import LABEL
+from rerank_plugins.server.openapi import body_of, docs_page
 from rerank_plugins.server.playground import add_playground
-from rerank_plugins.server.routes import ROUTES, examples_of
+from rerank_plugins.server.routes import ROUTES
 from rerank_plugins.server.service import Service
 from rerank_plugins.server.tokens import TokenGate
 
@@ -25,12 +27,19 @@ _log = logging.getLogger(__name__)
 _HEALTH = ("/", "/health", "/ping", "/v1/health/ready")
 
 
-def make_app(service: Service, *, tokens: Sequence[str] = (), lazy: bool = False) -> FastAPI:
+def make_app(
+    service: Service,
+    *,
+    tokens: Sequence[str] = (),
+    cors_origins: Sequence[str] = (),
+    lazy: bool = False,
+) -> FastAPI:
     """The application of a service.
 
     Args:
         service: The service.
         tokens: The tokens of which a request needs one; without any, none is needed.
+        cors_origins: The origins of other pages that may ask; `"*"` is all.
         lazy: Whether requests are taken before the models are loaded; they wait for them.
     """
 
@@ -42,10 +51,16 @@ def make_app(service: Service, *, tokens: Sequence[str] = (), lazy: bool = False
         yield
         loading.cancel()
 
-    app = FastAPI(title="rerank serve", version=__version__, lifespan=life)
+    app = FastAPI(
+        title="rerank serve",
+        version=__version__,
+        lifespan=life,
+        docs_url=None,  # FastAPI's own pages load scripts from another host
+        redoc_url=None,
+    )
     for route in ROUTES:
         app.add_api_route(
-            route, _endpoint(service, route), methods=["POST"], openapi_extra=_body_of(route)
+            route, _endpoint(service, route), methods=["POST"], openapi_extra=body_of(route)
         )
 
     async def health() -> Response:
@@ -60,6 +75,10 @@ def make_app(service: Service, *, tokens: Sequence[str] = (), lazy: bool = False
     async def info() -> Response:
         return Json(await _info(service))
 
+    async def docs(request: Request) -> Response:
+        return HTMLResponse(docs_page(str(request.base_url).rstrip("/")))
+
+    app.add_api_route("/docs", docs, methods=["GET"], include_in_schema=False)
     for route in _HEALTH:
         app.add_api_route(route, health, methods=["GET"])
     for route, answer in (("/v1/health/live", live), ("/metrics", metrics), ("/info", info)):
@@ -67,6 +86,14 @@ def make_app(service: Service, *, tokens: Sequence[str] = (), lazy: bool = False
     add_playground(app)
     if tokens:
         app.add_middleware(TokenGate, tokens=tokens)
+    if cors_origins:  # around the gate: a browser asks without a token whether it may
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "x-request-id"],
+            expose_headers=["x-request-id", "x-scored", "retry-after"],
+        )
     return app
 
 
@@ -83,13 +110,6 @@ def _endpoint(service: Service, route: str) -> Callable[[Request], Awaitable[Res
         return await service.respond(route, request)
 
     return answer
-
-
-def _body_of(route: str) -> dict[str, Any]:
-    """What the OpenAPI page says of a route's body: an object, and an example of each dialect."""
-    examples = {name: {"value": body} for name, body in examples_of(route).items()}
-    content = {"application/json": {"schema": {"type": "object"}, "examples": examples}}
-    return {"requestBody": {"content": content, "required": True}}
 
 
 async def _info(service: Service) -> dict[str, Any]:

@@ -1,15 +1,12 @@
 """What `/metrics` shows: requests under the names of text-embeddings-inference, and each model."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.server.exchange import Answer, Kind
+from rerank_plugins.server.model_metrics import ModelMetrics
 
 _ERRORS: Mapping[Kind, str] = {
     "too_many": "batch_size",
@@ -20,13 +17,6 @@ _ERRORS: Mapping[Kind, str] = {
 }
 """The `err` of a failure; the others are `validation`."""
 
-_NOW = {
-    "requests": ("rerank_queue_requests", "Requests that wait for the model or are scored."),
-    "pairs": ("rerank_queue_pairs", "Pairs of these requests that have no score yet."),
-    "batch_fill": ("rerank_batch_fill", "Tokens of late batches, as a part of the most."),
-    "pairs_per_second": ("rerank_pairs_per_second", "Pairs that the model scores in a second."),
-}
-"""What is shown of a model's load: the field, its metric, and what it is."""
 
 _SECONDS = [1e-5 * 1.5**step for step in range(35)]
 
@@ -34,8 +24,8 @@ _SECONDS = [1e-5 * 1.5**step for step in range(35)]
 class Metrics:
     """Counts of one server, in a registry of its own.
 
-    The counts of requests are gauges: a counter's name would get `_total`, and existing dashboards
-    know these names without it.
+    The counts of requests are gauges here and counters on the page: the library's counters would be
+    named `_total`, and existing dashboards know these names without it.
 
     Args:
         rerankers: The models by name.
@@ -55,17 +45,21 @@ class Metrics:
                 ("scoring", "inference", "were in batches"),
             )
         }
-        self._tokens = Counter(
-            "rerank_tokens", "Tokens that were read.", ["model"], registry=self.registry
-        )
+        self._tokens = self._counter("rerank_tokens", "Tokens that were read.")
         self.open = self._gauge("rerank_open_requests", "Requests that are being answered.")
-        self._unscored = self._gauge(
+        self._unscored = self._counter(
             "rerank_unscored_documents", "Documents that a time budget left without a score."
         )
-        self.registry.register(_ModelCounts(rerankers))
+        self._cut = self._counter(
+            "rerank_budget_cuts", "Requests that a time budget ended before all was scored."
+        )
+        self.registry.register(ModelMetrics(rerankers))
 
     def _gauge(self, name: str, said: str, *labels: str) -> Gauge:
         return Gauge(name, said, labels, registry=self.registry)
+
+    def _counter(self, name: str, said: str) -> Counter:
+        return Counter(name, said, ["model"], registry=self.registry)
 
     def _histogram(self, name: str, said: str) -> Histogram:
         said = f"Seconds that {said}."
@@ -78,7 +72,8 @@ class Metrics:
         self._requests.labels(method).inc()
         self._successes.labels(method).inc()
         self._seconds.observe(seconds)
-        self._unscored.inc(texts - answer.scored)
+        self._unscored.labels(answer.model).inc(texts - answer.scored)
+        self._cut.labels(answer.model).inc(answer.scored < texts)
         self._tokens.labels(answer.model).inc(answer.tokens)
         for name, histogram in self._parts.items():
             if answer.work is not None:
@@ -96,37 +91,8 @@ class Metrics:
 
     def page(self) -> bytes:
         """The text that is scraped."""
-        return generate_latest(self.registry)
-
-
-class _ModelCounts(Collector):
-    """What the scorers have counted themselves, read when it is asked for."""
-
-    def __init__(self, rerankers: Mapping[str, Reranker]) -> None:
-        self._rerankers = rerankers
-
-    def collect(self) -> Iterable[Metric]:
-        """One family for each count; a scorer that cannot tell what it cut has none of that."""
-        counted = {name: one.scorer.statistics for name, one in self._rerankers.items()}
-        for attribute, said in (
-            ("pairs", "Pairs that have been scored."),
-            ("truncated", "Pairs that were read only in part."),
-            ("cached", "Pairs whose score was kept."),
-        ):
-            family = CounterMetricFamily(f"rerank_{attribute}", said, labels=["model"])
-            for name, statistics in counted.items():
-                if (value := getattr(statistics, attribute)) is not None:
-                    family.add_metric([name], value)
-            yield family
-        loads = {
-            name: one.scorer.stats()
-            for name, one in self._rerankers.items()
-            if isinstance(one.scorer, CrossEncoderScorer)
-        }
-        waiting = sum(load.requests for load in loads.values())
-        yield GaugeMetricFamily("te_queue_size", "Requests in all queues.", waiting)
-        for field, (metric, said) in _NOW.items():
-            gauge = GaugeMetricFamily(metric, said, labels=["model"])
-            for name, load in loads.items():
-                gauge.add_metric([name], getattr(load, field))
-            yield gauge
+        page = generate_latest(self.registry)
+        for name in (b"count", b"success", b"failure"):
+            kind = b"# TYPE te_request_%b " % name
+            page = page.replace(kind + b"gauge", kind + b"counter")
+        return page

@@ -14,6 +14,7 @@ from rerank_plugins.checks.values import (
     optional,
 )
 
+LogFormat: TypeAlias = Literal["text", "json"]
 DialectName: TypeAlias = Literal["auto", "cohere", "jina", "vllm", "voyage", "llama.cpp"]
 
 
@@ -43,6 +44,10 @@ class LimitOptions(TypedDict, total=False):
         ),
     ]
 
+    log_texts: Annotated[
+        bool, Option(False, check_flag, "Log the texts of requests, which are in no log otherwise.")
+    ]
+
 
 class ServerOptions(LimitOptions, total=False):
     """The options of a server."""
@@ -63,6 +68,24 @@ class ServerOptions(LimitOptions, total=False):
             optional(check_text),
             "File of the tokens that clients may send, one in each line.",
             "the variable RERANK_TOKEN, or without it no token is needed",
+        ),
+    ]
+    cors_origin: Annotated[
+        str | None,
+        Option(
+            None,
+            optional(check_text),
+            "Origins of pages that browsers may let ask this server, with commas between them; "
+            '`"*"` is every page.',
+            "none",
+        ),
+    ]
+    log_format: Annotated[
+        LogFormat,
+        Option(
+            "text",
+            partial(check_choice, allowed=get_args(LogFormat)),
+            "Form of the log's lines, one for each request.",
         ),
     ]
     drain_seconds: Annotated[

@@ -1,12 +1,13 @@
 """How the models of a server read texts, and how they do it for a request of its own mind."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rerank_plugins.backends.contract import Backend, PairOptions
 from rerank_plugins.checks.declaration import checked
 from rerank_plugins.checks.long_passages import WINDOW_OPTIONS, check_long_passages
+from rerank_plugins.engine.engine import Engine
 from rerank_plugins.engine.identity import KnownIdentity
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.options import SCORER_OPTIONS
@@ -53,6 +54,12 @@ def reading_so(scorer: Scorer, options: Mapping[str, Any]) -> Scorer:
         _identity=KnownIdentity(scorer._shared, pair_options, affixes),
     )
     return same
+
+
+def engines_of(scorers: Iterable[Scorer]) -> set[Engine]:
+    """The engines of some scorers, each once, as several may share one."""
+    own = (scorer for scorer in scorers if isinstance(scorer, CrossEncoderScorer))
+    return {scorer._shared.engine_here() for scorer in own}
 
 
 class Reader:

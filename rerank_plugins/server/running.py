@@ -8,6 +8,7 @@ from types import FrameType
 import uvicorn
 
 from rerank_plugins.server.app import make_app
+from rerank_plugins.server.logs import log_config
 from rerank_plugins.server.service import Service
 
 
@@ -42,6 +43,8 @@ def run(
     port: int,
     tokens: Sequence[str] = (),
     drain_seconds: int,
+    cors_origins: Sequence[str] = (),
+    log_format: str = "text",
     lazy: bool = False,
 ) -> None:
     """Serves until SIGINT or SIGTERM, and then finishes what is open.
@@ -52,14 +55,17 @@ def run(
         port: Port to listen on.
         tokens: As in `make_app`.
         drain_seconds: Seconds after which open requests are given up.
+        cors_origins: As in `make_app`.
+        log_format: As in `log_config`.
         lazy: As in `make_app`.
     """
     config = uvicorn.Config(
-        make_app(service, tokens=tokens, lazy=lazy),
+        make_app(service, tokens=tokens, cors_origins=cors_origins, lazy=lazy),
         host=host,
         port=port,
         timeout_graceful_shutdown=drain_seconds,
         access_log=False,
+        log_config=log_config(log_format),
         server_header=False,
     )
     _Server(config, service).run()

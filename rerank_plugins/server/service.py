@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import time
-import uuid
 from collections.abc import Coroutine, Mapping
 from typing import Any, Literal, TypeAlias, Unpack
 
@@ -16,6 +14,7 @@ from rerank_plugins.server.bodies import Json, check_size, json_body
 from rerank_plugins.server.dialects.contract import Dialect
 from rerank_plugins.server.exchange import Answer, Ask, RefusedError
 from rerank_plugins.server.fields import Fields
+from rerank_plugins.server.logs import Entry, request_id
 from rerank_plugins.server.metrics import Metrics
 from rerank_plugins.server.models import RETRY_AFTER, Models
 from rerank_plugins.server.options import LIMIT_OPTIONS, LimitOptions
@@ -57,26 +56,34 @@ class Service:
 
     async def respond(self, route: str, request: Request) -> Response:
         """The response to a request on a route of a dialect."""
-        begun, request_id = time.perf_counter(), uuid.uuid4().hex
+        entry = Entry(request_id(request), {"route": route})
+        response = await self._response(route, request, entry)
+        response.headers["x-request-id"] = entry.id
+        entry.write(response.status_code)
+        return response
+
+    async def _response(self, route: str, request: Request, entry: Entry) -> Response:
         dialect = dialect_of(route, None, self._preferred)
-        headers = {"x-request-id": request_id}
         try:
             body = await json_body(request, self.limits["max_body_bytes"])
             dialect = dialect_of(route, body, self._preferred)
+            entry.facts["dialect"] = dialect.name
             ask = dialect.read(Fields(body))
-            answer = await _unless_gone(request, self._answer(ask, request_id))
+            entry.asks(ask, with_texts=self.limits["log_texts"])
+            answer = await _unless_gone(request, self._answer(ask, entry.id))
         except RefusedError as refused:
-            return self._refusal(refused, dialect, headers)
+            return self._refusal(refused, dialect, entry)
         except Exception:  # whatever it is, the client gets its dialect's error
-            _log.exception("request %s failed", request_id)
+            _log.exception("request %s failed", entry.id)
             message = "The server failed at this request. Its log says why."
-            return self._refusal(RefusedError(message, "failed"), dialect, headers)
+            return self._refusal(RefusedError(message, "failed"), dialect, entry)
         if answer is None:
             self.metrics.dropped()
             return Response(status_code=_GONE)
-        seconds = time.perf_counter() - begun
+        entry.answers(answer)
+        seconds = entry.seconds
         self.metrics.answered(answer, seconds)
-        return Json(dialect.write(answer), headers=headers | _facts(answer, seconds))
+        return Json(dialect.write(answer), headers=_facts(answer, seconds))
 
     async def _answer(self, ask: Ask, request_id: str) -> Answer:
         check_size(
@@ -97,12 +104,11 @@ class Service:
         finally:
             self._open -= 1
 
-    def _refusal(
-        self, refused: RefusedError, dialect: Dialect, headers: dict[str, str]
-    ) -> Response:
+    def _refusal(self, refused: RefusedError, dialect: Dialect, entry: Entry) -> Response:
         self.metrics.refused(refused.kind)
-        if refused.retry_after is not None:
-            headers = headers | {"retry-after": str(refused.retry_after)}
+        entry.facts["refused"] = refused.kind
+        again = refused.retry_after
+        headers = None if again is None else {"retry-after": str(again)}
         status = dialect.status(refused)
         return Json(dialect.error(refused, status), status, headers)
 

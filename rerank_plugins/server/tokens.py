@@ -4,11 +4,13 @@ import base64
 import hmac
 from collections.abc import Mapping, Sequence
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rerank_plugins.server.bodies import Json
 from rerank_plugins.server.dialects.contract import STATUS, plain_error
 from rerank_plugins.server.exchange import RefusedError
+from rerank_plugins.server.logs import Entry, request_id
 
 OPEN = frozenset(
     (
@@ -43,7 +45,9 @@ class TokenGate:
         refused = RefusedError(message, "unauthorized")
         status = STATUS["unauthorized"]
         headers = {"www-authenticate": _ASK_A_PERSON if scope["method"] == "GET" else "Bearer"}
+        entry = Entry(request_id(Request(scope)), {"route": scope["path"], "refused": refused.kind})
         await Json(plain_error(refused, status), status, headers)(scope, receive, send)
+        entry.write(status)
 
     def _let_in(self, scope: Scope) -> bool:
         if (scope["method"], scope["path"]) in OPEN:
