@@ -177,6 +177,17 @@ def test_a_network_in_jax_scores_as_predict_does(tmp_path: Path, name: str) -> N
     check(case_of(SAVED[name](tmp_path)), InJax)
 
 
+def test_openvino_turns_queries_and_keys_in_one_step_and_splits_no_product(tmp_path: Path) -> None:
+    network = read_network(SAVED["ettin"](tmp_path), "model")
+    model = openvino_model(onnx_graph(network, network.encoder.inputs), openvino)
+    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    steps = compiled.get_runtime_model().get_ops()
+    kinds = [step.get_rt_info()["layerType"].astype(str) for step in steps]
+    layers = len(network.encoder.kinds)
+    assert kinds.count("RoPE") == 2 * layers - 1  # in the last, the first token's query stays
+    assert "Split" not in kinds
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_weights_may_lie_in_several_files_behind_links(tmp_path: Path, runtime: str) -> None:
     folder = SAVED["bert in several files"](tmp_path / "model")

@@ -39,6 +39,9 @@ class ArrayOperations:
     def weight(self, name: str) -> Any:
         return self.real(self._weights[name])
 
+    def weight_parts(self, name: str, parts: int) -> Sequence[Any]:
+        return self.split(self.weight(name), parts, 0)
+
     def rows(self, name: str, ids: Any) -> Any:
         return self.real(self._weights[name][ids])
 
@@ -49,6 +52,9 @@ class ArrayOperations:
             biases = [self.weight(f"{name}.bias") for name in names]
             parts = [part + bias for part, bias in zip(parts, biases, strict=True)]
         return self.concatenate(parts, -1)
+
+    def linear_parts(self, source: Any, name: str, parts: int) -> Sequence[Any]:
+        return self.split(self.linear(source, name), parts, -1)
 
     def norm(self, source: Any, name: str, epsilon: float) -> Any:
         centred = source - source.mean(axis=-1, keepdims=True)
@@ -152,6 +158,10 @@ class ArrayOperations:
 
     def integer(self, source: Any) -> Any:
         return source.astype(int)
+
+    def rotated(self, source: Any, cosine: Any, sine: Any, width: int) -> Any:
+        left, right = source[..., : width // 2], source[..., width // 2 :]
+        return source * cosine + self.concatenate([-right, left], -1) * sine
 
     def attention(self, query: Any, key: Any, value: Any, bias: Any) -> Any:
         scores = self._product(query, key.transpose(0, 1, 3, 2))

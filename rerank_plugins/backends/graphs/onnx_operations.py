@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rerank_plugins.backends.graphs.networks import Network
 from rerank_plugins.backends.graphs.operations import ACTIVATIONS
-from rerank_plugins.backends.graphs.stored_weights import StoredWeight, StoredWeights
+from rerank_plugins.backends.graphs.stored_weights import StoredWeight, StoredWeights, part_names
 
 _OPSET = 20  # the first with Gelu
 _TYPES = {
@@ -156,6 +156,9 @@ class OnnxOperations:
         stored = self._weight(name)
         return stored if self._is_fp32(name) else self.real(stored)
 
+    def weight_parts(self, name: str, parts: int) -> Sequence[str]:
+        return [self.weight(part) for part in part_names(name, parts)]
+
     def rows(self, name: str, ids: str) -> str:
         picked = self.node("Gather", self._weight(name), ids)
         return picked if self._is_fp32(name) else self.real(picked)
@@ -168,6 +171,14 @@ class OnnxOperations:
             return product
         biases = [self.weight(f"{name}.bias") for name in names]
         return self.add(product, self.concatenate(biases, 0))
+
+    def linear_parts(self, source: str, name: str, parts: int) -> Sequence[str]:
+        matrices = self.weight_parts(f"{name}.weight", parts)
+        products = [self.matmul(source, self.transpose(matrix, (1, 0))) for matrix in matrices]
+        if f"{name}.bias" not in self._stored:
+            return products
+        biases = self.weight_parts(f"{name}.bias", parts)
+        return [self.add(*pair) for pair in zip(products, biases, strict=True)]
 
     def norm(self, source: str, name: str, epsilon: float) -> str:
         shift = [f"{name}.bias"] if f"{name}.bias" in self._stored else []
@@ -278,6 +289,15 @@ class OnnxOperations:
 
     def integer(self, source: str) -> str:
         return self.node("Cast", source, to=_INTEGER)
+
+    def rotated(self, source: str, cosine: str, sine: str, width: int) -> str:
+        # OpenVINO fuses this, with the change of axes before it, if all values have four axes and
+        # the widths of the halves are given.
+        left, right = (f"value_{len(self.nodes)}_{half}" for half in range(2))
+        halves = self.constant([width // 2, width // 2])
+        self.nodes.append(onnx.helper.make_node("Split", [source, halves], [left, right], axis=3))
+        turned = self.concatenate([self.multiply(right, self.constant(-1.0)), left], -1)
+        return self.add(self.multiply(source, cosine), self.multiply(turned, sine))
 
     def attention(self, query: str, key: str, value: str, bias: str) -> str:
         scores = self.matmul(query, self.transpose(key, (0, 1, 3, 2)))

@@ -26,6 +26,10 @@ class Operations(Protocol[V]):
         """A weight."""
         ...
 
+    def weight_parts(self, name: str, parts: int) -> Sequence[V]:
+        """Equal parts of a weight along its first axis."""
+        ...
+
     def rows(self, name: str, ids: V) -> V:
         """Rows of a table among the weights: `(*ids, width)`. Only these rows are read."""
         ...
@@ -37,6 +41,13 @@ class Operations(Protocol[V]):
             source: `(..., n)`.
             names: The layer's key without `.weight`. Several layers become one product, whose
                 outputs lie side by side.
+        """
+        ...
+
+    def linear_parts(self, source: V, name: str, parts: int) -> Sequence[V]:
+        """Equal parts of what `linear` gives, each a product of its own.
+
+        Nothing has to be copied out of a wide product then.
         """
         ...
 
@@ -153,6 +164,17 @@ class Operations(Protocol[V]):
 
     def integer(self, source: V) -> V:
         """Conditions as int64."""
+        ...
+
+    def rotated(self, source: V, cosine: V, sine: V, width: int) -> V:
+        """Each number turned together with its partner, in the form that the runtime fuses.
+
+        Args:
+            source: `(b, heads, t, width)`. Number i is the partner of number i + width / 2.
+            cosine: Of the angles, `(1, 1, t, width)`.
+            sine: Of the angles, `(1, 1, t, width)`.
+            width: Width of a head.
+        """
         ...
 
     def attention(self, query: V, key: V, value: V, bias: V) -> V:

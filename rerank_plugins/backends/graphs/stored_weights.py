@@ -1,6 +1,7 @@
 """The weights of a model where they lie: in its safetensors files."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,6 +16,7 @@ from rerank_plugins.models.json_files import read_json
 _WEIGHTS_FILE = "model.safetensors"
 _RENAMED = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 _REAL = ("F32", "F16", "BF16")
+_PART = re.compile(r"(?P<name>.+)\[(?P<number>\d+)/(?P<parts>\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,18 @@ class StoredWeight:
     shape: tuple[int, ...]
     offset: int
 
+    def part(self, number: int, parts: int) -> "StoredWeight":
+        """One of equal parts along the first axis, counted from 0: they lie one after the other."""
+        shape = (self.shape[0] // parts, *self.shape[1:])
+        size = _dtype(self.dtype).itemsize * int(np.prod(shape))
+        return replace(self, shape=shape, offset=self.offset + number * size)
+
 
 class StoredWeights(Mapping[str, StoredWeight]):
     """The tensors in a folder's safetensors files, by key.
 
-    Layer normalisations go by their names of today in files with the names of old.
+    Layer normalisations go by their names of today in files with the names of old. Parts of tensors
+    are found by their `part_names`.
 
     Args:
         folder: Holds `model.safetensors`, or several files and their index.
@@ -57,7 +66,10 @@ class StoredWeights(Mapping[str, StoredWeight]):
         self._bytes = cache(_mapped)  # one mapping per file
 
     def __getitem__(self, name: str) -> StoredWeight:
-        return self._tensors[name]
+        part = _PART.fullmatch(name)
+        if part is None:
+            return self._tensors[name]
+        return self._tensors[part["name"]].part(int(part["number"]), int(part["parts"]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
@@ -97,6 +109,11 @@ class ConvertedWeights(StoredWeights):
     def array(self, name: str) -> NDArray[Any]:
         """A tensor in its new type."""
         return self._weights.array(name).astype(_dtype(self[name].dtype))
+
+
+def part_names(name: str, parts: int) -> list[str]:
+    """The names of equal parts of a tensor along its first axis."""
+    return [f"{name}[{number}/{parts}]" for number in range(parts)]
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -111,13 +111,13 @@ class ModernBert:
         return ops.norm(hidden, f"{self.prefix}final_norm", self.epsilon)
 
     def _rotation(self, ops: Operations[V], places: V, kind: str) -> tuple[V, V]:
-        """Cosine and sine of each token's angles, `(t, width of a head)`.
+        """Cosine and sine of each token's angles, `(1, 1, t, width of a head)`.
 
         Both queries and keys are multiplied by them, so they scale their products as well.
         """
         width = self.width // self.heads
         steps = ops.constant(_steps(self.bases[kind], width))
-        angles = ops.multiply(ops.reshape(ops.real(places), (-1, 1)), steps)
+        angles = ops.multiply(ops.reshape(ops.real(places), (1, 1, -1, 1)), steps)
         scale = ops.constant(width**-0.25)
         cosine = ops.multiply(ops.cosine(angles), scale)
         sine = ops.multiply(ops.sine(angles), scale)
@@ -135,9 +135,10 @@ class ModernBert:
         """The output of the attention heads for each token, `(b, t, width)`."""
         query, key, value = (
             in_heads(ops, part, self.heads)
-            for part in ops.split(ops.linear(states, f"{layer}attn.Wqkv"), 3, axis=-1)
+            for part in ops.linear_parts(states, f"{layer}attn.Wqkv", 3)
         )
-        query, key = (_rotated(ops, part, rotation) for part in (query, key))
+        width = self.width // self.heads
+        query, key = (ops.rotated(part, *rotation, width) for part in (query, key))
         return joined(ops, ops.attention(query, key, value, bias))
 
     def _read_from_first(
@@ -148,15 +149,15 @@ class ModernBert:
         It asks from place 0, where nothing is rotated. Keys are: they are computed for all tokens.
         Values are not, and neither is computed.
         """
-        name = f"{layer}attn.Wqkv"
-        matrices = ops.split(ops.weight(f"{name}.weight"), 3, axis=0)
+        name, width = f"{layer}attn.Wqkv", self.width // self.heads
+        matrices = ops.weight_parts(f"{name}.weight", 3)
         query = ops.matmul(ops.first(states), ops.transpose(matrices[0], (1, 0)))
         key = ops.matmul(states, ops.transpose(matrices[1], (1, 0)))
         if self.attention_bias:
-            biases = ops.split(ops.weight(f"{name}.bias"), 3, axis=0)
+            biases = ops.weight_parts(f"{name}.bias", 3)
             query, key = ops.add(query, biases[0]), ops.add(key, biases[1])
-        query = ops.multiply(query, ops.constant((self.width // self.heads) ** -0.25))
-        key = _rotated(ops, in_heads(ops, key, self.heads), rotation)
+        query = ops.multiply(query, ops.constant(width**-0.25))
+        key = ops.rotated(in_heads(ops, key, self.heads), *rotation, width)
         scores = ops.matmul(in_heads(ops, query, self.heads), ops.transpose(key, (0, 1, 3, 2)))
         weights = ops.reshape(ops.softmax(ops.add(scores, bias)), (0, 0, -1))
         by_head = ops.reshape(matrices[2], (self.heads, -1, self.width))
@@ -165,7 +166,7 @@ class ModernBert:
 
     def _fed_forward(self, ops: Operations[V], hidden: V, layer: str) -> V:
         normed = ops.norm(hidden, f"{layer}mlp_norm", self.epsilon)
-        inner, gate = ops.split(ops.linear(normed, f"{layer}mlp.Wi"), 2, axis=-1)
+        inner, gate = ops.linear_parts(normed, f"{layer}mlp.Wi", 2)
         gated = ops.multiply(ops.activation(inner, self.activation), gate)
         return ops.linear(gated, f"{layer}mlp.Wo")
 
@@ -228,11 +229,3 @@ def _steps(base: float, width: int) -> NDArray[np.float32]:
     exponents = np.arange(0, width, 2, dtype=np.float32) / np.float32(width)
     powers = np.power(base, exponents.astype(np.float64)).astype(np.float32)
     return np.float32(1.0) / powers
-
-
-def _rotated(ops: Operations[V], states: V, rotation: tuple[V, V]) -> V:
-    """Queries or keys `(b, heads, t, width)`, with each number turned together with its partner."""
-    cosine, sine = rotation
-    left, right = ops.split(states, 2, axis=-1)
-    turned = ops.concatenate([ops.multiply(right, ops.constant(-1.0)), left], -1)
-    return ops.add(ops.multiply(states, cosine), ops.multiply(turned, sine))
