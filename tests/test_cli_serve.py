@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,15 +63,29 @@ def test_what_is_open_when_it_is_told_to_stop_is_answered() -> None:
         assert process.wait(60) == 0
 
 
-def test_what_is_not_answered_within_the_drain_limit_is_given_up() -> None:
-    with serving("embedded", "--drain-seconds", 1) as (url, process), ThreadPoolExecutor() as pool:
-        many = {**BODY, "texts": [f"{n} {'fox ' * 2000}" for n in range(450)]}
-        answer = pool.submit(httpx.post, f"{url}/rerank", json=many, timeout=100)
-        until(lambda: "rerank_open_requests 1.0" in httpx.get(f"{url}/metrics").text)
+def test_what_is_not_answered_within_the_drain_limit_gets_its_dialects_error() -> None:
+    texts = [f"{n} {'fox ' * 2000}" for n in range(450)]
+    many = {"/rerank": {**BODY, "texts": texts}, "/reranking": {"query": "a", "documents": texts}}
+    with (
+        serving("embedded", "--drain-seconds", 1) as (url, process),
+        ThreadPoolExecutor() as pool,
+        socket.create_connection((httpx.URL(url).host, httpx.URL(url).port or 0)) as slow,
+    ):
+        slow.sendall(b"POST /v1/rerank HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+        answers = [
+            pool.submit(httpx.post, url + route, json=body, timeout=100)
+            for route, body in many.items()
+        ]
+        until(lambda: "rerank_open_requests 2.0" in httpx.get(f"{url}/metrics").text)
         process.send_signal(signal.SIGTERM)
+        for answer in answers:
+            told = answer.result().json()
+            assert answer.result().status_code == 503
+            assert told["error_type"] == "Unhealthy"
+            assert told["message"].startswith("The server stopped before it had the answer.")
+        assert told["error"]["type"] == "server_error"
+        assert slow.recv(100).startswith(b"HTTP/1.1 503 ")
         assert process.wait(60) == 0
-        error = answer.exception()
-        assert isinstance(error, httpx.TransportError) or answer.result().status_code >= 500
 
 
 def test_a_log_of_json_has_a_line_for_each_request_and_no_text() -> None:

@@ -14,6 +14,7 @@ from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY
 from rerank_plugins.server.options import DialectName
 from rerank_plugins.server.routes import CHOICES, ROUTES, examples_of
+from rerank_plugins.testing import DeterministicScorer
 from tests.pages import ROOT, difference
 from tests.servers import served
 
@@ -23,6 +24,9 @@ EXAMPLES = [
 IDS = [f"{route} {name}" for route, name, _ in EXAMPLES]
 NAMED = {"vllm-score", "llama.cpp", "tei-tokenize"}
 """Dialects whose example has no model, and whose body may have one."""
+
+HAVE_TOP_N = {"auto", "cohere-v2", "llama.cpp", "voyage"}
+"""Dialects in which a request may say how many texts come back."""
 
 UNPROCESSABLE = {"tei", "tei-predict", "tei-tokenize", "nim"}
 
@@ -251,6 +255,11 @@ def _times(body: dict[str, Any], count: int, length: int = 1, letter: str = "a")
     return {key: [kinds[type(given[0])]] * count}
 
 
+def _few(body: dict[str, Any], most: int) -> dict[str, int]:
+    """How many texts are to come back, under the name of the body's dialect."""
+    return {"top_k" if "top_k" in body else "top_n": most}
+
+
 def broken(body: dict[str, Any]) -> dict[str, tuple[str, int, str]]:
     """Bad forms of a good body: the bytes, the status of most dialects, what the error says."""
     key = texts_key(body)
@@ -273,6 +282,7 @@ def broken(body: dict[str, Any]) -> dict[str, tuple[str, int, str]]:
         "too many": (json.dumps(many), 400, "51 > maximum allowed batch size 50"),
         "no JSON": (json.dumps(body)[:-1], 400, "not JSON"),
         "NaN": (f'{json.dumps(body)[:-1]}, "score_threshold": NaN}}', 400, "NaN"),
+        "a negative number": (json.dumps({**body, **_few(body, -1)}), 400, "but got int -1"),
         "not UTF-8": ("", 400, "not JSON"),
         "100,000": (json.dumps({**body, **_times(body, 100_000)}), 400, "100000 > maximum"),
         "10 MB": (json.dumps({**body, **_times(body, 1, 10_000_000)}), 413, "--max-characters"),
@@ -293,6 +303,8 @@ def test_bad_input_gets_the_error_of_its_dialect(
         status = 422
     if status == 404 and "model" not in body and name not in NAMED:
         status = 200  # the body of this dialect names no model, and other keys are ignored
+    if how == "a negative number" and name not in HAVE_TOP_N:
+        status = 200
     assert answer.status_code == status, told
     assert client.get("/health").status_code == 200
     if status == 200:
@@ -302,6 +314,17 @@ def test_bad_input_gets_the_error_of_its_dialect(
     assert told["error_type"] == ("Empty" if how == "empty" else "Validation")
     error = told["error"]
     assert (error["message"] if isinstance(error, dict) else error) == told["message"]
+
+
+@pytest.mark.parametrize("dialect", get_args(DialectName))
+def test_a_negative_number_gets_the_error_of_the_chosen_dialect(dialect: DialectName) -> None:
+    key = "top_k" if dialect == "voyage" else "top_n"
+    body = {"query": QUERY, "documents": DOCUMENTS, key: -1}
+    with served({"words": Reranker(DeterministicScorer())}, dialect=dialect) as (_, client):
+        refused = client.post("/v1/rerank", json=body)
+    assert refused.status_code == (422 if dialect == "jina" else 400)
+    assert refused.json()["message"].startswith(f"`{key}` must be a whole number >= ")
+    assert isinstance(refused.json()["error"], dict) == (dialect in ("vllm", "llama.cpp"))
 
 
 @pytest.mark.parametrize(

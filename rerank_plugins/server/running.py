@@ -1,7 +1,9 @@
 """Runs a service on a port until a signal ends it."""
 
+import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
@@ -11,13 +13,17 @@ from rerank_plugins.server.app import make_app
 from rerank_plugins.server.logs import log_config
 from rerank_plugins.server.service import Service
 
+_LAST_SECONDS = 2
+"""How long clients may take to read that their request is given up."""
+
 
 class _Server(uvicorn.Server):
     """A server that ends with exit code 0 after a signal, once the open requests are answered."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, drain_seconds: int) -> None:
         super().__init__(config)
         self._service = service
+        self._drain_seconds = drain_seconds
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -34,6 +40,11 @@ class _Server(uvicorn.Server):
         """Refuses new work from now on."""
         self._service.phase = "draining"
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Waits for the open requests; uvicorn would end them without the dialect's error."""
+        asyncio.get_running_loop().call_later(self._drain_seconds, self._service.give_up)
+        await super().shutdown(sockets)
 
 
 def run(
@@ -63,9 +74,9 @@ def run(
         make_app(service, tokens=tokens, cors_origins=cors_origins, lazy=lazy),
         host=host,
         port=port,
-        timeout_graceful_shutdown=drain_seconds,
+        timeout_graceful_shutdown=drain_seconds + _LAST_SECONDS,
         access_log=False,
         log_config=log_config(log_format),
         server_header=False,
     )
-    _Server(config, service).run()
+    _Server(config, service, drain_seconds).run()

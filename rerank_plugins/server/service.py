@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeAlias, Unpack
 
 from starlette.requests import Request
@@ -47,12 +48,18 @@ class Service:
         self.phase: Phase = "starting"
         self._preferred = CHOICES[self.limits["dialect"]]
         self._open = 0
+        self._limits: set[asyncio.Timeout] = set()
 
     async def start(self) -> None:
         """Loads the models."""
         await self.models.awarm_up()
         if self.phase == "starting":
             self.phase = "ready"
+
+    def give_up(self) -> None:
+        """Refuses now what is still open."""
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
 
     async def respond(self, route: str, request: Request) -> Response:
         """The response to a request on a route of a dialect."""
@@ -65,12 +72,13 @@ class Service:
     async def _response(self, route: str, request: Request, entry: Entry) -> Response:
         dialect = dialect_of(route, None, self._preferred)
         try:
-            body = await json_body(request, self.limits["max_body_bytes"])
-            dialect = dialect_of(route, body, self._preferred)
-            entry.facts["dialect"] = dialect.name
-            ask = dialect.read(Fields(body))
-            entry.asks(ask, with_texts=self.limits["log_texts"])
-            answer = await _unless_gone(request, self._answer(ask, entry.id))
+            async with self._until_given_up():
+                body = await json_body(request, self.limits["max_body_bytes"])
+                dialect = dialect_of(route, body, self._preferred)
+                entry.facts["dialect"] = dialect.name
+                ask = dialect.read(Fields(body))
+                entry.asks(ask, with_texts=self.limits["log_texts"])
+                answer = await _unless_gone(request, self._answer(ask, entry.id))
         except RefusedError as refused:
             return self._refusal(refused, dialect, entry)
         except Exception:  # whatever it is, the client gets its dialect's error
@@ -85,6 +93,21 @@ class Service:
         self.metrics.answered(answer, seconds)
         return Json(dialect.write(answer), headers=_facts(answer, seconds))
 
+    @asynccontextmanager
+    async def _until_given_up(self) -> AsyncIterator[None]:
+        limit = asyncio.timeout(None)
+        self._limits.add(limit)
+        try:
+            async with limit:
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            message = "The server stopped before it had the answer. Send this to another one."
+            raise RefusedError(message, "not_ready") from error
+        finally:
+            self._limits.remove(limit)
+
     async def _answer(self, ask: Ask, request_id: str) -> Answer:
         check_size(
             ask,
@@ -95,7 +118,8 @@ class Service:
             message = "The server is stopping. Send this to another one."
             raise RefusedError(message, "not_ready")
         if self._open >= self.limits["max_requests"]:
-            message = f"{self._open} requests are open already. Try again in a second."
+            open_now = "1 request is" if self._open == 1 else f"{self._open} requests are"
+            message = f"{open_now} open already. Try again in a second."
             raise RefusedError(message, "overloaded", retry_after=RETRY_AFTER)
         self._open += 1
         try:

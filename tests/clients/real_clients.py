@@ -43,7 +43,7 @@ SAID = {
     "unauthorized": "The token is missing or wrong",
     "unknown": "There is no model 'other'",
     "invalid": "batch size 9 > maximum allowed batch size 8",
-    "full": "1 requests are open already",
+    "full": "1 request is open already",
 }
 """The server's message for each error."""
 
