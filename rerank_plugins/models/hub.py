@@ -57,8 +57,9 @@ def download_model(
     )
 
     # If a proxy refuses or a connection breaks, the HTTP library below the hub's client raises.
-    # The client's own errors derive from OSError and from the base class of that library's errors.
-    failed: Any = HfHubHTTPError.__bases__
+    # Its errors are OSErrors in clients before 1.0; since then they have a base class of their own,
+    # from which the client's errors derive.
+    failed: Any = (OSError, *HfHubHTTPError.__bases__)
     try:
         return Path(
             snapshot_download(
