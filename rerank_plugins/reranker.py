@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Self, Unpack
 
-from rerank_plugins.calibration.curves import Curve
 from rerank_plugins.checks.declaration import changed, checked, spelled_out
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.options import (
@@ -265,14 +264,14 @@ class Reranker(Closing):
             ScoringTimeoutError: The time is over.
         """
         scores = answer(self.scorer, check_pairs(pairs), timeout)
-        return scores_on_scale(scores, self._settings.scale, self._curve(scores))
+        return on_scale(self, scores, self.scale)
 
     async def ascore_pairs(
         self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None
     ) -> list[float]:
         """`score_pairs` that never blocks the event loop."""
         scores = await aanswer(self.scorer, check_pairs(pairs), timeout)
-        return scores_on_scale(scores, self._settings.scale, self._curve(scores))
+        return on_scale(self, scores, self.scale)
 
     def warm_up(self) -> None:
         """Makes all scorers ready now; see `Scorer.warm_up`.
@@ -306,13 +305,27 @@ class Reranker(Closing):
     def _stages(self, settings: Settings) -> list[Stage]:
         return self._cascade.stages(self.scorer, settings.first_stage_weight)
 
-    def _curve(self, scores: PairScores) -> Curve | None:
-        """The curve of single pairs, which no first stage has an opinion of."""
-        settings = replace(self._settings, score_threshold=None)
-        return named_curve(Stage(self.scorer, None, None), settings) if len(scores.logits) else None
-
     def __repr__(self) -> str:
         shown = {name: self._options[name] for name in _ALWAYS_SHOWN}
         shown |= changed(self._options, RANKING_OPTIONS)
         given = "".join(f", {name}={value!r}" for name, value in shown.items())
         return f"Reranker({self.scorer!r}{given})"
+
+
+def reranker_like(reranker: Reranker, scorer: Scorer, **options: Any) -> Reranker:
+    """A reranker of another scorer, with the options of this one where none are given."""
+    return Reranker(scorer, **{**reranker._options, **options})
+
+
+def on_scale(reranker: Reranker, scores: PairScores, scale: ScoreScale) -> list[float]:
+    """The scores of single pairs, which no first stage has an opinion of.
+
+    Args:
+        reranker: The reranker whose scorer said them.
+        scores: What it said.
+        scale: Their scale; `"calibrated"` if the reranker has a calibration.
+    """
+    settings = replace(reranker._settings, scale=scale, score_threshold=None)
+    stage = Stage(reranker.scorer, None, None)
+    curve = named_curve(stage, settings) if len(scores.logits) else None
+    return scores_on_scale(scores, scale, curve)

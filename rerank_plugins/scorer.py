@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import fields, replace
 from functools import partial
@@ -16,6 +16,7 @@ from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.checks.long_passages import WINDOW_OPTIONS, check_long_passages
 from rerank_plugins.checks.values import check_seconds
 from rerank_plugins.engine import registry
+from rerank_plugins.engine.engine import Engine
 from rerank_plugins.engine.identity import KnownIdentity
 from rerank_plugins.engine.requests import Request
 from rerank_plugins.errors import ScorerClosedError
@@ -33,7 +34,7 @@ from rerank_plugins.options import (
 from rerank_plugins.results import ModelLoad, PairScores, Plan, Statistics
 from rerank_plugins.score_cache.cache import ScoreCache, score_cache
 from rerank_plugins.score_cache.requests import CachedRequest
-from rerank_plugins.scoring.answers import result_of
+from rerank_plugins.scoring.answers import result_of, tally_of
 from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.scoring.identity import Identity
 from rerank_plugins.texts.affixes import AFFIXES, with_affixes
@@ -61,10 +62,7 @@ class CrossEncoderScorer(Scorer):
     def __init__(
         self, model: str | os.PathLike[str] = DEFAULT_MODEL, **options: Unpack[ScorerOptions]
     ) -> None:
-        given = checked({"model": model, **options}, SCORER_OPTIONS, type(self).__name__)
-        windows = {name: given[name] for name in WINDOW_OPTIONS}
-        check_long_passages(given["long_passages"], **windows)
-        self._options = given
+        given = _checked({"model": model, **options}, type(self))
         settings = _part(ModelSettings, given)
         if is_on_disk(given["model"]):
             settings["token"] = None  # no hub asks for it, and all scorers share the model
@@ -72,13 +70,11 @@ class CrossEncoderScorer(Scorer):
             settings["cache_folder"] = Path(given["cache_folder"])
         devices = given["device"] if isinstance(given["device"], list) else [given["device"]]
         self._settings = ModelSettings(**{**settings, "device": devices[0]})
-        self._pair_options = PairOptions(**_part(PairOptions, given))
         self.name = self._settings.model
         self._shared = registry.acquire(
             tuple(replace(self._settings, device=one) for one in devices)
         )
-        affixes = {name: given[name] for name in AFFIXES}
-        self._identity = KnownIdentity(self._shared, self._pair_options, affixes)
+        self._read_by(given)
         self._cache = score_cache(given["score_cache"], given["score_cache_size"])
         self._release = weakref.finalize(self, _abandon, self._shared, self._cache)
         self._release.atexit = False  # at exit the threads end by themselves
@@ -261,6 +257,13 @@ class CrossEncoderScorer(Scorer):
     def __repr__(self) -> str:
         return f"CrossEncoderScorer({self.name!r}, backend={self._settings.backend!r})"
 
+    def _read_by(self, options: dict[str, Any]) -> None:
+        """Takes checked options, which say what is read of a pair, for the model that it has."""
+        self._options = options
+        self._pair_options = PairOptions(**_part(PairOptions, options))
+        affixes = {name: options[name] for name in AFFIXES}
+        self._identity = KnownIdentity(self._shared, self._pair_options, affixes)
+
     def _submit_nothing(self) -> "Future[PairScores]":
         """A request without pairs: it is done when the model is loaded and fits the options."""
         self._check_open()
@@ -290,6 +293,41 @@ def shared_by_stages(last: Scorer) -> dict[str, Any]:
     if not isinstance(last, CrossEncoderScorer):
         return {}
     return {name: last._options[name] for name in SHARED_BY_STAGES}
+
+
+def read_otherwise(scorer: CrossEncoderScorer, options: Mapping[str, Any]) -> CrossEncoderScorer:
+    """A scorer that reads pairs by other options, and shares all else: model, queue, cache, counts.
+
+    Args:
+        scorer: The scorer, which must live as long.
+        options: Options that say what is read of a pair.
+
+    Raises:
+        InvalidInputError: They are not allowed, or exclude each other.
+    """
+    given = _checked({**scorer._options, **options}, type(scorer))
+    tally_of(scorer)  # made now, so that both count in one
+    same = object.__new__(type(scorer))
+    vars(same).update(vars(scorer))
+    same._read_by(given)
+    return same
+
+
+def reading_of(scorer: CrossEncoderScorer) -> PairOptions:
+    """What the scorer reads of a pair."""
+    return scorer._pair_options
+
+
+def engine_of(scorer: CrossEncoderScorer) -> Engine:
+    """The engine of the scorer's model, which other scorers may share."""
+    return scorer._shared.engine_here()
+
+
+def _checked(given: Mapping[str, Any], owner: type) -> dict[str, Any]:
+    options = checked(given, SCORER_OPTIONS, owner.__name__)
+    windows = {name: options[name] for name in WINDOW_OPTIONS}
+    check_long_passages(options["long_passages"], **windows)
+    return options
 
 
 def _abandon(shared: registry.SharedModel, cache: ScoreCache | None) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from rerank_plugins import CrossEncoderScorer, Reranker
+from rerank_plugins.calibration.curves import Platt
+from rerank_plugins.calibration.file import Calibration, write_calibration
+from rerank_plugins.models.files import CALIBRATION_FILE
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 from tests.commands import Run, written
 from tests.engines import until
 
@@ -121,6 +127,26 @@ def test_a_lazy_one_says_of_a_model_that_cannot_be_loaded_why(tmp_path: Path) ->
         assert httpx.get(f"{url}/health").json() == {"status": "starting"}
 
 
+def test_calibrated_scores_may_come_from_a_file(tmp_path: Path) -> None:
+    with CrossEncoderScorer("embedded", max_length=64) as scorer:
+        curve, identity = Platt(0.5, -1.0), scorer.identity
+        assert identity is not None
+        file = tmp_path / "calibration.json"
+        write_calibration(file, Calibration("embedded", identity, 0.0, curve, {}))
+        own = Reranker(scorer, scale="calibrated", calibration=file)
+        pairs = [("red fox", text) for text in ("a dog", "the red fox")]  # those of the body
+        wanted, plain = own.score_pairs(pairs), Reranker(scorer).score_pairs(pairs)
+    with serving("embedded", "--max-length", 64, "--calibration", file) as (url, _):
+        asked = {**BODY, "scale": "calibrated"}
+        rows = httpx.post(f"{url}/rerank", json=asked).json()
+        assert [row["score"] for row in rows] == pytest.approx(wanted[::-1], abs=1e-5)
+        single = {"text_1": BODY["query"], "text_2": BODY["texts"], "scale": "calibrated"}
+        data = httpx.post(f"{url}/score", json=single).json()["data"]
+        assert [row["score"] for row in data] == pytest.approx(wanted, abs=1e-5)
+        other = httpx.post(f"{url}/rerank", json=BODY).json()
+        assert other[1]["score"] == pytest.approx(plain[0], abs=1e-5)
+
+
 def test_flags_go_before_variables_and_these_before_the_file(tmp_path: Path) -> None:
     config = written(
         tmp_path / "serve.toml",
@@ -152,6 +178,8 @@ def test_flags_go_before_variables_and_these_before_the_file(tmp_path: Path) -> 
         (["--config", "unknown"], "has a key 'maximum', which is no option"),
         (["--max-documents", "0"], "--max-documents must be > 0"),
         (["no-such-folder"], "no-such-folder"),
+        (["--calibration", "nowhere"], "--calibration cannot be read from 'nowhere'"),
+        (["--calibration", "others", "--max-length", "64"], "has no calibration of these scores"),
     ],
     ids=str,
 )
@@ -166,6 +194,7 @@ def test_wrong_settings_end_it_before_a_port_is_opened(
     written(tmp_path / "empty", "\n")
     written(tmp_path / "broken", "max_documents")
     written(tmp_path / "unknown", "maximum = 5")
+    shutil.copy(EMBEDDED_FOLDER / CALIBRATION_FILE, "others")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     code, out, err = rerank("serve", *arguments)
     assert (code, out) == (1, "")

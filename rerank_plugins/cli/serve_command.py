@@ -21,7 +21,9 @@ _SCORER = (
     *(one.name for one in SCORER_OPTIONS.values() if one.typed and one.name != "model"),
     "max_queue_pairs",
 )
-_VARIABLES = {name: {"envvar": f"RERANK_{name.upper()}"} for name in (*SERVER_OPTIONS, *_SCORER)}
+_NAMES = (*SERVER_OPTIONS, *_SCORER, "calibration")
+_VARIABLES = {name: {"envvar": f"RERANK_{name.upper()}"} for name in _NAMES}
+_VARIABLES["calibration"]["unset"] = "auto, for requests that ask for it"
 
 
 def _read_config(context: typer.Context, file: Path | None) -> Path | None:
@@ -92,8 +94,10 @@ def serve(
     given = {name: SERVER_OPTIONS[name].check(options[name], name) for name in SERVER_OPTIONS}
     tokens = read_tokens(given["token_file"])
     scorer = as_arguments({name: options[name] for name in _SCORER})
+    source = options["calibration"]
+    ranking = {} if source is None else {"scale": "calibrated", "calibration": source}
     rerankers = {
-        name: Reranker(CrossEncoderScorer(reference, when_full="fail", **scorer))
+        name: Reranker(CrossEncoderScorer(reference, when_full="fail", **scorer), **ranking)
         for name, reference in _references(model, models or []).items()
     }
     service = Service(rerankers, **{name: given[name] for name in LIMIT_OPTIONS})

@@ -14,9 +14,7 @@ from rerank_plugins.errors import (
     ScoringTimeoutError,
     UnsupportedOptionError,
 )
-from rerank_plugins.ranking.calibrating import Calibrator
-from rerank_plugins.ranking.order import scores_on_scale
-from rerank_plugins.reranker import Reranker
+from rerank_plugins.reranker import Reranker, on_scale, reranker_like
 from rerank_plugins.scoring.answers import aanswer
 from rerank_plugins.server.exchange import Answer, Ask, Hit, Kind, RefusedError
 from rerank_plugins.server.reading import Reader, reading_so
@@ -120,9 +118,7 @@ class Models:
         scores = await aanswer(reranker.scorer, pairs, self._timeout)
         if not ask.may_cut and scores.truncated is not None:
             _check_whole(scores.truncated.nonzero()[0].tolist())
-        scale = ask.options["scale"]
-        curve = Calibrator("auto").curve(reranker.scorer, None) if scale == "calibrated" else None
-        hits = list(map(Hit, range(len(pairs)), scores_on_scale(scores, scale, curve)))
+        hits = list(map(Hit, range(len(pairs)), on_scale(reranker, scores, ask.options["scale"])))
         return replace(answer, hits=hits, work=scores.work, unused=unused)
 
     async def _tokens(self, answer: Answer) -> Answer:
@@ -152,8 +148,9 @@ class Models:
         key = (answer.model, calibrated, *sorted(ask.reading.items()))
         if (known := self._variants.pop(key, None)) is None:
             scorer = reading_so(own.scorer, ask.reading) if ask.reading else own.scorer
-            scale = {"scale": "calibrated", "calibration": "auto"} if calibrated else {}
-            known = Reranker(scorer, **{**own._options, **scale})
+            source = own.calibration or "auto"
+            scale = {"scale": "calibrated", "calibration": source} if calibrated else {}
+            known = reranker_like(own, scorer, **scale)
             await asyncio.to_thread(known.warm_up)  # it may read the model's files
         self._variants[key] = known  # at the end: the one used longest ago is dropped first
         while len(self._variants) > _MOST_VARIANTS:

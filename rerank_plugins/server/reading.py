@@ -4,17 +4,12 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rerank_plugins.backends.contract import Backend, PairOptions
-from rerank_plugins.checks.declaration import checked
-from rerank_plugins.checks.long_passages import WINDOW_OPTIONS, check_long_passages
+from rerank_plugins.backends.contract import Backend
+from rerank_plugins.checks.long_passages import WINDOW_OPTIONS
 from rerank_plugins.engine.engine import Engine
-from rerank_plugins.engine.identity import KnownIdentity
 from rerank_plugins.errors import UnsupportedOptionError
-from rerank_plugins.options import SCORER_OPTIONS
-from rerank_plugins.scorer import CrossEncoderScorer
-from rerank_plugins.scoring.answers import tally_of
+from rerank_plugins.scorer import CrossEncoderScorer, engine_of, read_otherwise, reading_of
 from rerank_plugins.scoring.contract import Scorer
-from rerank_plugins.texts.affixes import AFFIXES
 from rerank_plugins.tokens.pairs import valid_text
 
 if TYPE_CHECKING:
@@ -38,28 +33,15 @@ def reading_so(scorer: Scorer, options: Mapping[str, Any]) -> Scorer:
     if not isinstance(scorer, CrossEncoderScorer):
         message = f"{scorer.name!r} cannot be told how to read: leave {', '.join(options)} out."
         raise UnsupportedOptionError(message)
-    own = dict(scorer._options)
     if options.get("long_passages") == "truncate":
-        own |= dict.fromkeys(WINDOW_OPTIONS)
-    given = checked({**own, **options}, SCORER_OPTIONS, type(scorer).__name__)
-    check_long_passages(given["long_passages"], **{name: given[name] for name in WINDOW_OPTIONS})
-    pair_options = PairOptions(**{name: given[name] for name in PairOptions.__dataclass_fields__})
-    affixes = {name: given[name] for name in AFFIXES}
-    tally_of(scorer)  # made now, so that both count in one
-    same = object.__new__(type(scorer))
-    vars(same).update(
-        vars(scorer),
-        _options=given,
-        _pair_options=pair_options,
-        _identity=KnownIdentity(scorer._shared, pair_options, affixes),
-    )
-    return same
+        options = {**dict.fromkeys(WINDOW_OPTIONS), **options}  # those of the scorer do not count
+    return read_otherwise(scorer, options)
 
 
 def engines_of(scorers: Iterable[Scorer]) -> set[Engine]:
     """The engines of some scorers, each once, as several may share one."""
     own = (scorer for scorer in scorers if isinstance(scorer, CrossEncoderScorer))
-    return {scorer._shared.engine_here() for scorer in own}
+    return set(map(engine_of, own))
 
 
 class Reader:
@@ -78,7 +60,7 @@ class Reader:
         backend = await self._backend()
         if backend is None or not isinstance(self._scorer, CrossEncoderScorer):
             return dict.fromkeys(("model_dtype", "max_input_length", "max_batch_tokens"))
-        options = self._scorer._pair_options
+        options = reading_of(self._scorer)
         return {
             "model_dtype": backend.plan.precision,
             "max_input_length": backend.length(options),
@@ -110,7 +92,7 @@ class Reader:
         if not isinstance(self._scorer, CrossEncoderScorer):
             return None
         await self._scorer.awarm_up()
-        return next(iter(self._scorer._shared.engine_here().backends), None)
+        return next(iter(engine_of(self._scorer).backends), None)
 
     async def _loaded(self) -> "Tokenizer | None":
         if self._tokenizer is None:
