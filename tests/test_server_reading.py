@@ -39,7 +39,6 @@ def scores(client: httpx.Client, **more: Any) -> list[float]:
         ({"max_length": 128}, {"max_length": 128}),
         ({"max_chunks_per_doc": 2}, {"long_passages": "windows", "max_windows": 2}),
         ({"truncate_prompt_tokens": 64}, {"long_passages": "truncate", "max_length": 64}),
-        ({"truncate_prompt_tokens": -1}, {"long_passages": "truncate"}),
     ],
     ids=str,
 )
@@ -51,6 +50,10 @@ def test_a_request_is_read_as_a_scorer_with_these_options_reads(
     wanted = [one.score for one in sorted(ranking, key=lambda one: one.index)]
     assert scores(client, **asked) == pytest.approx(wanted, abs=1e-5)
     assert scores(client)[0] != pytest.approx(wanted[0], abs=1e-3)
+
+
+def test_vllms_limit_of_the_model_is_what_the_server_reads_anyway(client: httpx.Client) -> None:
+    assert scores(client, truncate_prompt_tokens=-1) == scores(client)
 
 
 def test_no_request_loads_a_model_a_second_time() -> None:

@@ -34,15 +34,17 @@ def cut_keys(fields: Fields, *, raw_scores: bool) -> dict[str, Any]:
     """`own_keys`, and what others call how much of a document is read.
 
     Cohere's `max_tokens_per_doc` counts the document alone, and vLLM has the same, where 0 is no
-    limit. Its `truncate_prompt_tokens` counts query and document, and -1 is what the model reads.
+    limit. Its `truncate_prompt_tokens` counts query and document; -1, what the model reads, asks
+    for nothing else than the server does anyway.
     The chunks of Cohere v1 are windows: the best one's score is the document's.
     """
     found = own_keys(fields, raw_scores=raw_scores)
     cut: dict[str, Any] = {}
     if chunks := fields.count("max_chunks_per_doc"):
         cut |= {"long_passages": "windows", "max_windows": chunks}
-    if (tokens := fields.count("truncate_prompt_tokens", least=-1)) is not None:
-        cut |= {"long_passages": "truncate"} | ({"max_length": tokens} if tokens >= 0 else {})
+    tokens = fields.count("truncate_prompt_tokens", least=-1)
+    if tokens is not None and tokens >= 0:
+        cut |= {"long_passages": "truncate", "max_length": tokens}
     most = fields.count("max_tokens_per_doc", least=0) or None
     return {**found, "reading": {**cut, **found["reading"]}, "document_tokens": most}
 
