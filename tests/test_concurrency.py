@@ -221,7 +221,7 @@ def open_and_close():
     with open("/proc/self/statm") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-print(*(open_and_close() for _ in range(6)))
+print(*(open_and_close() for _ in range(14)))
 """
 
 
@@ -232,7 +232,8 @@ def test_closing_under_load_releases_the_models_memory() -> None:
     )
     first, *later = map(int, done.stdout.split())  # libraries are loaded once and stay
     weights = 2 * (EMBEDDED_FOLDER / "model.safetensors").stat().st_size  # fp16 there, fp32 loaded
-    assert min(later[2:]) - first < weights, "opened five times more, it holds no second model"
+    # What the allocator holds back rises and falls by a model; one that is kept stays each time.
+    assert min(later[2:]) - first < weights, "opened again and again, it holds no second model"
 
 
 def test_a_process_that_ends_finishes_what_is_queued() -> None:
