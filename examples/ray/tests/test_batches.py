@@ -1,5 +1,6 @@
 """`RerankBatch` on a cluster: what one process gives, whatever happens to its actors."""
 
+import json
 import os
 import signal
 import threading
@@ -13,10 +14,16 @@ import pytest
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
+from rerank_plugins.formats import read_run, write_run
+from rerank_plugins.process.quota import processors
 from rerank_plugins.scale_out import RerankBatch
 
 OPTIONS: dict[str, Any] = {"model": "embedded", "backend": "onnx", "precision": "fp32"}
+ONE = ActorPoolStrategy(size=1)
 TWO = ActorPoolStrategy(size=2)
+ONE_TO_TWO = ActorPoolStrategy(min_size=1, max_size=2)
+"""Reading needs a processor too."""
+
 ROWS = 50
 """Rows of a block."""
 
@@ -32,13 +39,15 @@ def scored(
     kind: type = RerankBatch,
     *,
     form: str = "pyarrow",
+    pool: ActorPoolStrategy = TWO,
+    num_cpus: int = 1,
     **options: Any,
 ) -> Any:
     return data.map_batches(
         kind,
         fn_constructor_kwargs={**OPTIONS, **options},
-        compute=TWO,
-        num_cpus=1,
+        compute=pool,
+        num_cpus=num_cpus,
         batch_size=None,
         batch_format=form,
     )
@@ -77,6 +86,14 @@ class Watched(RerankBatch):
         )
 
 
+class Threads(RerankBatch):
+    """Says how many threads the model has, in place of scores."""
+
+    def __call__(self, batch: Any) -> Any:
+        """One row."""
+        return pa.table({"threads": [self._reranker.scorer.plan().threads]})
+
+
 @pytest.mark.parametrize("form", ["pyarrow", "pandas", "numpy"])
 def test_two_actors_give_the_scores_of_one_process_to_the_last_digit(
     form: str, pairs: pa.Table
@@ -86,6 +103,13 @@ def test_two_actors_give_the_scores_of_one_process_to_the_last_digit(
     assert [{**row, "score": 0} for row in found] == [
         {**row, "score": 0} for row in pairs.to_pylist()
     ]
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_an_actor_has_as_many_threads_as_processors(share: int, pairs: pa.Table) -> None:
+    # From memory: reading would wait for ever for a processor, as one actor has both.
+    data = scored(blocks(pairs.slice(0, 1)), Threads, pool=ONE, num_cpus=share)
+    assert [row["threads"] for row in data.take_all()] == [min(share, processors())]
 
 
 def test_no_row_is_lost_or_doubled_when_an_actor_is_killed(
@@ -123,3 +147,58 @@ def test_no_row_is_lost_or_doubled_when_an_actor_is_killed(
             end="",
         )
         print(f"{len({row['process'] for row in rows})} processes in the output")
+
+
+def test_parquet_in_and_rankings_out(pairs: pa.Table, tmp_path: Path) -> None:
+    lists = [pairs["passage"].to_pylist()[first : first + 5] for first in range(0, 600, 5)]
+    table = pa.table({"id": range(120), "query": pairs["query"][:120], "passages": lists})
+    pq.write_table(table, tmp_path / "in.parquet")
+    data = ray.data.read_parquet(str(tmp_path / "in.parquet"))
+    scored(data, pool=ONE_TO_TWO, passages="passages", top_k=3).write_parquet(str(tmp_path / "out"))
+    rows = sorted(pq.read_table(tmp_path / "out").to_pylist(), key=lambda row: row["id"])
+    wanted = RerankBatch(**OPTIONS, passages="passages", top_k=3)(table).to_pylist()
+    for row, known in zip(rows, wanted, strict=True):
+        assert {**row, "ranking": 0} == {**known, "ranking": 0}
+        assert [one["index"] for one in row["ranking"]] == [
+            one["index"] for one in known["ranking"]
+        ]
+        assert [one["score"] for one in row["ranking"]] == pytest.approx(
+            [one["score"] for one in known["ranking"]], abs=1e-5
+        )
+
+
+def test_a_run_and_a_corpus_folder_become_a_run(pairs: pa.Table, tmp_path: Path) -> None:
+    texts = dict.fromkeys(pairs["passage"].to_pylist())
+    ids = {text: f"d{at}" for at, text in enumerate(texts)}
+    documents = [f'{{"_id": "{id}", "text": {json.dumps(text)}}}\n' for text, id in ids.items()]
+    (tmp_path / "corpus.jsonl").write_text("".join(documents))
+    queries = pairs["query"].to_pylist()[:20]
+    lines = [f'{{"_id": "q{at}", "text": {json.dumps(text)}}}\n' for at, text in enumerate(queries)]
+    (tmp_path / "queries.jsonl").write_text("".join(lines))
+    names = list(ids.values())
+    first = {
+        f"q{at}": {name: -float(place) for place, name in enumerate(names[at * 5 : at * 5 + 5])}
+        for at in range(20)
+    }
+    write_run(first, tmp_path / "first.run")
+    run = read_run(tmp_path / "first.run")
+    rows = [{"id": query, "documents": list(found)} for query, found in run.items()]
+    data = ray.data.from_items(rows, override_num_blocks=4)
+    ranked = scored(
+        data, pool=ONE_TO_TWO, query="id", passages="documents", corpus=str(tmp_path), scale="logit"
+    ).take_all()
+    second = {
+        row["id"]: {row["documents"][one["index"]]: one["score"] for one in row["ranking"]}
+        for row in ranked
+    }
+    write_run(second, tmp_path / "second.run")
+    wanted = RerankBatch(**OPTIONS, passages="texts", scale="logit")(
+        pa.table(
+            {"query": queries, "texts": [list(texts)[at * 5 : at * 5 + 5] for at in range(20)]}
+        )
+    )["ranking"].to_pylist()
+    read = read_run(tmp_path / "second.run")
+    for at, ranking in enumerate(wanted):
+        known = {names[at * 5 + one["index"]]: one["score"] for one in ranking}
+        assert list(read[f"q{at}"]) == list(known)
+        assert list(read[f"q{at}"].values()) == pytest.approx(list(known.values()), abs=1e-5)
