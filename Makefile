@@ -40,8 +40,9 @@ test-clients: $(VENV)/.dev  ## clients of other services against `rerank serve`,
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/clients/real_clients.py
 
 # In an environment of its own, without torch; Ray and what it imports warn of their own future.
+# Without pytest's logging, which keeps the errors that Ray logs, with their frames and so the actors.
 test-scale-out: $(SCALE_OUT)/.made  ## a Ray cluster of two processors on this machine
-	OMP_NUM_THREADS=1 $(SCALE_OUT)/bin/python -m pytest --confcutdir examples/ray/tests -o filterwarnings=default examples/ray/tests
+	OMP_NUM_THREADS=1 $(SCALE_OUT)/bin/python -m pytest -p no:logging --confcutdir examples/ray/tests -o filterwarnings=default examples/ray/tests
 
 check: docs  ## lint, format, types, the public names, and the site's links
 	$(BIN)/ruff check .

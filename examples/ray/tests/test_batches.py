@@ -1,5 +1,6 @@
 """`RerankBatch` on a cluster: what one process gives, whatever happens to its actors."""
 
+import gc
 import json
 import os
 import signal
@@ -7,12 +8,14 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import ray
 from ray.data import ActorPoolStrategy, Dataset
+from ray.exceptions import RayError
 
 from rerank_plugins.formats import read_run, write_run
 from rerank_plugins.process.quota import processors
@@ -84,6 +87,14 @@ class Watched(RerankBatch):
             .__call__(batch)
             .append_column("process", pa.array([os.getpid()] * batch.num_rows))
         )
+
+
+class Loaded(RerankBatch):
+    """Leaves a file each time that it is made."""
+
+    def __init__(self, folder: str, **options: Any) -> None:
+        (Path(folder) / uuid4().hex).touch()
+        super().__init__(**options)
 
 
 class Threads(RerankBatch):
@@ -202,3 +213,28 @@ def test_a_run_and_a_corpus_folder_become_a_run(pairs: pa.Table, tmp_path: Path)
         known = {names[at * 5 + one["index"]]: one["score"] for one in ranking}
         assert list(read[f"q{at}"]) == list(known)
         assert list(read[f"q{at}"].values()) == pytest.approx(list(known.values()), abs=1e-5)
+
+
+def test_a_bad_row_stops_the_run_with_its_name_or_is_kept(pairs: pa.Table) -> None:
+    texts = pairs["passage"].to_pylist()
+    texts[123] = None
+    bad = pairs.set_column(2, "passage", pa.array(texts))
+    with pytest.raises(RayError, match=r"Row 23 of a batch cannot be scored.*'id': 123"):
+        scored(blocks(bad)).materialize()
+    gc.collect()  # the frames of the error hold the actors, and these the processors
+    rows = rows_of(scored(blocks(bad), on_error="keep"))
+    assert [row["id"] for row in rows if row["score"] is None] == [123]
+    assert [row["id"] for row in rows if row["score_error"] is not None] == [123]
+    good = [row["score"] for row in rows if row["id"] // ROWS != 123 // ROWS]
+    assert good == [
+        score for at, score in enumerate(in_one_process(pairs)) if at // ROWS != 123 // ROWS
+    ]
+
+
+def test_a_model_that_cannot_be_loaded_stops_the_run_before_the_first_batch(
+    pairs: pa.Table, tmp_path: Path
+) -> None:
+    with pytest.raises(RayError, match=r"There is no directory './no-model'"):
+        scored(blocks(pairs), Loaded, folder=str(tmp_path), model="./no-model").materialize()
+    gc.collect()
+    assert len(list(tmp_path.iterdir())) <= 2  # each actor tried once
