@@ -19,13 +19,13 @@ def served(
     rerankers: Mapping[str, Reranker] | None = None,
     *,
     tokens: Sequence[str] = (),
-    cors: Sequence[str] = (),
+    cors: str | None = None,
     **options: Any,
 ) -> Iterator[tuple[Service, httpx.Client]]:
     """A service and a client of it; without models it has the embedded one."""
     own = rerankers or {"embedded": Reranker(CrossEncoderScorer("embedded", when_full="fail"))}
     service = Service(own, **options)
-    app = make_app(service, tokens=tokens, cors_origins=cors)
+    app = make_app(service, tokens=tokens, cors_origin=cors)
     config = uvicorn.Config(app, port=0, log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

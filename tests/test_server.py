@@ -253,7 +253,8 @@ def test_pages_of_other_hosts_may_ask_only_if_they_are_named() -> None:
         assert client.options("/rerank", headers=asking).status_code == 405
         answer = client.post("/rerank", json=BODY, headers=asking)
         assert "access-control-allow-origin" not in answer.headers
-    with served(rerankers, tokens=["one"], cors=["https://a.example"]) as (_, client):
+    origins = "https://a.example, https://c.example"
+    with served(rerankers, tokens=["one"], cors=origins) as (_, client):
         assert client.options("/rerank", headers=asking).status_code == 200
         refused = client.post("/rerank", json=BODY, headers=asking)
         assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (

@@ -12,9 +12,8 @@ from rerank_plugins.messages.names import served_name
 from rerank_plugins.messages.spelling import keys
 from rerank_plugins.options import SCORER_OPTIONS
 from rerank_plugins.process.extras import require
-from rerank_plugins.reranker import Reranker
-from rerank_plugins.scorer import CrossEncoderScorer
 from rerank_plugins.server.options import LIMIT_OPTIONS, SERVER_OPTIONS
+from rerank_plugins.server.rerankers import rerankers_of
 from rerank_plugins.server.token_file import read_tokens
 
 _SCORER = (
@@ -94,12 +93,8 @@ def serve(
     given = {name: SERVER_OPTIONS[name].check(options[name], name) for name in SERVER_OPTIONS}
     tokens = read_tokens(given["token_file"])
     scorer = as_arguments({name: options[name] for name in _SCORER})
-    source = options["calibration"]
-    ranking = {} if source is None else {"scale": "calibrated", "calibration": source}
-    rerankers = {
-        name: Reranker(CrossEncoderScorer(reference, when_full="fail", **scorer), **ranking)
-        for name, reference in _references(model, models or []).items()
-    }
+    references = _references(model, models or [])
+    rerankers = rerankers_of(references, options["calibration"], **scorer)
     service = Service(rerankers, **{name: given[name] for name in LIMIT_OPTIONS})
     if not given["lazy"]:
         for reranker in rerankers.values():
@@ -110,7 +105,7 @@ def serve(
             host=given["host"],
             port=given["port"],
             tokens=tokens,
-            cors_origins=(given["cors_origin"] or "").replace(",", " ").split(),
+            cors_origin=given["cors_origin"],
             log_format=given["log_format"],
             drain_seconds=given["drain_seconds"],
             lazy=given["lazy"],

@@ -31,7 +31,7 @@ def make_app(
     service: Service,
     *,
     tokens: Sequence[str] = (),
-    cors_origins: Sequence[str] = (),
+    cors_origin: str | None = None,
     lazy: bool = False,
 ) -> FastAPI:
     """The application of a service.
@@ -39,7 +39,8 @@ def make_app(
     Args:
         service: The service.
         tokens: The tokens of which a request needs one; without any, none is needed.
-        cors_origins: The origins of other pages that may ask; `"*"` is all.
+        cors_origin: The origins of other pages that may ask, with commas or spaces between them;
+            `"*"` is all.
         lazy: Whether requests are taken before the models are loaded; they wait for them.
     """
 
@@ -86,10 +87,10 @@ def make_app(
     add_playground(app)
     if tokens:
         app.add_middleware(TokenGate, tokens=tokens)
-    if cors_origins:  # around the gate: a browser asks without a token whether it may
+    if cors_origin:  # around the gate: a browser asks without a token whether it may
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=cors_origins,
+            allow_origins=cors_origin.replace(",", " ").split(),
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type", "x-request-id"],
             expose_headers=["x-request-id", "x-scored", "retry-after"],

@@ -49,18 +49,9 @@ class LimitOptions(TypedDict, total=False):
     ]
 
 
-class ServerOptions(LimitOptions, total=False):
-    """The options of a server."""
+class AppOptions(LimitOptions, total=False):
+    """The options of the application, whatever runs it."""
 
-    host: Annotated[
-        str,
-        Option(
-            "127.0.0.1",
-            check_text,
-            "Address to listen on; 0.0.0.0 is every network of this machine.",
-        ),
-    ]
-    port: Annotated[int, Option(8080, check_count, "Port to listen on; 0 takes a free one.")]
     token_file: Annotated[
         str | None,
         Option(
@@ -80,6 +71,20 @@ class ServerOptions(LimitOptions, total=False):
             "none",
         ),
     ]
+
+
+class ServerOptions(AppOptions, total=False):
+    """The options of a server."""
+
+    host: Annotated[
+        str,
+        Option(
+            "127.0.0.1",
+            check_text,
+            "Address to listen on; 0.0.0.0 is every network of this machine.",
+        ),
+    ]
+    port: Annotated[int, Option(8080, check_count, "Port to listen on; 0 takes a free one.")]
     log_format: Annotated[
         LogFormat,
         Option(
@@ -98,4 +103,4 @@ class ServerOptions(LimitOptions, total=False):
 
 
 LIMIT_OPTIONS = declared(LimitOptions)
-SERVER_OPTIONS = declared(LimitOptions, ServerOptions)
+SERVER_OPTIONS = declared(ServerOptions)

@@ -54,7 +54,7 @@ def run(
     port: int,
     tokens: Sequence[str] = (),
     drain_seconds: int,
-    cors_origins: Sequence[str] = (),
+    cors_origin: str | None = None,
     log_format: str = "text",
     lazy: bool = False,
 ) -> None:
@@ -66,12 +66,12 @@ def run(
         port: Port to listen on.
         tokens: As in `make_app`.
         drain_seconds: Seconds after which open requests are given up.
-        cors_origins: As in `make_app`.
+        cors_origin: As in `make_app`.
         log_format: As in `log_config`.
         lazy: As in `make_app`.
     """
     config = uvicorn.Config(
-        make_app(service, tokens=tokens, cors_origins=cors_origins, lazy=lazy),
+        make_app(service, tokens=tokens, cors_origin=cors_origin, lazy=lazy),
         host=host,
         port=port,
         timeout_graceful_shutdown=drain_seconds + _LAST_SECONDS,

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from rerank_plugins.demo import load_corpus, load_questions
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 import ray
+from ray import serve
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,6 +37,16 @@ def cluster() -> Iterator[None]:
     ray.shutdown()
     patch.undo()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Ray Serve on a free port; it is started anew for each module of tests."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serve.start(http_options={"host": "127.0.0.1", "port": port})
+    yield f"http://127.0.0.1:{port}"
+    serve.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -1,35 +1,75 @@
 """`serve_app` on Ray Serve: clients see what `rerank serve` gives them."""
 
-import socket
+import os
+import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from ray import serve
+from ray.serve.context import _get_global_client
 
 from rerank_plugins import CrossEncoderScorer, Reranker
+from rerank_plugins.calibration.curves import Platt
+from rerank_plugins.calibration.file import Calibration, write_calibration
 from rerank_plugins.scale_out import serve_app
 from rerank_plugins.server.routes import ROUTES, examples_of
+from tests.engines import until
 from tests.servers import served
 
 OPTIONS: dict[str, Any] = {"backend": "onnx", "precision": "fp32"}
-TWO = {"num_replicas": 2, "ray_actor_options": {"num_cpus": 0.5}}
+HALF = {"ray_actor_options": {"num_cpus": 0.5}}
+TWO = {"num_replicas": 2, **HALF}
 BODY = {"query": "red fox", "documents": ["a dog", "the red fox", "the sea"]}
+LONG = {**BODY, "documents": BODY["documents"] * 20}
 CHANGING = {"id", "created"}
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    serve.start(http_options={"host": "127.0.0.1", "port": port})
+def client(address: str) -> Iterator[httpx.Client]:
     serve.run(serve_app("embedded", deployment=TWO, **OPTIONS))
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+    with httpx.Client(base_url=address, timeout=120) as client:
         yield client
-    serve.shutdown()
+
+
+@contextmanager
+def asked(url: str, clients: int, body: dict[str, Any]) -> Iterator[list[httpx.Response]]:
+    """The answers that clients get who ask again and again, until the block ends."""
+    answers: list[httpx.Response] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(timeout=120) as client:
+            while not done.is_set():
+                answers.append(client.post(url, json=body))
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join(timeout=120)
+
+
+def replicas(app: str = "default") -> dict[int, bool]:
+    """The processes of an app's replicas, and whether Serve sends requests to them."""
+    details = _get_global_client().get_serve_details()
+    known = details["applications"][app]["deployments"]["rerank"]["replicas"]
+    return {one["pid"]: one["state"] == "RUNNING" for one in known if "pid" in one}
+
+
+def scores_of(answer: httpx.Response) -> list[float]:
+    rows = sorted(answer.json()["results"], key=lambda row: row["index"])
+    return [row["relevance_score"] for row in rows]
 
 
 def test_each_dialect_gets_the_answer_of_rerank_serve(client: httpx.Client) -> None:
@@ -46,25 +86,102 @@ def test_each_dialect_gets_the_answer_of_rerank_serve(client: httpx.Client) -> N
         assert client.get("/health").json() == other.get("/health").json()
 
 
-def test_requests_are_answered_while_replicas_are_replaced(client: httpx.Client) -> None:
-    statuses: list[int] = []
-    done = threading.Event()
-
-    def ask() -> None:
-        while not done.is_set():
-            statuses.append(client.post("/v2/rerank", json=BODY).status_code)
-            time.sleep(0.01)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
+def test_a_calibration_tokens_and_origins_are_options_as_those_of_rerank_serve(
+    address: str, tmp_path: Path
+) -> None:
+    calibration, tokens = tmp_path / "calibration.json", tmp_path / "tokens"
+    tokens.write_text("secret\n")
+    with CrossEncoderScorer("embedded", max_length=64, **OPTIONS) as scorer:
+        assert scorer.identity is not None
+        write_calibration(
+            calibration, Calibration("embedded", scorer.identity, 0.0, Platt(0.5, -1.0), {})
+        )
+        own = Reranker(scorer, scale="calibrated", calibration=calibration)
+        wanted = own.score_pairs([(BODY["query"], text) for text in BODY["documents"]])
+    app = serve_app(
+        max_length=64,
+        calibration=calibration,
+        token_file=str(tokens),
+        cors_origin="https://a.example",
+        deployment=HALF,
+        **OPTIONS,
+    )
+    serve.run(app, name="calibrated", route_prefix="/calibrated")
     try:
-        serve.run(serve_app({"fox": "embedded"}, deployment=TWO, **OPTIONS))
+        ask = {**BODY, "scale": "calibrated"}
+        url, headers = f"{address}/calibrated/v2/rerank", {"origin": "https://a.example"}
+        assert httpx.post(url, json=ask, headers=headers).status_code == 401
+        answer = httpx.post(url, json=ask, headers={**headers, "authorization": "Bearer secret"})
+        assert scores_of(answer) == pytest.approx(wanted, abs=1e-5)
+        assert answer.headers["access-control-allow-origin"] == "https://a.example"
     finally:
-        done.set()
-        thread.join()
-    assert set(statuses) == {200}
+        serve.delete("calibrated")
+
+
+def test_requests_are_answered_while_replicas_are_replaced(client: httpx.Client) -> None:
+    with asked(f"{client.base_url}/v2/rerank", 1, BODY) as answers:
+        serve.run(serve_app({"fox": "embedded"}, deployment=TWO, **OPTIONS))
+    assert {answer.status_code for answer in answers} == {200}
     assert client.post("/v2/rerank", json={**BODY, "model": "fox"}).status_code == 200
     assert client.post("/v2/rerank", json={**BODY, "model": "embedded"}).status_code == 404
+
+
+def test_another_replica_answers_when_one_is_killed_and_a_new_one_takes_its_place(
+    client: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = replicas()
+    killed = min(before)
+    with asked(f"{client.base_url}/v2/rerank", 8, LONG) as answers:
+        until(lambda: len(answers) > 16)
+        os.kill(killed, signal.SIGKILL)
+        begun = time.monotonic()
+        until(lambda: killed not in replicas() and sum(replicas().values()) == 2)
+        seconds = time.monotonic() - begun
+        asked_since = len(answers)
+        until(lambda: len(answers) > asked_since + 16)
+    statuses = Counter(answer.status_code for answer in answers)
+    lost = [answer for answer in answers if answer.status_code != 200]
+    with capsys.disabled():
+        print(f"\na new replica after {seconds:.1f} s, {statuses}, {lost[:1]}", end="")
+    # What the killed replica had at that moment is lost: Ray Serve answers for it.
+    assert {(one.status_code, one.text) for one in lost} <= {(500, "Internal Server Error")}
+    assert len(lost) <= 8
+    assert {answer.status_code for answer in answers[asked_since:]} == {200}
+
+
+def test_waiting_requests_start_a_second_replica_and_answers_stay_right(
+    address: str,
+) -> None:
+    grows = {
+        "min_replicas": 1,
+        "max_replicas": 2,
+        "target_ongoing_requests": 2,
+        "upscale_delay_s": 0.5,
+        "metrics_interval_s": 0.2,
+        "look_back_period_s": 0.5,
+    }
+    deployment = {"autoscaling_config": grows, **HALF}
+    serve.run(
+        serve_app("embedded", deployment=deployment, **OPTIONS),
+        name="growing",
+        route_prefix="/growing",
+    )
+    try:
+        first = replicas("growing")
+        assert len(first) == 1
+        with CrossEncoderScorer("embedded", **OPTIONS) as scorer:
+            wanted = Reranker(scorer).score_pairs(
+                [(LONG["query"], text) for text in LONG["documents"]]
+            )
+        with asked(f"{address}/growing/v2/rerank", 12, LONG) as answers:
+            until(lambda: sum(replicas("growing").values()) == 2)
+            asked_since = len(answers)
+            until(lambda: len(answers) > asked_since + 24)
+        assert {answer.status_code for answer in answers} == {200}
+        for answer in answers:
+            assert scores_of(answer) == pytest.approx(wanted, abs=1e-5)
+    finally:
+        serve.delete("growing")
 
 
 def _lasting(answer: Any) -> Any:
