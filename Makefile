@@ -104,7 +104,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(SCALE_OUT)/.made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(SCALE_OUT)
-	$(SCALE_OUT)/bin/pip --disable-pip-version-check install --quiet -c constraints.txt -e ".[ray]" pytest pytest-asyncio httpx
+	$(SCALE_OUT)/bin/pip --disable-pip-version-check install --quiet -c constraints.txt -e ".[ray]" pytest pytest-asyncio httpx \
+	    $$(command -v java > /dev/null && echo pyspark)
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt requirements-dev.txt $(wildcard integrations/*/pyproject.toml) examples/embedded_model/pyproject.toml | $(BIN)/python

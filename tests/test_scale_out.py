@@ -35,12 +35,14 @@ QUERIES = ["how do bees talk", "why does bread rise", "how do bees talk"]
 PASSAGES = ["Bees dance.", "Yeast makes gas, which lifts the dough.", "Copper roofs turn green."]
 LISTS = [PASSAGES, PASSAGES[:2], []]
 
+ARROW = (pa.Table, pa.RecordBatch)
 FORMS: list[Callable[[pa.Table], Any]] = [
     lambda table: table,
+    lambda table: table.to_batches()[0],
     lambda table: table.to_pandas(),
     lambda table: {name: table[name].to_numpy() for name in table.column_names},
 ]
-IDS = ["arrow", "pandas", "numpy"]
+IDS = ["table", "record batch", "pandas", "numpy"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def lists(**columns: list[Any]) -> pa.Table:
 
 
 def column(batch: Any, name: str) -> list[Any]:
-    values: list[Any] = batch[name].to_pylist() if isinstance(batch, pa.Table) else [*batch[name]]
+    values: list[Any] = batch[name].to_pylist() if isinstance(batch, ARROW) else [*batch[name]]
     return [None if one is pd.NA or bool(one != one) else one for one in values]
 
 
@@ -78,7 +80,7 @@ def test_each_pair_gets_the_score_that_the_library_gives_it(
     given = form(pairs())
     batch = RerankBatch("embedded")(given)
     assert type(batch) is type(given)
-    assert list(batch.column_names if isinstance(batch, pa.Table) else batch) == [
+    assert list(batch.column_names if isinstance(batch, ARROW) else batch) == [
         *("id", "query", "passage", "score")
     ]
     assert column(batch, "id") == [7, 8, 9]

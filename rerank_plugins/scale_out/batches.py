@@ -24,8 +24,9 @@ class RerankBatch:
     """Adds scores or rankings to batches of rows; made for `ray.data.Dataset.map_batches`.
 
     The constructor loads the model, with as many threads as Ray gives processors to the actor. A
-    call scores the rows of one batch together: a pyarrow table, a pandas frame or a dictionary of
-    numpy arrays, which comes back in the same form, with all its columns. Nothing is printed.
+    call scores the rows of one batch together: a pyarrow table or record batch, a pandas frame or a
+    dictionary of numpy arrays, which comes back in the same form, with all its columns. Nothing is
+    printed.
 
     Args:
         model: As in `CrossEncoderScorer`.

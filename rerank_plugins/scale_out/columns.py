@@ -9,12 +9,14 @@ import pyarrow as pa
 from rerank_plugins.errors import InvalidInputError
 
 Batch: TypeAlias = Any
-"""A pyarrow table, a pandas frame, or a dictionary of numpy arrays."""
+"""A pyarrow table or record batch, a pandas frame, or a dictionary of numpy arrays."""
+
+_ARROW = (pa.Table, pa.RecordBatch)
 
 
 def names_of(batch: Batch) -> list[str]:
     """The names of a batch's columns."""
-    return list(batch.column_names) if isinstance(batch, pa.Table) else list(batch)
+    return list(batch.column_names) if isinstance(batch, _ARROW) else list(batch)
 
 
 def values_of(batch: Batch, name: str, option: str) -> list[Any]:
@@ -35,13 +37,13 @@ def values_of(batch: Batch, name: str, option: str) -> list[Any]:
         )
         raise InvalidInputError(message)
     column = batch[name]
-    values: list[Any] = column.to_pylist() if isinstance(batch, pa.Table) else column.tolist()
+    values: list[Any] = column.to_pylist() if isinstance(batch, _ARROW) else column.tolist()
     return values
 
 
 def with_columns(batch: Batch, added: Mapping[str, pa.Array]) -> Batch:
     """A new batch of the same form, with more columns; the given one stays as it is."""
-    if isinstance(batch, pa.Table):
+    if isinstance(batch, _ARROW):
         for name, values in added.items():
             batch = batch.append_column(name, values)
         return batch

@@ -25,7 +25,9 @@ def rerankers_of(
     Raises:
         InvalidInputError: An option is not allowed.
     """
-    ranking = {} if calibration is None else {"scale": "calibrated", "calibration": calibration}
+    ranking: dict[str, Any] = (
+        {} if calibration is None else {"scale": "calibrated", "calibration": calibration}
+    )
     options = {"when_full": "fail", **scorer}
     return {
         name: Reranker(CrossEncoderScorer(model, **options), **ranking)
