@@ -4,6 +4,7 @@ Each layer is attention and a feed-forward part, both followed by a sum and a la
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from rerank_plugins.backends.graphs.config import Config
 from rerank_plugins.backends.graphs.encoders.attention import (
@@ -13,6 +14,8 @@ from rerank_plugins.backends.graphs.encoders.attention import (
 )
 from rerank_plugins.backends.graphs.encoders.contract import Shapes, linear_shapes, norm_shapes
 from rerank_plugins.backends.graphs.operations import Inputs, Operations, V
+
+_Design = TypeVar("_Design", bound="Bert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,7 @@ def electra(config: Config, prefix: str) -> Bert:
     """
     # Of the head for other tasks.
     config.ignore("summary_activation", "summary_last_dropout", "summary_type", "summary_use_proj")
-    described = _bert_like(config, prefix)
+    described = bert_like(Bert, config, prefix)
     return replace(described, embedding_width=config.size("embedding_size", 128))
 
 
@@ -200,7 +203,7 @@ def bert(config: Config, prefix: str) -> Bert:
     # Left in configs by the first BERT; transformers reads none of them.
     config.ignore("pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers")
     config.ignore("pooler_size_per_head", "pooler_type")
-    return _bert_like(config, prefix)
+    return bert_like(Bert, config, prefix)
 
 
 def roberta(config: Config, prefix: str) -> Bert:
@@ -209,13 +212,20 @@ def roberta(config: Config, prefix: str) -> Bert:
     Raises:
         NoGraphError: The config has something that this description does not know.
     """
-    return _bert_like(config, prefix, padding=config.size("pad_token_id", 1))
+    return bert_like(Bert, config, prefix, padding=config.size("pad_token_id", 1))
 
 
-def _bert_like(config: Config, prefix: str, *, padding: int | None = None) -> Bert:
+def bert_like(
+    design: type[_Design], config: Config, prefix: str, *, padding: int | None = None
+) -> _Design:
+    """An encoder whose config is written as BERT's.
+
+    Raises:
+        NoGraphError: The config has something that BERT's description does not know.
+    """
     config.one_of("position_embedding_type", "absolute", ["absolute"])
     width = config.size("hidden_size")
-    return Bert(
+    return design(
         prefix=prefix,
         vocabulary=config.size("vocab_size"),
         positions=config.size("max_position_embeddings"),

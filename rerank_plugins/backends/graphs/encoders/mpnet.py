@@ -1,14 +1,14 @@
 """MPNet: BERT whose attention also depends on the distance between two tokens."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.backends.graphs.config import Config
 from rerank_plugins.backends.graphs.encoders.attention import padding_bias
-from rerank_plugins.backends.graphs.encoders.bert import Bert, LayerNames
+from rerank_plugins.backends.graphs.encoders.bert import Bert, LayerNames, bert_like
 from rerank_plugins.backends.graphs.encoders.contract import Shapes
 from rerank_plugins.backends.graphs.operations import Inputs, Operations, V
 
@@ -56,22 +56,8 @@ def mpnet(config: Config, prefix: str) -> MPNet:
         NoGraphError: The config has something that this description does not know.
     """
     config.one_of("relative_attention_num_buckets", _BUCKETS, [_BUCKETS])
-    width = config.size("hidden_size")
-    return MPNet(
-        prefix=prefix,
-        vocabulary=config.size("vocab_size"),
-        positions=config.size("max_position_embeddings"),
-        types=0,
-        width=width,
-        embedding_width=width,
-        layers=config.size("num_hidden_layers"),
-        heads=config.size("num_attention_heads"),
-        inner=config.size("intermediate_size"),
-        activation=config.activation("hidden_act", "gelu"),
-        epsilon=float(config.value("layer_norm_eps", 1e-12)),
-        padding=_PADDING,
-        names=_NAMES,
-    )
+    described = bert_like(MPNet, config, prefix, padding=_PADDING)
+    return replace(described, types=0, names=_NAMES)
 
 
 def _buckets(positions: int) -> NDArray[np.int64]:
