@@ -92,7 +92,13 @@ TOKENIZERS: dict[str, tuple[dict[str, Any], type, dict[str, Any]]] = {
     "xlm-roberta": (BEHIND_PADDING, XLMRobertaTokenizer, scored()),
     "camembert": (BEHIND_PADDING, CamembertTokenizer, scored()),
     "deberta-v2": (
-        {"type_vocab_size": 0, "relative_attention": True, "position_biased_input": False},
+        {
+            "type_vocab_size": 0,
+            "relative_attention": True,
+            "position_biased_input": False,
+            "share_att_key": True,
+            "pos_att_type": "c2p",
+        },
         DebertaV2Tokenizer,
         scored("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
     ),
@@ -421,11 +427,13 @@ def test_a_folder_with_the_vocabulary_alone(name: str, saved: Saved, tmp_path: P
         describe_folder(folder, "it")
 
 
+TRIE = [(byte + 1) % 256 for byte in range(256)]  # it leads nowhere
+NO_RULES = base64.b64encode(struct.pack("<I256I", 4 * 256, *TRIE)).decode()
+
+
 def test_rules_that_sentencepiece_compiled_are_kept(saved: Saved, tmp_path: Path) -> None:
     folder = saved("xlm-roberta", tmp_path / "folder")
-    no_rules = [(byte + 1) % 256 for byte in range(256)]  # a trie that leads nowhere
-    rules = base64.b64encode(struct.pack("<I256I", 4 * 256, *no_rules)).decode()
-    compiled = {"type": "Precompiled", "precompiled_charsmap": rules}
+    compiled = {"type": "Precompiled", "precompiled_charsmap": NO_RULES}
     replaced = {"type": "Replace", "pattern": {"String": "fox"}, "content": "dog"}
     normalizer = {"type": "Sequence", "normalizers": [replaced, compiled]}
     edit_json(folder / "tokenizer.json", normalizer=normalizer)

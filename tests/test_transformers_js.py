@@ -17,6 +17,8 @@ from rerank_plugins.backends.folders.description import describe_folder
 from rerank_plugins.cli import main
 from rerank_plugins.tokens.pairs import PairTokenizer, pad
 from tests.architectures import SAVED
+from tests.test_folders import NO_RULES
+from tests.test_folders import save as save_as_transformers
 from tests.tiny_models import edit_json
 from tests.wide_weights import PAIRS, reference
 
@@ -136,6 +138,14 @@ def test_a_model_that_is_not_described_is_refused_with_the_reason(tmp_path: Path
     with pytest.raises(ModelError, match=r"for transformers\.js: its config.*mish.*Export it"):
         compile_model(folder, tmp_path / "written", layout=LAYOUT)
     assert not (tmp_path / "written").exists()
+
+
+def test_a_tokenizer_with_compiled_rules_of_its_own_is_refused(tmp_path: Path) -> None:
+    folder = save_as_transformers("xlm-roberta", tmp_path / "model")
+    normalizer = {"type": "Precompiled", "precompiled_charsmap": NO_RULES}
+    edit_json(folder / "tokenizer.json", normalizer=normalizer)
+    with pytest.raises(ModelError, match=r"other tokens: the rules.*not those of NFKC.*another"):
+        compile_model(folder, tmp_path / "written", layout=LAYOUT)
 
 
 def test_weights_that_no_file_of_onnx_can_hold_are_refused_before_they_are_read(

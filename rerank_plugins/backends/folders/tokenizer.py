@@ -178,7 +178,7 @@ def _vocabulary(folder: Path, saved: Mapping[str, Any], kind: TokenizerClass) ->
     if isinstance(tokens, list):
         tokens = [(piece, score) for piece, score in tokens]
     merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in model.get("merges", ())]
-    return Vocabulary(tokens, merges, _compiled_rules(saved))
+    return Vocabulary(tokens, merges, compiled_rules(saved))
 
 
 def _old_vocabulary(folder: Path, kind: TokenizerClass) -> Vocabulary:
@@ -194,7 +194,7 @@ def _old_vocabulary(folder: Path, kind: TokenizerClass) -> Vocabulary:
     return Vocabulary(*models.BPE.read_file(*files))
 
 
-def _compiled_rules(saved: Mapping[str, Any]) -> bytes | None:
+def compiled_rules(saved: Mapping[str, Any]) -> bytes | None:
     """The rules of a SentencePiece model for replacing characters."""
     rules = saved.get("normalizer") or {}
     for rule in rules.get("normalizers", [rules]):

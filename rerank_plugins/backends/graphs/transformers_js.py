@@ -1,17 +1,19 @@
 """Writes a model as transformers.js reads it, in browsers and in Node."""
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 
 from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.folders.modules import read_modules
+from rerank_plugins.backends.folders.tokenizer import compiled_rules
 from rerank_plugins.backends.graphs.described import described_network
 from rerank_plugins.backends.graphs.networks import Network
 from rerank_plugins.backends.graphs.onnx_operations import onnx_graph
@@ -27,6 +29,9 @@ _DTYPES = {"model.onnx": "F32", "model_fp16.onnx": "F16"}
 _MOST_BYTES = 2**31 - 2**24
 """What one ONNX file can hold: protobuf's two gigabytes, less some for the graph itself."""
 
+_LETTERS = "É ﬁ \N{FULLWIDTH LATIN CAPITAL LETTER A}"
+"""A capital letter with an accent, a ligature, and a wide letter."""
+
 
 def write_transformers_js(output: Path, settings: ModelSettings, folder: Path) -> None:
     """Writes the model in `folder` into the empty folder `output`.
@@ -36,7 +41,7 @@ def write_transformers_js(output: Path, settings: ModelSettings, folder: Path) -
 
     Raises:
         UnsupportedOptionError: The model's architecture, weights or tokenizer are not described, or
-            its weights are too large.
+            its weights are too large, or transformers.js would read other tokens.
     """
     name = settings.model
     try:
@@ -48,6 +53,7 @@ def write_transformers_js(output: Path, settings: ModelSettings, folder: Path) -
         )
         raise UnsupportedOptionError(message) from error
     _check_size(network, name)
+    _check_rules(description.tokenizer, name)
     (output / GRAPHS).mkdir()
     for file, dtype in _DTYPES.items():
         weights = ConvertedWeights(network.weights, dtype)
@@ -75,6 +81,20 @@ def _check_size(network: Network, name: str) -> None:
         message = (
             f"{name!r} cannot be written for transformers.js: its weights take {size / 1e9:.1f} GB "
             "in fp32, and a file of ONNX holds 2 GB. Take a smaller model."
+        )
+        raise UnsupportedOptionError(message)
+
+
+def _check_rules(tokenizer: str, name: str) -> None:
+    """Refuses rules of SentencePiece that are not those of NFKC, which transformers.js takes."""
+    rules = compiled_rules(json.loads(tokenizer))
+    if rules is None:
+        return
+    wanted = unicodedata.normalize("NFKC", _LETTERS)
+    if normalizers.Precompiled(rules).normalize_str(_LETTERS) != wanted:
+        message = (
+            f"{name!r} cannot be written for transformers.js, which would read other tokens: the "
+            "rules of the model's tokenizer are not those of NFKC. Take another model."
         )
         raise UnsupportedOptionError(message)
 
