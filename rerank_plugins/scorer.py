@@ -257,10 +257,10 @@ class CrossEncoderScorer(Scorer):
     def __repr__(self) -> str:
         return f"CrossEncoderScorer({self.name!r}, backend={self._settings.backend!r})"
 
-    def _read_by(self, options: dict[str, Any]) -> None:
+    def _read_by(self, options: dict[str, Any], *, from_left: bool = False) -> None:
         """Takes checked options, which say what is read of a pair, for the model that it has."""
         self._options = options
-        self._pair_options = PairOptions(**_part(PairOptions, options))
+        self._pair_options = PairOptions(**_part(PairOptions, {**options, "from_left": from_left}))
         affixes = {name: options[name] for name in AFFIXES}
         self._identity = KnownIdentity(self._shared, self._pair_options, affixes)
 
@@ -295,12 +295,15 @@ def shared_by_stages(last: Scorer) -> dict[str, Any]:
     return {name: last._options[name] for name in SHARED_BY_STAGES}
 
 
-def read_otherwise(scorer: CrossEncoderScorer, options: Mapping[str, Any]) -> CrossEncoderScorer:
+def read_otherwise(
+    scorer: CrossEncoderScorer, options: Mapping[str, Any], *, from_left: bool = False
+) -> CrossEncoderScorer:
     """A scorer that reads pairs by other options, and shares all else: model, queue, cache, counts.
 
     Args:
         scorer: The scorer, which must live as long.
         options: Options that say what is read of a pair.
+        from_left: Whether a text that is too long loses its beginning, and not its end.
 
     Raises:
         InvalidInputError: They are not allowed, or exclude each other.
@@ -309,7 +312,7 @@ def read_otherwise(scorer: CrossEncoderScorer, options: Mapping[str, Any]) -> Cr
     tally_of(scorer)  # made now, so that both count in one
     same = object.__new__(type(scorer))
     vars(same).update(vars(scorer))
-    same._read_by(given)
+    same._read_by(given, from_left=from_left)
     return same
 
 

@@ -39,25 +39,27 @@ def random_pairs(count: int) -> list[tuple[str, str]]:
 
 
 def by_the_tokenizer(
-    serialized: str, pairs: list[tuple[str, str]], max_length: int
+    serialized: str, pairs: list[tuple[str, str]], max_length: int, direction: str
 ) -> list[tuple[list[int], list[int], bool]]:
     tokenizer = Tokenizer.from_str(serialized)
     tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length, strategy="longest_first")
+    tokenizer.enable_truncation(max_length, strategy="longest_first", direction=direction)
     return [
         (encoding.ids, encoding.type_ids, bool(encoding.overflowing))
         for encoding in tokenizer.encode_batch(pairs)
     ]
 
 
+@pytest.mark.parametrize("direction", ["right", "left"])
 @pytest.mark.parametrize("max_length", [8, 13, 32, 512])
 @pytest.mark.parametrize("kind", TOKENIZERS)
-def test_joined_pairs_are_the_tokenizers_own(kind: str, max_length: int) -> None:
+def test_joined_pairs_are_the_tokenizers_own(kind: str, max_length: int, direction: str) -> None:
     serialized, pairs = TOKENIZERS[kind](), random_pairs(150)
-    tokens = PairTokenizer(serialized, max_length=max_length).encode(pairs)
+    from_left = direction == "left"
+    tokens = PairTokenizer(serialized, max_length=max_length, from_left=from_left).encode(pairs)
     assert [
         (pair.input_ids.tolist(), pair.type_ids.tolist(), pair.truncated) for pair in tokens
-    ] == by_the_tokenizer(serialized, pairs, max_length)
+    ] == by_the_tokenizer(serialized, pairs, max_length, direction)
 
 
 def test_passages_that_were_met_before_give_the_same_pairs() -> None:
@@ -101,11 +103,13 @@ def test_a_tokenizer_without_a_fixed_frame_makes_its_pairs_itself() -> None:
     )
     assert Frame.of(class_of_words) is None
     serialized = class_of_words.to_str()
-    tokens = PairTokenizer(serialized, max_length=8).encode([("a a", "b"), ("a", "b " * 20)])
-    assert [(pair.input_ids.tolist(), pair.truncated) for pair in tokens] == [
-        ([2, 1, 1], False),
-        ([2, 2, 2, 2, 2, 2, 2, 1], True),
-    ]
+    pairs = [("a a", "b"), ("a", "b " * 20 + "a")]
+    for from_left, end in ((False, 2), (True, 1)):
+        tokens = PairTokenizer(serialized, max_length=8, from_left=from_left).encode(pairs)
+        assert [(pair.input_ids.tolist(), pair.truncated) for pair in tokens] == [
+            ([2, 1, 1], False),
+            ([2, 2, 2, 2, 2, 2, end, 1], True),
+        ]
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,10 @@ def test_a_model_that_fails_is_424_and_the_server_goes_on(wrong: Callable[[], fl
         for _ in range(2):
             answer = client.post("/rerank", json={"query": "fox", "texts": ["dog"]})
             assert (answer.status_code, answer.json()["error_type"]) == (424, "Backend")
+        page = client.get("/metrics").text
+        assert 'te_request_failure{err="inference"} 2.0' in page
+        assert "te_predict_count 2.0" in page
+        assert "te_predict_success 0.0" in page
         assert client.post("/v1/rerank", json=BODY).status_code == 500
         assert client.get("/health").status_code == 200
 
@@ -180,13 +184,15 @@ def test_health_says_the_phase() -> None:
 def test_metrics_count_requests_and_pairs_by_model() -> None:
     with served({"words": Reranker(DeterministicScorer(max_words=2))}) as (_, client):
         client.post("/rerank", json=BODY)
-        client.post("/rerank", json={"query": "fox", "texts": ["dog"]})
+        client.post("/predict", json={"inputs": ["fox", "dog"]})
         client.post("/rerank", json={"query": "fox", "texts": []})
         page = client.get("/metrics").text
     for line in (
         'te_request_success{method="batch"} 1.0',
         'te_request_success{method="single"} 1.0',
         'te_request_failure{err="validation"} 1.0',
+        "te_predict_count 4.0",
+        "te_predict_success 4.0",
         "te_request_duration_count 2.0",
         'rerank_pairs_total{model="words"} 4.0',
         'rerank_truncated_total{model="words"} 3.0',
@@ -223,17 +229,26 @@ def test_metrics_have_the_names_and_types_of_existing_dashboards() -> None:
             client.post("/rerank", json={**BODY, "model": "two"})
             page = client.get("/metrics").text
     types = dict(re.findall(r"# TYPE (\S+) (\w+)", page))
-    for name in ("count", "success", "failure"):
-        assert types[f"te_request_{name}"] == "counter"
+    names = ("request_count", "request_success", "request_failure")
+    for name in (*names, "predict_count", "predict_success"):
+        assert types[f"te_{name}"] == "counter"
     times = ("", "tokenization_", "queue_", "inference_")
     assert {types[f"te_request_{time}duration"] for time in times} == {"histogram"}
     assert types["te_queue_size"] == "gauge"
     assert "te_queue_size 0.0" in page
-    assert {types[f"te_batch_next_{name}"] for name in ("size", "tokens")} == {"histogram"}
+    lengths = ("te_batch_next_size", "te_batch_next_tokens", "te_request_input_length")
+    assert {types[name] for name in lengths} == {"histogram"}
+    buckets = re.findall(r'te_request_duration_bucket{le="([^"]+)"}', page)
+    assert list(map(float, buckets)) == pytest.approx(  # those of its source
+        [*(1e-5 * 1.5**power for power in range(1, 36)), float("inf")]
+    )
     assert "te_batch_next_size_sum 3.0" in page  # the two models are one, and count once
     assert 'te_batch_next_size_bucket{le="+Inf"} 1.0' in page
     assert 'te_batch_next_size_bucket{le="2.0"} 0.0' in page
     assert 'te_batch_next_size_bucket{le="4.0"} 1.0' in page
+    read = re.findall(r"te_batch_next_tokens_sum (\S+)", page)
+    assert re.findall(r"te_request_input_length_sum (\S+)", page) == read
+    assert 'te_request_input_length_bucket{le="+Inf"} 3.0' in page
     for name in ("queue_pairs", "queue_requests", "batch_fill", "pairs_per_second"):
         assert re.search(rf'rerank_{name}{{model="two"}} [\d.]+', page), name
 

@@ -122,6 +122,7 @@ def test_tokens_and_times_are_what_the_engine_says(
     for body in ({"texts": DOCUMENTS}, {"documents": DOCUMENTS}):
         answer = client.post("/rerank", json={"query": QUERY, **body})
         facts = answer.headers
+        assert facts["x-compute-type"] == "gpu+optimized"
         assert facts["x-compute-tokens"] == str(work.tokens)
         assert facts["x-compute-characters"] == str(2 * len(QUERY) + sum(map(len, DOCUMENTS)))
         parts = ("tokenization", "queue", "inference")
@@ -212,11 +213,12 @@ def test_a_text_that_must_not_be_cut_is_refused(tiny_model: Path) -> None:
     with tiny["tiny"].scorer, served(tiny) as (_, client):
         body = {"query": "fox", "texts": ["a dog", "fox " * 50]}
         assert client.post("/rerank", json=body).status_code == 200
-        for key in ({"truncate": False}, {"truncation_direction": "Left"}):
+        for key in ({"truncate": False}, {"truncate": False, "truncation_direction": "Left"}):
             answer = client.post("/rerank", json=body | key)
             assert answer.status_code == 422
             assert answer.json()["error"].startswith("Text 1 and the query are longer")
-        short = {"query": "fox", "texts": ["a dog"], "truncation_direction": "left"}
+        assert 'te_request_failure{err="tokenization"} 2.0' in client.get("/metrics").text
+        short = {"query": "fox", "texts": ["a dog"], "truncate": False}
         assert client.post("/rerank", json=short).status_code == 200
 
 

@@ -15,7 +15,13 @@ from rerank_plugins.tokens.windows import ALL_WINDOWS
 
 @dataclass(frozen=True, slots=True)
 class PairOptions:
-    """How pairs are scored; scorers that share a model may differ in these options."""
+    """How pairs are scored; scorers that share a model may differ in these options.
+
+    All but the last are options of a scorer, and a `None` leaves the choice to the model.
+
+    Attributes:
+        from_left: Whether a text that is too long loses its beginning, and not its end.
+    """
 
     max_length: int | None = None
     max_batch_tokens: int | None = None
@@ -25,6 +31,7 @@ class PairOptions:
     window_tokens: int | None = None
     window_overlap: int | None = None
     max_windows: int | None = None
+    from_left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

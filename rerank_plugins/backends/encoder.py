@@ -18,7 +18,7 @@ from rerank_plugins.tokens.pairs import PairTokenizer, PairTokens, Tokens, pad
 from rerank_plugins.tokens.windows import ALL_WINDOWS, encode_windows
 
 _MOST_TOKENIZERS = 4
-"""Tokenizers kept, one per length: each takes megabytes, and there are hundreds of lengths."""
+"""Tokenizers kept, one per length and side: each takes megabytes, and there are many lengths."""
 
 
 @dataclass(slots=True)
@@ -42,12 +42,12 @@ class EncoderBackend:
     max_batch_tokens: int
     batches: bool = True
     own_settings: OwnSettings = field(default_factory=OwnSettings)
-    _tokenizers: dict[int, PairTokenizer] = field(default_factory=dict, init=False)
+    _tokenizers: dict[tuple[int, bool], PairTokenizer] = field(default_factory=dict, init=False)
 
     def check(self, options: PairOptions) -> None:
         """Raises `LabelRequiredError` or `UnsupportedOptionError` if the options do not fit."""
         column_of(options.label, self.description.columns, self.description.labels)
-        tokenizer = self._pair_tokenizer(options.max_length)
+        tokenizer = self._pair_tokenizer(options)
         if window_settings(options, self.own_settings) is not None:
             check_window(options, tokenizer.room, self.name)
 
@@ -71,7 +71,7 @@ class EncoderBackend:
         prompt = self.description.default_prompt if options.prompt is None else options.prompt
         if prompt:
             pairs = [(prompt + query, passage) for query, passage in pairs]
-        tokenizer = self._pair_tokenizer(options.max_length)
+        tokenizer = self._pair_tokenizer(options)
         settings = window_settings(options, self.own_settings)
         if settings is None:
             tokens = tokenizer.encode(pairs)
@@ -121,14 +121,15 @@ class EncoderBackend:
                 )
                 raise ScoringError(message)
 
-    def _pair_tokenizer(self, max_length: int | None) -> PairTokenizer:
-        check_length(max_length, self.description.limit, self.name)
-        length = max_length or self.description.default_length
+    def _pair_tokenizer(self, options: PairOptions) -> PairTokenizer:
+        check_length(options.max_length, self.description.limit, self.name)
+        key = length, from_left = self.length(options), options.from_left
         known = self._tokenizers
-        tokenizer = known.pop(length, None)
+        tokenizer = known.pop(key, None)
         if tokenizer is None:
-            tokenizer = PairTokenizer(self.description.tokenizer, max_length=length)
-        known[length] = tokenizer  # at the end: the length used longest ago is dropped first
+            serialized = self.description.tokenizer
+            tokenizer = PairTokenizer(serialized, max_length=length, from_left=from_left)
+        known[key] = tokenizer  # at the end: the one used longest ago is dropped first
         while len(known) > _MOST_TOKENIZERS:
             known.pop(next(iter(known)))
         return tokenizer

@@ -65,6 +65,12 @@ class _PredictBackend:
     def check(self, options: PairOptions) -> None:
         column_of(options.label, self._model.num_labels, label_names(self._model))
         check_length(options.max_length, self._limit, self._name)
+        if options.from_left:
+            message = (
+                f"{self._name!r} builds its own input, so a long text cannot lose its beginning. "
+                "Let it lose its end, which is the default."
+            )
+            raise UnsupportedOptionError(message)
         if window_settings(options, self.own_settings) is not None:
             counter = self._counter(options.max_length, options.prompt)
             check_window(options, counter.room, self._name)

@@ -98,10 +98,11 @@ class Engine:
                 tokens_per_second=devices * self._recent.tokens_per_second,
             )
 
-    def batches(self) -> tuple[Counter[int], Counter[int]]:
-        """How many batches had how many pairs, and how many had how many tokens."""
+    def batches(self) -> tuple[Counter[int], Counter[int], Counter[int]]:
+        """How many batches had how many pairs and tokens, and how many pairs how many tokens."""
         with self._changed:
-            return self._recent.sizes.copy(), self._recent.lengths.copy()
+            recent = self._recent
+            return recent.sizes.copy(), recent.lengths.copy(), recent.inputs.copy()
 
     def submit(self, request: Request, *, wait: bool = False) -> Future[PairScores]:
         """Puts a request in the queue and returns it at once.

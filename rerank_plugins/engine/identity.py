@@ -63,6 +63,7 @@ class KnownIdentity:
         reading = {
             **asdict(self._options),
             "max_batch_tokens": None,  # changes no score
+            "from_left": self._options.from_left or None,
             **{name: text or None for name, text in self._affixes.items()},
             **_of_windows(window_settings(self._options, own)),
         }

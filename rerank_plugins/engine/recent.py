@@ -25,12 +25,14 @@ class RecentBatches:
     Attributes:
         sizes: How many batches had how many pairs, since the beginning.
         lengths: How many had how many tokens together, without padding.
+        inputs: How many pairs, or windows of pairs, had how many tokens.
     """
 
     def __init__(self) -> None:
         self._batches: deque[_Batch] = deque(maxlen=RECENT)
         self.sizes: Counter[int] = Counter()
         self.lengths: Counter[int] = Counter()
+        self.inputs: Counter[int] = Counter()
 
     def add(self, batch: Sequence[Item], most: int, seconds: float) -> None:
         """Takes a batch that was scored.
@@ -45,6 +47,7 @@ class RecentBatches:
         self._batches.append(_Batch(len(batch), tokens, padded, most, seconds))
         self.sizes[len(batch)] += 1
         self.lengths[tokens] += 1
+        self.inputs.update(item.tokens for item in batch)
 
     @property
     def fill(self) -> float:

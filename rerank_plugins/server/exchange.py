@@ -56,6 +56,7 @@ class Ask:
         model: The name of the model; `None` means the only one.
         top_n: How many texts come back at most; `None` is all.
         may_cut: Whether the model may read a text in part.
+        from_left: Whether a text that is too long loses its beginning, and not its end.
         document_tokens: How many tokens of each text count; `None` is all.
         options: Options of `Reranker.arank`.
         reading: Options of the scorer that say what it reads of a pair.
@@ -71,6 +72,7 @@ class Ask:
     model: str | None = None
     top_n: int | None = None
     may_cut: bool = True
+    from_left: bool = False
     document_tokens: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     reading: Mapping[str, Any] = field(default_factory=dict)

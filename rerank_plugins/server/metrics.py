@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from rerank_plugins.reranker import Reranker
-from rerank_plugins.server.exchange import Answer, Kind
+from rerank_plugins.server.exchange import Answer, Ask, Kind
 from rerank_plugins.server.model_metrics import ModelMetrics
 
 _ERRORS: Mapping[Kind, str] = {
     "too_many": "batch_size",
+    "too_long": "tokenization",
     "overloaded": "overloaded",
     "failed": "inference",
     "too_late": "inference",
@@ -18,7 +19,7 @@ _ERRORS: Mapping[Kind, str] = {
 """The `err` of a failure; the others are `validation`."""
 
 
-_SECONDS = [1e-5 * 1.5**step for step in range(35)]
+_SECONDS = [1e-5 * 1.5**step for step in range(1, 36)]
 
 
 class Metrics:
@@ -36,6 +37,8 @@ class Metrics:
         self._requests = self._gauge("te_request_count", "Requests.", "method")
         self._successes = self._gauge("te_request_success", "Answered requests.", "method")
         self._failures = self._gauge("te_request_failure", "Failed requests.", "err")
+        self._pairs = self._gauge("te_predict_count", "Pairs that were to be scored.")
+        self._scored = self._gauge("te_predict_success", "Pairs that were scored.")
         self._seconds = self._histogram("te_request_duration", "answered requests took")
         self._parts = {
             name: self._histogram(f"te_request_{said}_duration", f"answered requests {part}")
@@ -65,12 +68,17 @@ class Metrics:
         said = f"Seconds that {said}."
         return Histogram(name, said, buckets=_SECONDS, registry=self.registry)
 
+    def asked(self, ask: Ask) -> None:
+        """Counts the pairs of a request."""
+        self._pairs.inc(len(ask.texts) if ask.wants != "tokens" else 0)
+
     def answered(self, answer: Answer, seconds: float) -> None:
         """Counts a request that was answered."""
         texts = len(answer.ask.texts)
-        method = "single" if texts == 1 else "batch"
+        method = "single" if answer.ask.single else "batch"
         self._requests.labels(method).inc()
         self._successes.labels(method).inc()
+        self._scored.inc(answer.scored if answer.ask.wants != "tokens" else 0)
         self._seconds.observe(seconds)
         self._unscored.labels(answer.model).inc(texts - answer.scored)
         self._cut.labels(answer.model).inc(answer.scored < texts)
@@ -92,7 +100,8 @@ class Metrics:
     def page(self) -> bytes:
         """The text that is scraped."""
         page = generate_latest(self.registry)
-        for name in (b"count", b"success", b"failure"):
-            kind = b"# TYPE te_request_%b " % name
+        names = ("request_count", "request_success", "request_failure")
+        for name in (*names, "predict_count", "predict_success"):
+            kind = f"# TYPE te_{name} ".encode()
             page = page.replace(kind + b"gauge", kind + b"counter")
         return page

@@ -71,13 +71,15 @@ class ModelMetrics(Collector):
         return engines_of(one.scorer for one in self._rerankers.values())
 
     def _batches(self) -> Iterable[Metric]:
-        sizes, lengths = Counter[int](), Counter[int]()
+        sizes, lengths, inputs = Counter[int](), Counter[int](), Counter[int]()
         for engine in self._engines():
-            of_pairs, of_tokens = engine.batches()
+            of_pairs, of_tokens, of_inputs = engine.batches()
             sizes += of_pairs
             lengths += of_tokens
+            inputs += of_inputs
         yield _histogram("te_batch_next_size", "Pairs of a batch.", sizes, powers=13)
         yield _histogram("te_batch_next_tokens", "Tokens of a batch.", lengths, powers=21)
+        yield _histogram("te_request_input_length", "Tokens of a pair.", inputs, powers=20)
 
 
 def _histogram(name: str, said: str, counts: Counter[int], *, powers: int) -> Metric:

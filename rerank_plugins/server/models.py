@@ -143,11 +143,14 @@ class Models:
         """The model, as the request wants texts to be read and scores to be meant."""
         ask, own = answer.ask, self.rerankers[answer.model]
         calibrated = ask.options["scale"] == "calibrated"
-        if not (ask.reading or calibrated):
+        otherwise = bool(ask.reading) or ask.from_left
+        if not (otherwise or calibrated):
             return own
-        key = (answer.model, calibrated, *sorted(ask.reading.items()))
+        key = (answer.model, calibrated, ask.from_left, *sorted(ask.reading.items()))
         if (known := self._variants.pop(key, None)) is None:
-            scorer = reading_so(own.scorer, ask.reading) if ask.reading else own.scorer
+            scorer = own.scorer
+            if otherwise:
+                scorer = reading_so(scorer, ask.reading, from_left=ask.from_left)
             source = own.calibration or "auto"
             scale = {"scale": "calibrated", "calibration": source} if calibrated else {}
             known = reranker_like(own, scorer, **scale)
@@ -162,7 +165,6 @@ def _check_whole(cut: list[int]) -> None:
     if cut:
         message = (
             f"Text {min(cut)} and the query are longer than the model reads, which is true of "
-            f"{len(cut)} of the texts. Send shorter ones, or let them be cut on the right: that is "
-            "the default."
+            f"{len(cut)} of the texts. Send shorter ones, or let them be cut, which is the default."
         )
         raise RefusedError(message, "too_long")

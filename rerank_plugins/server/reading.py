@@ -19,23 +19,28 @@ READING = ("max_length", "long_passages", *WINDOW_OPTIONS)
 """Options of a scorer that a request may set for itself."""
 
 
-def reading_so(scorer: Scorer, options: Mapping[str, Any]) -> Scorer:
+def reading_so(scorer: Scorer, options: Mapping[str, Any], *, from_left: bool) -> Scorer:
     """A scorer that reads pairs by other options, and shares all else: model, queue, cache, counts.
 
     Args:
         scorer: The scorer, which must live as long.
         options: Values of `READING`.
+        from_left: Whether a text that is too long loses its beginning, and not its end. It is then
+            not read in windows, unless the options say so.
 
     Raises:
         InvalidInputError: They are not allowed, or exclude each other.
         UnsupportedOptionError: It is no scorer of this suite.
     """
     if not isinstance(scorer, CrossEncoderScorer):
-        message = f"{scorer.name!r} cannot be told how to read: leave {', '.join(options)} out."
+        names = [*options, *(["truncation_direction"] if from_left else [])]
+        message = f"{scorer.name!r} cannot be told how to read: leave {', '.join(names)} out."
         raise UnsupportedOptionError(message)
+    if from_left:
+        options = {"long_passages": "truncate", **options}
     if options.get("long_passages") == "truncate":
         options = {**dict.fromkeys(WINDOW_OPTIONS), **options}  # those of the scorer do not count
-    return read_otherwise(scorer, options)
+    return read_otherwise(scorer, options, from_left=from_left)
 
 
 def engines_of(scorers: Iterable[Scorer]) -> set[Engine]:

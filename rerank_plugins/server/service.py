@@ -122,6 +122,7 @@ class Service:
             message = f"{open_now} open already. Try again in a second."
             raise RefusedError(message, "overloaded", retry_after=RETRY_AFTER)
         self._open += 1
+        self.metrics.asked(ask)
         try:
             with self.metrics.open.track_inprogress():
                 return await self.models.answer(ask, request_id)
@@ -141,6 +142,7 @@ def _facts(answer: Answer, seconds: float) -> dict[str, str]:
     """Headers of text-embeddings-inference, as far as they are known, and what has no score."""
     total, work = len(answer.ask.texts), answer.work
     facts: dict[str, int | str | None] = {
+        "x-compute-type": "gpu+optimized",  # what it says on every machine
         "x-compute-characters": answer.ask.read_characters,
         "x-compute-time": _ms(seconds),
         "x-total-time": _ms(seconds),

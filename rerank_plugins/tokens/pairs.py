@@ -5,13 +5,15 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rerank_plugins.tokens.beginnings import head, where_to_cut
 from rerank_plugins.tokens.frame import Frame, Ids, token_ids
+
+_Ids = TypeVar("_Ids", Ids, list[int])
 
 KEPT_BYTES = 10_000_000
 """The most memory for kept passages, their texts and token ids together."""
@@ -84,10 +86,18 @@ class PairTokenizer:
         tokenizer: The tokenizer, in the JSON form of its `to_str()`.
         max_length: The most tokens of a pair, special tokens included. The longer text of a pair
             is cut first, so a query that is too long by itself is cut as well.
+        from_left: Whether a text that is too long loses its beginning, and not its end.
         kept_bytes: The most memory for kept passages; those unused for longest are dropped first.
     """
 
-    def __init__(self, tokenizer: str, *, max_length: int, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(
+        self,
+        tokenizer: str,
+        *,
+        max_length: int,
+        from_left: bool = False,
+        kept_bytes: int = KEPT_BYTES,
+    ) -> None:
         from tokenizers import Tokenizer
 
         self._tokenizer: Tokenizer = Tokenizer.from_str(tokenizer)
@@ -98,7 +108,8 @@ class PairTokenizer:
             # Pairs of equal lengths have equal type ids, and looking them up is faster.
             self._type_ids = lru_cache(_KEPT_TYPES)(self._frame.type_ids)
         self._max_length = max_length
-        self._cut = where_to_cut(self._tokenizer)
+        self._from_left = from_left
+        self._cut = None if from_left else where_to_cut(self._tokenizer)
         self._room = max_length - self._special_tokens()
         self._kept_bytes = kept_bytes
         self._now_kept = 0
@@ -140,10 +151,14 @@ class PairTokenizer:
     def _join(self, frame: Frame, query: _Text, passage: _Text) -> PairTokens:
         first, second = kept_lengths(query.length, passage.length, self._room)
         return PairTokens(
-            input_ids=frame.ids(query.ids[:first], passage.ids[:second]),
+            input_ids=frame.ids(self._part(query.ids, first), self._part(passage.ids, second)),
             type_ids=self._type_ids(first, second),
             truncated=first + second < query.length + passage.length,
         )
+
+    def _part(self, ids: _Ids, most: int) -> _Ids:
+        """What stays of a text's tokens."""
+        return ids[max(0, len(ids) - most) :] if self._from_left else ids[:most]
 
     def _read_on(
         self,
@@ -184,7 +199,7 @@ class PairTokenizer:
             for text, part, encoding in zip(left, parts, encodings, strict=True):
                 whole = len(part) == len(text)
                 if whole or len(encoding) > enough:
-                    ids = token_ids(encoding.ids[: self._max_length])
+                    ids = token_ids(self._part(encoding.ids, self._max_length))
                     size = sys.getsizeof(text) + ids.nbytes + _ENTRY_BYTES
                     found[text] = _Text(ids, len(encoding), whole, size)
             characters *= 2
@@ -192,7 +207,10 @@ class PairTokenizer:
 
     def _encode_whole(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
         """The tokens of each pair, joined and cut by the tokenizer itself."""
-        self._tokenizer.enable_truncation(self._max_length, strategy="longest_first")
+        side = "left" if self._from_left else "right"
+        self._tokenizer.enable_truncation(
+            self._max_length, strategy="longest_first", direction=side
+        )
         try:
             return [
                 PairTokens(

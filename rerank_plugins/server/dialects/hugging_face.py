@@ -20,21 +20,37 @@ def read(fields: Fields) -> Ask:
             documents=texts if given.flag("return_documents") else (),
             **own,
         )
-    pairs = fields.items("inputs")
-    if not all(
-        isinstance(pair, list) and [type(one) for one in pair] == [str, str] for pair in pairs
-    ):
-        message = (
-            "`inputs` must be a list of pairs such as [[query, text], [query, text]], or an object "
-            "with `query` and `texts`."
-        )
+    message = (
+        "`inputs` must be a list of pairs such as [[query, text], [query, text]], or an object "
+        "with `query` and `texts`."
+    )
+    return of_pairs(fields.items("inputs"), message, **own)
+
+
+def of_pairs(pairs: list[Any], message: str, **others: Any) -> Ask:
+    """The request for the scores of some pairs, in their order.
+
+    Args:
+        pairs: What the client sent as pairs.
+        message: What it is told if they are none.
+        **others: The other arguments of the `Ask`.
+
+    Raises:
+        RefusedError: They are no pairs.
+    """
+    if not all(map(is_pair, pairs)):
         raise RefusedError(message, "invalid")
     return Ask(
         queries=[query for query, _ in pairs],
         texts=[text for _, text in pairs],
         wants="scores",
-        **own,
+        **others,
     )
+
+
+def is_pair(value: Any) -> bool:
+    """Whether a client means a query and a text by it."""
+    return isinstance(value, list) and [type(one) for one in value] == [str, str]
 
 
 def write(answer: Answer) -> dict[str, Any]:

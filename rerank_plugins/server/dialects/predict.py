@@ -7,9 +7,8 @@ from typing import Any
 
 from rerank_plugins.server.dialects import hugging_face, tei
 from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY, Dialect
-from rerank_plugins.server.exchange import Answer, Ask, RefusedError
+from rerank_plugins.server.exchange import Answer, Ask
 from rerank_plugins.server.fields import Fields
-from rerank_plugins.server.own import own_keys
 
 LABEL = "LABEL_0"
 """What a model with one output calls it, if it has no name for it."""
@@ -20,26 +19,14 @@ def read(fields: Fields) -> Ask:
     if not isinstance(fields.raw("inputs"), list):
         return hugging_face.read(fields)
     inputs = fields.items("inputs")
-    single = _is_pair(inputs)
-    pairs = [inputs] if single else inputs
-    if not all(map(_is_pair, pairs)):
-        message = (
-            "`inputs` must be a pair such as [query, text], or a list of pairs. A reranker scores "
-            "no single texts."
-        )
-        raise RefusedError(message, "invalid")
-    return Ask(
-        queries=[query for query, _ in pairs],
-        texts=[text for _, text in pairs],
-        wants="scores",
-        single=single,
-        may_cut=tei.may_cut(fields),
-        **own_keys(fields, raw_scores=fields.flag("raw_scores")),
+    single = hugging_face.is_pair(inputs)
+    message = (
+        "`inputs` must be a pair such as [query, text], or a list of pairs. A reranker scores no "
+        "single texts."
     )
-
-
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, list) and [type(one) for one in value] == [str, str]
+    return hugging_face.of_pairs(
+        [inputs] if single else inputs, message, single=single, **tei.shared_keys(fields)
+    )
 
 
 def write(answer: Answer) -> Any:

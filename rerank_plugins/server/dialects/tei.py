@@ -1,5 +1,7 @@
 """text-embeddings-inference: `texts` in, a bare list of indices and scores out."""
 
+from typing import Any
+
 from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY, Dialect, places
 from rerank_plugins.server.exchange import Ask, Kind
 from rerank_plugins.server.fields import Fields
@@ -15,21 +17,24 @@ STATUSES: dict[Kind, int] = {
 
 
 def read(fields: Fields) -> Ask:
-    """Nothing is cut on the left here: who asks for that is refused where a text is too long."""
+    """Its `truncate` and `truncation_direction` say whether and where a text may be cut."""
     texts = fields.texts("texts")
     return Ask(
         queries=[fields.text("query")],
         texts=texts,
         documents=texts if fields.flag("return_text") else (),
-        may_cut=may_cut(fields),
-        **own_keys(fields, raw_scores=fields.flag("raw_scores")),
+        **shared_keys(fields),
     )
 
 
-def may_cut(fields: Fields) -> bool:
-    """Whether a text may be cut on its right, which is the only side here."""
+def shared_keys(fields: Fields) -> dict[str, Any]:
+    """The arguments of an `Ask` that `/rerank` and `/predict` have in common."""
     direction = fields.choice("truncation_direction", ("Right", "Left", "right", "left"))
-    return fields.flag("truncate", default=True) and direction not in ("Left", "left")
+    return {
+        "may_cut": fields.flag("truncate", default=True),
+        "from_left": direction in ("Left", "left"),
+        **own_keys(fields, raw_scores=fields.flag("raw_scores")),
+    }
 
 
 TEI = Dialect(
