@@ -1,8 +1,13 @@
-"""A real server on a port of this machine, in a thread."""
+"""Real servers on ports of this machine: in a thread, or in a process of their own."""
 
+import os
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -40,3 +45,39 @@ def served(
         thread.join()
         if rerankers is None:
             own["embedded"].scorer.close()
+
+
+@contextmanager
+def serving(
+    *arguments: object, **environment: str
+) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A process of `rerank serve`, and its address."""
+    command = ["rerank_plugins.cli", "serve", *map(str, arguments), "--port", "0"]
+    with running(command, **environment) as found:
+        yield found
+
+
+@contextmanager
+def running(
+    module: Sequence[str], folder: Path | None = None, **environment: str
+) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A module and its arguments as a process that serves; the address that uvicorn says."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *module],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        said = ""
+        while not (found := re.search(r"http://[\d.:]+", said)):
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        yield found[0], process
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,16 +1,10 @@
 """`rerank serve`: a process of its own, its settings, and its end."""
 
 import json
-import os
-import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -23,31 +17,9 @@ from rerank_plugins.models.files import CALIBRATION_FILE
 from rerank_plugins.models.references import EMBEDDED_FOLDER
 from tests.commands import Run, written
 from tests.engines import until
+from tests.servers import serving
 
 BODY = {"query": "red fox", "texts": ["a dog", "the red fox"]}
-
-
-@contextmanager
-def serving(*arguments: object, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A process that serves, and its address."""
-    command = [sys.executable, "-m", "rerank_plugins.cli", "serve", *map(str, arguments)]
-    process = subprocess.Popen(
-        [*command, "--port", "0"],
-        env={**os.environ, **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        said = ""
-        while not (found := re.search(r"http://[\d.:]+", said)):
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        yield found[0], process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_it_serves_until_it_is_told_to_stop_and_exits_with_0() -> None:

@@ -11,7 +11,7 @@ from rerank_plugins.engine import registry
 from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY
 from rerank_plugins.testing import DeterministicScorer
 from tests.servers import served
-from tests.test_server_dialects import rows_of, score_of
+from tests.test_server_dialects import EXAMPLES, UNPROCESSABLE, rows_of, score_of
 
 LONG = " ".join(f"Roof {number} of copper is green." for number in range(200)) + DOCUMENTS[1]
 """A text whose last sentence answers, far behind what is read at once."""
@@ -20,6 +20,12 @@ LONG = " ".join(f"Roof {number} of copper is green." for number in range(200)) +
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
     with served() as (_, client):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def without_calibration() -> Iterator[httpx.Client]:
+    with served({"words": Reranker(DeterministicScorer())}) as (_, client):
         yield client
 
 
@@ -122,30 +128,57 @@ def test_the_parts_that_answer_come_with_each_dialect_that_ranks(client: httpx.C
     assert len(row["relevant_spans"]) == 1
 
 
-def test_calibrated_scores_are_those_of_the_models_calibration(client: httpx.Client) -> None:
-    body = {"query": QUERY, "documents": DOCUMENTS, "scale": "calibrated"}
+RANKING = [one for one in EXAMPLES if one[1] != "tei-tokenize"]
+RANKING_IDS = [f"{route} {name}" for route, name, _ in RANKING]
+
+
+def calibrated(body: dict[str, Any], name: str, **more: Any) -> dict[str, Any]:
+    """A body that asks for calibrated scores; Hugging Face's has such keys in `parameters`."""
+    keys = {"scale": "calibrated", **more}
+    return body | ({"parameters": keys} if name == "hugging-face" else keys)
+
+
+@pytest.mark.parametrize(("route", "name", "body"), RANKING, ids=RANKING_IDS)
+def test_calibrated_scores_are_those_of_the_models_calibration(
+    route: str, name: str, body: dict[str, Any], client: httpx.Client
+) -> None:
     with Reranker.from_options(model="embedded", calibration="auto", scale="calibrated") as own:
-        wanted = [(one.index, one.score) for one in own.rank(QUERY, DOCUMENTS)]
-    rows = client.post("/v1/rerank", json=body).json()["results"]
-    assert [row["index"] for row in rows] == [index for index, _ in wanted]
-    said = [score_of(row) for row in rows]
-    assert said == pytest.approx([score for _, score in wanted], abs=1e-5)
-    pairs = {"text_1": QUERY, "text_2": DOCUMENTS, "scale": "calibrated"}
-    data = client.post("/score", json=pairs).json()["data"]
-    assert [row["score"] for row in data] == pytest.approx(said[::-1], abs=1e-5)
-    other = client.post("/v1/rerank", json={**body, "max_length": 64})
-    assert other.status_code == 400  # that calibration is of other scores
+        wanted = {one.index: one.score for one in own.rank(QUERY, DOCUMENTS)}
+    answer = client.post(route, json=calibrated(body, name))
+    assert answer.status_code == 200, answer.text
+    rows = rows_of(answer.json())
+    assert len(rows) in (1, len(DOCUMENTS))
+    for row in rows:
+        assert score_of(row) == pytest.approx(wanted[row["index"]], abs=1e-5)
+    other = client.post(route, json=calibrated(body, name, max_length=64))
+    assert other.status_code in (400, 422)
+    assert other.json()["message"] == (
+        "'embedded' has no calibration of the scores that this request asks for. Leave max_length "
+        "out, or send another `scale`."
+    )
 
 
-def test_calibrated_scores_of_a_model_without_a_calibration_are_refused() -> None:
-    with served({"words": Reranker(DeterministicScorer())}) as (_, client):
-        for route, body in (
-            ("/v1/rerank", {"query": QUERY, "documents": DOCUMENTS}),
-            ("/score", {"text_1": QUERY, "text_2": DOCUMENTS}),
-        ):
-            refused = client.post(route, json={**body, "scale": "calibrated"})
-            assert refused.status_code == 400
-            assert "has no calibration" in refused.json()["message"]
+@pytest.mark.parametrize(("route", "name", "body"), RANKING, ids=RANKING_IDS)
+def test_calibrated_scores_of_a_model_without_a_calibration_are_refused(
+    route: str, name: str, body: dict[str, Any], without_calibration: httpx.Client
+) -> None:
+    refused = without_calibration.post(route, json=calibrated(body, name))
+    assert refused.status_code == (422 if name in UNPROCESSABLE else 400)
+    assert refused.json()["message"] == (
+        "'words' has no calibration of the scores that this request asks for. Send another "
+        "`scale`, or start the server with --calibration FILE."
+    )
+
+
+def test_a_calibration_belongs_to_a_weight_of_the_first_stage(client: httpx.Client) -> None:
+    body = {"query": QUERY, "documents": DOCUMENTS, "scale": "calibrated"}
+    refused = client.post("/v1/rerank", json={**body, "first_stage_weight": 7.5})
+    assert refused.status_code == 400
+    assert "Leave first_stage_weight out" in refused.json()["message"]
+    refused = client.post("/v1/rerank", json={**body, "first_stage_weight": [1]})
+    assert refused.json()["message"].startswith("first_stage_weight must be")
+    pairs = {"text_1": QUERY, "text_2": DOCUMENTS, "scale": "calibrated", "first_stage_weight": 7.5}
+    assert client.post("/score", json=pairs).status_code == 200  # pairs have no first stage
 
 
 def test_tokens_of_texts_are_told_with_their_places(client: httpx.Client) -> None:

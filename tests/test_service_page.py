@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pytest
 
 from tests.engines import until
 from tests.pages import ROOT, python_blocks
+from tests.servers import running
 
 BODY = {"query": "red fox", "passages": ["a dog", "the red fox"]}
 MANY = {"query": "red fox", "passages": [f"{n} {'fox ' * 40}" for n in range(100)]}
@@ -31,25 +31,9 @@ def serving(folder: Path, **changed: str) -> Iterator[tuple[str, "subprocess.Pop
         assert times == 1
     (folder / "service.py").write_text(code, encoding="utf-8")
     (command,) = re.findall(r"^uvicorn .*$", page, re.MULTILINE)
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command.split(), "--port", "0"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        said = ""
-        while not (found := re.search(r"http://[\d.:]+", said)):
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        yield found[0], process
-    finally:
-        process.kill()
-        process.communicate()
+    path = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"
+    with running([*command.split(), "--port", "0"], folder, PYTHONPATH=path) as found:
+        yield found
 
 
 def waiting(url: str) -> int:

@@ -146,19 +146,38 @@ class Models:
         otherwise = bool(ask.reading) or ask.from_left
         if not (otherwise or calibrated):
             return own
-        key = (answer.model, calibrated, ask.from_left, *sorted(ask.reading.items()))
+        ranks = ask.wants == "ranking"
+        weight = ask.options.get("first_stage_weight") if calibrated and ranks else None
+        key = (answer.model, calibrated, str(weight), ask.from_left, *ask.reading.items())
         if (known := self._variants.pop(key, None)) is None:
             scorer = own.scorer
             if otherwise:
                 scorer = reading_so(scorer, ask.reading, from_left=ask.from_left)
+                await scorer.awarm_up()
             source = own.calibration or "auto"
             scale = {"scale": "calibrated", "calibration": source} if calibrated else {}
-            known = reranker_like(own, scorer, **scale)
-            await asyncio.to_thread(known.warm_up)  # it may read the model's files
+            known = reranker_like(own, scorer, first_stage_weight=weight, **scale)
+            try:
+                await asyncio.to_thread(known.warm_up)  # it may read the model's files
+            except (InvalidInputError, UnsupportedOptionError) as error:
+                raise _uncalibrated(answer, weight, error) from error
         self._variants[key] = known  # at the end: the one used longest ago is dropped first
         while len(self._variants) > _MOST_VARIANTS:
             self._variants.pop(next(iter(self._variants)))
         return known
+
+
+def _uncalibrated(answer: Answer, weight: Any, error: RerankError) -> RefusedError:
+    """What a client is told, whom the files and commands of the error do not help."""
+    changed = [*answer.ask.reading, *(["first_stage_weight"] if weight is not None else [])]
+    if changed and isinstance(error, InvalidInputError):  # there are calibrations of other scores
+        todo = f"Leave {' and '.join(changed)} out, or send another `scale`."
+    else:
+        todo = "Send another `scale`, or start the server with --calibration FILE."
+    message = (
+        f"{answer.model!r} has no calibration of the scores that this request asks for. {todo}"
+    )
+    return RefusedError(message, "invalid")
 
 
 def _check_whole(cut: list[int]) -> None:

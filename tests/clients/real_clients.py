@@ -7,13 +7,14 @@ runs this.
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from functools import cache
 from importlib.metadata import distributions
+from itertools import islice
 from typing import NamedTuple
 
 import httpx
@@ -24,9 +25,7 @@ from tests.clients.calls import Call
 from tests.clients.table import CLIENTS, HERE, NODE, Client, pins
 from tests.engines import until
 from tests.pages import ROOT
-from tests.servers import served
-from tests.test_cli_serve import serving
-from tests.test_server import BODY, HeldScorer
+from tests.servers import serving
 
 ENVIRONMENTS = ROOT / ".clients"
 TOKEN = "right"
@@ -43,9 +42,12 @@ SAID = {
     "unauthorized": "The token is missing or wrong",
     "unknown": "There is no model 'other'",
     "invalid": "batch size 9 > maximum allowed batch size 8",
-    "full": "1 request is open already",
+    "full": "The queue of 'embedded' is full",
 }
 """The server's message for each error."""
+
+LONG = json.dumps({"query": QUERY, "documents": [f"{n} {'bread ' * 300}" for n in range(20_000)]})
+"""More work than any client waits for."""
 
 
 class Environment:
@@ -157,6 +159,26 @@ def reranker() -> Iterator[Reranker]:
         yield Reranker(scorer)
 
 
+@pytest.fixture(scope="module")
+def small_queue() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A server whose queue one request of `LONG` fills."""
+    room = {"documents": 20_000, "characters": len(LONG), "body-bytes": len(LONG)}
+    options = [f"--max-{name}={most}" for name, most in room.items()]
+    with serving("embedded", *options, "--max-queue-pairs=100", "--log-format=json") as found:
+        yield found
+
+
+@contextmanager
+def full(url: str) -> Iterator[None]:
+    """Keeps a server's queue full; the client that fills it leaves in the end."""
+    with socket.create_connection((httpx.URL(url).host, httpx.URL(url).port)) as client:
+        head = f"POST /v2/rerank HTTP/1.1\r\nhost: x\r\ncontent-length: {len(LONG)}\r\n\r\n"
+        client.sendall((head + LONG).encode())
+        until(lambda: counted(url, "rerank_queue_pairs{") > 100)
+        yield
+    until(lambda: counted(url, "rerank_queue_pairs{") + counted(url, "rerank_open_requests") == 0)
+
+
 @contextmanager
 def requests(url: str, number: int) -> Iterator[None]:
     """Holds what is done here to a number of requests: no client asks again unseen."""
@@ -165,9 +187,9 @@ def requests(url: str, number: int) -> Iterator[None]:
     assert counted(url) - before == number
 
 
-def counted(url: str) -> float:
-    lines = httpx.get(f"{url}/metrics").text.splitlines()
-    return sum(float(line.split()[1]) for line in lines if line.startswith("te_request_count{"))
+def counted(url: str, name: str = "te_request_count{") -> float:
+    lines = httpx.get(f"{url}/metrics", timeout=60).text.splitlines()
+    return sum(float(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def check(answer: dict, wanted: list[Ranked]) -> None:
@@ -219,26 +241,18 @@ def test_a_client_raises_its_own_error_at_once(driver: Driver, url: str, why: st
         check_error(driver.ask(call), driver.client, why)
 
 
-def test_a_full_server_is_asked_as_often_as_the_client_says(driver: Driver) -> None:
-    scorer, routes = HeldScorer(), []
-    with (
-        served({"embedded": Reranker(scorer)}, max_requests=1) as (service, http),
-        ThreadPoolExecutor() as pool,
-    ):
-        held = pool.submit(http.post, "/rerank", json=BODY, timeout=None)
-        until(lambda: len(scorer.futures) == 1)
-        respond = service.respond
-
-        async def noted(route: str, request: object) -> object:
-            routes.append(route)
-            return await respond(route, request)
-
-        service.respond = noted
-        answer = driver.ask(driver.call(str(http.base_url).rstrip("/")))
-        scorer.let_go()
-        assert held.result().status_code == 200
+def test_a_full_server_is_asked_as_often_as_the_client_says(
+    driver: Driver, small_queue: tuple[str, "subprocess.Popen[str]"]
+) -> None:
+    url, process = small_queue
+    tries = driver.client.tries
+    with full(url), requests(url, tries):
+        answer = driver.ask(driver.call(url))
     check_error(answer, driver.client, "full")
-    assert routes == [driver.client.route] * driver.client.tries
+    assert process.stderr is not None
+    lines = map(json.loads, process.stderr)
+    refused = (line["route"] for line in lines if line.get("status") == 429)
+    assert list(islice(refused, tries)) == [driver.client.route] * tries
 
 
 def check_error(answer: dict, client: Client, why: str) -> None:
