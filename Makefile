@@ -30,12 +30,13 @@ test-edge: $(VENV)/.dev  ## models in Node and in a browser; skipped where there
 	    OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(EDGE)/tests; \
 	else echo "test-edge is skipped: there is no npm here (Debian: apt-get install nodejs npm)"; fi
 
-# Node 20 or newer. Where the package index does not answer, nothing is installed, and the tests are
-# skipped.
+# Node 20 or newer. Where the package index does not answer, nothing is installed, and where npm's does
+# not, nothing for Node: those tests are skipped.
 test-clients: $(VENV)/.dev  ## clients of other services against `rerank serve`, in environments of their own
 	@if $(PIP) download --quiet --no-deps --retries 1 --dest build/index rerankers; then \
 	    $(MAKE) --jobs 3 $(CLIENTS:%=.clients/%/installed) \
-	        $$(command -v npm > /dev/null && echo tests/clients/node_modules/.package-lock.json); \
+	        $$(npm view cohere-ai version --fetch-retries 1 > /dev/null 2>&1 \
+	            && echo tests/clients/node_modules/.package-lock.json); \
 	fi
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/clients/real_clients.py
 
@@ -57,7 +58,7 @@ docs: $(VENV)/.dev  ## the pages as a site, in build/site; a broken link stops i
 	$(BIN)/zensical build --clean --strict
 
 install-lines: $(VENV)/.dev  ## every install line of the pages and of the Dockerfile, each in a fresh environment (minutes, gigabytes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -o faulthandler_timeout=1800 tests/install_lines.py tests/dockerfile_lines.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -o faulthandler_timeout=1800 tests/install_lines.py tests/dockerfile_lines.py tests/docker_image.py
 
 bench: $(VENV)/.dev  ## measure this machine; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks

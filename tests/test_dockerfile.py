@@ -1,6 +1,7 @@
 """The Dockerfile, its list of files, and what the page says of it; no docker is needed here.
 
-`make install-lines` also runs what it runs: tests/dockerfile_lines.py.
+`make install-lines` also runs what it runs, tests/dockerfile_lines.py, and builds it where docker
+is, tests/docker_image.py.
 """
 
 import fnmatch
