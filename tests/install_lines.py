@@ -48,9 +48,23 @@ HUB_1 = (  # langchain-huggingface keeps the hub's client 1.x: models are fetche
     VERSION.format("huggingface_hub") + " | grep '^1[.]'",
     f"cd {ROOT} && python -m pytest -q tests/test_model.py -k hub",
 )
+HUB_0 = (  # the oldest that the package takes; constraints.txt has a newer one
+    "PIP_CONSTRAINT= pip install huggingface-hub==0.30.0",
+    f"""python -P -c "
+import os, sys; sys.path.append({str(ROOT)!r})
+from tests.small_hub import small_hub
+from rerank_plugins import CrossEncoderScorer
+from rerank_plugins.models.references import EMBEDDED_FOLDER
+with small_hub({{'small/ranker': EMBEDDED_FOLDER}}, gated='') as (endpoint, served):
+    os.environ['HF_ENDPOINT'] = endpoint
+    with CrossEncoderScorer('small/ranker', cache_folder='cache') as scorer:
+        assert scorer.score('why is the sky blue', ['Blue light scatters.']).shape == (1,)
+assert 'model.safetensors' in served
+" """,
+)
 
 WITHOUT_TORCH: dict[str, list[Try]] = {
-    "pip install rerank-plugins": [NO_TORCH, Path("docs/getting-started.md")],
+    "pip install rerank-plugins": [NO_TORCH, Path("docs/getting-started.md"), *HUB_0],
     'pip install "rerank-plugins[cli]"': [NO_TORCH, "rerank demo --query 'why is the sky blue'"],
     'pip install ".[cli]"': [NO_TORCH, "rerank plan embedded", OWN_HINT],
     'pip install "rerank-plugins[eval]"': [NO_TORCH, Path("docs/evaluation.md")],

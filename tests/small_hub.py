@@ -26,6 +26,10 @@ def small_hub(
     """
     served: list[str] = []
 
+    def files_of(folder: Path) -> dict[str, int]:
+        files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+        return {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
+
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             self.answer(body=False)
@@ -45,18 +49,14 @@ def small_hub(
             elif revision not in ("main", COMMIT):
                 self.refuse(404, "RevisionNotFound")
             elif api and action == "revision":
-                self.send_json({"id": model, "sha": COMMIT}, whole=model != broken)
+                names = [{"rfilename": name} for name in files_of(models[model])]
+                content = {"id": model, "sha": COMMIT, "siblings": names}
+                self.send_json(content, whole=model != broken)
             elif api:
                 self.send_json(
                     [
-                        {
-                            "type": "file",
-                            "path": file.relative_to(models[model]).as_posix(),
-                            "size": file.stat().st_size,
-                            "oid": "0",
-                        }
-                        for file in sorted(models[model].rglob("*"))
-                        if file.is_file()
+                        {"type": "file", "path": name, "size": size, "oid": "0"}
+                        for name, size in files_of(models[model]).items()
                     ]
                 )
             else:
