@@ -5,7 +5,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from rerank_plugins import CrossEncoderScorer, PairScores, Reranker, Scorer
 from rerank_plugins.server.logs import JsonLines
-from rerank_plugins.server.routes import ROUTES
+from rerank_plugins.server.routes import ROUTES, examples_of
 from rerank_plugins.testing import DeterministicScorer, SlowScorer
 from tests.engines import until
 from tests.servers import served
@@ -35,6 +35,12 @@ class HeldScorer(Scorer):
     def let_go(self) -> None:
         for future in self.futures:
             future.set_result(PairScores([1.0, 2.0, 3.0]))
+
+
+@pytest.fixture(scope="module")
+def two_models() -> Iterator[httpx.Client]:
+    with served({name: Reranker(DeterministicScorer()) for name in ("words", "more")}) as (_, one):
+        yield one
 
 
 def in_background(client: httpx.Client) -> tuple[threading.Thread, list[httpx.Response]]:
@@ -62,6 +68,28 @@ def test_a_request_chooses_a_model_by_its_name() -> None:
             assert answer.json()["message"] == (
                 f"{said}. Send one of these as `model`: words, letters."
             )
+
+
+@pytest.mark.parametrize(
+    ("route", "name", "body"),
+    [(route, name, body) for route in ROUTES for name, body in examples_of(route).items()],
+)
+def test_a_request_of_any_dialect_may_choose_a_model(
+    route: str, name: str, body: dict[str, Any], two_models: httpx.Client
+) -> None:
+    for model, status in (("words", 424 if name == "tei-tokenize" else 200), ("other", 404)):
+        assert two_models.post(route, json={**body, "model": model}).status_code == status
+    assert two_models.post(route, json={**body, "model": None}).status_code == 404
+
+
+def test_what_is_no_route_is_an_error_that_every_client_reads(two_models: httpx.Client) -> None:
+    for answer, status, route in (
+        (two_models.post("/v3/rerank", json=BODY), 404, "POST /v3/rerank"),
+        (two_models.get("/rerank"), 405, "GET /rerank"),
+    ):
+        said = f"There is no route {route}. /docs has the routes."
+        assert answer.status_code == status
+        assert [answer.json()[key] for key in ("error", "message", "detail")] == [said] * 3
 
 
 def test_a_full_queue_is_429_with_the_time_to_wait() -> None:

@@ -14,7 +14,8 @@ from rerank_plugins.server.routes import ROUTES, examples_of
 from tests.servers import served
 
 KEYS = [
-    *("query", "texts", "documents", "passages", "inputs", "parameters", "model", "top_n", "top_k"),
+    *("query", "texts", "documents", "passages", "inputs", "input", "parameters", "model", "top_n"),
+    *("top_k", "return_input"),
     *("truncation", "truncate", "truncation_direction", "raw_scores", "return_text"),
     *("return_documents", "rank_fields", "relevant_spans", "use_activation", "max_tokens_per_doc"),
     *("max_chunks_per_doc", "truncate_prompt_tokens", "add_special_tokens"),

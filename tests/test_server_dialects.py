@@ -25,7 +25,7 @@ IDS = [f"{route} {name}" for route, name, _ in EXAMPLES]
 NAMED = {"vllm-score", "llama.cpp", "tei-tokenize"}
 """Dialects whose example has no model, and whose body may have one."""
 
-HAVE_TOP_N = {"auto", "cohere-v2", "llama.cpp", "voyage"}
+HAVE_TOP_N = {"auto", "cohere-v2", "llama.cpp", "mixedbread", "voyage"}
 """Dialects in which a request may say how many texts come back."""
 
 UNPROCESSABLE = {"tei", "tei-predict", "tei-tokenize", "nim"}
@@ -100,7 +100,7 @@ def test_a_curl_of_the_page_prints_what_the_page_says(
 
 def test_the_page_has_a_curl_for_each_dialect() -> None:
     routes = {re.findall(r"8080(\S+)", line)[0] for line, _ in pages_curls()}
-    assert len(pages_curls()) == 11
+    assert len(pages_curls()) == 12
     assert routes <= ROUTES.keys()
 
 
@@ -153,6 +153,26 @@ def test_voyage_gives_documents_as_strings(client: httpx.Client) -> None:
     answer = client.post("/v1/rerank", json=body).json()
     assert answer["data"][0]["document"] == DOCUMENTS[1]
     assert set(answer) == {"object", "data", "model", "usage"}
+
+
+def test_mixedbread_gives_documents_as_they_were_and_says_what_was_asked(
+    client: httpx.Client,
+) -> None:
+    documents = [DOCUMENTS[0], {"name": "Dough", "text": DOCUMENTS[1]}]
+    body = {"query": QUERY, "input": documents, "return_input": True}
+    answer = client.post("/v1/reranking", json=body).json()
+    assert [row["input"] for row in answer["data"]] == documents[::-1]
+    assert {row["object"] for row in answer["data"]} == {"rank_result"}
+    assert (answer["top_k"], answer["return_input"], answer["object"]) == (2, True, "list")
+    few = client.post("/v1/reranking", json={**body, "top_k": 1, "return_input": False}).json()
+    assert (few["top_k"], few["return_input"], len(few["data"])) == (1, False, 1)
+    assert "input" not in few["data"][0]
+    one = client.post(
+        "/v1/reranking", json={**body, "rank_fields": ["name"], "input": documents[1:]}
+    )
+    assert one.status_code == 200
+    wrong = client.post("/v1/reranking", json={**body, "input": [1]})
+    assert wrong.json()["message"].startswith("`input[0]` must be a string or an object")
 
 
 def test_score_takes_as_many_queries_as_texts(client: httpx.Client, reranker: Reranker) -> None:
@@ -242,9 +262,8 @@ def test_an_option_settles_what_a_body_cannot_tell() -> None:
 
 
 def texts_key(body: dict[str, Any]) -> str:
-    return next(
-        key for key in ("texts", "documents", "passages", "text_2", "inputs") if key in body
-    )
+    names = ("texts", "documents", "passages", "text_2", "inputs", "input")
+    return next(name for name in names if name in body)
 
 
 def _times(body: dict[str, Any], count: int, length: int = 1, letter: str = "a") -> dict[str, Any]:

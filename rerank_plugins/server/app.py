@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -15,7 +16,9 @@ from starlette.responses import HTMLResponse, Response
 from rerank_plugins import __version__
 from rerank_plugins.errors import RerankError
 from rerank_plugins.server.bodies import Json
+from rerank_plugins.server.dialects.contract import plain_error
 from rerank_plugins.server.dialects.predict import LABEL
+from rerank_plugins.server.exchange import RefusedError
 from rerank_plugins.server.openapi import body_of, docs_page
 from rerank_plugins.server.playground import add_playground
 from rerank_plugins.server.routes import ROUTES
@@ -79,6 +82,13 @@ def make_app(
     async def docs(request: Request) -> Response:
         return HTMLResponse(docs_page(str(request.base_url).rstrip("/")))
 
+    async def no_route(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        where = f"{request.method} {request.url.path[:200]}"
+        refused = RefusedError(f"There is no route {where}. /docs has the routes.", "invalid")
+        return Json(plain_error(refused, status), status)
+
+    app.add_exception_handler(HTTPException, no_route)
     app.add_api_route("/docs", docs, methods=["GET"], include_in_schema=False)
     for route in _HEALTH:
         app.add_api_route(route, health, methods=["GET"])

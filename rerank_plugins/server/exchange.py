@@ -54,6 +54,8 @@ class Ask:
             of the texts.
         single: Whether the answer is that of the only pair, and no list of one.
         model: The name of the model; `None` means the only one.
+        names_model: Whether the dialect has a key for it. A key that it does not have is ignored,
+            unless there are several models to choose from.
         top_n: How many texts come back at most; `None` is all.
         may_cut: Whether the model may read a text in part.
         from_left: Whether a text that is too long loses its beginning, and not its end.
@@ -70,6 +72,7 @@ class Ask:
     wants: Literal["ranking", "scores", "tokens"] = "ranking"
     single: bool = False
     model: str | None = None
+    names_model: bool = True
     top_n: int | None = None
     may_cut: bool = True
     from_left: bool = False

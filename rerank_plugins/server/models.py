@@ -55,13 +55,14 @@ class Models:
         for reranker in self.rerankers.values():
             await reranker.awarm_up()
 
-    def name(self, wanted: str | None) -> str:
+    def name(self, ask: Ask) -> str:
         """The name of the model that a request is for.
 
         Raises:
             RefusedError: There is none of that name, or none is named and there are several.
         """
-        if wanted is None and len(self.rerankers) == 1:
+        wanted = ask.model
+        if len(self.rerankers) == 1 and (wanted is None or not ask.names_model):
             return next(iter(self.rerankers))
         if wanted in self.rerankers:
             return wanted
@@ -76,7 +77,7 @@ class Models:
         Raises:
             RefusedError: It cannot be answered.
         """
-        name = self.name(ask.model)
+        name = self.name(ask)
         ways = {"ranking": self._ranking, "scores": self._scores, "tokens": self._tokens}
         try:
             answer = Answer(id=request_id, model=name, ask=ask, scored=len(ask.texts))

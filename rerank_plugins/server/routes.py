@@ -8,6 +8,7 @@ from rerank_plugins.server.dialects.contract import Dialect
 from rerank_plugins.server.dialects.documents import COHERE_V1, JINA, SHARED, VLLM
 from rerank_plugins.server.dialects.hugging_face import HUGGING_FACE
 from rerank_plugins.server.dialects.llama_cpp import LLAMA_CPP
+from rerank_plugins.server.dialects.mixedbread import MIXEDBREAD
 from rerank_plugins.server.dialects.nim import NIM
 from rerank_plugins.server.dialects.predict import PREDICT
 from rerank_plugins.server.dialects.tei import TEI
@@ -23,6 +24,7 @@ CHOICES: Mapping[str, Dialect] = {
 _BY_KEY: Mapping[str, Dialect] = {
     "inputs": HUGGING_FACE,
     "texts": TEI,
+    "input": MIXEDBREAD,
     "top_k": VOYAGE,
     "truncation": VOYAGE,
     "documents": SHARED,
@@ -41,7 +43,7 @@ ROUTES: Mapping[str, tuple[tuple[str, ...], Dialect]] = {
     "/v1/rerank": (_RERANK, SHARED),
     "/v2/rerank": ((), COHERE),
     "/reranking": (("texts",), LLAMA_CPP),
-    "/v1/reranking": (("texts",), LLAMA_CPP),
+    "/v1/reranking": (("texts", "input"), LLAMA_CPP),
     "/v1/ranking": ((), NIM),
     "/score": ((), SCORE),
     "/v1/score": ((), SCORE),

@@ -153,13 +153,18 @@ CLIENTS = (
             package="rerankers",
             environments=_COHERE_7,
             driver=f"with_rerankers.{provider}",
-            base="/v1/rerank",
-            route="/v1/rerank",
+            base=route,
+            route=route,
             has=_MODEL,
             **_raises("KeyError"),
             tells=False,
         )
-        for provider in ("cohere", "jina", "voyage")
+        for provider, route in (
+            ("cohere", "/v1/rerank"),
+            ("jina", "/v1/rerank"),
+            ("voyage", "/v1/rerank"),
+            ("mixedbread", "/v1/reranking"),
+        )
     ),
     *(
         Client(

@@ -19,11 +19,10 @@ def read(fields: Fields, *, return_documents: bool) -> Ask:
     """A request of any of them; `top_n` of 0 is all of them, as in vLLM."""
     documents = fields.items("documents")
     raw = fields.flag("raw_scores") or not fields.flag("use_activation", default=True)
-    names = fields.texts("rank_fields") if fields.has("rank_fields") else ()
     return Ask(
         model=fields.name(),
         queries=[fields.text("query")],
-        texts=[text_of(one, f"documents[{at}]", names) for at, one in enumerate(documents)],
+        texts=texts_of(documents, "documents", fields),
         documents=documents if fields.flag("return_documents", default=return_documents) else (),
         top_n=fields.count("top_n", least=0) or None,
         **cut_keys(fields, raw_scores=raw),
@@ -47,6 +46,12 @@ def cut_keys(fields: Fields, *, raw_scores: bool) -> dict[str, Any]:
         cut |= {"long_passages": "truncate", "max_length": tokens}
     most = fields.count("max_tokens_per_doc", least=0) or None
     return {**found, "reading": {**cut, **found["reading"]}, "document_tokens": most}
+
+
+def texts_of(documents: Sequence[Any], name: str, fields: Fields) -> list[str]:
+    """The texts of documents that a request has under a name; its `rank_fields` choose."""
+    chosen = fields.texts("rank_fields") if fields.has("rank_fields") else ()
+    return [text_of(one, f"{name}[{at}]", chosen) for at, one in enumerate(documents)]
 
 
 def text_of(document: Any, name: str, fields: Sequence[str] = ()) -> str:

@@ -10,7 +10,7 @@ from rerank_plugins.server.own import own_keys
 
 def read(fields: Fields) -> Ask:
     """Options stand beside the query, or in `parameters`."""
-    own = own_keys(fields.object("parameters"))
+    own = own_keys(fields.object("parameters")) | {"model": fields.name(), "names_model": False}
     if not isinstance(fields.raw("inputs"), list):
         given = fields.object("inputs")
         texts = given.texts("texts")

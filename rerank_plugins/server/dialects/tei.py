@@ -31,6 +31,8 @@ def shared_keys(fields: Fields) -> dict[str, Any]:
     """The arguments of an `Ask` that `/rerank` and `/predict` have in common."""
     direction = fields.choice("truncation_direction", ("Right", "Left", "right", "left"))
     return {
+        "model": fields.name(),
+        "names_model": False,
         "may_cut": fields.flag("truncate", default=True),
         "from_left": direction in ("Left", "left"),
         **own_keys(fields, raw_scores=fields.flag("raw_scores")),
