@@ -127,6 +127,21 @@ def test_every_architecture_is_stable_in_openvino(tmp_path: Path, name: str) -> 
         assert np.std(alone) > 0.5
 
 
+def test_random_weights_in_jax_change_no_more_with_the_batch_than_bf16_allows(
+    tmp_path: Path,
+) -> None:
+    pairs = PAIRS[2:9]  # of few lengths, each of which takes programs
+    folder = SAVED["ettin"](tmp_path / "model")  # of all, it differs most
+    with CrossEncoderScorer(folder, **options("jax", "bf16")) as scorer:
+        alone = np.concatenate([scorer.score_pairs([pair]) for pair in pairs])
+        together = scorer.score_pairs(pairs)
+    with CrossEncoderScorer(folder, backend="onnx") as scorer:
+        wanted = scorer.score_pairs(pairs)
+    for found in (alone, together):
+        np.testing.assert_allclose(found, wanted, atol=0.2, rtol=0)
+    np.testing.assert_allclose(together, alone, atol=0.2, rtol=0)
+
+
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("backend", ["torch", "onnx", "openvino"])
 def test_identical_passages_have_one_score_and_keep_their_order(
