@@ -1,7 +1,8 @@
 """The same pairs in one process and on Ray: `python -m benchmarks.scale_out`.
 
-Runs in the environment of `make test-scale-out`, and prints one line of JSON for each way: one
-process of two threads, two actors of one thread, one actor of two threads.
+Runs in the environment of `make test-scale-out`, and prints a line of JSON for each way and the
+medians of several rounds: one process of two threads, two actors of one thread, one actor of two
+threads. The ways take turns, so that what else the machine does is the same for all of them.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import itertools
 import json
 import os
 import random
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -40,21 +42,26 @@ def memory(process: int | str = "self") -> float:
 
 
 class Measured(RerankBatch):
-    """Says in each row when its batch began, how long it took, and what its process then had."""
+    """Says in each row when its batch began, what it took, and what memory its process then had."""
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Adds these three columns, too."""
-        begun, before = time.time(), time.perf_counter()
+        """Adds these columns, too."""
+        begun, before, worked = time.time(), time.perf_counter(), time.process_time()
         done = super().__call__(batch)
-        facts = {"begun": begun, "took": time.perf_counter() - before, "memory": memory()}
+        facts = {
+            "begun": begun,
+            "took": time.perf_counter() - before,
+            "worked": time.process_time() - worked,
+            "memory": memory(),
+        }
         for name, value in facts.items():
             done = done.append_column(name, pa.array([value] * len(done)))
         return done
 
 
 @contextmanager
-def cluster() -> Iterator[None]:
-    """Ray on this machine alone, with two processors."""
+def cluster(niceness: int) -> Iterator[None]:
+    """Ray on this machine alone, with two processors and workers of this niceness."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
@@ -65,6 +72,7 @@ def cluster() -> Iterator[None]:
         log_to_driver=False,
         logging_level="ERROR",
         _node_ip_address="127.0.0.1",
+        _system_config={"worker_niceness": niceness},
     )
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:
@@ -106,12 +114,13 @@ def on_ray(table: pa.Table, block: int, options: dict[str, Any], actors: int) ->
 
 
 def facts_of(done: list[pa.Table], ended: float, actors: int) -> dict[str, float]:
-    """Seconds since the first batch began, of which in batches, what each costs, and memory."""
+    """Seconds since the first batch began, how many processors worked in them, and memory."""
     rows = [table.slice(0, 1).to_pylist()[0] for table in done]
     seconds = ended - min(row["begun"] for row in rows)
     within = sum(row["took"] for row in rows) / actors
     return {
         "pairs per second": sum(map(len, done)) / seconds,
+        "processors in batches": sum(row["worked"] for row in rows) / within,
         "seconds": seconds,
         "ms between batches": 1000 * actors * (seconds - within) / len(rows),
         "MB per process": max(row["memory"] for row in rows),
@@ -119,12 +128,14 @@ def facts_of(done: list[pa.Table], ended: float, actors: int) -> dict[str, float
 
 
 def main() -> None:
-    """Measures each way with each size of blocks."""
+    """Measures each way with each size of blocks, in turns."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=200_000)
     parser.add_argument("--characters", type=int, default=120)
     parser.add_argument("--blocks", type=int, nargs="+", default=[4096])
     parser.add_argument("--ways", nargs="+", choices=["process", "actors", "actor"])
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--niceness", type=int, default=15, help="Ray's own default is 15")
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--backend", default="onnx")
@@ -136,11 +147,22 @@ def main() -> None:
         "actors": lambda block: on_ray(table, block, options, 2),
         "actor": lambda block: on_ray(table, block, options, 1),
     }
-    with cluster():
-        for block, name in itertools.product(given.blocks, given.ways or ways):
-            facts = {"way": name, "pairs": given.pairs, "block": block, **ways[name](block)}
-            sys.stdout.write(f"{json.dumps(facts)}\n")
-            sys.stdout.flush()
+    names = given.ways or list(ways)
+    with cluster(given.niceness):
+        for block in given.blocks:
+            found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+            for _, name in itertools.product(range(given.rounds), names):
+                found[name].append(ways[name](block))
+                show(way=name, pairs=given.pairs, block=block, **found[name][-1])
+            for name, runs in found.items():
+                middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+                show(median=name, rounds=given.rounds, block=block, **middle)
+
+
+def show(**facts: float | str) -> None:
+    """Prints a line of JSON."""
+    sys.stdout.write(f"{json.dumps(facts)}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

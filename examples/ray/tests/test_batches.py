@@ -231,6 +231,36 @@ def test_a_bad_row_stops_the_run_with_its_name_or_is_kept(pairs: pa.Table) -> No
     ]
 
 
+@pytest.mark.parametrize("form", ["pyarrow", "pandas", "numpy"])
+def test_each_kind_of_bad_row_is_kept_with_its_reason(form: str) -> None:
+    rows = [
+        ("red fox", ["a dog", "the red fox"], None),
+        (None, ["a dog", "a cat"], "column 'query' has"),
+        ("red fox", None, "which is no list"),
+        ("red fox", ["a dog", None], "which is no text"),
+        ("red fox", ["a dog"] * 4, "more than max_passages=3"),
+        ("red fox", [], None),
+    ]
+    data = blocks(
+        pa.table(
+            {
+                "id": range(len(rows)),
+                "query": [query for query, _, _ in rows],
+                "passages": [passages for _, passages, _ in rows],
+            }
+        )
+    )
+    options: dict[str, Any] = {"passages": "passages", "max_passages": 3, "on_error": "keep"}
+    found = rows_of(scored(data, form=form, pool=ONE, **options))
+    for row, (_, passages, said) in zip(found, rows, strict=True):
+        if said is None:
+            assert len(row["ranking"]) == len(passages or [])
+            assert row["ranking_error"] is None
+        else:
+            assert row["ranking"] is None
+            assert said in row["ranking_error"]
+
+
 def test_a_model_that_cannot_be_loaded_stops_the_run_before_the_first_batch(
     pairs: pa.Table, tmp_path: Path
 ) -> None:
