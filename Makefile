@@ -41,6 +41,7 @@ test-clients: $(VENV)/.dev  ## clients of other services against `rerank serve`,
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/clients/real_clients.py
 
 # In an environment of its own, without torch; Ray and what it imports warn of their own future.
+# Spark is tested where Java is when the environment is made (Debian: apt-get install default-jre-headless).
 # Without pytest's logging, which keeps the errors that Ray logs, with their frames and so the actors.
 test-scale-out: $(SCALE_OUT)/.made  ## a Ray cluster of two processors on this machine
 	OMP_NUM_THREADS=1 $(SCALE_OUT)/bin/python -m pytest -p no:logging --confcutdir examples/ray/tests -o filterwarnings=default examples/ray/tests
@@ -76,7 +77,7 @@ wheels: $(VENV)/.dev  ## the four distributions, in dist/
 	$(PIP) wheel --no-deps --wheel-dir dist . $(INTEGRATIONS:%=./integrations/%)
 
 clean:
-	rm -rf $(VENV) .clients tests/clients/node_modules $(EDGE)/node_modules $(EDGE)/models dist build .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(SCALE_OUT) .clients tests/clients/node_modules $(EDGE)/node_modules $(EDGE)/models dist build .cache .pytest_cache .mypy_cache .ruff_cache
 
 # onnxruntime-node would fetch its CUDA build from another host than npm's.
 $(EDGE)/node_modules/.package-lock.json: $(EDGE)/package-lock.json

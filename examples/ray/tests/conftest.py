@@ -30,7 +30,7 @@ def cluster() -> Iterator[None]:
         include_dashboard=False,
         _node_ip_address="127.0.0.1",
         _temp_dir=folder,
-        _system_config={"worker_niceness": 0},  # 15 starves them on a machine with other work
+        _system_config={"worker_niceness": 0},  # beside other work as any process
     )
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield

@@ -49,8 +49,8 @@ def folder(pairs: pa.Table, tmp_path: Path) -> Path:
 def spark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Spark with two tasks at a time, on the loopback address."""
     if shutil.which("java") is None:
-        pytest.skip("Spark needs Java: apt-get install default-jre-headless, then make clean")
-    sql = pytest.importorskip("pyspark.sql", reason="pip install pyspark")
+        pytest.skip("Spark needs Java (Debian: apt-get install default-jre-headless)")
+    sql = pytest.importorskip("pyspark.sql", reason="No pyspark: rm -r .scale-out, and make again")
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     session = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", False)

@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,10 +138,13 @@ def test_another_replica_answers_when_one_is_killed_and_a_new_one_takes_its_plac
         seconds = time.monotonic() - begun
         asked_since = len(answers)
         until(lambda: len(answers) > asked_since + 16)
-    statuses = Counter(answer.status_code for answer in answers)
     lost = [answer for answer in answers if answer.status_code != 200]
     with capsys.disabled():
-        print(f"\na new replica after {seconds:.1f} s, {statuses}, {lost[:1]}", end="")
+        print(
+            f"\n{len(lost)} of {len(answers)} requests failed, and a new replica was there after "
+            f"{seconds:.1f} seconds",
+            end="",
+        )
     # What the killed replica had at that moment is lost: Ray Serve answers for it.
     assert {(one.status_code, one.text) for one in lost} <= {(500, "Internal Server Error")}
     assert len(lost) <= 8
