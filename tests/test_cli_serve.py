@@ -149,9 +149,17 @@ def test_flags_go_before_variables_and_these_before_the_file(tmp_path: Path) -> 
         (["--config", "broken"], "--config broken cannot be read"),
         (["--config", "unknown"], "has a key 'maximum', which is no option"),
         (["--max-documents", "0"], "--max-documents must be > 0"),
-        (["no-such-folder"], "no-such-folder"),
-        (["--calibration", "nowhere"], "--calibration cannot be read from 'nowhere'"),
-        (["--calibration", "others", "--max-length", "64"], "has no calibration of these scores"),
+        (["--port", "70000"], "--port 70000 cannot be listened on: bind(): port must be 0-65535"),
+        (["--host", "a.invalid"], "--host a.invalid --port 8080 cannot be listened on"),
+        (["no-such-folder", "--port", "0"], "no-such-folder"),
+        (
+            ["--calibration", "nowhere", "--port", "0"],
+            "--calibration cannot be read from 'nowhere'",
+        ),
+        (
+            ["--calibration", "others", "--max-length", "64", "--port", "0"],
+            "has no calibration of these scores",
+        ),
     ],
     ids=str,
 )
@@ -171,3 +179,12 @@ def test_wrong_settings_end_it_before_a_port_is_opened(
     code, out, err = rerank("serve", *arguments)
     assert (code, out) == (1, "")
     assert said in err
+
+
+def test_a_taken_port_ends_it_before_a_model_is_loaded(rerank: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, err = rerank("serve", "no-such-folder", "--port", port)
+    assert code == 1
+    assert f"--port {port} cannot be listened on: [Errno 98] Address already in use" in err
+    assert "Give a free port, or --port 0 to take one" in err

@@ -87,11 +87,12 @@ def serve(
     """
     for module in ("fastapi", "uvicorn", "prometheus_client"):
         require(module, extra="server", purpose="rerank serve")
-    from rerank_plugins.server.running import run
+    from rerank_plugins.server.running import check_address, run
     from rerank_plugins.server.service import Service
 
     given = {name: SERVER_OPTIONS[name].check(options[name], name) for name in SERVER_OPTIONS}
     tokens = read_tokens(given["token_file"])
+    check_address(given["host"], given["port"])
     scorer = as_arguments({name: options[name] for name in _SCORER})
     references = _references(model, models or [])
     rerankers = rerankers_of(references, options["calibration"], **scorer)

@@ -9,6 +9,8 @@ from types import FrameType
 
 import uvicorn
 
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.messages.spelling import option
 from rerank_plugins.server.app import make_app
 from rerank_plugins.server.logs import log_config
 from rerank_plugins.server.service import Service
@@ -45,6 +47,26 @@ class _Server(uvicorn.Server):
         """Waits for the open requests; uvicorn would end them without the dialect's error."""
         asyncio.get_running_loop().call_later(self._drain_seconds, self._service.give_up)
         await super().shutdown(sockets)
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuses an address that cannot be listened on, before a model is loaded for it.
+
+    Raises:
+        InvalidInputError: The port is taken or out of range, or the host is not this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            tried.bind((host, port))
+    except (OSError, OverflowError) as error:
+        message = (
+            f"{option('host', host)} {option('port', port)} cannot be listened on: {error}. Give a "
+            f"free port, or {option('port', 0)} to take one; {option('host', '127.0.0.1')} is this "
+            "machine alone, and 0.0.0.0 all its networks."
+        )
+        raise InvalidInputError(message) from error
 
 
 def run(
