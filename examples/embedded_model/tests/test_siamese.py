@@ -291,6 +291,7 @@ class TestRun:
                 "0 beside joint_teachers",
             ),
             ({"start": "embedded"}, "none beside siamese_steps"),
+            ({"loop": LoopConfig(trap_share=0.1)}, "0 beside siamese_steps"),
         ],
     )
     def test_settings_that_contradict_each_other_are_an_error(

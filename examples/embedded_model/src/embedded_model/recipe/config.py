@@ -103,6 +103,8 @@ class TrainingConfig:
             require(self.start is None, "start", self.start, "none beside siamese_steps")
             others = dict(self.bi_teachers)
             require(not others, "bi_teachers", others, "none beside siamese_steps")
+            share = loop.trap_share
+            require(share == 0, "loop.trap_share", share, "0 beside siamese_steps")
         else:
             weights = (loop.vector_weight, loop.final_vector_weight)
             require(

@@ -125,6 +125,9 @@ class LoopConfig:
         anchor_weight: Weight of the binary cross-entropy that ties a logit of 0 to even odds.
             The other parts of the loss see only differences between passages.
         keyword_share: Share of questions lower-cased without their question mark.
+        trap_share: Share of groups whose last passage is replaced by a trap: the question over and
+            over, or code named after its words. A model that learnt to count words scores these
+            above every answer.
         checkpoint_every: Steps between two checkpoints.
         evaluate_every: Steps between two looks at the development questions.
         development_questions: How many development questions are looked at.
@@ -151,6 +154,7 @@ class LoopConfig:
     final_vector_weight: float = 0.0
     anchor_weight: float = 0.0
     keyword_share: float = 0.25
+    trap_share: float = 0.0
     checkpoint_every: int = 100
     evaluate_every: int = 500
     development_questions: int = 96

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedded_model.questions.loading import Question
+from embedded_model.questions.traps import trap
 from embedded_model.recipe.settings import LoopConfig
 
 
@@ -23,6 +24,7 @@ class Group:
             against it.
         query_vector: The teacher's vector of the question as it was mined.
         passage_vectors: The teacher's vectors of the passages.
+        has_trap: Whether the last passage is a trap, whose score and vector mean nothing.
     """
 
     query: str
@@ -32,6 +34,7 @@ class Group:
     doubtful: list[bool]
     query_vector: NDArray[np.float32]
     passage_vectors: NDArray[np.float32]
+    has_trap: bool = False
 
 
 class StepGroups:
@@ -83,7 +86,13 @@ class StepGroups:
         query = question.mined.query
         if rng.random() < self._config.keyword_share:
             query = query.lower().rstrip("?").rstrip() or query
-        return build_group(query, question, drawn)
+        group = build_group(query, question, drawn)
+        if rng.random() < self._config.trap_share:
+            passages = [*group.passages[:-1], trap(query, rng)]
+            group = replace(
+                group, passages=passages, doubtful=[*group.doubtful[:-1], False], has_trap=True
+            )
+        return group
 
 
 def build_group(query: str, question: Question, numbers: list[int]) -> Group:

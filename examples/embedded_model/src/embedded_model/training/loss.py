@@ -25,6 +25,7 @@ class Targets:
         teacher: The teacher's score for each passage, `(g, p)`.
         present: Which places hold a passage, `(g, p)`.
         clear: Passages that the label is held against, the labelled one included, `(g, p)`.
+        traps: Which passages are traps, `(g, p)`: the teachers' scores of them mean nothing.
         label_weight: `(g,)`, 0 where there is no label.
         vectors: The teacher's vectors of the question and the passage of every pair, side by
             side, `(pairs, 2 x width)`; empty where nobody asks.
@@ -33,6 +34,7 @@ class Targets:
     teacher: torch.Tensor
     present: torch.Tensor
     clear: torch.Tensor
+    traps: torch.Tensor
     label_weight: torch.Tensor
     vectors: torch.Tensor
 
@@ -43,18 +45,20 @@ class Targets:
         teacher = np.full(shape, _NOWHERE, dtype=np.float32)
         present = np.zeros(shape, dtype=bool)
         clear = np.zeros(shape, dtype=bool)
+        traps = np.zeros(shape, dtype=bool)
         for row, group in enumerate(groups):
             count = len(group.passages)
             teacher[row, :count] = group.teacher
             present[row, :count] = True
             clear[row, :count] = np.logical_not(group.doubtful)
+            traps[row, count - 1] = group.has_trap
         read = np.zeros((0, 0), dtype=np.float32)
         if vectors:
             asked = [group.query_vector for group in groups for _ in group.passages]
             held = np.concatenate([group.passage_vectors for group in groups])
             read = np.concatenate([np.stack(asked), held], axis=1)
         weights = np.array([group.label_weight for group in groups], dtype=np.float32)
-        return cls(*map(torch.from_numpy, (teacher, present, clear, weights, read)))
+        return cls(*map(torch.from_numpy, (teacher, present, clear, traps, weights, read)))
 
     def to(self, device: torch.device) -> Targets:
         """Returns the same on a device."""
@@ -73,7 +77,7 @@ def group_loss(
     of the margins, the divergence from a second teacher's where there is one (or both parts for
     the teachers' added scores), and where there is a label its weight times the cross-entropy on
     the labelled passage and the anchor's binary cross-entropy. Doubtful passages are left out of
-    the label's two parts.
+    the label's two parts. A trap should score as the passage that the teachers like least.
 
     Args:
         logits: The student's for every pair, groups one after the other.
@@ -89,10 +93,12 @@ def group_loss(
         second = config.cross_teacher_scale * _in_groups(cross, present)
         if config.joint_teachers:
             teacher, second = teacher + second, None
+    teacher = _with_low_traps(teacher, targets)
     losses = config.teacher_weight * _divergence(scores, teacher, present)
     if config.margin_weight:
         losses = losses + config.margin_weight * _margin_error(scores, teacher, present)
     if second is not None:
+        second = _with_low_traps(second, targets)
         losses = losses + config.cross_teacher_weight * _divergence(scores, second, present)
     clear = scores.where(targets.clear, scores.new_tensor(_NOWHERE))
     wanted = torch.zeros_like(scores)
@@ -109,6 +115,13 @@ def group_loss(
 
 def _in_groups(logits: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
     return logits.new_full(present.shape, _NOWHERE).masked_scatter(present, logits)
+
+
+def _with_low_traps(teacher: torch.Tensor, targets: Targets) -> torch.Tensor:
+    """A teacher's scores, with the lowest of a group for its trap."""
+    judged = targets.present & ~targets.traps
+    lowest = teacher.masked_fill(~judged, torch.inf).amin(1, keepdim=True)
+    return torch.where(targets.traps, lowest, teacher)
 
 
 def _divergence(scores: torch.Tensor, teacher: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
