@@ -20,6 +20,7 @@ from ray.exceptions import RayError
 from rerank_plugins.formats import read_run, write_run
 from rerank_plugins.process.quota import processors
 from rerank_plugins.scale_out import RerankBatch
+from rerank_plugins.scale_out import texts as corpus_texts
 
 OPTIONS: dict[str, Any] = {"model": "embedded", "backend": "onnx", "precision": "fp32"}
 ONE = ActorPoolStrategy(size=1)
@@ -94,6 +95,21 @@ class Loaded(RerankBatch):
 
     def __init__(self, folder: str, **options: Any) -> None:
         (Path(folder) / uuid4().hex).touch()
+        super().__init__(**options)
+
+
+class Reading(RerankBatch):
+    """Leaves a file each time that it is made, and each time that it reads texts of a corpus."""
+
+    def __init__(self, folder: str, **options: Any) -> None:
+        write = corpus_texts._write
+
+        def noted(*arguments: Any) -> None:
+            (Path(folder) / f"read-{uuid4().hex}").touch()
+            write(*arguments)
+
+        corpus_texts._write = noted
+        (Path(folder) / f"made-{uuid4().hex}").touch()
         super().__init__(**options)
 
 
@@ -178,7 +194,9 @@ def test_parquet_in_and_rankings_out(pairs: pa.Table, tmp_path: Path) -> None:
         )
 
 
-def test_a_run_and_a_corpus_folder_become_a_run(pairs: pa.Table, tmp_path: Path) -> None:
+def test_a_run_and_a_corpus_folder_that_is_read_once_become_a_run(
+    pairs: pa.Table, tmp_path: Path
+) -> None:
     texts = dict.fromkeys(pairs["passage"].to_pylist())
     ids = {text: f"d{at}" for at, text in enumerate(texts)}
     documents = [f'{{"_id": "{id}", "text": {json.dumps(text)}}}\n' for text, id in ids.items()]
@@ -195,9 +213,13 @@ def test_a_run_and_a_corpus_folder_become_a_run(pairs: pa.Table, tmp_path: Path)
     run = read_run(tmp_path / "first.run")
     rows = [{"id": query, "documents": list(found)} for query, found in run.items()]
     data = ray.data.from_items(rows, override_num_blocks=4)
+    (tmp_path / "facts").mkdir()
+    options = {"query": "id", "passages": "documents", "scale": "logit"}
     ranked = scored(
-        data, pool=ONE_TO_TWO, query="id", passages="documents", corpus=str(tmp_path), scale="logit"
+        data, Reading, folder=str(tmp_path / "facts"), corpus=str(tmp_path), **options
     ).take_all()
+    facts = sorted(file.name.split("-")[0] for file in (tmp_path / "facts").iterdir())
+    assert facts == ["made", "made", "read", "read"]  # corpus and queries, by one of the two actors
     second = {
         row["id"]: {row["documents"][one["index"]]: one["score"] for one in row["ranking"]}
         for row in ranked

@@ -14,7 +14,7 @@ import pytest
 from ray import serve
 from ray.serve.context import _get_global_client
 
-from rerank_plugins import CrossEncoderScorer, Reranker
+from rerank_plugins import CrossEncoderScorer, InvalidInputError, Reranker
 from rerank_plugins.calibration.curves import Platt
 from rerank_plugins.calibration.file import Calibration, write_calibration
 from rerank_plugins.scale_out import serve_app
@@ -115,6 +115,35 @@ def test_a_calibration_tokens_and_origins_are_options_as_those_of_rerank_serve(
         assert answer.headers["access-control-allow-origin"] == "https://a.example"
     finally:
         serve.delete("calibrated")
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"max_documents": 0}, r"max_documents must be > 0"),
+        ({"calibration": 3}, r"calibration must be a file of `rerank calibrate` or 'auto'"),
+        ({"precision": "fp7"}, r"precision must be one of"),
+        ({"port": 80}, r"serve_app\(\) got an unexpected keyword argument 'port'"),
+    ],
+    ids=str,
+)
+def test_a_wrong_option_is_refused_before_anything_is_deployed(
+    options: dict[str, Any], error: str
+) -> None:
+    with pytest.raises((InvalidInputError, TypeError), match=error):
+        serve_app("embedded", **options)
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_deployment_and_its_status_says_why(
+    address: str,
+) -> None:
+    with pytest.raises(RuntimeError, match="Deploying application broken failed"):
+        serve.run(serve_app("./no-model", deployment=HALF), name="broken", route_prefix="/broken")
+    try:
+        status = serve.status().applications["broken"].deployments["rerank"]
+        assert "There is no directory './no-model'" in status.message
+    finally:
+        serve.delete("broken")
 
 
 def test_requests_are_answered_while_replicas_are_replaced(client: httpx.Client) -> None:
