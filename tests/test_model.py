@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmarks.starts import cache_of_hub
 from rerank_plugins import (
     CrossEncoderScorer,
     HubUnreachableError,
@@ -443,6 +445,27 @@ def test_what_the_hub_refuses_says_what_to_do(
 ) -> None:
     assert str(hub[0][case]).startswith(error)
     assert hint in str(hub[0][case])
+
+
+@pytest.mark.parametrize("offline", ["local_files_only", "HF_HUB_OFFLINE"])
+def test_a_model_in_the_cache_is_found_without_the_hubs_client(
+    tmp_path: Path, tiny_model: Path, offline: str
+) -> None:
+    shutil.copytree(tiny_model, tmp_path / "model")
+    cache_of_hub("tiny/ranker", tmp_path / "model", tmp_path / "cache")
+    code = (
+        "import sys\n"
+        "from rerank_plugins import CrossEncoderScorer\n"
+        "options = {'cache_folder': sys.argv[1], 'local_files_only': sys.argv[2] == 'True'}\n"
+        "CrossEncoderScorer('tiny/ranker', **options).score('red fox', ['the fox'])\n"
+        "sys.exit('huggingface_hub.hf_api' in sys.modules)\n"
+    )
+    alone = str(offline == "local_files_only")
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "cache"), alone],
+        env={**os.environ, "HF_HUB_OFFLINE": str(offline == "HF_HUB_OFFLINE")},
+        check=True,
+    )
 
 
 def error_in_a_process(cache: Path, **environment: str) -> str:

@@ -125,7 +125,7 @@ class InJax:
     """A network in JAX."""
 
     def __init__(self, folder: Path, inputs: tuple[str, ...]) -> None:
-        self._forward = JaxForward(*network_and_inputs(folder, inputs), limit=LIMIT)
+        self._forward = JaxForward(*network_and_inputs(folder, inputs), limit=None)
 
     def __call__(self, tokens: Tokens) -> np.ndarray:
         return self._forward(tokens)

@@ -3,6 +3,7 @@
 The smallest of each family run with the other tests; `tests/real_sizes.py` has all.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,13 @@ def test_a_network_of_real_size_scores_as_predict_does(tmp_path: Path, name: str
     check_real_size(tmp_path, name, FEW)
 
 
-def check_real_size(folder: Path, name: str, pairs: Pairs) -> None:
+def check_real_size(
+    folder: Path, name: str, pairs: Pairs, runtimes: Sequence[type] = (InOnnx, InOpenVino)
+) -> None:
     case = case_of(save(REAL[name], folder), pairs)
     lengths = [len(row) for row in case.model.tokenizer(list(map(list, pairs))).input_ids]
     assert min(lengths) < 10
     assert max(lengths) > LIMIT
     assert np.ptp(case.logits) > 0.5
-    for runtime in (InOnnx, InOpenVino):
+    for runtime in runtimes:
         check(case, runtime)

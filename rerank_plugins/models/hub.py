@@ -3,6 +3,7 @@
 import errno
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,32 @@ from rerank_plugins.errors import (
 )
 from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.models.files import TWINS
+from rerank_plugins.models.files import TWINS, WEIGHTS_FILE
+from rerank_plugins.models.settings import ModelSettings
 
 _DISK_ERRORS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
     *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG),
 }
 _DISK_WORDS = re.compile("home directory|No space left|Permission denied|Read-only file system")
+
+
+def kept_model(settings: ModelSettings) -> Path | None:
+    """The folder of a hub model whose weights are in the cache, if the hub must not be asked.
+
+    The hub's client would find the same folder, but importing it is a quarter of a start.
+    """
+    from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
+
+    if not (settings.local_files_only or HF_HUB_OFFLINE):
+        return None
+    name = f"models--{settings.model.replace('/', '--')}"
+    place = Path(settings.cache_folder or HF_HUB_CACHE) / name
+    commit = settings.revision or "main"
+    with suppress(OSError):  # it is no branch or tag
+        commit = (place / "refs" / commit).read_text(encoding="utf-8")
+    folder = place / "snapshots" / commit
+    return folder if (folder / WEIGHTS_FILE).is_file() else None
 
 
 def download_model(

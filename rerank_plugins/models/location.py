@@ -12,7 +12,7 @@ from rerank_plugins.errors import (
 )
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.files import CODE, TEXTS, WEIGHTS, Files, files_now, weight_names
-from rerank_plugins.models.hub import download_model
+from rerank_plugins.models.hub import download_model, kept_model
 from rerank_plugins.models.inspection import inspect
 from rerank_plugins.models.references import (
     EMBEDDED,
@@ -88,11 +88,10 @@ def _located(settings: ModelSettings, accept: Callable[[Path], None] | None) -> 
                 f"{settings.model!r} is on this disk. Leave {option('revision')} out."
             )
             raise UnsupportedOptionError(message)
-        if not is_bundle(folder):
-            _inspect(folder, settings)
-        if accept is not None:
-            accept(folder)
-        return folder
+        return _checked(folder, settings, accept)
+    # Only the hub's client knows whether all code of a model's own is there.
+    if not settings.trust_remote_code and (kept := kept_model(settings)):
+        return _checked(kept, settings, accept)
     download = partial(
         download_model,
         settings.model,
@@ -111,6 +110,15 @@ def _located(settings: ModelSettings, accept: Callable[[Path], None] | None) -> 
     snapshot = download((*TEXTS, *rest))
     _inspect(snapshot, settings)
     return snapshot
+
+
+def _checked(folder: Path, settings: ModelSettings, accept: Callable[[Path], None] | None) -> Path:
+    """The folder, which holds all of a model."""
+    if not is_bundle(folder):
+        _inspect(folder, settings)
+    if accept is not None:
+        accept(folder)
+    return folder
 
 
 def _inspect(folder: Path, settings: ModelSettings, *, weights_listed: bool = True) -> None:
