@@ -16,6 +16,7 @@ from rerank_plugins.server.rerankers import rerankers_of
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from ray.serve import Application
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class ServedOptions(AppOptions, CalibrationOption, total=False):
@@ -95,4 +96,24 @@ def _application(
         with_own_threads(loaded, scorer), **{name: served[name] for name in LIMIT_OPTIONS}
     )
     tokens = read_tokens(served["token_file"])
-    return make_app(service, tokens=tokens, cors_origin=served["cors_origin"])
+    app = make_app(service, tokens=tokens, cors_origin=served["cors_origin"])
+    app.add_middleware(_WithoutId)
+    return app
+
+
+class _WithoutId:
+    """Leaves out the id of a request, which Ray Serve adds to each answer itself."""
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self._app = app
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Answers a request."""
+
+        async def sent(message: "Message") -> None:
+            if message["type"] == "http.response.start":
+                headers = message["headers"]
+                message["headers"] = [one for one in headers if one[0] != b"x-request-id"]
+            await send(message)
+
+        await self._app(scope, receive, sent)

@@ -79,9 +79,13 @@ def test_each_dialect_gets_the_answer_of_rerank_serve(client: httpx.Client) -> N
                 found, wanted = (one.post(route, json=dict(body)) for one in (client, other))
                 assert found.status_code == wanted.status_code == 200, route
                 assert _lasting(found.json()) == _lasting(wanted.json()), route
-        for body in ({}, {"query": "x"}, {"query": 1, "documents": ["x"]}):
+                assert _names(found) == _names(wanted), route
+        too_many = {"query": "x", "documents": ["x"] * 1001}
+        for body in ({}, {"query": "x"}, {"query": 1, "documents": ["x"]}, too_many):
             found, wanted = (one.post("/v2/rerank", json=body) for one in (client, other))
             assert (found.status_code, found.json()) == (wanted.status_code, wanted.json())
+        answer = client.post("/v2/rerank", json=BODY, headers={"x-request-id": "trace-1"})
+        assert (answer.headers["x-request-id"], answer.json()["id"]) == ("trace-1", "trace-1")
         assert client.get("/health").json() == other.get("/health").json()
 
 
@@ -213,6 +217,11 @@ def test_waiting_requests_start_a_second_replica_and_answers_stay_right(
             assert scores_of(answer) == pytest.approx(wanted, abs=1e-5)
     finally:
         serve.delete("growing")
+
+
+def _names(answer: httpx.Response) -> list[str]:
+    """The names of an answer's headers."""
+    return sorted(name for name, _ in answer.headers.multi_items())
 
 
 def _lasting(answer: Any) -> Any:
