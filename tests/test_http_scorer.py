@@ -151,15 +151,16 @@ def test_the_model_of_a_server_is_chosen_by_name() -> None:
     }
     with served(rerankers) as (_, client):
         url = str(client.base_url)
-        with HttpScorer(url, dialect="vllm", model="letters") as scorer:
-            assert scorer.name == "letters"
-            assert scorer.score("q", ["ab", "abc"]).tolist() == [2.0, 3.0]
         message = r"404: There is no model 'other'.*model=\.$"
-        with (
-            HttpScorer(url, dialect="jina", model="other") as scorer,
-            pytest.raises(ServerError, match=message),
-        ):
-            scorer.score("q", ["ab"])
+        for dialect in DIALECTS:
+            with HttpScorer(url, dialect=dialect, model="letters") as scorer:
+                assert scorer.name == "letters"
+                assert scorer.score("q", ["ab", "abc"]) == pytest.approx([2, 3], abs=1e-5)
+            with (
+                HttpScorer(url, dialect=dialect, model="other") as scorer,
+                pytest.raises(ServerError, match=message),
+            ):
+                scorer.score("q", ["ab"])
 
 
 @pytest.mark.parametrize(
