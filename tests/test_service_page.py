@@ -78,4 +78,5 @@ def test_a_late_answer_is_504(tmp_path: Path) -> None:
     with serving(tmp_path, timeout="1") as (url, _):
         late = httpx.post(f"{url}/rerank", json=LONG, timeout=60)
         assert (late.status_code, "1" in late.json()["detail"]) == (504, True)
-        assert httpx.post(f"{url}/rerank", json=BODY, timeout=60).status_code == 200
+        # A second may be short for a batch that runs, and for a busy machine.
+        until(lambda: httpx.post(f"{url}/rerank", json=BODY, timeout=60).status_code == 200)
