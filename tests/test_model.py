@@ -316,6 +316,8 @@ print(json.dumps({
     "untrusted code": outcome("tiny/own"),
     "trusted code": outcome("tiny/own", trust_remote_code=True),
     "modules": outcome("tiny/modules"),
+    "shards": outcome("tiny/shards"),
+    "shards in the cache": outcome("tiny/shards", local_files_only=True),
     "weight": named_weight(),
 }))
 """
@@ -356,6 +358,7 @@ def hub(
         "tiny/embedder": headless_model,
         "tiny/own": own,
         "tiny/modules": SAVED["ettin"](tmp_path_factory.mktemp("modules")),
+        "tiny/shards": SAVED["bert in several files"](tmp_path_factory.mktemp("shards")),
     }
     with small_hub(models, gated="tiny/gated", broken="tiny/broken") as (endpoint, served):
         arguments = [str(tmp_path_factory.mktemp("cache")), TOKEN, COMMIT]
@@ -410,6 +413,16 @@ def test_weights_are_not_fetched_for_what_is_refused(
 ) -> None:
     outcomes, _ = hub
     assert str(outcomes["embedder"]).startswith("NotACrossEncoderError")
+
+
+def test_weights_in_several_files_are_fetched_once(
+    hub: tuple[dict[str, object], list[str]],
+) -> None:
+    outcomes, served = hub
+    assert isinstance(outcomes["shards"], float), outcomes["shards"]
+    assert outcomes["shards in the cache"] == outcomes["shards"]
+    files = [name for name in served if re.fullmatch(r"model-\d+-of-\d+\.safetensors", name)]
+    assert len(files) == len(set(files)) > 2
 
 
 def test_the_weights_of_all_modules_are_fetched(hub: tuple[dict[str, object], list[str]]) -> None:
