@@ -19,6 +19,7 @@ from rerank_plugins import (
     UnsupportedOptionError,
     compile_model,
 )
+from rerank_plugins.backends import choice
 from rerank_plugins.calibration.curves import Curve, Isotonic, Platt
 from rerank_plugins.calibration.file import Calibration, read_calibrations, write_calibration
 from rerank_plugins.cli import main
@@ -427,8 +428,10 @@ def test_the_command_takes_a_calibration_and_its_scale_with_it(
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("weight", [None, "auto"])
 def test_the_embedded_model_ships_a_calibration_of_its_scores(
-    precision: str, weight: str, long_passages: str | None
+    precision: str, weight: str, long_passages: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # OpenVINO runs bf16 on every processor, slowly where there are no instructions for it.
+    monkeypatch.setattr(choice, "cpu_has_bf16", lambda: True)
     with Reranker.from_options(
         model="embedded",
         backend="openvino",
