@@ -90,6 +90,7 @@ def test_what_is_no_route_is_an_error_that_every_client_reads(two_models: httpx.
         said = f"There is no route {route}. /docs has the routes."
         assert answer.status_code == status
         assert [answer.json()[key] for key in ("error", "message", "detail")] == [said] * 3
+    assert two_models.get("/rerank").headers["allow"] == "POST"
 
 
 def test_a_full_queue_is_429_with_the_time_to_wait() -> None:

@@ -83,10 +83,11 @@ def make_app(
         return HTMLResponse(docs_page(str(request.base_url).rstrip("/")))
 
     async def no_route(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
+        assert isinstance(error, HTTPException)
+        status = error.status_code
         where = f"{request.method} {request.url.path[:200]}"
         refused = RefusedError(f"There is no route {where}. /docs has the routes.", "invalid")
-        return Json(plain_error(refused, status), status)
+        return Json(plain_error(refused, status), status, headers=error.headers)
 
     app.add_exception_handler(HTTPException, no_route)
     app.add_api_route("/docs", docs, methods=["GET"], include_in_schema=False)

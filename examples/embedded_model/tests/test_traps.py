@@ -40,7 +40,6 @@ def test_groups_end_with_traps_as_often_as_wanted() -> None:
     assert 45 < sum(group.has_trap for group in groups) < 105
     for group in groups:
         assert group.passages[0] == "positive"
-        assert ("Is" in group.passages[-1] or "is" in group.passages[-1]) or not group.has_trap
         assert group.has_trap == (not group.passages[-1].startswith("passage"))
     plain = StepGroups(questions, replace(config, trap_share=0.0), 1).of(0)
     assert [group.passages[:-1] for group in plain] == [group.passages[:-1] for group in groups]
@@ -51,7 +50,7 @@ def test_a_trap_should_score_as_the_worst_passage(joint: bool) -> None:
     one = question(0)
     config = LoopConfig(questions=1, passages=3, trap_share=1.0, teacher_scale=10.0)
     config = replace(config, joint_teachers=joint, cross_teacher_weight=0.0 if joint else 1.0)
-    group = replace(StepGroups([replace(one, label_weight=0.0)], config, 1).of(0)[0])
+    (group,) = StepGroups([replace(one, label_weight=0.0)], config, 1).of(0)
     group = replace(group, teacher=np.array([0.8, 0.2, 0.9], dtype=np.float32))
     cross = torch.tensor([3.0, 1.0, 50.0])
     wanted = torch.tensor([8.0, 2.0, 2.0])
