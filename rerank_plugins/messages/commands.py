@@ -1,13 +1,11 @@
 """Commands as the user has to type them, also if the environment is not on the `PATH`."""
 
-import importlib.metadata
 import json
 import shlex
 import shutil
 import sysconfig
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 
 def command(name: str) -> str:
@@ -43,10 +41,13 @@ def short_path(path: Path) -> str:
 
 
 def _requirement(extra: str) -> str:
+    from importlib import metadata  # slow, as is the next, and only a message needs them
+    from urllib.request import url2pathname
+
     named = f"rerank-plugins[{extra}]"
     try:
-        noted = importlib.metadata.distribution("rerank-plugins").read_text("direct_url.json")
-    except importlib.metadata.PackageNotFoundError:
+        noted = metadata.distribution("rerank-plugins").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
         noted = None
     if noted is None:  # it came from the package index
         return f'"{named}"'

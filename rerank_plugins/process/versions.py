@@ -1,11 +1,12 @@
 """Which versions of packages are installed."""
 
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     """The version of each package that is installed, by its name."""
+    from importlib.metadata import PackageNotFoundError, version  # slow, and few need it
+
     found = {}
     for name in packages:
         try:

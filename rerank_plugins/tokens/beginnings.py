@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from tokenizers.normalizers import Normalizer
+    from tokenizers.pre_tokenizers import PreTokenizer
 
 # White space between letters, digits and ASCII signs: normalizers may join other white space with
 # its neighbours, such as combining marks.
@@ -44,15 +46,15 @@ def where_to_cut(tokenizer: "Tokenizer") -> re.Pattern[str] | None:
     The tokenizers of WordPiece, byte-level BPE and SentencePiece models are known. All others need
     whole texts, for example tokenizers that split by a regular expression of their own.
     """
-    parts: dict[str, Any] = json.loads(tokenizer.to_str())
-    splitter = _splitter(_steps(parts["pre_tokenizer"], "pretokenizers"))
+    splitter = _splitter(_steps(tokenizer.pre_tokenizer, "pretokenizers"))
     blanks_only = splitter == "Metaspace"
+    added = tokenizer.get_added_tokens_decoder().values()
     if (
         splitter is None
-        or any(re.search(r"\S\s", token["content"]) for token in parts["added_tokens"])
+        or any(re.search(r"\S\s", token.content) for token in added)
         or not all(
             _keeps_white_space(step, blanks_only)
-            for step in _steps(parts["normalizer"], "normalizers")
+            for step in _steps(tokenizer.normalizer, "normalizers")
         )
     ):
         return None
@@ -76,13 +78,16 @@ def head(text: str, characters: int, where: re.Pattern[str] | None) -> str:
     return found.group() if found else ""
 
 
-def _steps(part: dict[str, Any] | None, members: str) -> list[dict[str, Any]]:
+def _steps(part: "Normalizer | PreTokenizer | None", members: str) -> list[dict[str, Any]]:
     """The single steps of a normalizer or pre-tokenizer, in order."""
-    if part is None:
-        return []
-    if part["type"] != "Sequence":
-        return [part]
-    return [step for member in part[members] for step in _steps(member, members)]
+    # What it pickles to is its JSON; that of the whole tokenizer has all of the vocabulary.
+    return [] if part is None else _flat(json.loads(part.__getstate__()), members)
+
+
+def _flat(step: dict[str, Any], members: str) -> list[dict[str, Any]]:
+    if step["type"] != "Sequence":
+        return [step]
+    return [inner for member in step[members] for inner in _flat(member, members)]
 
 
 def _splitter(steps: list[dict[str, Any]]) -> str | None:
