@@ -17,7 +17,7 @@ from tests.pages import ROOT, python_blocks
 from tests.servers import running
 
 BODY = {"query": "red fox", "passages": ["a dog", "the red fox"]}
-MANY = {"query": "red fox", "passages": [f"{n} {'fox ' * 40}" for n in range(100)]}
+MANY = {"query": "red fox", "passages": [f"{n} {'fox ' * 40}" for n in range(800)]}
 LONG = {"query": "red fox", "passages": [f"{n} {'fox ' * 500}" for n in range(300)]}
 
 
@@ -46,13 +46,12 @@ def waiting(url: str) -> int:
 def test_it_ranks_is_ready_beside_traffic_and_answers_what_is_open_when_it_ends(
     tmp_path: Path,
 ) -> None:
-    half = {"query": "red fox", "passages": [f"{n} {'fox ' * 40}" for n in range(800)]}
     with serving(tmp_path, timeout="100") as (url, process), ThreadPoolExecutor(2) as pool:
         answer = httpx.post(f"{url}/rerank", json=BODY, timeout=60)
         assert [row["index"] for row in answer.json()] == [1, 0]
         assert waiting(url) == 0
         answers = [
-            pool.submit(httpx.post, f"{url}/rerank", json=half, timeout=100) for _ in range(2)
+            pool.submit(httpx.post, f"{url}/rerank", json=MANY, timeout=100) for _ in range(2)
         ]
         until(lambda: waiting(url) >= 1000)  # so that both are there
         process.send_signal(signal.SIGTERM)
