@@ -99,6 +99,14 @@ def test_a_lazy_one_says_of_a_model_that_cannot_be_loaded_why(tmp_path: Path) ->
         assert httpx.get(f"{url}/health").json() == {"status": "starting"}
 
 
+def test_an_error_calls_a_model_by_its_name_and_not_by_its_folder(tmp_path: Path) -> None:
+    written(tmp_path / "config.json", "{}")
+    with serving("--model", f"own={tmp_path}", "--lazy") as (url, _):
+        answer = httpx.post(f"{url}/rerank", json=BODY, timeout=60)
+        assert (answer.status_code, "'own'" in answer.json()["error"]) == (503, True)
+        assert str(tmp_path) not in answer.text
+
+
 def test_calibrated_scores_may_come_from_a_file(tmp_path: Path) -> None:
     with CrossEncoderScorer("embedded", max_length=64) as scorer:
         curve, identity = Platt(0.5, -1.0), scorer.identity

@@ -87,7 +87,9 @@ class Models:
                 (kind for group, kind in _KINDS if isinstance(error, group)), "failed"
             )
             again = RETRY_AFTER if kind == "overloaded" else None
-            raise RefusedError(str(error), kind, retry_after=again) from error
+            # Clients know a model by the server's name for it, not by the folder it lies in.
+            said = str(error).replace(self.rerankers[name].scorer.name, name)
+            raise RefusedError(said, kind, retry_after=again) from error
 
     async def _ranking(self, answer: Answer) -> Answer:
         ask = answer.ask
