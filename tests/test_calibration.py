@@ -446,5 +446,5 @@ def test_the_embedded_model_ships_a_calibration_of_its_scores(
     assert ranking[0].index == 0
     assert ranking[0].score > ranking[1].score
     shipped = read_calibrations(EMBEDDED_FOLDER / CALIBRATION_FILE)
-    (own,) = (each for each in shipped if each.fits(identity, 1.5 if weight else 0.0))
+    (own,) = (each for each in shipped if each.fits(identity, 1.0 if weight else 0.0))
     assert own.fitted_on["queries"] > 100

@@ -57,7 +57,7 @@ def test_the_file_is_one_that_rankings_take(
         ranking = reranker.rank("why is the sky blue", ["Air scatters blue light.", "Rice."])
     assert ranking[0].score > ranking[1].score
     assert run(collection, scores, "--first-stage-weight", "auto", "--output", file) == 0
-    assert [each.first_stage_weight for each in read_calibrations(file)] == [0.0, 1.5]
+    assert [each.first_stage_weight for each in read_calibrations(file)] == [0.0, 1.0]
 
 
 def test_json_has_the_figures_and_nothing_is_written_without_a_file(

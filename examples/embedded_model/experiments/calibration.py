@@ -11,6 +11,7 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,8 @@ from rerank_plugins.evaluation.timing import Ask
 from rerank_plugins.scoring.identity import Identity
 
 DEPTH = 30
-WEIGHTS = (0.0, 1.5)
+WEIGHTS = (0.0, 1.0)
+READINGS: tuple[Literal["windows", "truncate"], ...] = ("windows", "truncate")
 PRECISIONS = ("fp32", "bf16")
 """Their logits differ by less than the curve can tell, so both have the same one."""
 
@@ -86,22 +88,23 @@ def main() -> None:
     parser.add_argument("--resume", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
-    asked = configurations(["embedded"], backends=["openvino"], precisions=["bf16"])
-    with loaded_scorers(asked, None, None) as scorers, scorers.asking(given.resume) as ask:
-        comparisons = compared(given.data, given.recipe, scorers, ask)
     encoder = TextEncoder(str(find_base(given.recipe.base)))
-    (name,) = asked
-    with CrossEncoderScorer("embedded") as scorer:
-        own = scorer.identity
-    assert own is not None
-    for report in fits(comparisons, name, encoder, given.recipe.mining.margin):
-        for precision in PRECISIONS:
-            identity = Identity(own.model, precision, own.reading)
+    for reading in READINGS:
+        how: dict[str, Any] = {"backends": ["openvino"], "precisions": ["auto"]}
+        asked = configurations(["embedded"], **how, long_passages=reading)
+        with loaded_scorers(asked, None, None) as scorers, scorers.asking(given.resume) as ask:
+            comparisons = compared(given.data, given.recipe, scorers, ask)
+        (name,) = asked
+        with CrossEncoderScorer("embedded", long_passages=reading) as scorer:
+            own = scorer.identity
+        assert own is not None
+        for report in fits(comparisons, name, encoder, given.recipe.mining.margin):
             curve, facts = report.fitted.curve, report.facts()
-            write_calibration(
-                given.output, Calibration("embedded", identity, report.weight, curve, facts)
-            )
-        sys.stdout.write(f"{report.weight:g} {report.fitted.curve} {report.facts()}\n")
+            for precision in PRECISIONS:
+                identity = Identity(own.model, precision, own.reading)
+                fitted = Calibration("embedded", identity, report.weight, curve, facts)
+                write_calibration(given.output, fitted)
+            sys.stdout.write(f"{reading} {report.weight:g} {curve} {facts}\n")
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=50, help="per source")
     parser.add_argument("--pool", type=int, default=1500, help="passages per source")
     given = parser.parse_args()
-    asked = configurations(["embedded"], backends=["openvino"], precisions=["bf16"])
+    asked = configurations(["embedded"], backends=["openvino"], precisions=["auto"])
     encoder = TextEncoder(str(find_base(given.recipe.base)))
     found: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     with (
