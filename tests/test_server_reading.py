@@ -101,7 +101,7 @@ def test_a_model_without_a_tokenizer_says_what_it_cannot_do() -> None:
         refused = client.post("/v1/rerank", json={**body, "max_length": 64})
         assert (refused.status_code, refused.json()["message"]) == (
             400,
-            "'deterministic' cannot be told how to read: leave max_length out.",
+            "'words' cannot be told how to read: leave max_length out.",
         )
         tokens = client.post("/tokenize", json={"inputs": "fox"})
         assert (tokens.status_code, "no fast tokenizer" in tokens.text) == (424, True)

@@ -69,4 +69,4 @@ def test_a_model_that_builds_its_own_input_keeps_beginnings(
 
 def test_a_scorer_of_ones_own_keeps_beginnings() -> None:
     said = refusal(DeterministicScorer())
-    assert said == "'deterministic' cannot be told how to read: leave truncation_direction out."
+    assert said == "'any' cannot be told how to read: leave truncation_direction out."
