@@ -213,9 +213,10 @@ def test_a_manifest_that_is_no_json_and_a_missing_file_are_refused(copy: Path) -
     (copy / "model.bin").unlink()
     with CrossEncoderScorer(copy) as scorer, pytest.raises(BundleError, match=r"model\.bin"):
         scorer.warm_up()
-    (copy / "manifest.json").write_text("{")
-    with CrossEncoderScorer(copy) as scorer, pytest.raises(BundleError, match="cannot be read"):
-        scorer.warm_up()
+    for content in ("{", "[" * 9000):
+        (copy / "manifest.json").write_text(content)
+        with CrossEncoderScorer(copy) as scorer, pytest.raises(BundleError, match="cannot be read"):
+            scorer.warm_up()
 
 
 def test_compiling_replaces_a_bundle_and_nothing_else(

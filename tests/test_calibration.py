@@ -230,6 +230,7 @@ def test_a_call_cannot_ask_for_a_scale_that_nothing_fits() -> None:
         ("{", "Expecting property name"),
         ("[]", "list indices must be integers"),
         ("{}", "it has no 'format'"),
+        ("[" * 9000, "it is nested too deeply"),
         (
             '{"format": "x"}',
             "its format is 'x', and this version reads 'rerank-plugins calibration 1'",

@@ -148,6 +148,7 @@ def test_the_command_line_gives_what_the_file_leaves_out(
         ("", "must map names to options of a reranker, but has NoneType None. For example: with-"),
         ("- embedded", "must map names to options of a reranker, but has list ['embedded']."),
         ("a: [", "is not YAML (while parsing"),
+        ("a: " + "[" * 9000, "is not YAML (maximum recursion depth exceeded"),
         ("mine: embedded", "must give options of a reranker for each name, with its model, but"),
         ("1: {model: embedded}", "but has dict {1: {'model': 'embedded'}}. For example:"),
         ("mine: {keep: 3}", "with its model, but has dict {'mine': {'keep': 3}}."),
@@ -176,9 +177,10 @@ def test_a_file_that_is_not_there_or_not_json_is_an_error(
     data, file = write_collection(tmp_path / "one"), tmp_path / "rerankers.json"
     assert main(["eval", str(data), "--options", str(file)]) == 1
     assert f"cannot read {file}: No such file or directory." in capsys.readouterr().err
-    file.write_text("mine: {model: embedded}")
-    assert main(["eval", str(data), "--options", str(file)]) == 1
-    assert f"{file} is not JSON (" in capsys.readouterr().err
+    for content in ("mine: {model: embedded}", '{"mine": ' + "[" * 9000):
+        file.write_text(content)
+        assert main(["eval", str(data), "--options", str(file)]) == 1
+        assert f"{file} is not JSON (" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

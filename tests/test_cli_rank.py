@@ -21,6 +21,8 @@ PASSAGES = [
     "A soap molecule has one end that clings to grease and one that clings to water.",
     "Hard water leaves grey scum in the bath.",
 ]
+DEEP = "[" * 100_000
+"""So deeply nested that no parser follows."""
 
 
 @pytest.fixture
@@ -206,6 +208,8 @@ class TestWhatItWrites:
         ("[1, 2]", ["--format", "json"], "item 1 holds 1"),
         ('{"text": "a"}', ["--format", "json"], "JSON, but not an array"),
         ("[broken", ["--format", "json"], "is not a JSON array"),
+        ('{"text": ' + DEEP, [], "line 1 is not JSON: maximum recursion depth exceeded"),
+        ('[{"text": ' + DEEP, [], "is not a JSON array: maximum recursion depth exceeded"),
         ("7", ["--format", "jsonl"], "line 1 holds 7"),
         ("q1 Q0 d1 1 2.5 bm25\n", [], "looks like a TREC run"),
         ("a", ["--max-length", "100000"], "--max-length"),

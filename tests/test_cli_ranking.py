@@ -197,6 +197,7 @@ def test_a_long_time_budget_changes_nothing(rerank: Run, run_files: list[str]) -
         (["--cascade", "embedded:few"], "--cascade must be MODEL:KEEP"),
         (["--cascade", "embedded:0"], "--cascade (1): keep must be > 0, but got 0"),
         (["--cascade", "{model"], "--cascade '{model' is not a JSON object"),
+        (["--cascade", '{"model": ' + "[" * 9000], "is not a JSON object: maximum recursion"),
         (["--cascade", '{"model": "embedded"}'], "--cascade (1): keep must be > 0, but got None"),
         (
             ["--cascade", '{"model": "embedded", "keep": 2, "depth": 3}'],

@@ -42,6 +42,7 @@ def test_a_server_scores_as_its_model_does_here(
         (["--server", "http://gpu", "-m", "other"], "--server and --model exclude each other"),
         (["--server", "http://gpu", "--max-length", "99"], "--server and --max-length exclude"),
         (["--server", '{"url'], "is not a JSON object"),
+        (["--server", '{"url": ' + "[" * 9000], "is not a JSON object: maximum recursion"),
         (["--server", '{"url": "http://gpu", "api_key": "x"}'], "cannot have 'api_key'"),
         (["--server", "gpu:8080"], "url must be the address of a server"),
     ],

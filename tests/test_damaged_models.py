@@ -246,6 +246,13 @@ def test_a_truncated_file_is_named(folder: Path, name: str) -> None:
     assert f"its {name} is not JSON" in str(error)
 
 
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_file_that_is_nested_too_deeply_is_named(folder: Path, name: str, backend: str) -> None:
+    (folder / name).write_text("[" * 9000)
+    assert f"is damaged: its {name} is not" in str(refusal(folder, backend=backend))
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
 @pytest.mark.parametrize("backend", ["auto", *BACKENDS])
 def test_a_pointer_of_git_lfs_is_told_as_what_it_is(folder: Path, name: str, backend: str) -> None:

@@ -51,6 +51,7 @@ def test_other_keys_stay_and_a_setting_that_is_none_goes(tmp_path: Path) -> None
     [
         ("{", "is not JSON (.*Write for example .*, or remove the file."),
         (b"\xff\xfe{}", "is not JSON ("),
+        ('{"a": ' + "[" * 9000, "is not JSON (it is nested too deeply)"),
         ("[1.5]", "must hold a JSON object, but has list [1.5]. Write for example"),
         ('{"first_stage_weight": -1}', "a finite number >= 0, but has int -1. Write for example"),
         ('{"first_stage_weight": NaN}', "a finite number >= 0, but has float nan."),

@@ -12,6 +12,7 @@ from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.files import CALIBRATION_FILE
+from rerank_plugins.models.json_files import load_json
 from rerank_plugins.scoring.identity import Identity
 
 FORMAT = "rerank-plugins calibration 1"
@@ -48,7 +49,7 @@ def read_calibrations(file: Path) -> list[Calibration]:
         InvalidInputError: There is no such file, or it holds something else.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = load_json(file)
         if content["format"] != FORMAT:
             message = f"its format is {content['format']!r}, and this version reads {FORMAT!r}"
             raise ValueError(message)

@@ -39,7 +39,7 @@ def _stage(text: str) -> Any:
     if text.lstrip().startswith("{"):
         try:
             return json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = (
                 f"{option('cascade')} {text!r} is not a JSON object: {error}. Give MODEL:KEEP, "
                 'such as embedded:30, or an object such as {"model": "embedded", "keep": 30}.'

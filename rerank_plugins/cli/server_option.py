@@ -32,7 +32,7 @@ def server_arguments(server: str, of_scorer: Mapping[str, Any]) -> dict[str, Any
         return {"scorer": {"url": server}}
     try:
         return {"scorer": json.loads(server)}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = (
             f"--server {server!r} is not a JSON object: {error}. Give an address, or an object "
             'such as {"url": "http://localhost:8080", "dialect": "cohere"}.'

@@ -73,7 +73,7 @@ def json_rows(
         where = f"{name}, line {number}"
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"{where} is not JSON: {error}. {hint}"
             raise InvalidInputError(message) from error
         yield where, value

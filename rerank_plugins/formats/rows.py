@@ -86,7 +86,7 @@ def rows(
 def _array(text: str, name: str) -> Iterator[tuple[str, Any]]:
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"{name} is not a JSON array: {error}."
         raise InvalidInputError(message) from error
     if not isinstance(values, list):

@@ -2,7 +2,6 @@
 
 import errno
 import importlib.util
-import json
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from rerank_plugins.errors import (
 from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.files import TEXTS, VOCABULARIES, WEIGHTS
-from rerank_plugins.models.json_files import module_folders, read_json
+from rerank_plugins.models.json_files import load_json, module_folders, read_json
 
 ADAPTER_FILE = "adapter_config.json"
 
@@ -75,7 +74,7 @@ def check_whole(folder: Path, name: str) -> None:
     """
     for file in _files(folder, "*.json"):
         try:
-            json.loads(file.read_text(encoding="utf-8"))
+            load_json(file)
         except (OSError, ValueError) as error:
             message = (
                 f"{name!r} is damaged: its {file.relative_to(folder)} is not JSON ({error}). Copy "

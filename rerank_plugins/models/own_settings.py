@@ -11,6 +11,7 @@ from typing import Any
 from rerank_plugins.errors import ModelError
 from rerank_plugins.messages.values import described
 from rerank_plugins.models.files import OWN_SETTINGS_FILE
+from rerank_plugins.models.json_files import load_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def write_own_settings(folder: Path, settings: OwnSettings) -> Path:
 def _content(file: Path) -> dict[str, Any]:
     """The object in the file; `{}` if there is no such file."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = load_json(file)
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -1,13 +1,12 @@
 """The modules of a model: one, or those that modules.json of sentence-transformers names."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rerank_plugins.backends.architectures import NoGraphError
-from rerank_plugins.models.json_files import read_whole_json
+from rerank_plugins.models.json_files import load_json, read_whole_json
 
 _LIBRARY = "sentence_transformers."
 _TASK = "sequence-classification"
@@ -77,7 +76,7 @@ def read_modules(folder: Path) -> Modules:
 
 
 def _listed(folder: Path) -> Modules:
-    listed = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    listed = load_json(folder / "modules.json")
     for entry in listed:
         if not str(entry["type"]).startswith(_LIBRARY):
             message = f"its module {entry['type']} is code of its own"

@@ -11,6 +11,7 @@ from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.errors import BundleError
 from rerank_plugins.messages.commands import command
 from rerank_plugins.models.digests import file_digest
+from rerank_plugins.models.json_files import load_json
 from rerank_plugins.models.known_digests import known_digest
 from rerank_plugins.models.references import MANIFEST_FILE
 
@@ -145,7 +146,7 @@ def compiled_from(folder: Path) -> str:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        content = load_json(folder / MANIFEST_FILE)
     except (OSError, ValueError) as error:
         raise _refused(folder, f"its {MANIFEST_FILE} cannot be read ({error})") from error
     found = content.get("format") if isinstance(content, dict) else None

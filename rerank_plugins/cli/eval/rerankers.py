@@ -97,7 +97,7 @@ def _content(file: Path) -> Any:
     except OSError as error:
         message = f"cannot read {file}: {error.strerror or error}. Check the path."
         raise InvalidInputError(message) from error
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         form = "JSON" if file.suffix == ".json" else "YAML"
         message = f"{file} is not {form} ({reason}). For example: {_EXAMPLE}"
