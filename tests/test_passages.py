@@ -163,6 +163,13 @@ class TestTables:
             "Water",
         ]
 
+    @pytest.mark.parametrize("separator", [",", "\t"])
+    def test_a_text_may_be_long(self, tmp_path: Path, separator: str) -> None:
+        text = "Soap, water. " * 20_000 + "End"
+        (tmp_path / "p").write_text(f'id{separator}text\n1{separator}"{text}"\n')
+        csv.field_size_limit(131_072)  # Python's own, which a table read before has raised
+        assert [row.text for row in read_passages(str(tmp_path / "p"))] == [text]
+
     def test_queries_may_be_a_table(self, tmp_path: Path) -> None:
         (tmp_path / "q.tsv").write_text("qid\tquery\n1\twhy\n")
         assert read_queries(str(tmp_path / "q.tsv")) == {"1": "why"}

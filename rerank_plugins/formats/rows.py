@@ -18,6 +18,11 @@ _OBJECT_START = re.compile(r'\{\s*("|\}|$)')
 _ARRAY_START = re.compile(r'\[\s*(["{\]]|$)')
 _SEPARATORS: dict[RowFormat, str] = {"tsv": "\t", "csv": ",;"}
 _COLUMN = re.compile(r"[\w.-]*")
+_MOST_CHARACTERS = 2**31 - 1
+"""The most in a cell, and the most that Python allows on all systems; its own limit is 131,072.
+
+The limit is the process's. It stays raised, because other threads may be reading tables too.
+"""
 
 
 def row_format(first: str, fields: Fields) -> RowFormat | None:
@@ -108,6 +113,7 @@ def _table(
             f"{' or '.join(fields.text)}: {first[:60]!r}. Rename the column that holds the texts."
         )
         raise InvalidInputError(message)
+    csv.field_size_limit(_MOST_CHARACTERS)
     table = csv.reader(
         (f"{line}\n" for line in lines),
         delimiter=separators[0],
