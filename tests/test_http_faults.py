@@ -108,6 +108,27 @@ def test_a_connection_that_is_dropped_is_an_error() -> None:
         scorer.score("q", PASSAGES)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "pip install httpx[socks]"),
+        ("HTTP_PROXY", "foo:bar", "Invalid port: 'bar'"),
+        ("HTTP_PROXY", "ftp://127.0.0.1", "Unknown scheme for proxy URL"),
+        ("NO_PROXY", "[::1", "Invalid port"),
+        ("SSL_CERT_FILE", "/no/such/file", "No such file"),
+    ],
+)
+def test_settings_of_the_environment_that_cannot_be_used_are_an_error(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with HttpScorer("http://127.0.0.1:9") as scorer, pytest.raises(ServerError) as info:
+        scorer.score("q", PASSAGES)
+    assert str(info.value).startswith("the proxy or certificate settings of the environment cannot")
+    assert said in str(info.value)
+    assert "Correct or unset HTTP_PROXY" in str(info.value)
+
+
 def test_a_body_that_breaks_off_is_an_error() -> None:
     broken = Reply(200, b"[]", {"content-length": "100", "connection": "close"})
     with asking(broken) as (_, scorer), pytest.raises(ServerError, match="did not answer"):
@@ -182,6 +203,7 @@ def test_the_message_of_every_dialects_error_is_shown(body: Any, said: str) -> N
         ([{"index": -1, "score": 1}], "gave a score for index -1 of 2 passages"),
         (b'[{"index": 0, "score": NaN}]', "gave nan as the score of index 0"),
         (b'[{"index": 0, "score": 1e999}]', "gave inf as the score of index 0"),
+        ([{"index": 0, "score": 10**400}], "gave inf as the score of index 0"),
     ],
 )
 def test_an_answer_without_one_score_for_each_passage_is_an_error(body: Any, message: str) -> None:

@@ -511,6 +511,21 @@ def test_the_hubs_offline_mode_is_named_and_not_taken_for_a_failure(tmp_path: Pa
     assert "offline mode forbids asking the hub" in told
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9"),
+        ("HTTPS_PROXY", "foo:bar"),
+        ("SSL_CERT_FILE", "/no/such/file"),
+    ],
+)
+def test_a_hub_behind_settings_that_cannot_be_used_is_unreachable(
+    tmp_path: Path, variable: str, value: str
+) -> None:
+    told = error_in_a_process(tmp_path, HF_ENDPOINT="https://hub.invalid", **{variable: value})
+    assert "HubUnreachableError: " in told.splitlines()[-1]
+
+
 def test_a_hub_behind_a_proxy_that_refuses_is_unreachable(tmp_path: Path) -> None:
     with refusing_proxy() as proxy:
         names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")

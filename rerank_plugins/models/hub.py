@@ -5,7 +5,6 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from rerank_plugins.errors import (
     HubUnreachableError,
@@ -20,7 +19,7 @@ from rerank_plugins.models.settings import ModelSettings
 
 _DISK_ERRORS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
-    *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG),
+    *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG),
 }
 _DISK_WORDS = re.compile("home directory|No space left|Permission denied|Read-only file system")
 
@@ -68,7 +67,6 @@ def download_model(
     from huggingface_hub.constants import HF_HUB_CACHE
     from huggingface_hub.errors import (
         GatedRepoError,
-        HfHubHTTPError,
         HFValidationError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
@@ -76,10 +74,6 @@ def download_model(
         RevisionNotFoundError,
     )
 
-    # If a proxy refuses or a connection breaks, the HTTP library below the hub's client raises.
-    # Its errors are OSErrors in clients before 1.0; since then they have a base class of their own,
-    # from which the client's errors derive.
-    failed: Any = (OSError, *HfHubHTTPError.__bases__)
     try:
         return Path(
             snapshot_download(
@@ -123,7 +117,9 @@ def download_model(
             f"{_without_network()}"
         )
         raise HubUnreachableError(message) from error
-    except (*failed, RuntimeError) as error:
+    # The HTTP library below the hub's client has errors of its own, also for proxy settings of the
+    # environment that cannot be used; they differ between the client's versions.
+    except Exception as error:
         if _is_local(error):
             raise _not_kept(model, cache_folder or HF_HUB_CACHE, error) from error
         reason = f"{type(error).__name__}: {error}".rstrip(": ")

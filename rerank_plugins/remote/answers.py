@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins.checks.values import as_number
 from rerank_plugins.errors import ServerError
 from rerank_plugins.messages.values import described
 from rerank_plugins.remote.options import HttpScale
@@ -109,9 +110,10 @@ def _entry(row: Any, where: str) -> tuple[int, float]:
     score: Any = known.get("relevance_score", known.get("score"))
     if type(at) is not int or type(score) not in (int, float):
         _refuse(where, f"{described(row)}, which should have an index and a score")
-    if not math.isfinite(score):
-        _refuse(where, f"{score} as the score of index {at}")
-    return at, float(score)
+    number = as_number(score)
+    if not math.isfinite(number):
+        _refuse(where, f"{number} as the score of index {at}")
+    return at, number
 
 
 def _refuse(where: str, found: str) -> NoReturn:

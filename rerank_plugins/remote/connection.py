@@ -75,14 +75,12 @@ class Connection:
 
         Raises:
             MissingExtraError: httpx is not installed.
-            ServerError: There is no answer.
+            ServerError: There is no answer, or the environment's proxy or certificate settings
+                cannot be used.
         """
         httpx = require_client()
         if self._client is None:  # made here, since it takes some time
-            self._client = httpx.AsyncClient(
-                limits=httpx.Limits(max_connections=self._most, keepalive_expiry=_KEEP_SECONDS),
-                timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
-            )
+            self._client = self._new_client(httpx)
         try:
             answer = await self._client.post(url, content=body, headers=headers)
         except httpx.RequestError as error:
@@ -92,6 +90,20 @@ class Connection:
             )
             raise ServerError(message) from error
         return answer.status_code, answer.headers, answer.content
+
+    def _new_client(self, httpx: ModuleType) -> Any:
+        try:
+            return httpx.AsyncClient(
+                limits=httpx.Limits(max_connections=self._most, keepalive_expiry=_KEEP_SECONDS),
+                timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
+            )
+        except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+            message = (
+                "the proxy or certificate settings of the environment cannot be used: "
+                f"{str(error).rstrip('.')}. Correct or unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, "
+                "NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+            )
+            raise ServerError(message) from error
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
