@@ -1,0 +1,46 @@
+"""What a server takes for its tokens: the lines of a file, or of a variable."""
+
+from pathlib import Path
+
+import pytest
+
+from rerank_plugins import Reranker
+from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.server.token_file import read_tokens
+from rerank_plugins.testing import DeterministicScorer
+from tests.commands import written
+from tests.servers import served
+
+BODY = {"query": "fox", "texts": ["dog"]}
+
+
+@pytest.mark.parametrize("in_a_file", [True, False])
+def test_a_token_with_spaces_is_one_token(
+    in_a_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "  open sesame now \r\n\n\tother\n"
+    file = written(tmp_path / "tokens", text)
+    monkeypatch.setenv("RERANK_TOKEN", text)
+    tokens = read_tokens(str(file) if in_a_file else None)
+    assert tokens == ["open sesame now", "other"]
+    with served({"words": Reranker(DeterministicScorer())}, tokens=tokens) as (_, client):
+
+        def status(given: str) -> int:
+            headers = {"authorization": given}
+            return client.post("/rerank", json=BODY, headers=headers).status_code
+
+        right = ("Bearer open sesame now", "open sesame now", "other")
+        assert [status(given) for given in right] == [200] * 3
+        assert client.get("/docs", auth=("me", "open sesame now")).status_code == 200
+        wrong = ("Bearer open", "sesame", "Bearer now", "Bearer opensesamenow")
+        assert [status(given) for given in wrong] == [401] * 4
+
+
+def test_a_variable_without_a_token_lets_no_one_in_by_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RERANK_TOKEN", " \n")
+    with pytest.raises(InvalidInputError, match=r"The variable RERANK_TOKEN has no token\. Write"):
+        read_tokens(None)
+    monkeypatch.setenv("RERANK_TOKEN", "")
+    assert read_tokens(None) == []
