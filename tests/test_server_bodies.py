@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rerank_plugins import Reranker
 from rerank_plugins.server.own import OWN
 from rerank_plugins.server.routes import ROUTES, examples_of
+from rerank_plugins.testing import DeterministicScorer
 from tests.servers import served
 
 KEYS = [
@@ -21,7 +23,7 @@ KEYS = [
     *("max_chunks_per_doc", "truncate_prompt_tokens", "add_special_tokens"),
     *("text_1", "text_2", "queries", "items", "data_1", "data_2", "scale", *OWN),
 ]
-TEXTS = st.sampled_from(["", "fox", "auto", "logit", "Left", "\ud800"])
+TEXTS = st.sampled_from(["", "fox", "auto", "logit", "Left", "enabled", "\ud800"])
 NUMBERS = st.sampled_from([0, -1, 1, 3, 10**400, 1e308, -0.0])
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
@@ -65,6 +67,38 @@ def test_bytes_that_are_no_json_get_an_error(client: httpx.Client, route: str, b
     assert client.post(route, content=body).status_code in (400, 422)
 
 
-def test_a_number_beyond_all_floats_is_refused(client: httpx.Client) -> None:
-    body = b'{"query": "fox", "documents": ["fox"], "time_budget": 1e999}'
-    assert client.post("/v1/rerank", content=body).status_code == 400
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (b'"time_budget": 1e999', "1e999 is not a finite number"),
+        (b'"documents": [{"text": "fox", "price": -1e999}]', "-1e999 is not a finite number"),
+        (b'"ignored": NaN', "NaN is not a finite number"),
+        (b'"relevant_spans": {"mode": "enabled", "threshold": 1%s}' % (b"0" * 400), "`threshold`"),
+        (b'"time_budget": 1%s' % (b"0" * 400), "time_budget"),
+    ],
+)
+def test_a_number_beyond_all_floats_is_refused(
+    client: httpx.Client, keys: bytes, said: str
+) -> None:
+    body = b'{"query": "fox", "documents": ["fox"], %s}' % keys
+    answer = client.post("/v1/rerank", content=body)
+    assert (answer.status_code, said in answer.json()["message"]) == (400, True), answer.text
+
+
+def test_a_document_too_deep_to_be_given_back_gets_an_error_that_is_logged_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "rerank_plugins.server.logs")
+    found = []
+    with served({"words": Reranker(DeterministicScorer())}) as (_, client):
+        for depth in range(880, 1000, 2):  # the first are answered, the last cannot be read
+            deep = b"[" * depth + b"]" * depth
+            body = b'{"query": "fox", "documents": [{"text": "fox", "more": %s}]}' % deep
+            answer = client.post("/v1/rerank", content=body)
+            found.append(answer.status_code)
+            assert answer.status_code == 200 or answer.json()["message"]
+            assert "x-request-id" in answer.headers
+        page = client.get("/metrics").text
+    logged = [vars(one)["facts"]["status"] for one in caplog.records if hasattr(one, "facts")]
+    assert logged == found, set(found)
+    assert f'te_request_success{{method="batch"}} {found.count(200)}.0' in page

@@ -1,6 +1,7 @@
 """Bytes of a request to a JSON value, within limits, and JSON values to bytes."""
 
 import json
+import math
 from typing import Any, NoReturn
 
 from starlette.requests import Request
@@ -28,15 +29,21 @@ async def json_body(request: Request, most: int) -> Any:
         if len(data) > most:
             raise _too_large(most)
     try:
-        return json.loads(bytes(data), parse_constant=_no_number)
+        return json.loads(bytes(data), parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         message = f"The body is not JSON: {error}. Send a JSON object in UTF-8."
         raise RefusedError(message, "malformed") from error
 
 
 def _no_number(text: str) -> NoReturn:
-    message = f"{text} is not a number of JSON"
+    message = f"{text} is not a finite number"
     raise ValueError(message)
+
+
+def _finite(text: str) -> float:
+    """The number of a text, unless no float is so big and no answer could give it back."""
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text[:60])
 
 
 def _too_large(most: int) -> RefusedError:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from rerank_plugins.checks.values import as_number
 from rerank_plugins.messages.values import described
 from rerank_plugins.server.exchange import RefusedError
 
@@ -84,9 +85,10 @@ class Fields:
         found = self._body.get(name)
         if found is None:
             return default
-        if isinstance(found, bool) or not isinstance(found, int | float) or math.isinf(found):
+        number = as_number(found)
+        if not math.isfinite(number):
             raise _wrong(name, "a number", found)
-        return found
+        return number
 
     def choice(self, name: str, allowed: Sequence[str]) -> str | None:
         """One of some strings, that may be missing."""

@@ -79,19 +79,20 @@ class Service:
                 ask = dialect.read(Fields(body))
                 entry.asks(ask, with_texts=self.limits["log_texts"])
                 answer = await _unless_gone(request, self._answer(ask, entry.id))
+                if answer is None:
+                    self.metrics.dropped()
+                    return Response(status_code=_GONE)
+                entry.answers(answer)
+                seconds = entry.seconds
+                response = Json(dialect.write(answer), headers=_facts(answer, seconds))
         except RefusedError as refused:
             return self._refusal(refused, dialect, entry)
         except Exception:  # whatever it is, the client gets its dialect's error
             _log.exception("request %s failed", entry.id)
             message = "The server failed at this request. Its log says why."
             return self._refusal(RefusedError(message, "failed"), dialect, entry)
-        if answer is None:
-            self.metrics.dropped()
-            return Response(status_code=_GONE)
-        entry.answers(answer)
-        seconds = entry.seconds
         self.metrics.answered(answer, seconds)
-        return Json(dialect.write(answer), headers=_facts(answer, seconds))
+        return response
 
     @asynccontextmanager
     async def _until_given_up(self) -> AsyncIterator[None]:
