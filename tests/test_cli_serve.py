@@ -99,6 +99,16 @@ def test_a_lazy_one_says_of_a_model_that_cannot_be_loaded_why(tmp_path: Path) ->
         assert httpx.get(f"{url}/health").json() == {"status": "starting"}
 
 
+def test_info_says_of_a_model_that_cannot_be_loaded_why(tmp_path: Path) -> None:
+    written(tmp_path / "config.json", "{}")
+    with serving("--lazy", "-m", f"bad={tmp_path}", "-m", "good=embedded") as (url, _):
+        answer = httpx.get(f"{url}/info", timeout=60)
+        assert (answer.status_code, answer.json()["error_type"]) == (503, "Unhealthy")
+        assert "'bad'" in answer.json()["message"]
+        assert str(tmp_path) not in answer.text
+        assert httpx.get(f"{url}/metrics").status_code == 200
+
+
 def test_an_error_calls_a_model_by_its_name_and_not_by_its_folder(tmp_path: Path) -> None:
     written(tmp_path / "config.json", "{}")
     with serving("--model", f"own={tmp_path}", "--lazy") as (url, _):

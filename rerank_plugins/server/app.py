@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from rerank_plugins import __version__
 from rerank_plugins.errors import RerankError
 from rerank_plugins.server.bodies import Json
-from rerank_plugins.server.dialects.contract import plain_error
+from rerank_plugins.server.dialects.contract import STATUS, plain_error
 from rerank_plugins.server.dialects.predict import LABEL
 from rerank_plugins.server.exchange import RefusedError
 from rerank_plugins.server.openapi import body_of, docs_page
@@ -89,7 +89,13 @@ def make_app(
         refused = RefusedError(f"There is no route {where}. /docs has the routes.", "invalid")
         return Json(plain_error(refused, status), status, headers=error.headers)
 
+    async def no_answer(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RefusedError)
+        status = STATUS[error.kind]
+        return Json(plain_error(error, status), status)
+
     app.add_exception_handler(HTTPException, no_route)
+    app.add_exception_handler(RefusedError, no_answer)
     app.add_api_route("/docs", docs, methods=["GET"], include_in_schema=False)
     for route in _HEALTH:
         app.add_api_route(route, health, methods=["GET"])
@@ -126,13 +132,13 @@ def _endpoint(service: Service, route: str) -> Callable[[Request], Awaitable[Res
 
 async def _info(service: Service) -> dict[str, Any]:
     """What text-embeddings-inference says of its model; `models` has the names of all."""
-    name, reader = next(iter(service.models.readers.items()))
+    name = next(iter(service.models.rerankers))
     return {
         "model_id": name,
         "model_sha": None,
         "served_model_name": name,
         "model_type": {"reranker": {"id2label": {"0": LABEL}, "label2id": {LABEL: 0}}},
-        **await reader.plan(),
+        **await service.models.plan(name),
         "max_concurrent_requests": service.limits["max_requests"],
         "max_batch_requests": None,
         "max_client_batch_size": service.limits["max_documents"],

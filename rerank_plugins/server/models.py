@@ -1,7 +1,8 @@
 """The models of a server by name, and what one says to a request."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -46,7 +47,7 @@ class Models:
 
     def __init__(self, rerankers: Mapping[str, Reranker], timeout: float | None) -> None:
         self.rerankers = dict(rerankers)
-        self.readers = {name: Reader(one.scorer) for name, one in self.rerankers.items()}
+        self._readers = {name: Reader(one.scorer) for name, one in self.rerankers.items()}
         self._timeout = timeout
         self._variants: dict[tuple[Any, ...], Reranker] = {}
 
@@ -79,9 +80,24 @@ class Models:
         """
         name = self.name(ask)
         ways = {"ranking": self._ranking, "scores": self._scores, "tokens": self._tokens}
-        try:
+        with self._told(name):
             answer = Answer(id=request_id, model=name, ask=ask, scored=len(ask.texts))
             return await ways[ask.wants](answer)
+
+    async def plan(self, name: str) -> dict[str, Any]:
+        """`Reader.plan` of a model.
+
+        Raises:
+            RefusedError: It cannot be loaded.
+        """
+        with self._told(name):
+            return await self._readers[name].plan()
+
+    @contextmanager
+    def _told(self, name: str) -> Iterator[None]:
+        """Makes an error of a model one that clients are told."""
+        try:
+            yield
         except RerankError as error:
             kind: Kind = next(
                 (kind for group, kind in _KINDS if isinstance(error, group)), "failed"
@@ -126,7 +142,7 @@ class Models:
 
     async def _tokens(self, answer: Answer) -> Answer:
         ask = answer.ask
-        encoded = await self.readers[answer.model].tokens(ask.texts, **ask.options)
+        encoded = await self._readers[answer.model].tokens(ask.texts, **ask.options)
         if encoded is None:
             message = f"{answer.model!r} has no fast tokenizer, so its tokens cannot be told."
             raise RefusedError(message, "failed")
@@ -137,7 +153,7 @@ class Models:
         texts, most = answer.ask.texts, answer.ask.document_tokens
         if most is None:
             return texts, ()
-        cut = await self.readers[answer.model].beginnings(texts, most)
+        cut = await self._readers[answer.model].beginnings(texts, most)
         if cut is None:
             return texts, ("max_tokens_per_doc is not used: the model has no fast tokenizer",)
         return cut, ()
