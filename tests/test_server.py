@@ -130,6 +130,23 @@ def test_a_client_that_leaves_cancels_its_work() -> None:
         until(lambda: 'te_request_failure{err="dropped"} 1.0' in client.get("/metrics").text)
 
 
+def test_a_client_that_leaves_in_its_body_is_no_failure_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    with served({"words": Reranker(DeterministicScorer())}) as (_, client):
+        for route in ("/playground/demo", "/v1/rerank"):
+            with socket.create_connection((client.base_url.host, client.base_url.port)) as one:
+                head = f"POST {route} HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n"
+                one.sendall(head.encode() + b'{"query": ')
+        until(lambda: len(facts(caplog)) == 1)
+        page = client.get("/metrics").text
+    assert 'te_request_failure{err="dropped"} 1.0' in page
+    assert 'err="inference"' not in page
+    assert facts(caplog)[0]["status"] == 499
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_requests_of_all_connections_share_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     with CrossEncoderScorer("embedded", when_full="fail") as scorer:
         wanted = Reranker(scorer).rank(BODY["query"], BODY["documents"])

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 
 from rerank_plugins import __version__
@@ -22,7 +22,7 @@ from rerank_plugins.server.exchange import RefusedError
 from rerank_plugins.server.openapi import body_of, docs_page
 from rerank_plugins.server.playground import add_playground
 from rerank_plugins.server.routes import ROUTES
-from rerank_plugins.server.service import Service
+from rerank_plugins.server.service import GONE, Service
 from rerank_plugins.server.tokens import TokenGate
 
 _log = logging.getLogger(__name__)
@@ -94,8 +94,12 @@ def make_app(
         status = STATUS[error.kind]
         return Json(plain_error(error, status), status)
 
+    async def gone(request: Request, error: Exception) -> Response:
+        return Response(status_code=GONE)
+
     app.add_exception_handler(HTTPException, no_route)
     app.add_exception_handler(RefusedError, no_answer)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_api_route("/docs", docs, methods=["GET"], include_in_schema=False)
     for route in _HEALTH:
         app.add_api_route(route, health, methods=["GET"])

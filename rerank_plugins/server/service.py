@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeAlias, Unpack
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from rerank_plugins.checks.declaration import checked
@@ -23,7 +23,7 @@ from rerank_plugins.server.routes import CHOICES, dialect_of
 
 Phase: TypeAlias = Literal["starting", "ready", "draining"]
 
-_GONE = 499
+GONE = 499
 """The status of a request whose client left; nobody reads it."""
 
 _log = logging.getLogger(__name__)
@@ -80,13 +80,15 @@ class Service:
                 entry.asks(ask, with_texts=self.limits["log_texts"])
                 answer = await _unless_gone(request, self._answer(ask, entry.id))
                 if answer is None:
-                    self.metrics.dropped()
-                    return Response(status_code=_GONE)
+                    raise ClientDisconnect
                 entry.answers(answer)
                 seconds = entry.seconds
                 response = Json(dialect.write(answer), headers=_facts(answer, seconds))
         except RefusedError as refused:
             return self._refusal(refused, dialect, entry)
+        except ClientDisconnect:
+            self.metrics.dropped()
+            return Response(status_code=GONE)
         except Exception:  # whatever it is, the client gets its dialect's error
             _log.exception("request %s failed", entry.id)
             message = "The server failed at this request. Its log says why."
