@@ -132,7 +132,7 @@ def measured(scorer: Scorer, questions: Sequence[Question]) -> Iterator[Found]:
 
 def _found(question: Question, narrow: Ranked, wide: Ranked, tokenizer: Tokenizer) -> Found:
     text, answers = question.page.text, question.answers
-    sentences = sentence_spans(text)
+    sentences = list(sentence_spans(text))
     scores = Bm25Search([text[s:e] for s, e in sentences], stem=True).scores(question.query)
     kept = narrow.kept or ()
 

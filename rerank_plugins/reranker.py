@@ -1,5 +1,6 @@
 """Turns scores into rankings: order, threshold, top k and scale; fusion, cascade, time budget."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -290,7 +291,8 @@ class Reranker(Closing):
         for stage in (stages := self._stages(self._settings)):
             await stage.scorer.awarm_up()
             weight_of(stage)
-        named_curve(stages[-1], self._settings)
+        # The calibration asks for the model's identity, which is a digest of its files.
+        await asyncio.to_thread(named_curve, stages[-1], self._settings)
 
     def close(self) -> None:
         """Closes the scorers that were made from options; those that were passed in stay open."""

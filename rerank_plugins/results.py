@@ -30,7 +30,8 @@ class Span:
         start: Its first character in the passage's text; a header does not count.
         end: The character behind its last.
         score: What the model said of it, alone and with its paragraph, on the scale that was asked
-            for.
+            for; the plain probability where that is `"calibrated"`, because a calibration is for
+            passages.
     """
 
     start: int

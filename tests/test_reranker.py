@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rerank_plugins import (
     CrossEncoderScorer,
+    Identity,
     InvalidInputError,
     PairScores,
     Ranked,
@@ -23,6 +24,7 @@ from rerank_plugins import (
     ScorerClosedError,
     ScoringError,
 )
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 from rerank_plugins.testing import DeterministicScorer
 
 
@@ -337,6 +339,27 @@ def test_every_ranking_is_a_sorted_selection_with_the_right_scores(
     kept = [index for index in expected if threshold is None or probability[index] >= threshold]
     assert [ranked.index for ranked in ranking] == kept[:top_k]
     assert [ranked.score for ranked in ranking] == [probability[index] for index in kept[:top_k]]
+
+
+async def test_awarm_up_reads_the_calibration_off_the_loop() -> None:
+    asked: list[threading.Thread] = []
+
+    class Known(DeterministicScorer):
+        """Notes which thread asks for its identity."""
+
+        @property
+        def identity(self) -> Identity:
+            asked.append(threading.current_thread())
+            return Identity("a scorer of our own")
+
+    options = {
+        "calibration": str(EMBEDDED_FOLDER / "rerank_calibration.json"),
+        "scale": "calibrated",
+    }
+    with pytest.raises(InvalidInputError, match="has no calibration of these scores"):
+        await Reranker(Known(), **options).awarm_up()
+    assert asked
+    assert threading.main_thread() not in asked
 
 
 async def test_a_scorers_own_warm_up_is_what_awarm_up_runs_off_the_loop() -> None:

@@ -119,6 +119,9 @@ def test_spans_are_on_the_scale_that_was_asked_for(scorer: CrossEncoderScorer) -
     (probability,) = reranker.rank(QUERY, [MUSEUM])
     expected = 1 / (1 + np.exp(-logit.spans[0].score))
     assert probability.spans[0].score == pytest.approx(expected, abs=1e-9)
+    calibrated = Reranker(scorer, spans=True, calibration="auto", scale="calibrated")
+    (calibrated_result,) = calibrated.rank(QUERY, [MUSEUM])
+    assert calibrated_result.spans == probability.spans  # a calibration is for passages
 
 
 def test_only_what_is_returned_is_read_again() -> None:
@@ -218,6 +221,15 @@ def test_compress_keeps_neighbours_in_the_paragraph_if_it_is_asked_to() -> None:
     assert kept(text, **options, compress_neighbours=True) == "Take 0. Take 99. Take 0."
     text = "Take 0.\n\nTake 99.\n\nTake 0."
     assert kept(text, **options, compress_neighbours=True) == "Take 99."
+
+
+def test_compress_keeps_what_was_not_read() -> None:
+    unread = " ".join(f"Take {number}." for number in range(300, 340))
+    text = "Take 5. " + "Take 0. " * 299 + unread + " "
+    options = {"compress_threshold": 5, "scale": "logit"}
+    assert kept(text, **options) == f"Take 5. … {unread}"
+    assert kept(text, compress_threshold=0, scale="logit") == text.strip()
+    assert kept("Take 5. " + "Take 0. " * 299, **options) == "Take 5."
 
 
 @pytest.mark.parametrize(

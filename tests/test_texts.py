@@ -73,12 +73,26 @@ def test_sentences_of_any_script_are_found(text: str, found: int) -> None:
 
 def test_a_text_without_an_end_of_a_sentence_is_one() -> None:
     text = "word " * 5_000
-    assert sentence_spans(text) == [(0, len(text) - 1)]
+    assert list(sentence_spans(text)) == [(0, len(text) - 1)]
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\n\n", "\n" * 30_001])
 def test_white_space_has_no_sentences(text: str) -> None:
-    assert sentence_spans(text) == []
+    assert list(sentence_spans(text)) == []
+
+
+@pytest.mark.parametrize("space", ["\xa0", "\u2009", "\u202f", "\u2028", "\u3000", "\x85"])
+def test_a_space_of_several_bytes_before_a_point_is_read(space: str) -> None:
+    first = f"Carrots contain vitamin A{space}."
+    assert sentences(f"{first} It helps the eyes.") == [first, "It helps the eyes."]
+
+
+def test_sentences_of_any_characters_are_found() -> None:
+    choice = random.Random(3)
+    parts = ["A", "b ", ".", ". ", "?", "\xa0", "\u2009", "\u3000", "é", "Dr.", "\n\n", "😀", "3.5"]
+    for _ in range(3_000):
+        text = "".join(choice.choices(parts, k=choice.randint(2, 12)))
+        assert "".join("".join(sentences(text)).split()) == "".join(text.split())
 
 
 def test_half_a_surrogate_pair_moves_no_place() -> None:

@@ -3,10 +3,19 @@
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 from haystack import Document as HaystackDocument
 from langchain_core.documents import Document as LangChainDocument
-from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
+from llama_index.core.schema import (
+    BaseNode,
+    MediaResource,
+    MetadataMode,
+    Node,
+    NodeWithScore,
+    TextNode,
+)
+from llama_index.core.schema import Document as LlamaIndexDocument
 
 from rerank_plugins.testing import DeterministicScorer
 from tests.wrappers import WRAPPERS
@@ -143,6 +152,43 @@ def test_in_llama_index_the_end_moves_with_the_text_and_no_text_shows_spans() ->
     assert (found.start_char_idx, found.end_char_idx) == (OFFSET + START, OFFSET + START + len(FOX))
     for mode in (MetadataMode.EMBED, MetadataMode.LLM):
         assert found.get_content(metadata_mode=mode) == FOX
+
+
+@pytest.mark.parametrize("place", [OFFSET, float(OFFSET), np.int64(OFFSET)])
+@pytest.mark.parametrize("framework", ["haystack", "langchain"])
+def test_a_place_may_be_any_kind_of_whole_number(framework: str, place: Any) -> None:
+    key = {"haystack": "split_idx_start", "langchain": "start_index"}[framework]
+    options = {"compress": "spans", "spans": True, "compress_threshold": 0, "scale": "logit"}
+    found = run(framework, document(framework, **{key: place}), **options)
+    assert start_of(framework, found) == OFFSET + START
+    (span,) = metadata_of(framework, found)["relevance_spans"]
+    assert span["source_start"] == OFFSET + START
+    found = run(framework, document(framework, **{key: OFFSET + 0.5}), **options)
+    assert start_of(framework, found) == OFFSET + 0.5
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        LlamaIndexDocument(text=TEXT, metadata={"title": "Animals"}),
+        Node(text_resource=MediaResource(text=TEXT), metadata={"title": "Animals"}),
+        TextNode(text=TEXT, metadata={"title": "Animals"}),
+        TextNode(
+            text=f"\n\n   {TEXT}\n",
+            metadata={"title": "Animals"},
+            text_template="{content}\n\n{metadata_str}",
+        ),
+    ],
+    ids=["document", "node", "text node", "content first"],
+)
+def test_in_llama_index_compress_shortens_nodes_of_every_kind(node: BaseNode) -> None:
+    options = {"compress": "spans", "spans": True, "compress_threshold": 0, "scale": "logit"}
+    before = node.get_content()
+    found = run("llama_index", NodeWithScore(node=node), **options).node
+    assert found.get_content() == FOX
+    (span,) = found.metadata["relevance_spans"]
+    assert before[span["start"] : span["end"]] == FOX
+    assert node.get_content() == before
 
 
 def test_a_document_without_text_stays_as_it_is() -> None:

@@ -364,6 +364,18 @@ def test_an_assignment_that_fails_changes_nothing(framework: str) -> None:
 
 
 @pytest.mark.parametrize("framework", ["llama_index", "langchain"])
+def test_options_that_need_each_other_are_changed_in_a_copy(framework: str) -> None:
+    component = WRAPPERS[framework].make(model="embedded")
+    both = r"To change both, take model_copy\(update=\{'scale': \.\.\., 'calibration': \.\.\.\}\)\."
+    for name, value in (("scale", "calibrated"), ("calibration", "auto")):
+        with pytest.raises(InvalidInputError, match=both):
+            setattr(component, name, value)
+    changed = component.model_copy(update={"scale": "calibrated", "calibration": "auto"})
+    assert (changed.scale, changed.calibration) == ("calibrated", "auto")
+    assert (component.scale, component.calibration) == ("probability", None)
+
+
+@pytest.mark.parametrize("framework", ["llama_index", "langchain"])
 def test_a_copy_with_an_option_of_another_name_is_refused(framework: str) -> None:
     component = WRAPPERS[framework].make(model="embedded")
     with pytest.raises(InvalidInputError, match=r"has no option 'top_k'\. Its options are .*top_n"):

@@ -152,7 +152,8 @@ class CompressOptions(TypedDict, total=False):
         Option(
             None,
             is_a_threshold,
-            "The lowest score, on `scale`, of a sentence that `compress` keeps.",
+            "The lowest score, on `scale` (the plain probability beside a calibration), of a "
+            "sentence that `compress` keeps.",
             "30% of the way from the worst to the best sentence of each text",
         ),
     ]

@@ -53,16 +53,17 @@ class Compression:
 
     def kept(
         self,
-        sentences: Sequence[tuple[int, int]],
+        parts: Sequence[tuple[int, int]],
         beside: NDArray[np.bool_],
         logits: NDArray[np.float64],
     ) -> tuple[tuple[int, int], ...]:
-        """The parts to keep, in the order of the text; sentences in a row are one part.
+        """What to keep, in the order of the text; parts in a row are one.
 
         Args:
-            sentences: Where the n sentences of the text are; there is at least one.
-            beside: Whether each is in one paragraph with the next, shape `(n - 1,)`.
-            logits: What the model said of each, shape `(n,)`.
+            parts: Where the n sentences of the text are, at least one, and what the model did not
+                read behind them, which is kept.
+            beside: Whether each sentence is in one paragraph with the next, shape `(n - 1,)`.
+            logits: What the model said of each sentence, shape `(n,)`.
         """
         worst, best = logits.min(), logits.max()
         least = worst + _SHARE * (best - worst) if self.threshold is None else self.threshold
@@ -71,8 +72,9 @@ class Compression:
             behind, before = keeps[:-1] & beside, keeps[1:] & beside
             keeps[1:] |= behind
             keeps[:-1] |= before
-        parts = np.flatnonzero(np.diff(keeps, prepend=False, append=False)).reshape(-1, 2)
-        return tuple((sentences[first][0], sentences[end - 1][1]) for first, end in parts.tolist())
+        keeps = np.append(keeps, [True] * (len(parts) - len(keeps)))
+        runs = np.flatnonzero(np.diff(keeps, prepend=False, append=False)).reshape(-1, 2)
+        return tuple((parts[first][0], parts[end - 1][1]) for first, end in runs.tolist())
 
 
 def _logit(probability: float) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from rerank_plugins.texts.passage import Passage
 from rerank_plugins.texts.sentences import in_one_paragraph, short_spans
 
 _MOST = 300
-"""Sentences of a passage that are scored; those of a dozen pages of print."""
+"""Sentences of a passage that are scored; those of a dozen pages of print. What comes behind them
+is nobody's span, and `compress` keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,14 @@ class _Result:
         place: Its place there.
         sentences: Where the n sentences of its text are.
         beside: Whether each is in one paragraph with the next, shape `(n - 1,)`.
+        unread: Where what comes behind them is; empty if there is nothing.
     """
 
     ranking: RankedList
     place: int
     sentences: list[tuple[int, int]]
     beside: NDArray[np.bool_]
+    unread: list[tuple[int, int]]
 
     def parts(self) -> list[tuple[int, int]]:
         """What is scored: each sentence alone, then each paragraph of several sentences."""
@@ -89,9 +93,12 @@ class Spans:
         for request, ranking in zip(requests, rankings, strict=True):
             for place, ranked in enumerate(ranking):
                 passage = Passage.of(request.passages[ranked.index])
-                sentences = short_spans(passage.text)[:_MOST]
+                found = short_spans(passage.text)
+                sentences = list(islice(found, _MOST))
+                behind = next(found, None)
+                unread = [] if behind is None else [(behind[0], len(passage.text.rstrip()))]
                 beside = np.array(in_one_paragraph(passage.text, sentences), dtype=np.bool_)
-                result = _Result(ranking, place, sentences, beside)
+                result = _Result(ranking, place, sentences, beside, unread)
                 self._results.append(result)
                 self.pairs += [(request.query, passage.part(*part)) for part in result.parts()]
 
@@ -118,6 +125,7 @@ class Spans:
             spans = tuple(Span(start, end, score) for start, end, score in ends)
             ranked = replace(ranked, spans=spans)
         if settings.compression is not None:
-            kept = settings.compression.kept(result.sentences, result.beside, logits)
+            parts = [*result.sentences, *result.unread]
+            kept = settings.compression.kept(parts, result.beside, logits)
             ranked = replace(ranked, kept=kept)
         result.ranking[result.place] = ranked

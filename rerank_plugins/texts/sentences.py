@@ -19,17 +19,21 @@ _BLANK_LINE = re.compile(r"\n\s*\n")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+_SPACE_BEFORE_POINT = re.compile(r"[^\S\x00-\x7f](?=\.)")
 
-def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """First character of each sentence, and the one after its last; white space is in none.
+
+def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yields the first character of each sentence, and the one after its last.
+
+    White space is in none.
 
     A text in which no sentence ends is one sentence, however long. A text of white space has none.
     """
     from sentencex import get_sentence_boundaries
 
-    # Half a surrogate pair is no text that the library takes. What replaces it is as long.
-    text = _SURROGATE.sub("\ufffd", text)
-    spans: list[tuple[int, int]] = []
+    # Half a surrogate pair is no text that the library takes, and behind a capital letter it panics
+    # at a space of several bytes before a point. What replaces them is as long.
+    text = _SPACE_BEFORE_POINT.sub(" ", _SURROGATE.sub("\ufffd", text))
     start, size = 0, _PIECE
     while start < len(text):
         piece = text[start : start + size]
@@ -39,9 +43,13 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
                 size *= 2
                 continue
             del found[-1:]  # the end of the piece may not be that of a sentence
-        spans += (_trimmed(text, start + s["start_index"], start + s["end_index"]) for s in found)
+        for sentence in found:
+            first, last = _trimmed(
+                text, start + sentence["start_index"], start + sentence["end_index"]
+            )
+            if first < last:
+                yield first, last
         start, size = start + found[-1]["end_index"], _PIECE
-    return [(first, last) for first, last in spans if first < last]
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -50,12 +58,13 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, start + len(sentence.strip())
 
 
-def short_spans(text: str) -> list[tuple[int, int]]:
-    """`sentence_spans`, with code, tables and other long sentences cut into pieces.
+def short_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yields `sentence_spans`, with code, tables and other long sentences cut into pieces.
 
     A piece has at most 500 characters, and ends where a line ends, or else a word.
     """
-    return [piece for sentence in sentence_spans(text) for piece in _pieces(text, *sentence)]
+    for sentence in sentence_spans(text):
+        yield from _pieces(text, *sentence)
 
 
 def in_one_paragraph(text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:

@@ -5,6 +5,7 @@ public door, for integrations. It imports no framework, but pydantic, which all 
 """
 
 from rerank_plugins.checks.declaration import checked, spelled_out
+from rerank_plugins.checks.values import as_number
 from rerank_plugins.options import DEFAULT_MODEL, RESULT_OPTIONS
 from rerank_plugins.results import in_order, kept_ends, kept_text
 from rerank_plugins.scoring.inputs import check_query
@@ -47,6 +48,7 @@ __all__ = [
     "ScoringFieldOptions",
     "ScoringFields",
     "WrapperOptions",
+    "as_number",
     "call_options",
     "check_items",
     "check_kind",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rerank_plugins.checks.values import as_number
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.values import described
 from rerank_plugins.results import Ranked, Span, kept_ends
@@ -159,13 +160,19 @@ def moved_start(ranked: Ranked | None, metadata: Mapping[str, Any], field: str) 
         metadata: The metadata that the document came with.
         field: The framework's name of the entry. Without it there is nothing to move.
     """
-    ends, start = kept_ends(ranked), metadata.get(field)
-    return {field: start + ends[0]} if ends and isinstance(start, int) else {}
+    ends, start = kept_ends(ranked), _whole(metadata.get(field))
+    return {field: start + ends[0]} if ends and start is not None else {}
+
+
+def _whole(place: Any) -> int | None:
+    """A place in a text as an int, if it is one: some vector stores give numbers back as floats."""
+    number = as_number(place)
+    return int(number) if number.is_integer() else None
 
 
 def _as_entry(span: Span, start: Any) -> dict[str, Any]:
     """A span as an entry of metadata, with its place in the source if that is known."""
     entry = asdict(span)
-    if isinstance(start, int):
-        entry |= {"source_start": start + span.start, "source_end": start + span.end}
+    if (place := _whole(start)) is not None:
+        entry |= {"source_start": place + span.start, "source_end": place + span.end}
     return entry

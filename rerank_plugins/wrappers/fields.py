@@ -138,8 +138,12 @@ class ScoringFields(_Scoring):
         if name in type(self).model_fields:
             try:
                 self._reranker = self._make_reranker()
-            except BaseException:
+            except BaseException as error:
                 self.__dict__[name] = before
+                if name in _OF_SCORES and isinstance(error, InvalidInputError):
+                    both = ", ".join(f"{each!r}: ..." for each in _OF_SCORES)
+                    message = f"{error} To change both, take model_copy(update={{{both}}})."
+                    raise InvalidInputError(message) from None
                 raise
 
     @field_serializer("scorer")

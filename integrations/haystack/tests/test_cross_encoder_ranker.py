@@ -201,6 +201,25 @@ def test_of_documents_with_the_same_id_the_best_of_the_first_stage_is_ranked_onc
     assert output["documents"][0].content == "red fox"
 
 
+def test_of_documents_with_the_same_id_the_nearest_is_ranked_where_scores_are_distances() -> None:
+    near, far = Document(id="same", content="near", score=0.1), Document(id="same", content="far", score=0.9)
+    other = Document(id="other", content="fox", score=0.3)
+    same = DeterministicScorer(lambda query, passage: 0.0)
+    options = {"scorer": same, "first_stage_weight": 1.0, "first_stage_score_field": "score"}
+    subject = CrossEncoderRanker(**options, higher_is_better=False)
+    for found in (subject.run("q", [near, other, far]), asyncio.run(subject.run_async("q", [far, other, near]))):
+        assert [document.content for document in found["documents"]] == ["near", "fox"]
+
+
+def test_of_documents_with_the_same_id_the_best_by_the_named_score_is_ranked() -> None:
+    twins = [
+        Document(id="same", content="red", score=0.9, meta={"bm25": 1}),
+        Document(id="same", content="red fox", score=0.1, meta={"bm25": 7}),
+    ]
+    subject = ranker(first_stage_weight=1.0, first_stage_score_field="bm25")
+    assert [document.content for document in subject.run("q", twins)["documents"]] == ["red fox"]
+
+
 def test_meta_fields_are_read_before_the_content_and_falsy_values_count() -> None:
     scorer = DeterministicScorer()
     subject = CrossEncoderRanker(

@@ -8,6 +8,7 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import (
     BaseNode,
     MetadataMode,
+    Node,
     NodeWithScore,
     QueryBundle,
     TextNode,
@@ -166,14 +167,21 @@ def _text(node: BaseNode) -> str:
     text = node.get_content(metadata_mode=MetadataMode.NONE)
     if whole == text or not text.strip():
         return whole
-    header, found, footer = whole.rpartition(text.rstrip())  # LlamaIndex strips the whole
-    return Passage(found, header, footer) if found else whole
+    # LlamaIndex strips the whole, so what is white around the text may be missing there.
+    header, found, footer = whole.rpartition(text.strip())
+    lead = text[: len(text) - len(text.lstrip())]
+    return Passage(text.rstrip(), header.removesuffix(lead), footer) if found else whole
 
 
 def _compressed(node: BaseNode, ranked: Ranked | None) -> dict[str, Any]:
     """What `compress` makes of a node's text, and of its place in the document."""
     ends = kept_ends(ranked)
-    if ends is None or not isinstance(node, TextNode):
+    if ends is None:
+        return {}
+    if isinstance(node, Node) and node.text_resource is not None:  # `Document` is one, too
+        text = kept_text(node.text_resource.text or "", ranked)
+        return {"text_resource": node.text_resource.model_copy(update={"text": text})}
+    if not isinstance(node, TextNode):
         return {}
     start = node.start_char_idx
     return {"text": kept_text(node.text, ranked)} | (

@@ -1,13 +1,14 @@
 """Haystack's documents as the core reads them, and what it says of them as documents again."""
 
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from haystack import Document
-from haystack.utils.misc import _deduplicate_documents
 
 from rerank_plugins import Passage, RankedList
 from rerank_plugins.wrappers import (
+    as_number,
     check_items,
     in_order,
     kept_text,
@@ -21,11 +22,27 @@ _START = "split_idx_start"
 """Where Haystack's splitters write the start of a document in what it was cut from."""
 
 
-def unique(documents: list[Document]) -> list[Document]:
+def unique(documents: list[Document], field: str | None, *, higher_is_better: bool) -> list[Document]:
     """
-    The documents, each id once.
+    The documents, each id once: the copy that the first stage found best, at the place of the first.
+
+    :param documents: The documents.
+    :param field: Where the first stage's scores are, if that is named; else in `score`.
+    :param higher_is_better: Whether a higher score is a better one.
     """
-    return _deduplicate_documents(check_items(documents, Document, "documents"))
+    kept: dict[str, Document] = {}
+    for document in check_items(documents, Document, "documents"):
+        other = kept.setdefault(document.id, document)
+        if _opinion(document, field, higher_is_better) > _opinion(other, field, higher_is_better):
+            kept[document.id] = document
+    return list(kept.values())
+
+
+def _opinion(document: Document, field: str | None, higher_is_better: bool) -> float:
+    score = document.score if field in {None, "score"} else document.meta.get(field)
+    if score is None:
+        return -inf
+    return as_number(score) if higher_is_better else -as_number(score)
 
 
 def texts(documents: list[Document], meta_fields: list[str], separator: str) -> list[str]:

@@ -146,7 +146,7 @@ class CrossEncoderRanker(OptionAttributes):
         :returns: A dictionary with `documents`, best first.
         :raises ValueError: If the query is not a string or an option is not allowed.
         """
-        given = unique(documents)
+        given = self._unique(documents)
         options = call_options(top_k=top_k, score_threshold=score_threshold, scale=scale, time_budget=time_budget)
         scores = self._scores(given)
         ranking = self._ready().rank(query, self._texts(given), first_stage_scores=scores, **options)
@@ -165,7 +165,7 @@ class CrossEncoderRanker(OptionAttributes):
         """
         Rank the documents without blocking the event loop; parameters and result are those of `run`.
         """
-        given = unique(documents)
+        given = self._unique(documents)
         options = call_options(top_k=top_k, score_threshold=score_threshold, scale=scale, time_budget=time_budget)
         scores = self._scores(given)
         ranking = await self._ready().arank(query, self._texts(given), first_stage_scores=scores, **options)
@@ -174,6 +174,9 @@ class CrossEncoderRanker(OptionAttributes):
     def _ranked(self, documents: list[Document], ranking: RankedList) -> dict[str, list[Document]]:
         options = {name: getattr(self, name) for name in RESULT_OPTIONS}
         return {"documents": ranked_copies(documents, ranking, spans=self.spans, **options)}
+
+    def _unique(self, documents: list[Document]) -> list[Document]:
+        return unique(documents, self.first_stage_score_field, higher_is_better=self.higher_is_better)
 
     def _scores(self, documents: list[Document]) -> list[Any] | None:
         return first_stage_scores(documents, self.first_stage_score_field)
