@@ -49,10 +49,17 @@ def _run(typed: list[str]) -> int:
         show("error", str(error))
         return 1
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno == errno.ENOSPC:
+            drop_output()
+            message = f"cannot write {error.filename or 'the result'}: {error.strerror}."
+        elif error.filename is not None:
+            message = (
+                f"cannot read or write {error.filename}: {error.strerror}. Check the path, and "
+                "that this user has the right to it."
+            )
+        else:
             raise
-        drop_output()
-        show("error", f"cannot write {error.filename or 'the result'}: {error.strerror}.")
+        show("error", message)
         return 1
     except KeyboardInterrupt:
         return 130

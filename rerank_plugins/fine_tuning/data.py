@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation import read_collection
-from rerank_plugins.formats.lines import json_rows, packed_or_plain, read_lines
+from rerank_plugins.formats.lines import is_file, json_rows, packed_or_plain, read_lines
 from rerank_plugins.formats.pair_rows import query_and_answers, texts_of
 from rerank_plugins.messages.names import last_name
 from rerank_plugins.tokens.pairs import valid_text
@@ -59,12 +59,12 @@ def read_training_data(source: Path) -> TrainingData:
         InvalidInputError: There is no such file or folder, or a line is broken.
     """
     name = last_name(source).removesuffix(".gz").removesuffix(".jsonl")
-    if source.is_file():
+    if is_file(source):
         return _merged(name, _read_pairs(source), ())
-    pairs = next((source / file for file in PAIR_FILES if (source / file).is_file()), None)
+    pairs = next(filter(is_file, (source / file for file in PAIR_FILES)), None)
     if pairs is not None:
         return _merged(name, _read_pairs(pairs), ())
-    if any((source / file).is_file() for file in ("corpus.jsonl", "corpus.jsonl.gz")):
+    if packed_or_plain(source / "corpus.jsonl"):
         return _read_beir(source, name)
     message = (
         f"{source} holds no training data. Give a file of JSON Lines "

@@ -91,12 +91,12 @@ class RunFolder:
         self._settings = {**asdict(options), "weights": weights}
         self._data = _digest(data)
         self._resume = resume
+        make_folder(path)
         record = read_json(path / FILE_NAME)
         if not isinstance(record.get("settings"), dict):  # a run records its settings first
             check_free(path, _MADE, "fine-tuning run")
         elif resume:
             self._check(record)
-        make_folder(path)
 
     def begin(self) -> None:
         """Prepares the folder for training; called after all checks have passed."""

@@ -106,9 +106,29 @@ def shown(source: str | Path) -> str:
 
 
 def packed_or_plain(path: Path) -> Path | None:
-    """The file, or the gzipped one beside it; `None` if there is neither."""
+    """The file, or the gzipped one beside it; `None` if there is neither.
+
+    Raises:
+        InvalidInputError: Their folder cannot be read.
+    """
     packed = path.with_name(f"{path.name}.gz")
-    return next((place for place in (path, packed) if place.is_file()), None)
+    return next(filter(is_file, (path, packed)), None)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file.
+
+    Raises:
+        InvalidInputError: Its folder cannot be read.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        message = (
+            f"cannot read {path}: {error.strerror}. Check the path, and that this user has the "
+            "right to it."
+        )
+        raise InvalidInputError(message) from error
 
 
 def _is_utf16(start: bytes) -> bool:

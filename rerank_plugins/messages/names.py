@@ -23,7 +23,7 @@ def model_name(reference: str) -> str:
 
 def served_name(reference: str | os.PathLike[str]) -> str:
     """The name that clients of a server call a model by: a hub id, or the name of a folder."""
-    return model_name(str(reference)) if Path(reference).is_dir() else str(reference)
+    return model_name(str(reference)) if _is_folder(Path(reference)) else str(reference)
 
 
 def model_names(references: Sequence[str]) -> dict[str, str]:
@@ -55,5 +55,12 @@ def model_names(references: Sequence[str]) -> dict[str, str]:
 def _parts(reference: str) -> list[str]:
     """The parts of a hub id, or of a folder's whole path."""
     path = Path(reference)
-    whole = Path(os.path.normpath(Path.cwd() / path)) if path.is_dir() else path
+    whole = Path(os.path.normpath(Path.cwd() / path)) if _is_folder(path) else path
     return [part for part in whole.parts if part != whole.anchor] or [reference]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # reported when the model is loaded
+        return False

@@ -68,7 +68,10 @@ def check_path(model: str) -> None:
 
 def is_bundle(folder: Path) -> bool:
     """Whether the folder holds a compiled bundle, not a model beside a file of the same name."""
-    return (folder / MANIFEST_FILE).is_file() and not (folder / "config.json").is_file()
+    try:
+        return (folder / MANIFEST_FILE).is_file() and not (folder / "config.json").is_file()
+    except PermissionError:  # reported when the model is loaded
+        return False
 
 
 def called(model: str) -> str:

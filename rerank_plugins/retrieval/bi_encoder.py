@@ -36,9 +36,9 @@ def load_bi_encoder(
 
         find_device(device)  # sentence-transformers would raise an error of torch
     load = library.SentenceTransformer
-    if Path(model).is_dir():
-        load = in_turn(load)  # a hub model may download, which other loads need not wait for
     try:
+        if Path(model).is_dir():
+            load = in_turn(load)  # a hub model may download, which other loads need not wait for
         loaded: SentenceTransformer = load(
             model,
             device=device,

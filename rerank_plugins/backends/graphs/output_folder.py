@@ -34,14 +34,17 @@ def check_target(given: Any) -> Path:
     """The output folder, if writing it would delete nothing but what compiling wrote.
 
     Raises:
-        InvalidInputError: It is no folder's path, or holds other files.
+        InvalidInputError: It is no folder's path, cannot be read, or holds other files.
     """
     folder = check_folder(given, "output")
     if folder is None:
         message = "output must be a folder's path, but got None. Name the folder to write."
         raise InvalidInputError(message)
     output = folder.expanduser().resolve()
-    lost = output.name if output.is_file() else _not_compiled(output)
+    try:
+        lost = output.name if output.is_file() else _not_compiled(output)
+    except OSError as error:
+        raise _unwritable(output, error) from error
     if lost is not None:
         message = (
             f"Writing to {str(output)!r} would delete {lost!r}, which is not a bundle's. Pass a "
@@ -59,21 +62,18 @@ def written_to(target: Path) -> Iterator[Path]:
         InvalidInputError: The folder cannot be written.
     """
     make_folder(target.parent)
-    partial = Path(tempfile.mkdtemp(".partial", f"{target.name}.", target.parent))
     try:
-        yield partial
-        partial.chmod(0o755)  # temporary folders are readable for their owner only
-        _put_in_place(partial, target)
+        partial = Path(tempfile.mkdtemp(".partial", f"{target.name}.", target.parent))
+        try:
+            yield partial
+            partial.chmod(0o755)  # temporary folders are readable for their owner only
+            _put_in_place(partial, target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     except RerankError:  # some are an OSError too
         raise
     except OSError as error:
-        message = (
-            f"{target} cannot be written: {error.strerror or error}. Free some space there, or "
-            "give another output folder."
-        )
-        raise InvalidInputError(message) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        raise _unwritable(target, error) from error
 
 
 def _put_in_place(made: Path, target: Path) -> None:
@@ -87,6 +87,14 @@ def _put_in_place(made: Path, target: Path) -> None:
         if old.exists() and not target.exists():
             old.rename(target)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> InvalidInputError:
+    message = (
+        f"{folder} cannot be written: {error.strerror or error}. Give another output folder, or "
+        "this user the space and the right to write there."
+    )
+    return InvalidInputError(message)
 
 
 def _not_compiled(folder: Path) -> str | None:
