@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rerank_plugins.errors import (
@@ -103,8 +104,7 @@ class Models:
                 (kind for group, kind in _KINDS if isinstance(error, group)), "failed"
             )
             again = RETRY_AFTER if kind == "overloaded" else None
-            # Clients know a model by the server's name for it, not by the folder it lies in.
-            said = str(error).replace(self.rerankers[name].scorer.name, name)
+            said = _by_name(str(error), self.rerankers[name].scorer.name, name)
             raise RefusedError(said, kind, retry_after=again) from error
 
     async def _ranking(self, answer: Answer) -> Answer:
@@ -184,6 +184,16 @@ class Models:
         while len(self._variants) > _MOST_VARIANTS:
             self._variants.pop(next(iter(self._variants)))
         return known
+
+
+def _by_name(message: str, reference: str, name: str) -> str:
+    """A message that calls a model by the server's name for it, not by the folder it lies in.
+
+    A folder's whole path is replaced wherever it stands, since files are named in it; a reference
+    as it was typed may be a common word, and is replaced in quotes alone.
+    """
+    folder = str(Path(reference).expanduser().resolve())
+    return message.replace(folder, name).replace(repr(reference), repr(name))
 
 
 def _uncalibrated(answer: Answer, weight: Any, error: RerankError) -> RefusedError:
