@@ -213,6 +213,9 @@ def test_only_who_has_a_token_gets_in_where_one_is_needed() -> None:
         assert [status(given) for given in wrong] == [401] * 6
         open_ones = ("/", "/health", "/ping", "/metrics", "/v1/health/ready", "/v1/health/live")
         assert [client.get(path).status_code for path in open_ones] == [200] * 6
+        healthy = [path for path in open_ones if path != "/metrics"]
+        assert [client.head(path).status_code for path in healthy] == [200] * 5
+        assert client.head("/health").content == b""
         closed = ("/docs", "/openapi.json", "/info")
         assert [client.get(path).status_code for path in closed] == [401] * 3
 
@@ -223,6 +226,7 @@ def test_health_says_the_phase() -> None:
         service.phase = "draining"
         assert client.get("/health").status_code == 503
         assert client.get("/v1/health/live").status_code == 200
+        assert client.head("/health").status_code == 503
         answer = client.post("/rerank", json={"query": "fox", "texts": ["dog"]})
         assert (answer.status_code, answer.json()["error_type"]) == (503, "Unhealthy")
 

@@ -101,9 +101,11 @@ def make_app(
     app.add_exception_handler(RefusedError, no_answer)
     app.add_exception_handler(ClientDisconnect, gone)
     app.add_api_route("/docs", docs, methods=["GET"], include_in_schema=False)
-    for route in _HEALTH:
-        app.add_api_route(route, health, methods=["GET"])
-    for route, answer in (("/v1/health/live", live), ("/metrics", metrics), ("/info", info)):
+    for route, answer in (*((route, health) for route in _HEALTH), ("/v1/health/live", live)):
+        app.add_api_route(route, answer, methods=["GET"])
+        # Many uptime checkers send HEAD; on its own, since two methods share no id in OpenAPI.
+        app.add_api_route(route, answer, methods=["HEAD"], include_in_schema=False)
+    for route, answer in (("/metrics", metrics), ("/info", info)):
         app.add_api_route(route, answer, methods=["GET"])
     add_playground(app)
     if tokens:

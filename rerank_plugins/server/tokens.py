@@ -13,10 +13,9 @@ from rerank_plugins.server.exchange import RefusedError
 from rerank_plugins.server.logs import Entry, request_id
 
 OPEN = frozenset(
-    (
-        *(("GET", path) for path in ("/", "/health", "/ping", "/metrics")),
-        *(("GET", f"/v1/health/{state}") for state in ("live", "ready")),
-    )
+    (method, path)
+    for method in ("GET", "HEAD")
+    for path in ("/", "/health", "/ping", "/v1/health/live", "/v1/health/ready", "/metrics")
 )
 """What needs no token: what an orchestrator and a scraper ask for."""
 
