@@ -233,13 +233,36 @@ def test_a_text_that_must_not_be_cut_is_refused(tiny_model: Path) -> None:
     with tiny["tiny"].scorer, served(tiny) as (_, client):
         body = {"query": "fox", "texts": ["a dog", "fox " * 50]}
         assert client.post("/rerank", json=body).status_code == 200
-        for key in ({"truncate": False}, {"truncate": False, "truncation_direction": "Left"}):
-            answer = client.post("/rerank", json=body | key)
+        for key in ({}, {"truncation_direction": "Left"}, {"score_threshold": 1.0}):
+            answer = client.post("/rerank", json=body | {"truncate": False} | key)
             assert answer.status_code == 422
             assert answer.json()["error"].startswith("Text 1 and the query are longer")
-        assert 'te_request_failure{err="tokenization"} 2.0' in client.get("/metrics").text
+        assert 'te_request_failure{err="tokenization"} 3.0' in client.get("/metrics").text
         short = {"query": "fox", "texts": ["a dog"], "truncate": False}
         assert client.post("/rerank", json=short).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"score_threshold": 0.3},
+        {"score_threshold": 0.3, "top_k": 1},
+        {"score_threshold": 0.3, "first_stage_weight": 5},
+        {"score_threshold": -2, "scale": "logit"},
+        {"score_threshold": 0.2, "scale": "calibrated", "first_stage_weight": "auto"},
+        {"score_threshold": 2},
+    ],
+    ids=str,
+)
+def test_a_threshold_keeps_the_same_whether_texts_may_be_cut_or_not(keys: dict[str, Any]) -> None:
+    body = {"query": QUERY, "documents": ["sand", *DOCUMENTS, "Bread dough rises."], **keys}
+    with served() as (_, client):
+        either, whole = (
+            client.post("/v1/rerank", json={**body, "truncation": may_cut})
+            for may_cut in (True, False)
+        )
+    assert (whole.status_code, whole.json()) == (either.status_code, either.json())
+    assert len(whole.json().get("data", ())) < len(body["documents"])
 
 
 def test_an_option_settles_what_a_body_cannot_tell() -> None:

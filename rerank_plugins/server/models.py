@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rerank_plugins.checks.values import check_threshold
 from rerank_plugins.errors import (
     InvalidInputError,
     ModelError,
@@ -17,6 +18,7 @@ from rerank_plugins.errors import (
     UnsupportedOptionError,
 )
 from rerank_plugins.reranker import Reranker, on_scale, reranker_like
+from rerank_plugins.results import Ranked
 from rerank_plugins.scoring.answers import aanswer
 from rerank_plugins.server.exchange import Answer, Ask, Hit, Kind, RefusedError
 from rerank_plugins.server.reading import Reader, reading_so
@@ -111,18 +113,18 @@ class Models:
         ask = answer.ask
         reranker = await self._reranker(answer)
         texts, unused = await self._texts(answer)
-        ranking = await reranker.arank(
-            ask.queries[0],
-            texts,
-            timeout=self._timeout,
-            top_k=ask.top_n if ask.may_cut else None,  # all are looked at
-            **ask.options,
-        )
+        options = {**ask.options, "top_k": ask.top_n}
+        least = check_threshold(options.get("score_threshold"), options["scale"])
+        if not ask.may_cut:  # all are looked at
+            options |= {"top_k": None, "score_threshold": None}
+        ranking = await reranker.arank(ask.queries[0], texts, timeout=self._timeout, **options)
+        kept: Sequence[Ranked] = ranking
         if not ask.may_cut:
             _check_whole([one.index for one in ranking if one.truncated])
+            kept = _reaching(ranking, least)[: ask.top_n]
         return replace(
             answer,
-            hits=[Hit(one.index, one.score, one.spans) for one in ranking[: ask.top_n]],
+            hits=[Hit(one.index, one.score, one.spans) for one in kept],
             scored=len(ask.texts) - len(ranking.unscored),
             work=ranking.work,
             unused=unused,
@@ -207,6 +209,17 @@ def _uncalibrated(answer: Answer, weight: Any, error: RerankError) -> RefusedErr
         f"{answer.model!r} has no calibration of the scores that this request asks for. {todo}"
     )
     return RefusedError(message, "invalid")
+
+
+def _reaching(ranking: Sequence[Ranked], least: float | None) -> Sequence[Ranked]:
+    """The results that a `score_threshold` keeps, by the score that it acts on."""
+    if least is None:
+        return ranking
+    return [
+        one
+        for one in ranking
+        if (one.score if one.scale == "calibrated" else one.model_score) >= least
+    ]
 
 
 def _check_whole(cut: list[int]) -> None:
