@@ -4,7 +4,7 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,20 +106,19 @@ def measure(shape: Shape, folder: Path) -> Iterator[tuple[str, Row]]:
             compile_model(folder / "fp32", model, precision="int8", calibration=pairs)
         products = Products(kind, ROWS, (WIDTH, INNER, WIDTH), chain=1)
         seconds, rates = 0.0, []
-        parts: Counter[str] = Counter()
         with (
-            _counted() as counted,
+            _counters() as counters,
             CrossEncoderScorer(str(model), backend="openvino", precision=precision) as scorer,
         ):
-            for number in range(ROUNDS + 1):
-                rate = products.rate()
-                counted.clear()
+            scorer.score(query, passages)  # to warm up
+            before = counters()
+            for number in range(ROUNDS):
+                rates.append(products.rate())
+                new = unmet(passages, number)
                 start = time.perf_counter()
-                scorer.score(query, unmet(passages, number))
-                if number:  # the first is to warm up
-                    seconds += time.perf_counter() - start
-                    rates.append(rate)
-                    parts += counted
+                scorer.score(query, new)
+                seconds += time.perf_counter() - start
+            parts = counters() - before
         yield (
             f"openvino {precision}",
             Row(
@@ -133,25 +132,29 @@ def measure(shape: Shape, folder: Path) -> Iterator[tuple[str, Row]]:
 
 
 @contextmanager
-def _counted() -> Iterator[Counter[str]]:
-    """Within it, scorers add the seconds that each kind of node takes."""
-    counted: Counter[str] = Counter()
+def _counters() -> Iterator[Callable[[], Counter[str]]]:
+    """Gives what says how many seconds each kind of node took so far, in the scorer made within."""
+    calls: list[OpenVinoForward] = []
     compiled, called = openvino.Core.compile_model, OpenVinoForward.__call__
 
     def with_counters(core: Any, model: Any, device: str, settings: Mapping[str, str]) -> Any:
         return compiled(core, model, device, {**settings, "PERF_COUNT": "YES"})
 
     def counting(forward: OpenVinoForward, tokens: Tokens) -> NDArray[np.float32]:
-        logits = called(forward, tokens)
-        for node in forward._model._infer_request.profiling_info:
-            counted[node.node_type] += node.real_time.total_seconds()
-        return logits
+        calls.append(forward)
+        return called(forward, tokens)
+
+    def counters() -> Counter[str]:
+        counted: Counter[str] = Counter()
+        for node in calls[-1]._model._infer_request.profiling_info:  # means over all calls
+            counted[node.node_type] += len(calls) * node.real_time.total_seconds()
+        return counted
 
     with (
         patch.object(openvino.Core, "compile_model", with_counters),
         patch.object(OpenVinoForward, "__call__", counting),
     ):
-        yield counted
+        yield counters
 
 
 def render(rows: Mapping[str, Mapping[str, Row]]) -> str:
