@@ -5,7 +5,8 @@ python -m benchmarks.rounding COLLECTION... --model MODEL [--sample N] [--depth 
 For bf16, the weights and the inputs and outputs of every product, normalisation and activation are
 rounded to bf16, and the computation is in fp32. For int8, OpenVINO quantises the graph, but its
 rounding steps run in fp32 instead of in 8-bit kernels, whose sums overflow on a processor without
-VNNI. On a processor with both, `rerank eval --precision` measures the real precisions.
+VNNI. All of them cut long passages, as the rounded `CrossEncoder` does. On a processor with both,
+`rerank eval --precision` measures the real precisions.
 """
 
 import argparse
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=100)
     arguments = parser.parse_args()
     with (
-        CrossEncoderScorer(arguments.model) as fp32,
+        CrossEncoderScorer(arguments.model, long_passages="truncate") as fp32,
         quantised(arguments.model) as int8,
     ):
         ways = {"fp32": scorer_function(fp32), "bf16": rounded(arguments.model), "int8": int8}
@@ -117,7 +118,7 @@ def quantised(model: Path) -> Iterator[Score]:
         bundle = compile_model(model, Path(folder) / "bundle", precision="int8")
         with (
             patch.object(openvino.Core, "compile_model", without_kernels),
-            CrossEncoderScorer(bundle) as scorer,
+            CrossEncoderScorer(bundle, long_passages="truncate") as scorer,
         ):
             scorer.warm_up()
             yield scorer_function(scorer)
