@@ -370,6 +370,10 @@ def test_options_that_need_each_other_are_changed_in_a_copy(framework: str) -> N
     for name, value in (("scale", "calibrated"), ("calibration", "auto")):
         with pytest.raises(InvalidInputError, match=both):
             setattr(component, name, value)
+    for name, value in (("scale", "nope"), ("calibration", 3)):
+        with pytest.raises(InvalidInputError) as caught:
+            setattr(component, name, value)
+        assert "model_copy" not in str(caught.value)  # it is wrong alone
     changed = component.model_copy(update={"scale": "calibrated", "calibration": "auto"})
     assert (changed.scale, changed.calibration) == ("calibrated", "auto")
     assert (component.scale, component.calibration) == ("probability", None)

@@ -140,7 +140,8 @@ class ScoringFields(_Scoring):
                 self._reranker = self._make_reranker()
             except BaseException as error:
                 self.__dict__[name] = before
-                if name in _OF_SCORES and isinstance(error, InvalidInputError):
+                is_of_both = all(each in str(error) for each in _OF_SCORES)
+                if is_of_both and isinstance(error, InvalidInputError):
                     both = ", ".join(f"{each!r}: ..." for each in _OF_SCORES)
                     message = f"{error} To change both, take model_copy(update={{{both}}})."
                     raise InvalidInputError(message) from None
