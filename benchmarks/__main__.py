@@ -1,7 +1,7 @@
 """Measures this machine and writes docs/benchmarks.md, or another report.
 
 python -m benchmarks [single] [load] [budget] [cache] [start] [starts] [roofline] [shapes]
-                     [operations]
+                     [operations] [lengths]
 python -m benchmarks NAME... --report FILE
 python -m benchmarks server | peers
 python -m benchmarks gpu --report docs/benchmarks-gpu.md
@@ -18,7 +18,18 @@ from benchmarks.report import HEADING, measured_here, with_section
 
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "docs" / "benchmarks.md"
-OWN = ("single", "load", "budget", "cache", "start", "starts", "roofline", "shapes", "operations")
+OWN = (
+    "single",
+    "load",
+    "budget",
+    "cache",
+    "start",
+    "starts",
+    "roofline",
+    "shapes",
+    "operations",
+    "lengths",
+)
 SECTIONS = (*OWN, "server", "peers", "gpu")
 
 

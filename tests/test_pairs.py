@@ -2,13 +2,14 @@
 
 import random
 
+import numpy as np
 import pytest
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from rerank_plugins.models.references import EMBEDDED_FOLDER
 from rerank_plugins.tokens.beginnings import head, where_to_cut
 from rerank_plugins.tokens.frame import Frame
-from rerank_plugins.tokens.pairs import PairTokenizer, kept_lengths
+from rerank_plugins.tokens.pairs import PairTokenizer, PairTokens, kept_lengths, pad
 from tests.tiny_models import WORDS, tiny_roberta_tokenizer, tiny_tokenizer
 from tests.trained_tokenizers import KINDS, across_words, random_words
 
@@ -261,3 +262,16 @@ def test_passages_are_still_kept_after_one_that_could_not_be_tokenized() -> None
         tokenizer.encode([("sea", "dog"), ("sea", 7)])
     assert list(tokenizer._passages) == ["dog"]
     assert tokenizer._now_kept == tokenizer._passages["dog"].size
+
+
+@pytest.mark.parametrize(("limit", "width"), [(None, 16), (512, 16), (15, 15), (13, 13)])
+def test_batches_are_padded_to_a_multiple_within_what_the_model_reads(
+    limit: int | None, width: int
+) -> None:
+    pairs = [
+        PairTokens(np.arange(1, n + 1), np.ones(n, np.int32), truncated=False) for n in (13, 9)
+    ]
+    tokens = pad(pairs, 77, multiple=8, limit=limit)
+    assert tokens.attention_mask.tolist() == [[1] * n + [0] * (width - n) for n in (13, 9)]
+    assert tokens.token_type_ids.tolist() == tokens.attention_mask.tolist()
+    assert tokens.input_ids[1].tolist() == [*range(1, 10), *[77] * (width - 9)]

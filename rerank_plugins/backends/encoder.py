@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ class EncoderBackend:
         forward: Takes b tokenized pairs, returns logits, float32 `(b, columns)`.
         plan: How `forward` runs the model.
         max_batch_tokens: Tokens per batch unless the options say otherwise.
+        length_multiple: Batches are padded to a length that is a multiple of it.
         batches: Whether `forward` may be given several pairs at once.
         own_settings: What the model's folder says about how to use it.
     """
@@ -40,6 +42,7 @@ class EncoderBackend:
     forward: Callable[[Tokens], NDArray[np.float32]]
     plan: Plan
     max_batch_tokens: int
+    length_multiple: int = 1
     batches: bool = True
     own_settings: OwnSettings = field(default_factory=OwnSettings)
     _tokenizers: dict[tuple[int, bool], PairTokenizer] = field(default_factory=dict, init=False)
@@ -104,8 +107,13 @@ class EncoderBackend:
             )
             raise ScoringError(message)
         groups = [inputs] if self.batches else [[pair] for pair in inputs]
-        padding = self.description.pad_id
-        return np.concatenate([self.forward(pad(group, padding)) for group in groups])
+        padded = partial(
+            pad,
+            pad_id=self.description.pad_id,
+            multiple=self.length_multiple,
+            limit=self.description.limit,
+        )
+        return np.concatenate([self.forward(padded(group)) for group in groups])
 
     def run_one_by_one(self, reason: str) -> None:
         """Gives `forward` one pair at a time from now on; the plan says why."""

@@ -22,6 +22,9 @@ from rerank_plugins.results import Plan
 from rerank_plugins.tokens.pairs import Tokens
 
 _BATCH_TOKENS = 1536  # less padding than with 2048: 2% faster on short pairs
+_LENGTH_MULTIPLE = 8
+"""OpenVINO prepares itself for each shape of a batch that it has not met, for several milliseconds,
+and keeps what it made. So there are fewer shapes."""
 
 
 def load_openvino(settings: ModelSettings, graph: Graph, plan: Plan) -> Backend:
@@ -37,7 +40,14 @@ def load_openvino(settings: ModelSettings, graph: Graph, plan: Plan) -> Backend:
         threads=settings.threads,
     )
     plan = replace(plan, threads=forward.threads, streams=forward.streams)
-    return EncoderBackend(settings.model, graph.description, forward, plan, _BATCH_TOKENS)
+    return EncoderBackend(
+        settings.model,
+        graph.description,
+        forward,
+        plan,
+        _BATCH_TOKENS,
+        length_multiple=_LENGTH_MULTIPLE,
+    )
 
 
 class OpenVinoForward:

@@ -135,7 +135,7 @@ class SharedOptions(TypedDict, total=False):
         Option(
             None,
             _positive,
-            "Most tokens per batch, padding included.",
+            "Most tokens per batch, with padding to the longest pair.",
             "2048 on a CPU, 1536 in OpenVINO, 32768 elsewhere",
             typed=False,
         ),
