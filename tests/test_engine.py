@@ -34,7 +34,7 @@ from tests.number_backend import POISON, NumberBackend, Pair, numbers, some_pair
 
 def lying_ready(subject: Engine, *requests: "Future[PairScores]") -> int:
     """How many tokenized pairs of these wait for a batch."""
-    lanes = (subject._schedule._short, subject._schedule._long)
+    lanes = (subject._turns._others._short, subject._turns._others._long)
     with subject._changed:
         items = [item for lane in lanes for item in (*lane.ready, *lane.next)]
     return sum(item.request in requests for item in items)

@@ -21,9 +21,11 @@ from rerank_plugins.backends.contract import Backend, PairOptions
 from rerank_plugins.engine.batch_runner import BatchRunner
 from rerank_plugins.engine.clock import due
 from rerank_plugins.engine.condition import SafeCondition
-from rerank_plugins.engine.failures import closed, explained, queue_full
+from rerank_plugins.engine.failures import closed, queue_full
 from rerank_plugins.engine.lifetime import EngineThread, start_thread
+from rerank_plugins.engine.open_requests import OpenRequests
 from rerank_plugins.engine.pace import Pace
+from rerank_plugins.engine.preparing import prepared
 from rerank_plugins.engine.recent import RecentBatches
 from rerank_plugins.engine.requests import Item, Request
 from rerank_plugins.engine.room import Room
@@ -55,10 +57,9 @@ class Engine:
         self._name = name
         self._loaders = loaders
         self._changed = SafeCondition()
-        self._open: dict[Future[PairScores], Request] = {}
         self._room = Room()
-        self._schedule = Schedule()
-        self._turns = Turns(self._schedule, len(loaders))
+        self._turns = Turns(Schedule(), len(loaders))
+        self._open = OpenRequests(self._room, self._turns, self._changed)
         self._recent = RecentBatches()
         self._runners = [BatchRunner(partial(self._deliver, pace)) for pace in self._turns.paces]
         self._closed = False
@@ -124,15 +125,10 @@ class Engine:
         with self._changed:
             if self._closed:
                 raise closed(self._name)
-            fits = self._room.fits(request)
-            if not (fits or wait):
+            if not (wait or self._room.fits(request)):
                 raise queue_full(self._name, request, self._room.pairs)
             self._start_threads(request)
-            # In this order, because a signal's handler may raise an exception between any two.
-            (self._turns.add if fits else self._room.line_up)(request)
-            self._open[request] = request
-            self._room.enter(request)
-            self._changed.notify_all()
+            self._open.add(request)
         return request
 
     def close(self, *, wait: bool) -> None:
@@ -145,7 +141,7 @@ class Engine:
         """
         with self._changed:
             self._closed = True
-            self._clean_up()
+            self._open.clean_up()
             self._changed.notify_all()
             threads = list(self._threads.values())
         if wait and not isinstance(threading.current_thread(), EngineThread):
@@ -171,7 +167,7 @@ class Engine:
                 return
         while True:
             with self._changed:
-                self._clean_up()
+                self._open.clean_up()
                 while not (self._open or self._closed):
                     self._changed.wait()
                 if not self._open:
@@ -186,39 +182,16 @@ class Engine:
         """Removes a request that is done, on the thread that finished, failed or cancelled it."""
         assert isinstance(done, Request)
         with self._changed:
-            self._remove(done)
+            self._open.remove(done)
         if done.cancelled():
             done.set_running_or_notify_cancel()  # wakes callers of concurrent.futures.wait
         done.let_go()
 
-    def _remove(self, request: Request) -> None:
-        if request in self._open:
-            self._room.leave(request)
-            self._turns.discard(request)
-            del self._open[request]  # last of the three: interrupted before, `_clean_up` does it
-            self._let_in()
-            self._changed.notify_all()
-
-    def _let_in(self) -> None:
-        """Moves requests from the line into the schedule while there is room for the first one."""
-        while request := self._room.first():
-            self._turns.add(request)  # before it leaves the line: interrupted, it is not lost
-            self._room.leave_line(request)
-            self._changed.notify_all()
-
-    def _clean_up(self) -> None:
-        """Finishes what interrupted calls of `cancel()` left undone."""
-        for request in [each for each in self._open.values() if each.done()]:
-            self._remove(request)
-        self._let_in()
-
     def _fail_all(self, error: BaseException) -> None:
-        for request in self._requests():
-            request.fail(error)
-
-    def _requests(self) -> list[Request]:
         with self._changed:
-            return list(self._open.values())
+            failed = iter(self._open)
+        for request in failed:
+            request.fail(error)
 
     def _read(self) -> None:
         """Tokenizes ahead of the workers."""
@@ -238,7 +211,7 @@ class Engine:
         while True:
             with self._changed:
                 while self._open:
-                    over = due(self._open.values(), now := time.monotonic())
+                    over = due(self._open, now := time.monotonic())
                     if over.finished or over.failed:
                         break
                     self._changed.wait(min(over.next - now, threading.TIMEOUT_MAX))
@@ -247,24 +220,14 @@ class Engine:
             over.settle(self._name)
 
     def _prepare(self, request: Request, part: slice) -> None:
-        backend = self.backends[0]
-        try:
-            if not (part.start or request.windows.start):  # nothing of it was prepared before
-                backend.check(request.options)
-                with suppress(Exception):  # a broken bar must not fail the scoring
-                    request.start_bar()
-            begun = time.perf_counter()
-            prepared = backend.prepare(request.pairs[part], request.options, request.windows)
-            request.meter.tokenized(prepared, time.perf_counter() - begun)
-        except BaseException as error:  # tokenizers' panics are no Exceptions
-            request.fail(explained(error))
+        if (found := prepared(request, part, self.backends[0])) is None:
             return
         if not request.size:
             request.finish()
             return
         with self._changed:
             if request in self._open:
-                self._turns.ready(request.items(part.start, prepared))
+                self._turns.ready(request.items(part.start, found))
                 self._changed.notify_all()
 
     def _work(self, device: int) -> None:
@@ -307,7 +270,7 @@ class Engine:
                 if batch := self._turns.draw(device, budget, now):
                     self._changed.notify_all()  # there is room to tokenize more
                     return batch
-                self._clean_up()
+                self._open.clean_up()
                 self._changed.wait()
         return []
 
@@ -331,7 +294,7 @@ class Engine:
                     self._room.pairs -= pairs
             for request in scored:
                 request.meter.scored(seconds)
-            self._let_in()
+            self._open.let_in()
             now = time.monotonic()
             ended = {request for request in scored if not request.left or request.is_over(now)}
         for request, pairs in scored.items():
