@@ -15,10 +15,11 @@ from rerank_plugins.options import (
     RankingOptions,
 )
 from rerank_plugins.ranking.cascade import Cascade
+from rerank_plugins.ranking.configured import Configured
 from rerank_plugins.ranking.order import scores_on_scale
 from rerank_plugins.ranking.requests import request, requests
 from rerank_plugins.ranking.running import arun, run
-from rerank_plugins.ranking.settings import Settings, Weight
+from rerank_plugins.ranking.settings import Settings
 from rerank_plugins.ranking.stages import Stage, named_curve, weight_of
 from rerank_plugins.remote.scorer import HttpScorer
 from rerank_plugins.results import PairScores, RankedList, ScoreScale
@@ -31,7 +32,7 @@ from rerank_plugins.scoring.inputs import check_pairs
 _ALWAYS_SHOWN = ("top_k", "score_threshold", "scale")
 
 
-class Reranker(Closing):
+class Reranker(Configured, Closing):
     """Ranks passages for a query by a scorer's scores, best first.
 
     Passages with equal scores keep their input order, which is the first stage's. The logits decide
@@ -113,48 +114,6 @@ class Reranker(Closing):
     def scorers(self) -> tuple[Scorer, ...]:
         """The scorers of the cascade's stages in their order, and `scorer` last."""
         return tuple(stage.scorer for stage in self._stages(self._settings))
-
-    @property
-    def top_k(self) -> int | None:
-        """How many passages are kept at most; `None` keeps all."""
-        return self._settings.top_k
-
-    @property
-    def score_threshold(self) -> float | None:
-        """The lowest score of a passage to keep; `None` keeps all."""
-        return self._settings.score_threshold
-
-    @property
-    def scale(self) -> ScoreScale:
-        """The scale of the scores."""
-        return self._settings.scale
-
-    @property
-    def calibration(self) -> str | None:
-        """Where the calibration comes from: a file, or `"auto"`."""
-        source: str | None = self._options["calibration"]
-        return source
-
-    @property
-    def first_stage_weight(self) -> Weight:
-        """The weight of the first stage's opinion."""
-        return self._settings.first_stage_weight
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a higher score of the first stage is better."""
-        return self._settings.higher_is_better
-
-    @property
-    def cascade(self) -> list[dict[str, Any]] | None:
-        """The stages before the last."""
-        stages: list[dict[str, Any]] | None = self._options["cascade"]
-        return stages
-
-    @property
-    def time_budget(self) -> float | None:
-        """Seconds to score in."""
-        return self._settings.time_budget
 
     def rank(
         self,
