@@ -9,6 +9,7 @@ import torch
 
 from benchmarks.gpu_models import Model, Pairs, operations
 from rerank_plugins.engine.schedule import SLICE
+from rerank_plugins.scorer import reading_of
 from rerank_plugins.tokens.pairs import PairTokens, pad
 
 REPEATS = 3
@@ -48,7 +49,7 @@ def _fresh(pairs: Pairs, mark: tuple[int, int]) -> Pairs:
 def _steps(model: Model, precision: str, pairs: Pairs) -> dict[str, float]:
     scorer = model.ours[precision]
     backend: Any = scorer._shared.engine.backends[0]
-    options = scorer._pair_options
+    options = reading_of(scorer)
     found: dict[str, float] = {}
 
     def timed(name: str, call: Callable[[], Any]) -> Any:

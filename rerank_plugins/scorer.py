@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import time
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -15,16 +13,12 @@ from rerank_plugins.backends.contract import PairOptions
 from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.checks.long_passages import WINDOW_OPTIONS, check_long_passages
 from rerank_plugins.checks.values import check_seconds
-from rerank_plugins.engine import registry
 from rerank_plugins.engine.engine import Engine
-from rerank_plugins.engine.identity import KnownIdentity
-from rerank_plugins.engine.requests import Request
 from rerank_plugins.errors import ScorerClosedError
 from rerank_plugins.models.files import CALIBRATION_FILE
 from rerank_plugins.models.location import folder_here
 from rerank_plugins.models.own_settings import read_own_settings
-from rerank_plugins.models.references import is_on_disk
-from rerank_plugins.models.settings import ModelSettings
+from rerank_plugins.models.settings import settings_of
 from rerank_plugins.options import (
     DEFAULT_MODEL,
     SCORER_OPTIONS,
@@ -32,12 +26,12 @@ from rerank_plugins.options import (
     ScorerOptions,
 )
 from rerank_plugins.results import ModelLoad, PairScores, Plan, Statistics
-from rerank_plugins.score_cache.cache import ScoreCache, score_cache
-from rerank_plugins.score_cache.requests import CachedRequest
+from rerank_plugins.score_cache.asking import Asking
+from rerank_plugins.score_cache.cache import score_cache
+from rerank_plugins.score_cache.lease import Lease
 from rerank_plugins.scoring.answers import result_of, tally_of
 from rerank_plugins.scoring.contract import Scorer
 from rerank_plugins.scoring.identity import Identity
-from rerank_plugins.texts.affixes import AFFIXES, with_affixes
 
 
 class CrossEncoderScorer(Scorer):
@@ -63,21 +57,13 @@ class CrossEncoderScorer(Scorer):
         self, model: str | os.PathLike[str] = DEFAULT_MODEL, **options: Unpack[ScorerOptions]
     ) -> None:
         given = _checked({"model": model, **options}, type(self))
-        settings = _part(ModelSettings, given)
-        if is_on_disk(given["model"]):
-            settings["token"] = None  # no hub asks for it, and all scorers share the model
-        if given["cache_folder"] is not None:
-            settings["cache_folder"] = Path(given["cache_folder"])
-        devices = given["device"] if isinstance(given["device"], list) else [given["device"]]
-        self._settings = ModelSettings(**{**settings, "device": devices[0]})
+        workers = settings_of(given)
+        self._settings = workers[0]
         self.name = self._settings.model
-        self._shared = registry.acquire(
-            tuple(replace(self._settings, device=one) for one in devices)
-        )
-        self._read_by(given)
-        self._cache = score_cache(given["score_cache"], given["score_cache_size"])
-        self._release = weakref.finalize(self, _abandon, self._shared, self._cache)
-        self._release.atexit = False  # at exit the threads end by themselves
+        self._options = given
+        self._lease = Lease(workers, score_cache(given["score_cache"], given["score_cache_size"]))
+        self._shared = self._lease.shared
+        self._asking = Asking(self._lease, given)
         self._weight: float | None = None
 
     @property
@@ -106,12 +92,12 @@ class CrossEncoderScorer(Scorer):
             UnsupportedOptionError: The backend or precision cannot run this model here.
             BundleError: The manifest of a bundle cannot be read.
         """
-        return self._identity.now()
+        return self._asking.identity.now()
 
     @property
     def statistics(self) -> Statistics:
         """How many pairs were scored so far, how many of them in part, and what the cache gave."""
-        size = None if self._cache is None else self._cache.bytes
+        size = None if (cache := self._lease.cache) is None else cache.bytes
         return replace(super().statistics, cache_bytes=size)
 
     def stats(self) -> ModelLoad:
@@ -183,22 +169,7 @@ class CrossEncoderScorer(Scorer):
         """
         self._check_open()
         seconds = self._options["timeout"] if timeout is None else check_seconds(timeout, "timeout")
-        begun = time.monotonic()
-
-        def ask(pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
-            request = Request(
-                with_affixes(pairs, self._options),
-                self._pair_options,
-                timeout=seconds,
-                max_queue_pairs=self._options["max_queue_pairs"],
-                deadline=deadline,
-                progress_bar=self._options["progress_bar"],
-            )
-            if seconds is not None:
-                request.fails_at = begun + seconds  # the cache has taken some of them
-            return self._shared.engine_here().submit(request, wait=wait)
-
-        return self._through_cache(pairs, ask, final=deadline is None)
+        return self._asking.submit(pairs, seconds, deadline, wait=wait)
 
     _keeps_deadlines = True
 
@@ -225,20 +196,15 @@ class CrossEncoderScorer(Scorer):
             ModelError: The model cannot be loaded or does not fit the options.
             MissingExtraError: The backend's packages are not installed.
         """
-        result_of(self._submit_nothing())
+        result_of(self._load())
 
     async def awarm_up(self) -> None:
         """`warm_up` that never blocks the event loop."""
-        await asyncio.wrap_future(self._submit_nothing())
+        await asyncio.wrap_future(self._load())
 
     def close(self) -> None:
         """Finishes what is queued and, if no other scorer shares the model, releases it."""
-        if self._release.detach():
-            give_back = partial(registry.release, self._shared, wait=True)
-            if self._cache is None:
-                give_back()
-            else:
-                self._cache.close(wait=True, then=give_back)
+        self._lease.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles the options without the token; the copy shares or loads the model itself."""
@@ -257,33 +223,12 @@ class CrossEncoderScorer(Scorer):
     def __repr__(self) -> str:
         return f"CrossEncoderScorer({self.name!r}, backend={self._settings.backend!r})"
 
-    def _read_by(self, options: dict[str, Any], *, from_left: bool = False) -> None:
-        """Takes checked options, which say what is read of a pair, for the model that it has."""
-        self._options = options
-        self._pair_options = PairOptions(**_part(PairOptions, {**options, "from_left": from_left}))
-        affixes = {name: options[name] for name in AFFIXES}
-        self._identity = KnownIdentity(self._shared, self._pair_options, affixes)
-
-    def _submit_nothing(self) -> "Future[PairScores]":
-        """A request without pairs: it is done when the model is loaded and fits the options."""
+    def _load(self) -> "Future[PairScores]":
         self._check_open()
-        request = Request((), self._pair_options)
-        return self._through_cache((), lambda _: self._shared.engine_here().submit(request))
-
-    def _through_cache(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        ask: "Callable[[Sequence[tuple[str, str]]], Future[PairScores]]",
-        *,
-        final: bool = True,
-    ) -> "Future[PairScores]":
-        """Asks for the pairs, or for those that the cache has not, if there is one."""
-        if self._cache is None:
-            return ask(pairs)
-        return self._cache.submit(CachedRequest(pairs, ask, self._identity.now, final=final))
+        return self._asking.load()
 
     def _check_open(self) -> None:
-        if not self._release.alive:
+        if not self._lease.is_open:
             message = f"The scorer for {self.name!r} is closed. Create a new CrossEncoderScorer."
             raise ScorerClosedError(message)
 
@@ -301,7 +246,7 @@ def read_otherwise(
     """A scorer that reads pairs by other options, and shares all else: model, queue, cache, counts.
 
     Args:
-        scorer: The scorer, which must live as long.
+        scorer: The scorer. Closing either of the two closes both.
         options: Options that say what is read of a pair.
         from_left: Whether a text that is too long loses its beginning, and not its end.
 
@@ -312,13 +257,14 @@ def read_otherwise(
     tally_of(scorer)  # made now, so that both count in one
     same = object.__new__(type(scorer))
     vars(same).update(vars(scorer))
-    same._read_by(given, from_left=from_left)
+    same._options = given
+    same._asking = Asking(same._lease, given, from_left=from_left)
     return same
 
 
 def reading_of(scorer: CrossEncoderScorer) -> PairOptions:
     """What the scorer reads of a pair."""
-    return scorer._pair_options
+    return scorer._asking.reading
 
 
 def engine_of(scorer: CrossEncoderScorer) -> Engine:
@@ -331,15 +277,3 @@ def _checked(given: Mapping[str, Any], owner: type) -> dict[str, Any]:
     windows = {name: options[name] for name in WINDOW_OPTIONS}
     check_long_passages(options["long_passages"], **windows)
     return options
-
-
-def _abandon(shared: registry.SharedModel, cache: ScoreCache | None) -> None:
-    """Gives up what a scorer had that was not closed."""
-    if cache is not None:
-        cache.abandon()
-    registry.abandon(shared)
-
-
-def _part(kind: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """The options that a dataclass has fields for."""
-    return {field.name: options[field.name] for field in fields(kind)}

@@ -582,13 +582,13 @@ def test_a_closed_scorer_says_so_and_its_thread_is_gone(model: Path, path: Path)
     future = scorer.submit([(QUERY, passage) for passage in PASSAGES])
     scorer.close()
     assert future.done()
-    assert scorer._cache is not None
-    assert scorer._cache._thread is not None
-    assert not scorer._cache._thread.is_alive()
+    assert scorer._lease.cache is not None
+    assert scorer._lease.cache._thread is not None
+    assert not scorer._lease.cache._thread.is_alive()
     with pytest.raises(ScorerClosedError, match="Create a new CrossEncoderScorer"):
         scorer.score(QUERY, PASSAGES)
     with pytest.raises(ScorerClosedError, match="Create a new CrossEncoderScorer"):
-        scorer._cache.submit(CachedRequest((), lambda _: future, lambda: None))
+        scorer._lease.cache.submit(CachedRequest((), lambda _: future, lambda: None))
     scorer.close()
 
 
@@ -596,8 +596,8 @@ def test_a_scorer_that_nobody_has_any_more_ends_its_thread(model: Path, path: Pa
     scorer = CrossEncoderScorer(model, score_cache=path)
     future = scorer.submit([(QUERY, passage) for passage in PASSAGES])
     assert future.result(PATIENCE).logits.shape == (5,)
-    assert scorer._cache is not None
-    thread = scorer._cache._thread
+    assert scorer._lease.cache is not None
+    thread = scorer._lease.cache._thread
     del scorer
 
     def ended() -> bool:

@@ -25,6 +25,7 @@ from rerank_plugins.backends.pair_counter import PairCounter
 from rerank_plugins.errors import ModelError
 from rerank_plugins.models.files import OWN_SETTINGS_FILE
 from rerank_plugins.models.own_settings import OwnSettings, read_own_settings, write_own_settings
+from rerank_plugins.scorer import reading_of
 from rerank_plugins.texts.windows import window_spans
 from rerank_plugins.tokens.pairs import PairTokenizer
 from rerank_plugins.tokens.windows import Windowed, WindowSettings, encode_windows
@@ -88,7 +89,7 @@ def test_the_score_is_that_of_the_best_window_which_is_predicts(
     with CrossEncoderScorer(model, backend=backend, device="cpu", **options) as scorer:
         scores = answered(scorer, pairs)
         (loaded,) = scorer._shared.engine.backends
-        prepared = loaded.prepare(pairs, scorer._pair_options)
+        prepared = loaded.prepare(pairs, reading_of(scorer))
     assert prepared.windows is not None
     assert scores.windows.tolist() == [len(spans) for spans in prepared.windows]
     assert scores.windows[0] == 1
@@ -373,7 +374,7 @@ def test_a_model_that_makes_its_input_itself_has_windows_too(tmp_path: Path) -> 
     with CrossEncoderScorer(folder, **options) as scorer:
         scores = answered(scorer, [(QUERY, Passage(text, header="Sea. ")), (QUERY, "a fox")])
         (loaded,) = scorer._shared.engine.backends
-        found = loaded.prepare([(QUERY, Passage(text, header="Sea. "))], scorer._pair_options)
+        found = loaded.prepare([(QUERY, Passage(text, header="Sea. "))], reading_of(scorer))
     assert scores.windows.tolist() == [len(found.inputs), 1]
     assert scores.truncated.tolist() == [False, False]
     assert scores.windows[0] > 3

@@ -1,8 +1,9 @@
 """The settings that decide which model is loaded, and how."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from rerank_plugins.errors import (
     InvalidInputError,
@@ -24,6 +25,17 @@ class ModelSettings:
     token: str | Callable[[], str | None] | None = field(default=None, repr=False)
     cache_folder: Path | None = None
     trust_remote_code: bool = False
+
+
+def settings_of(options: Mapping[str, Any]) -> tuple[ModelSettings, ...]:
+    """The settings for each device, by the checked options of a scorer; there is at least one."""
+    settings = {each.name: options[each.name] for each in fields(ModelSettings)}
+    if is_on_disk(options["model"]):
+        settings["token"] = None  # no hub asks for it, and all scorers share the model
+    if options["cache_folder"] is not None:
+        settings["cache_folder"] = Path(options["cache_folder"])
+    devices = options["device"] if isinstance(options["device"], list) else [options["device"]]
+    return tuple(ModelSettings(**{**settings, "device": device}) for device in devices)
 
 
 def located_now(settings: ModelSettings) -> ModelSettings:
