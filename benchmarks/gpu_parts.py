@@ -10,7 +10,8 @@ import torch
 from benchmarks.gpu_models import Model, Pairs, operations
 from rerank_plugins.engine.schedule import SLICE
 from rerank_plugins.scorer import reading_of
-from rerank_plugins.tokens.pairs import PairTokens, pad
+from rerank_plugins.tokens.padding import pad
+from rerank_plugins.tokens.pairs import PairTokens
 
 REPEATS = 3
 

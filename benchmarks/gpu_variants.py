@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from rerank_plugins.backends.first_token import FirstTokenLogits, after_attention
-from rerank_plugins.tokens.pairs import PairTokens, pad
+from rerank_plugins.tokens.padding import pad
+from rerank_plugins.tokens.pairs import PairTokens
 
 WARM, REPEATS = 3, 15
 COMPILE_SECONDS = 20

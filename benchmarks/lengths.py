@@ -24,7 +24,7 @@ from rerank_plugins import CrossEncoderScorer
 from rerank_plugins.backends import openvino
 from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.backends.openvino import OpenVinoForward
-from rerank_plugins.tokens.pairs import Tokens
+from rerank_plugins.tokens.padding import Tokens
 
 TITLE = "## Passages of any length: the shapes of batches"
 

@@ -25,7 +25,7 @@ from rerank_plugins.backends.machine import cpu_has_bf16
 from rerank_plugins.backends.openvino import OpenVinoForward
 from rerank_plugins.options.scorer import Precision
 from rerank_plugins.process.imports import imported
-from rerank_plugins.tokens.pairs import Tokens
+from rerank_plugins.tokens.padding import Tokens
 
 openvino: Any = imported("openvino")
 

@@ -21,7 +21,7 @@ from rerank_plugins import (
 )
 from rerank_plugins.engine.schedule import SLICE
 from rerank_plugins.models.references import EMBEDDED_FOLDER
-from rerank_plugins.tokens.pairs import Tokens
+from rerank_plugins.tokens.padding import Tokens
 from tests.tiny_models import WORDS
 
 PASSAGES = [

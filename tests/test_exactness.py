@@ -14,7 +14,8 @@ from rerank_plugins import CrossEncoderScorer, UnsupportedOptionError
 from rerank_plugins.backends.cross_encoder import describe
 from rerank_plugins.backends.first_token import reads_first_token
 from rerank_plugins.backends.torch import TorchForward
-from rerank_plugins.tokens.pairs import PairTokenizer, pad
+from rerank_plugins.tokens.padding import pad
+from rerank_plugins.tokens.pairs import PairTokenizer
 from tests.architectures import SAVED
 from tests.tiny_models import (
     ARCHITECTURES,

@@ -24,7 +24,8 @@ from rerank_plugins.backends.graphs.networks import Network, read_network, read_
 from rerank_plugins.backends.graphs.onnx_operations import onnx_graph
 from rerank_plugins.backends.graphs.runtimes import onnx_session, openvino_model
 from rerank_plugins.backends.jax import JaxForward
-from rerank_plugins.tokens.pairs import PairTokenizer, Tokens, pad
+from rerank_plugins.tokens.padding import Tokens, pad
+from rerank_plugins.tokens.pairs import PairTokenizer
 from tests.architectures import DESIGNS, LIMIT, SAVED
 from tests.tiny_models import edit_json
 from tests.wide_weights import PAIRS, Pairs, logits_of

@@ -9,7 +9,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from rerank_plugins.models.references import EMBEDDED_FOLDER
 from rerank_plugins.tokens.beginnings import head, where_to_cut
 from rerank_plugins.tokens.frame import Frame
-from rerank_plugins.tokens.pairs import PairTokenizer, PairTokens, kept_lengths, pad
+from rerank_plugins.tokens.padding import pad
+from rerank_plugins.tokens.pairs import PairTokenizer, PairTokens, kept_lengths
 from tests.tiny_models import WORDS, tiny_roberta_tokenizer, tiny_tokenizer
 from tests.trained_tokenizers import KINDS, across_words, random_words
 

@@ -15,7 +15,8 @@ from sentence_transformers import CrossEncoder
 from rerank_plugins import InvalidInputError, ModelError, compile_model
 from rerank_plugins.backends.folders.description import describe_folder
 from rerank_plugins.cli import main
-from rerank_plugins.tokens.pairs import PairTokenizer, pad
+from rerank_plugins.tokens.padding import pad
+from rerank_plugins.tokens.pairs import PairTokenizer
 from tests.architectures import SAVED
 from tests.test_folders import NO_RULES
 from tests.test_folders import save as save_as_transformers

@@ -15,7 +15,8 @@ from rerank_plugins.errors import ScoringError, UnsupportedOptionError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.own_settings import OwnSettings
 from rerank_plugins.results import Plan
-from rerank_plugins.tokens.pairs import PairTokenizer, PairTokens, Tokens, pad
+from rerank_plugins.tokens.padding import Tokens, pad
+from rerank_plugins.tokens.pairs import PairTokenizer, PairTokens
 from rerank_plugins.tokens.windows import ALL_WINDOWS, encode_windows
 
 _MOST_TOKENIZERS = 4

@@ -24,7 +24,7 @@ from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.extras import require
 from rerank_plugins.results import Plan
-from rerank_plugins.tokens.pairs import Tokens
+from rerank_plugins.tokens.padding import Tokens
 
 _CPU_BATCH_TOKENS = 2048
 _CPU_PART_TOKENS = 512  # XLA's programs for a processor are slower per token beyond

@@ -17,7 +17,7 @@ from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.imports import imported
 from rerank_plugins.process.quota import thread_limit
 from rerank_plugins.results import Plan
-from rerank_plugins.tokens.pairs import Tokens
+from rerank_plugins.tokens.padding import Tokens
 
 _BATCH_TOKENS = 2048
 

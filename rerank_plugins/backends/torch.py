@@ -26,7 +26,7 @@ from rerank_plugins.backends.predict import predict_backend
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.turn import in_turn
 from rerank_plugins.results import Plan
-from rerank_plugins.tokens.pairs import Tokens
+from rerank_plugins.tokens.padding import Tokens
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

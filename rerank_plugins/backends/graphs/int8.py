@@ -14,7 +14,8 @@ from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.process.extras import require
 from rerank_plugins.process.signal_stack import signal_stack_kept
 from rerank_plugins.process.turn import in_turn
-from rerank_plugins.tokens.pairs import PairTokenizer, pad
+from rerank_plugins.tokens.padding import pad
+from rerank_plugins.tokens.pairs import PairTokenizer
 
 _LONGEST = 512
 

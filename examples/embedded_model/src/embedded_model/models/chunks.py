@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from rerank_plugins.tokens.pairs import PairTokenizer, PairTokens, pad_rows
+from rerank_plugins.tokens.padding import pad_rows
+from rerank_plugins.tokens.pairs import PairTokenizer, PairTokens
 
 _LENGTH_STEP = 8
 """Lengths are rounded up to this: kernels are prepared anew for every shape they have not met."""
