@@ -133,8 +133,8 @@ class Reranker(Configured, Closing):
                 the scores, and not the places.
             timeout: Seconds that this call may take; `None` uses the scorer's own limit, if any.
             **options: The options of the constructor that this call sets for itself: `top_k`,
-                `score_threshold`, `scale`, `first_stage_weight`, `time_budget`. What is left out is
-                the reranker's own.
+                `score_threshold`, `scale`, `first_stage_weight`, `time_budget`, `spans`,
+                `max_spans`. What is left out is the reranker's own.
 
         Returns:
             `Ranked` values, best first; `index` is a position in `passages`.

@@ -46,6 +46,7 @@ _RANKING = [
     *RESULT_OPTIONS.values(),
 ]
 _NAMES = [option.name for option in (*_SCORING, *_RANKING)]
+_OWN = frozenset((*_NAMES, "scorer"))
 
 Checked: Any = SkipValidation()  # type: ignore[type-arg] # typed for SkipValidation[T] only
 """Marks what the core checks, so that its words and its strictness are the same everywhere."""
@@ -135,7 +136,7 @@ class ScoringFields(_Scoring):
     def __setattr__(self, name: str, value: Any) -> None:
         before = self.__dict__.get(name)
         super().__setattr__(name, value)
-        if name in type(self).model_fields:
+        if name in _OWN:  # a framework assigns fields of its own, too
             try:
                 self._reranker = self._make_reranker()
             except BaseException as error:

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import pickle
+from collections.abc import Sequence
 from concurrent.futures import Future
 from operator import itemgetter
 from pathlib import Path
@@ -20,6 +21,7 @@ from langchain_classic.retrievers.document_compressors import (
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
 
 from langchain_rerank_plugins import CrossEncoderCompressor, RerankCrossEncoder
 from rerank_plugins import InvalidInputError, LabelRequiredError, PairScores, RerankError, Scorer
@@ -314,6 +316,23 @@ async def test_the_runnable_form_works_in_a_chain_sync_async_and_in_batch() -> N
     tracer = Tracer()
     runnable.invoke(inputs[0], config={"callbacks": [tracer]})
     assert tracer.parents["CrossEncoderCompressor"] == "rerank"
+
+
+async def test_a_step_of_a_chain_that_compresses_is_the_parent_in_traces() -> None:
+    subject = compressor(top_n=1)
+
+    def compressed(query: str) -> Sequence[Document]:
+        return subject.compress_documents(documents(), query)
+
+    async def acompressed(query: str) -> Sequence[Document]:
+        return await subject.acompress_documents(documents(), query)
+
+    step = RunnableLambda(compressed, acompressed, name="step")
+    tracers = Tracer(), Tracer()
+    assert step.invoke("red fox", config={"callbacks": [tracers[0]]})
+    assert await step.ainvoke("red fox", config={"callbacks": [tracers[1]]})
+    for tracer in tracers:
+        assert tracer.parents == {"step": None, "CrossEncoderCompressor": "step"}
 
 
 @pytest.mark.parametrize("given", ["red fox", {"query": "red"}, {"question": "q", "documents": []}])

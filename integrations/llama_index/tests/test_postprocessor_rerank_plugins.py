@@ -164,6 +164,15 @@ def test_no_nodes_give_no_nodes_and_no_event_without_an_end(events: list[Any]) -
     assert events == []
 
 
+def test_an_engine_that_assigns_its_callbacks_takes_neither_the_scorer_nor_its_counts() -> None:
+    subject = CrossEncoderRerank(scorer={"url": "http://localhost:9"}, top_n=2)
+    before = subject._ready()
+    subject.callback_manager = CallbackManager([])
+    assert subject._ready() is before
+    subject.top_n = 3
+    assert subject._ready() is not before
+
+
 @pytest.mark.parametrize("is_async", [False, True])
 def test_rerank_events_and_callbacks_carry_query_nodes_and_model(
     events: list[Any], *, is_async: bool

@@ -139,8 +139,9 @@ class CrossEncoderRanker(OptionAttributes):
             setting is used.
         :param score_threshold: Return only documents with at least this score, a number on `scale`: from 0 to 1 for
             `"probability"`, any number for `"logit"`. If `None`, the ranker's own setting is used.
-        :param scale: What the scores are: `"probability"`, from 0 (irrelevant) to 1 (relevant), or `"logit"`, the
-            model's raw output, any number, higher is better. If `None`, the ranker's own setting is used.
+        :param scale: What the scores are: `"probability"`, from 0 (irrelevant) to 1 (relevant), `"logit"`, the
+            model's raw output, any number, higher is better, or `"calibrated"`, how often such a document is relevant,
+            which needs a ranker with a calibration. If `None`, the ranker's own setting is used.
         :param time_budget: Seconds to score in. Documents that are not scored by then come last, in the order in which
             they were found, with no score. If `None`, the ranker's own setting is used.
         :returns: A dictionary with `documents`, best first.
