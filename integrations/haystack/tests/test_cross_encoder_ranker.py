@@ -250,7 +250,7 @@ def test_a_tool_made_of_the_ranker_tells_a_model_what_each_parameter_is() -> Non
     for name, meaning in {
         "top_k": r"^How many documents .* a whole number from 1 up\.",
         "score_threshold": r'at least this score, .* from 0 to 1 for `"probability"`, any number for `"logit"`\.',
-        "scale": r'`"probability"`, from 0 .* to 1 .*, or `"logit"`, .* any number, higher is better\.',
+        "scale": r'`"probability"`, from 0 .* to 1 .*, `"logit"`, .* higher is better, or `"calibrated"`, .*\.',
     }.items():
         assert re.search(meaning + own, " ".join(told[name].split())), name
     assert "question" in told["query"]
