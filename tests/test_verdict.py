@@ -158,7 +158,7 @@ def test_over_several_collections_each_is_named_by_what_happened_there() -> None
     up, down = order("new", moved(up=40), cut=60), order("new", moved(down=40), cut=0)
     better, worse = compared(BEFORE, up, name="a"), compared(BEFORE, down, name="b")
     found = overall([better, compared(BEFORE, down, name="c"), worse])
-    assert found.answer == "yes"
+    assert found.answer == "partly"
     assert found.headline == "Partly: reranking helps on a; makes the order worse on c, b."
     assert found.reasons == (
         "On the mean of the collections, new lowers nDCG@10 from 50.0 to 45.6 (-4.4).",
@@ -171,6 +171,54 @@ def test_over_several_collections_each_is_named_by_what_happened_there() -> None
         "No: reranking makes the order worse on all 3 collections."
     )
     assert overall([better]) == verdict(better)
+
+
+def test_over_several_collections_the_answer_is_about_one_reranker() -> None:
+    up, down, far_down = moved(up=50), moved(down=40), moved(down=50)
+    one = compared(BEFORE, order("A", up), order("B", down), name="one")
+    two = compared(BEFORE, order("A", far_down), order("B", up), name="two")
+    assert (verdict(one).answer, verdict(two).answer) == ("yes", "yes")  # of A, and of B
+    found = overall([one, two])
+    assert found.answer == "partly"
+    assert found.headline == (
+        "Partly: reranking with B helps on two; makes the order worse on one."
+    )
+    assert found.reasons[0] == (
+        "On the mean of the collections, B, the best of 2 orders, raises nDCG@10 from 50.0 to "
+        "51.7 (+1.7)."
+    )
+
+
+def test_over_several_collections_too_the_best_of_several_must_be_surer() -> None:
+    lucky = order("lucky", moved(up=8, down=1))  # p of about 0.04
+    one = compared(BEFORE, lucky, order("x", BEFORE), order("y", BEFORE))
+    assert overall([one, one]).answer == "unclear"
+    assert overall([compared(BEFORE, lucky)] * 2).answer == "yes"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "answer", "start"),
+    [
+        (["yes", "unclear"], "partly", "Partly"),
+        (["yes", "unknown"], "partly", "Partly"),
+        (["same", "worse"], "worse", "No"),
+        (["same", "unclear"], "unclear", "Not shown"),
+        (["unknown", "same"], "same", "No"),
+        (["unknown", "unknown"], "unknown", "Not shown"),
+    ],
+)
+def test_unlike_collections_have_one_answer(kinds: list[str], answer: str, start: str) -> None:
+    nothing = [0.0] * 60
+    comparisons = {
+        "yes": compared(BEFORE, order("new", moved(up=40))),
+        "worse": compared(BEFORE, order("new", moved(down=40))),
+        "unclear": compared(BEFORE, order("new", moved(up=8, down=6))),
+        "same": compared(BEFORE, order("new", BEFORE)),
+        "unknown": compared(nothing, order("new", nothing, ceiling=0.0), ceiling=0.0),
+    }
+    found = overall([comparisons[kind] for kind in kinds])
+    assert found.answer == answer
+    assert found.headline.startswith(f"{start}: reranking ")
 
 
 def test_many_collections_are_counted_instead_of_named() -> None:

@@ -12,8 +12,9 @@ from rerank_plugins.evaluation.judged import FIRST, not_judged
 from rerank_plugins.evaluation.measures import Change, change, mean_name
 from rerank_plugins.evaluation.pareto import tradeoffs
 
-Answer = Literal["yes", "worse", "same", "unclear", "unknown"]
-"""Better, worse, no difference, a difference that may be luck, nothing relevant to find."""
+Answer = Literal["yes", "partly", "worse", "unclear", "same", "unknown"]
+"""Better, better on some collections only, worse, a difference that may be luck, no difference,
+nothing relevant to find."""
 
 SIGNIFICANT = 0.05
 FEW_QUERIES = 50
@@ -29,8 +30,8 @@ _NAMED = 3
 _ON: dict[Answer, str] = {
     "yes": "helps on",
     "worse": "makes the order worse on",
-    "same": "changes nothing on",
     "unclear": "makes a difference that may be luck on",
+    "same": "changes nothing on",
     "unknown": "cannot be judged on",
 }
 
@@ -86,31 +87,38 @@ def verdict(comparison: Comparison) -> Verdict:
 
 
 def overall(comparisons: Sequence[Comparison]) -> Verdict:
-    """Returns the answer over all collections."""
-    verdicts = [verdict(comparison) for comparison in comparisons]
-    if len(verdicts) == 1:
-        return verdicts[0]
-    names: dict[Answer, list[str]] = {}
-    for found, comparison in zip(verdicts, comparisons, strict=True):
-        names.setdefault(found.answer, []).append(comparison.collection.name)
-    groups = [(answer, names[answer]) for answer in _ON if answer in names]
-    says = "; ".join(f"{_ON[answer]} {_listed(on, len(verdicts))}" for answer, on in groups)
-    answer = groups[0][0]  # the first one in the order of _ON
-    start = {"yes": "Yes" if len(groups) == 1 else "Partly", "worse": "No", "same": "No"}
-    measure = comparisons[0].measures[0]
+    """Returns the answer over all collections, about the scorer with the best mean over them.
+
+    If it helps on some collections only, the answer is `partly`. If it helps on none, the answer is
+    the first that holds on one of them: `worse`, `unclear`, `same`, `unknown`.
+    """
+    if len(comparisons) == 1:
+        return verdict(comparisons[0])
+    measure, scorers = comparisons[0].measures[0], len(comparisons[0].reranked)
     best = max(tradeoffs(comparisons), key=lambda each: (each.quality, -each.seconds))
     orders = [next(o for o in c.reranked if o.name == best.name) for c in comparisons]
     changes = [
         change(c.first_stage.values[measure], o.values[measure])
         for c, o in zip(comparisons, orders, strict=True)
     ]
+    names: dict[Answer, list[str]] = {}
+    for comparison, moved in zip(comparisons, changes, strict=True):
+        found = _answer(moved, scorers) if comparison.ceiling else "unknown"
+        names.setdefault(found, []).append(comparison.collection.name)
+    groups = [(answer, names[answer]) for answer in _ON if answer in names]
+    says = "; ".join(f"{_ON[answer]} {_listed(on, len(comparisons))}" for answer, on in groups)
+    answer: Answer = groups[0][0]  # the first one in the order of _ON
+    if answer == "yes" and len(groups) > 1:
+        answer = "partly"
+    start = {"yes": "Yes", "partly": "Partly", "worse": "No", "same": "No"}.get(answer, "Not shown")
     level = fmean(comparison.first_stage.mean(measure) for comparison in comparisons)
     return Verdict(
         answer,
-        f"{start.get(answer, 'Not shown')}: reranking {says}.",
+        f"{start}: reranking{f' with {best.name}' * (scorers > 1)} {says}.",
         (
-            f"On the mean of the collections, {_movement(best.name, measure, level, best.quality)}"
-            f" ({100 * (best.quality - level):+.1f}).",
+            f"On the mean of the collections, "
+            f"{_movement(_of_several(best.name, scorers), measure, level, best.quality)} "
+            f"({100 * (best.quality - level):+.1f}).",
             _won_and_lost(
                 sum(each.better for each in changes),
                 sum(each.worse for each in changes),
@@ -172,10 +180,14 @@ def _movement(name: str, measure: str, before: float, after: float) -> str:
 
 def _figures(comparison: Comparison, best: Order, moved: Change) -> str:
     measure, scorers = comparison.measures[0], len(comparison.reranked)
-    name = best.name if scorers == 1 else f"{best.name}, the best of {scorers} orders,"
+    name = _of_several(best.name, scorers)
     means = comparison.first_stage.mean(measure), best.mean(measure)
     by = f"{100 * moved.mean:+.1f}, {_p_value(moved)}"
     return f"{_movement(name, measure, *means)} ({by})."
+
+
+def _of_several(name: str, scorers: int) -> str:
+    return name if scorers == 1 else f"{name}, the best of {scorers} orders,"
 
 
 def _p_value(moved: Change) -> str:
