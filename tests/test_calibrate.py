@@ -5,6 +5,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,11 +163,26 @@ def test_the_conformal_threshold_is_a_low_one_of_the_best_relevant_scores() -> N
     assert found is not None
     assert (found.score, found.queries) == (1.0, 10)  # the second of ten: floor(0.2 * 11)
     assert (found.low, found.high) == pytest.approx(tuple(beta.ppf([0.025, 0.975], 9, 2)))
-    assert found.emptied == 0.0
-    assert not found.is_clean
+    assert (found.hopeless, found.emptied) == (10, 0.0)
+    assert found.is_clean is False
     clean = small()
     clean.scores[10:] = -9.0
     assert conformal(clean, 0.8).is_clean  # type: ignore[union-attr]
+
+
+def test_only_queries_with_a_wrong_candidate_can_come_back_empty() -> None:
+    asked_more = replace(small(), asked=40)  # 30 queries have no candidates at all
+    found = conformal(asked_more, 0.8)
+    assert found is not None
+    assert (found.hopeless, found.emptied) == (10, 0.0)
+    nine = asked_more.only(np.arange(20) != 19)  # one query has only its relevant candidate
+    nine.scores[10:] = -9.0
+    found = conformal(nine, 0.8)
+    assert found is not None
+    assert (found.hopeless, found.emptied, found.is_clean) == (9, 1.0, None)
+    none = conformal(asked_more.only(np.arange(20) < 10), 0.8)
+    assert none is not None
+    assert (none.hopeless, none.emptied, none.is_clean) == (0, 0.0, None)
 
 
 def test_fewer_queries_than_a_promise_needs_give_no_threshold() -> None:
@@ -193,7 +209,7 @@ def test_new_queries_keep_a_relevant_passage_as_often_as_was_promised() -> None:
     assert np.std(kept) == pytest.approx(math.hypot(spread.std(), 0.013), rel=0.15)
 
 
-def compared(queries: int = 60, *, negatives: bool = False) -> Comparison:
+def compared(queries: int = 60, *, negatives: int = 0) -> Comparison:
     """A first stage with ten candidates per query; a model that finds the answer mostly."""
     rng = np.random.default_rng(3)
     passages = {f"p{n}-{at}": f"{n} {at}" for n in range(queries) for at in range(10)}
@@ -203,9 +219,8 @@ def compared(queries: int = 60, *, negatives: bool = False) -> Comparison:
         for text in passages.values()
     }
     judgements = {f"q{n}": {f"p{n}-{answer[n]}": 1} for n in range(queries)}
-    if negatives:
-        for n in range(queries):
-            judgements[f"q{n}"] |= {f"p{n}-{(answer[n] + 1 + at) % 10}": 0 for at in range(4)}
+    for n in range(negatives):  # so many queries have wrong candidates that somebody judged
+        judgements[f"q{n}"] |= {f"p{n}-{(answer[n] + 1 + at) % 10}": 0 for at in range(4)}
     collection = JudgedCollection(
         "made", passages, {f"q{n}": f"question {n}" for n in range(queries)}, judgements
     )
@@ -261,8 +276,25 @@ def test_the_fused_score_is_calibrated_with_a_weight() -> None:
     assert fused.calibration("m", Identity("m")).first_stage_weight == 1.5
 
 
+@pytest.mark.parametrize(
+    ("negatives", "said"),
+    [
+        (9, "Not known whether it separates: the threshold"),
+        (12, "No clean separation: the threshold"),
+    ],
+)
+def test_judged_only_separates_what_has_a_judged_wrong_candidate(negatives: int, said: str) -> None:
+    report = calibrate([compared(negatives=negatives)], "model", judged_only=True, wanted=0.97)
+    assert report.conformal is not None
+    assert report.conformal.hopeless == negatives
+    assert headline(report).startswith(said)
+    assert (f"there are only {negatives}." in headline(report)) == (negatives < 10)
+    assert (f"of {negatives} queries that have no answer" in headline(report)) == (negatives >= 10)
+    assert report.facts()["threshold"]["hopeless"] == negatives
+
+
 def test_what_nobody_judged_can_be_left_out() -> None:
-    report = calibrate([compared(negatives=True)], "model", judged_only=True)
+    report = calibrate([compared(negatives=60)], "model", judged_only=True)
     assert len(report.labels.scores) == 60 * 5
     assert report.to_judge == []
     assert "Candidates that nobody judged were left out." in " ".join(reasons(report))
@@ -303,7 +335,7 @@ def test_the_page_has_the_answer_the_diagram_and_the_passages_to_judge(
     assert "Judge these next" in page
     assert "plain sigmoid" in page
     assert "{{" not in page
-    judged = calibrate([compared(negatives=True)], "model", judged_only=True)
+    judged = calibrate([compared(negatives=60)], "model", judged_only=True)
     page = calibration_page(judged, current_environment("rerank calibrate made --judged-only"))
     assert "Judge these next" not in page
 

@@ -116,6 +116,7 @@ class CalibrationReport:
                 "keeps": self.wanted,
                 "queries": found.queries,
                 "interval": [round(found.low, 3), round(found.high, 3)],
+                "hopeless": found.hopeless,
                 "empties": round(found.emptied, 3),
             },
         }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from rerank_plugins.evaluation.calibration.fitting import FEWEST
 from rerank_plugins.evaluation.calibration.labels import Labels
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
@@ -50,8 +51,9 @@ class Conformal:
         queries: The number of queries with a relevant candidate that it was chosen by.
         low: The lower end of the 95% interval of the share of new queries that keep one.
         high: The upper end.
-        emptied: The share of all queries for which nothing would be left if the relevant candidates
-            were taken away: how often a hopeless query comes back empty.
+        hopeless: The number of queries with a candidate that is not relevant. With the relevant
+            ones taken away, each of them is a query without an answer.
+        emptied: The share of these that then come back empty; 0 if there are none.
     """
 
     wanted: float
@@ -59,12 +61,13 @@ class Conformal:
     queries: int
     low: float
     high: float
+    hopeless: int
     emptied: float
 
     @property
-    def is_clean(self) -> bool:
-        """Whether one threshold tells answered queries from hopeless ones."""
-        return self.emptied >= CLEAN
+    def is_clean(self) -> bool | None:
+        """Whether it tells answered queries from hopeless ones; `None` if these are too few."""
+        return self.emptied >= CLEAN if self.hopeless >= FEWEST else None
 
 
 def kept_by(
@@ -117,5 +120,7 @@ def conformal(labels: Labels, wanted: float = 0.9) -> Conformal | None:
         return None
     score = float(best[place - 1])
     low, high = beta.ppf([0.025, 0.975], count + 1 - place, place)
-    emptied = float((labels.best(~labels.relevant) < score).mean())
-    return Conformal(wanted, score, count, float(low), float(high), emptied)
+    wrong = labels.best(~labels.relevant)
+    wrong = wrong[np.isfinite(wrong)]
+    emptied = float((wrong < score).mean()) if len(wrong) else 0.0
+    return Conformal(wanted, score, count, float(low), float(high), len(wrong), emptied)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rerank_plugins.evaluation.calibration.fitting import FEWEST_FOR_ISOTONIC
+from rerank_plugins.evaluation.calibration.fitting import FEWEST, FEWEST_FOR_ISOTONIC
 from rerank_plugins.evaluation.calibration.report import CalibrationReport
 from rerank_plugins.evaluation.calibration.thresholds import fewest_queries
 from rerank_plugins.evaluation.verdict import FEW_QUERIES, counted, share
@@ -19,16 +19,21 @@ def headline(report: CalibrationReport) -> str:
             f"No threshold: to keep a relevant passage for {share(report.wanted)} of the queries "
             f"takes {fewest_queries(report.wanted)} queries or more that have one."
         )
-    at = f"the threshold of {report.threshold:g} keeps a relevant passage for"
-    if found.is_clean:
-        return (
-            f"A clean separation: {at} at least {share(found.wanted)} of the queries, and leaves "
-            f"nothing for {share(found.emptied)} of those without an answer."
-        )
-    return (
-        f"No clean separation: {at} at least {share(found.wanted)} of the queries, and leaves "
-        f"something for {share(1 - found.emptied)} of those without an answer."
+    at = (
+        f"the threshold of {report.threshold:g} keeps a relevant passage for at least "
+        f"{share(found.wanted)} of the queries"
     )
+    if found.is_clean is None:
+        return (
+            f"Not known whether it separates: {at}, and {FEWEST} queries or more that have "
+            f"candidates that are not relevant would show it; there are only {found.hopeless}."
+        )
+    without = f"{found.hopeless} queries that have no answer left"
+    if found.is_clean:
+        empty = share(found.emptied)
+        return f"A clean separation: {at}, and leaves nothing for {empty} of {without}."
+    left = share(1 - found.emptied)
+    return f"No clean separation: {at}, and leaves something for {left} of {without}."
 
 
 def reasons(report: CalibrationReport) -> list[str]:
