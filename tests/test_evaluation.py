@@ -38,7 +38,7 @@ from rerank_plugins.evaluation.first_stage import (
     given_candidates,
     judged_candidates,
 )
-from rerank_plugins.evaluation.measures import mean_name, measure_names
+from rerank_plugins.evaluation.measures import mean_name, measure, measure_names
 from rerank_plugins.evaluation.scorers import CosineScorer, TextEncoder
 from rerank_plugins.evaluation.timing import timed_answer
 from rerank_plugins.fine_tuning import read_training_data
@@ -453,6 +453,21 @@ class TestComparison:
         assert list(err) == list(QUERIES)
         assert err["q1"] > 0
         assert err["q3"] == 0
+
+    @pytest.mark.parametrize("odd", ["a\0b", "\ud83d", "", "0", "a b"])
+    def test_any_id_of_a_passage_is_measured(self, odd: str) -> None:
+        names = ["nDCG@10", "RR@10", "AP", "P@1", "R@2"]
+        for scores in ((1.0, 2.0, 0.0), (2.0, 1.0, 1.0), (0.0, 0.0, 0.0)):
+            found, usual = (
+                measure(
+                    {"q": {"lacking": 2, id: 1, "a": 0}},
+                    {"q": dict(zip(("a", id, "c"), scores, strict=True))},
+                    names,
+                )
+                for id in (odd, "b")
+            )
+            assert found == usual
+        assert usual["RR@10"] == {"q": 0.5}  # equal scores stay in order: "a" is first
 
     @pytest.mark.parametrize("name", ["Judged@10", "Accuracy@5", "Success@1"])
     def test_a_query_without_candidates_counts_as_zero_in_any_measure(

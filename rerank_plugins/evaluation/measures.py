@@ -55,13 +55,17 @@ def measure(
     """
     parsed = {ir_measures.parse_measure(name): name for name in names}
     values = {name: dict.fromkeys(judgements, 0.0) for name in names}
-    # Queries are numbered, because some programs behind ir-measures accept no other ids.
+    # Ids are numbered, because some programs behind ir-measures accept no others.
     found = [query_id for query_id in judgements if run.get(query_id)]
-    judged = {
-        str(number): {name: int(value) for name, value in judgements[query_id].items()}
-        for number, query_id in enumerate(found)
-    }
-    orders = {str(number): _by_place(run[query_id]) for number, query_id in enumerate(found)}
+    judged, orders = {}, {}
+    for number, query_id in enumerate(found):
+        order = sorted(run[query_id], key=lambda passage_id: -run[query_id][passage_id])
+        places = {passage_id: place for place, passage_id in enumerate(order)}
+        orders[str(number)] = {str(place): float(-place) for place in places.values()}
+        judged[str(number)] = {
+            str(places.setdefault(passage_id, len(places))): int(value)
+            for passage_id, value in judgements[query_id].items()
+        }
     for metric in ir_measures.iter_calc(list(parsed), judged, orders) if found else ():
         values[parsed[metric.measure]][found[int(metric.query_id)]] = float(metric.value)
     return values
@@ -158,9 +162,3 @@ def _checked(name: str) -> str:
         )
         raise InvalidInputError(message)
     return str(parsed)
-
-
-def _by_place(scores: Mapping[str, float]) -> dict[str, float]:
-    """The same order, with scores that all differ."""
-    order = sorted(scores, key=lambda passage_id: -scores[passage_id])
-    return {passage_id: float(-place) for place, passage_id in enumerate(order)}
