@@ -148,13 +148,6 @@ def kept_text(text: str, ranked: Ranked | None) -> str:
     return ELLIPSIS.join(text[start:end] for start, end in ranked.kept)
 
 
-def kept_ends(ranked: Ranked | None) -> tuple[int, int] | None:
-    """The first character that `compress` keeps, and the one behind the last; else `None`."""
-    if ranked is None or ranked.kept is None:
-        return None
-    return ranked.kept[0][0], ranked.kept[-1][1]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class PairScores:
     """A scorer's answer for n pairs, in their order.

@@ -142,6 +142,18 @@ def test_llama_indexs_nodes_are_read_as_an_embedding_model_reads_them(
             assert found.score == wanted
 
 
+@pytest.mark.parametrize("text", ["", "  ", "A picture."])
+def test_windows_of_a_node_whose_text_is_not_read_have_no_place(text: str, model: Path) -> None:
+    node = TextNode(text=text, metadata={"summary": sentences(30)}, text_template="{metadata_str}")
+    rerank = CrossEncoderRerank(model=str(model), annotate=True, **WINDOWS)
+    (found,) = rerank.postprocess_nodes([NodeWithScore(node=node)], query_str=QUERY)
+    with Reranker.from_options(model=str(model), **WINDOWS) as reranker:
+        (wanted,) = reranker.rank(QUERY, [node.get_content(MetadataMode.EMBED)])
+    assert found.score == wanted.score
+    assert found.node.metadata["relevance_windows"] == wanted.windows > 1
+    assert found.node.metadata["relevance_window"] is None
+
+
 def test_a_title_in_a_file_is_a_header() -> None:
     from rerank_plugins.formats.passages import passage_of
 

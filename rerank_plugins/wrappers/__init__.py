@@ -7,16 +7,18 @@ public door, for integrations. It imports no framework, but pydantic, which all 
 from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.checks.values import as_number
 from rerank_plugins.options import DEFAULT_MODEL, RESULT_OPTIONS
-from rerank_plugins.results import in_order, kept_ends, kept_text
+from rerank_plugins.results import in_order, kept_text
 from rerank_plugins.scoring.inputs import check_query
 from rerank_plugins.wrappers.documents import (
     NoTextWarning,
     check_items,
     check_kind,
-    moved_start,
+    moved_places,
     named_scores,
     readable_texts,
     result_metadata,
+    with_moved_start,
+    without_places,
 )
 from rerank_plugins.wrappers.fields import (
     RankingFieldOptions,
@@ -56,9 +58,8 @@ __all__ = [
     "check_serialisable",
     "checked",
     "in_order",
-    "kept_ends",
     "kept_text",
-    "moved_start",
+    "moved_places",
     "named_scores",
     "plain_scorer",
     "plain_values",
@@ -66,4 +67,6 @@ __all__ = [
     "reranker_options",
     "result_metadata",
     "spelled_out",
+    "with_moved_start",
+    "without_places",
 ]

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from rerank_plugins.checks.values import as_number
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.values import described
-from rerank_plugins.results import Ranked, Span, kept_ends
+from rerank_plugins.results import Ranked, Span
 
 
 class NoTextWarning(UserWarning):
@@ -122,7 +122,8 @@ def result_metadata(
         metadata: The metadata that the document came with.
         annotate: Add `relevance_score_scale`, `relevance_model_score` and `relevance_truncated`,
             which are `None` for an unscored document; and, where long passages are cut into
-            windows, `relevance_windows` and `relevance_window`.
+            windows, `relevance_windows` and `relevance_window`, which is `None` for a result
+            without places.
         keep_retrieval_score: Add `retrieval_score`, if it is known.
         spans: Add `relevance_spans`, which is `None` for an unscored document.
         retrieval_score: The score that the document came with. It is the first stage's unless the
@@ -137,9 +138,9 @@ def result_metadata(
         added["relevance_score_scale"] = ranked and ranked.scale
         added["relevance_model_score"] = ranked and ranked.model_score
         added["relevance_truncated"] = ranked and ranked.truncated
-        if ranked is not None and ranked.window is not None:
+        if ranked is not None and ranked.windows is not None:
             added["relevance_windows"] = ranked.windows
-            added["relevance_window"] = list(ranked.window)  # JSON has no tuples
+            added["relevance_window"] = ranked.window and list(ranked.window)  # for JSON
     if spans:
         added["relevance_spans"] = ranked and [_as_entry(span, start) for span in ranked.spans]
     if keep_retrieval_score:
@@ -152,27 +153,65 @@ def result_metadata(
     return added
 
 
-def moved_start(ranked: Ranked | None, metadata: Mapping[str, Any], field: str) -> dict[str, int]:
-    """Returns the entry of a document's metadata that says where a text that `compress` cut starts.
+def without_places(ranked: Ranked | None) -> Ranked | None:
+    """Returns the result of a document whose own text is not in what the model read.
+
+    Spans, windows and what `compress` keeps are places in what was read, which mean nothing there.
+    """
+    return ranked and replace(ranked, window=None, spans=(), kept=None)
+
+
+def moved_places(ranked: Ranked | None, start: Any) -> tuple[int, int] | tuple[None, None] | None:
+    """Returns where a text that `compress` cut is in the source of the whole text.
 
     Args:
         ranked: The document's place in the ranking; `None` if the time budget left it unscored.
-        metadata: The metadata that the document came with.
-        field: The framework's name of the entry. Without it there is nothing to move.
+        start: Where the whole text starts in its source.
+
+    Returns:
+        Its first character there and the one behind the last. `(None, None)` if `compress` left
+        something out in between: places behind an ellipsis do not count from any start. `None` if
+        there is nothing to move: the text is whole, or its start is unknown.
     """
-    ends, start = kept_ends(ranked), _whole(metadata.get(field))
-    return {field: start + ends[0]} if ends and start is not None else {}
+    place = _place(start)
+    if ranked is None or ranked.kept is None or place is None:
+        return None
+    if len(ranked.kept) > 1:
+        return None, None
+    ((first, end),) = ranked.kept
+    return place + first, place + end
 
 
-def _whole(place: Any) -> int | None:
-    """A place in a text as an int, if it is one: some vector stores give numbers back as floats."""
-    number = as_number(place)
-    return int(number) if number.is_integer() else None
+def with_moved_start(
+    metadata: Mapping[str, Any], ranked: Ranked | None, field: str
+) -> dict[str, Any]:
+    """Returns metadata in which the start of a text that `compress` cut is right, or left out.
+
+    Args:
+        metadata: The metadata of the document.
+        ranked: The document's place in the ranking; `None` if the time budget left it unscored.
+        field: The framework's name of the start.
+    """
+    places = moved_places(ranked, metadata.get(field))
+    if places is None:
+        return dict(metadata)
+    others = {name: value for name, value in metadata.items() if name != field}
+    return others if places[0] is None else {**others, field: places[0]}
+
+
+def _place(start: Any) -> int | None:
+    """A place in a text as an int, if it is one.
+
+    Some vector stores give numbers back as floats, and splitters write -1 for a text that they did
+    not find in its source.
+    """
+    number = as_number(start)
+    return int(number) if number.is_integer() and number >= 0 else None
 
 
 def _as_entry(span: Span, start: Any) -> dict[str, Any]:
     """A span as an entry of metadata, with its place in the source if that is known."""
     entry = asdict(span)
-    if (place := _whole(start)) is not None:
+    if (place := _place(start)) is not None:
         entry |= {"source_start": place + span.start, "source_end": place + span.end}
     return entry

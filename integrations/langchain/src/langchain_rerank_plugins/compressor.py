@@ -16,10 +16,10 @@ from rerank_plugins.wrappers import (
     check_items,
     in_order,
     kept_text,
-    moved_start,
     named_scores,
     readable_texts,
     result_metadata,
+    with_moved_start,
 )
 
 _START = "start_index"
@@ -141,7 +141,7 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
             retrieval_score=before.get("relevance_score"),
             start=before.get(_START),
         )
-        metadata = {**before, **added, **moved_start(ranked, before, _START)}
+        metadata = with_moved_start({**before, **added}, ranked, _START)
         metadata.pop("relevance_score", None)  # of an earlier reranker
         if ranked is not None:
             metadata["relevance_score"] = ranked.score

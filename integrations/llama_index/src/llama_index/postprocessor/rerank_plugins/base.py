@@ -24,12 +24,13 @@ from rerank_plugins.wrappers import (
     check_query,
     check_serialisable,
     in_order,
-    kept_ends,
     kept_text,
+    moved_places,
     named_scores,
     plain_scorer,
     readable_texts,
     result_metadata,
+    without_places,
 )
 
 dispatcher = get_dispatcher(__name__)
@@ -42,7 +43,7 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
     text is scored as empty text, with a warning. Nodes come back as copies with the same hash; the
     score is a float on `scale`. Whatever `annotate`, `keep_retrieval_score` and `spans` add to the
     metadata, which gives a node another hash, is excluded from embedding and LLM texts. `compress`
-    shortens the text, and moves the node's start and end.
+    shortens the text, and moves the node's start and end, or unsets them if it leaves an ellipsis.
 
     Nothing is loaded before the first use. Assigning to a field takes effect on the next use. The
     fields are the core's options, with `top_n` for `top_k`; docs/getting-started.md has a table of
@@ -89,8 +90,9 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
             return []
         scores = self._scores(nodes)
         with self._reported(nodes, query) as report:
-            ranking = self._ready().rank(query.query_str, _texts(nodes), first_stage_scores=scores)
-            return report(self._ranked_copies(nodes, ranking))
+            texts = _texts(nodes)
+            ranking = self._ready().rank(query.query_str, texts, first_stage_scores=scores)
+            return report(self._ranked_copies(nodes, texts, ranking))
 
     @dispatcher.span
     async def _apostprocess_nodes(
@@ -102,10 +104,9 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
             return []
         scores = self._scores(nodes)
         with self._reported(nodes, query) as report:
-            ranking = await self._ready().arank(
-                query.query_str, _texts(nodes), first_stage_scores=scores
-            )
-            return report(self._ranked_copies(nodes, ranking))
+            texts = _texts(nodes)
+            ranking = await self._ready().arank(query.query_str, texts, first_stage_scores=scores)
+            return report(self._ranked_copies(nodes, texts, ranking))
 
     def _checked_query(self, query_bundle: QueryBundle | None) -> QueryBundle:
         """The query, checked before anything is reported to have started.
@@ -127,9 +128,15 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
         return reported(self.callback_manager, nodes, query, top_n=self.top_n, model_name=name)
 
     def _ranked_copies(
-        self, nodes: list[NodeWithScore], ranking: RankedList
+        self, nodes: list[NodeWithScore], texts: list[str], ranking: RankedList
     ) -> list[NodeWithScore]:
-        return [self._copy(nodes[index], ranked) for index, ranked in in_order(ranking)]
+        return [
+            self._copy(
+                nodes[index],
+                ranked if isinstance(texts[index], Passage) else without_places(ranked),
+            )
+            for index, ranked in in_order(ranking)
+        ]
 
     def _scores(self, nodes: list[NodeWithScore]) -> list[Any] | None:
         metadata = [scored.node.metadata for scored in nodes]
@@ -162,10 +169,15 @@ def _texts(nodes: list[NodeWithScore]) -> list[str]:
 
 
 def _text(node: BaseNode) -> str:
-    """What an embedding model would read; the metadata around the text is its header and footer."""
+    """What an embedding model would read: a `Passage` if the node's own text is in it.
+
+    The metadata around the text is its header and footer.
+    """
     whole: str = node.get_content(metadata_mode=MetadataMode.EMBED)
     text = node.get_content(metadata_mode=MetadataMode.NONE)
-    if whole == text or not text.strip():
+    if whole == text:
+        return Passage(whole)
+    if not text.strip():
         return whole
     # LlamaIndex strips the whole, so what is white around the text may be missing there.
     header, found, footer = whole.rpartition(text.strip())
@@ -174,18 +186,21 @@ def _text(node: BaseNode) -> str:
 
 
 def _compressed(node: BaseNode, ranked: Ranked | None) -> dict[str, Any]:
-    """What `compress` makes of a node's text, and of its place in the document."""
-    ends = kept_ends(ranked)
-    if ends is None:
+    """What `compress` makes of a node's text, and of its place in the document.
+
+    A node that stores another text than the one that it shows stays as it is.
+    """
+    if ranked is None or ranked.kept is None:
         return {}
-    if isinstance(node, Node) and node.text_resource is not None:  # `Document` is one, too
-        text = kept_text(node.text_resource.text or "", ranked)
-        return {"text_resource": node.text_resource.model_copy(update={"text": text})}
-    if not isinstance(node, TextNode):
+    text = node.get_content(metadata_mode=MetadataMode.NONE)
+    shorter = kept_text(text, ranked)
+    if isinstance(node, Node):  # `Document` is one, too
+        stored = node.text_resource
+        if stored is None or stored.text != text:
+            return {}
+        return {"text_resource": stored.model_copy(update={"text": shorter})}
+    if not isinstance(node, TextNode) or node.text != text:
         return {}
-    start = node.start_char_idx
-    return {"text": kept_text(node.text, ranked)} | (
-        {}
-        if start is None
-        else {"start_char_idx": start + ends[0], "end_char_idx": start + ends[1]}
-    )
+    places = moved_places(ranked, node.start_char_idx)
+    ends = {} if places is None else {"start_char_idx": places[0], "end_char_idx": places[1]}
+    return {"text": shorter, **ends}

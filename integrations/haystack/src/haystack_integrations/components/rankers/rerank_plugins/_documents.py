@@ -12,10 +12,11 @@ from rerank_plugins.wrappers import (
     check_items,
     in_order,
     kept_text,
-    moved_start,
     named_scores,
     readable_texts,
     result_metadata,
+    with_moved_start,
+    without_places,
 )
 
 _START = "split_idx_start"
@@ -62,12 +63,16 @@ def first_stage_scores(documents: list[Document], field: str | None) -> list[Any
 
 def _text(document: Document, meta_fields: list[str], separator: str) -> str:
     """
-    The meta fields and the content, without those that are missing. The fields are the header.
+    The meta fields and the content, without those that are missing. Beside a content, the fields are its header.
     """
     fields = [str(value) for name in meta_fields if (value := document.meta.get(name)) is not None]
-    if document.content is None:
+    if not _has_text(document):
         return separator.join(fields)
     return Passage(document.content, header="".join(f"{field}{separator}" for field in fields))
+
+
+def _has_text(document: Document) -> bool:
+    return bool((document.content or "").strip())
 
 
 def ranked_copies(
@@ -79,8 +84,9 @@ def ranked_copies(
     copies = []
     for index, ranked in in_order(ranking):
         document = documents[index]
+        placed = ranked if _has_text(document) else without_places(ranked)
         added = result_metadata(
-            ranked,
+            placed,
             document.meta,
             annotate=annotate,
             keep_retrieval_score=keep_retrieval_score,
@@ -91,9 +97,9 @@ def ranked_copies(
         copies.append(
             replace(
                 document,
-                content=None if document.content is None else kept_text(document.content, ranked),
+                content=None if document.content is None else kept_text(document.content, placed),
                 score=None if ranked is None else ranked.score,
-                meta={**document.meta, **added, **moved_start(ranked, document.meta, _START)},
+                meta=with_moved_start({**document.meta, **added}, placed, _START),
             )
         )
     return copies
