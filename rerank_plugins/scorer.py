@@ -5,9 +5,8 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from rerank_plugins.backends.contract import PairOptions
 from rerank_plugins.checks.declaration import checked, spelled_out
@@ -31,10 +30,11 @@ from rerank_plugins.score_cache.cache import score_cache
 from rerank_plugins.score_cache.lease import Lease
 from rerank_plugins.scoring.answers import result_of, tally_of
 from rerank_plugins.scoring.contract import Scorer
+from rerank_plugins.scoring.copying import MadeOfOptions
 from rerank_plugins.scoring.identity import Identity
 
 
-class CrossEncoderScorer(Scorer):
+class CrossEncoderScorer(MadeOfOptions, Scorer):
     """Scores pairs with a sentence-transformers `CrossEncoder`, or the model that ships.
 
     The model is loaded on first use (or by `warm_up`), once per process and settings however
@@ -56,7 +56,13 @@ class CrossEncoderScorer(Scorer):
     def __init__(
         self, model: str | os.PathLike[str] = DEFAULT_MODEL, **options: Unpack[ScorerOptions]
     ) -> None:
-        given = _checked({"model": model, **options}, type(self))
+        self._set_options({"model": model, **options})
+
+    _secret = "token"
+    _own = frozenset({"_settings", "_lease", "_shared", "_asking", "_weight"})
+
+    def _set_options(self, options: Mapping[str, Any]) -> None:
+        given = _checked(options, type(self))
         workers = settings_of(given)
         self._settings = workers[0]
         self.name = self._settings.model
@@ -205,20 +211,6 @@ class CrossEncoderScorer(Scorer):
     def close(self) -> None:
         """Finishes what is queued and, if no other scorer shares the model, releases it."""
         self._lease.close()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles the options without the token; the copy shares or loads the model itself."""
-        made = partial(type(self), **{**self._options, "token": None})
-        return made, (), {"name": self.name}
-
-    def __copy__(self) -> Self:
-        """A scorer of its own in this process, which keeps the token and shares the model."""
-        copy = type(self)(**self._options)
-        copy.name = self.name
-        return copy
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.__copy__()
 
     def __repr__(self) -> str:
         return f"CrossEncoderScorer({self.name!r}, backend={self._settings.backend!r})"

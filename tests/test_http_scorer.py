@@ -332,6 +332,32 @@ def test_a_scorer_pickles_without_its_key(url: str) -> None:
         assert copied._options == scorer._options
 
 
+class OfOurServer(HttpScorer):
+    """A class of a user's own."""
+
+    def __init__(self, url: str, team: str) -> None:
+        super().__init__(url, dialect="jina", api_key=KEY)
+        self.team = team
+
+
+def test_a_copy_of_a_users_class_keeps_its_attributes_and_calls_no_constructor(url: str) -> None:
+    with OfOurServer(url, "search") as scorer:
+        scorer.name = "our server"
+        wanted = scorer.score(QUERY, PASSAGES[:2])
+        copies = (copy.copy(scorer), copy.deepcopy(scorer), pickle.loads(pickle.dumps(scorer)))
+        for copied, key in zip(copies, (KEY, KEY, None), strict=True):
+            with copied:
+                assert type(copied) is OfOurServer
+                assert (copied.team, copied.name) == ("search", "our server")
+                assert copied._options == {**scorer._options, "api_key": key}
+                assert copied.statistics.pairs == 0
+        for copied in copies[:2]:
+            with pytest.raises(ScorerClosedError):
+                copied.score(QUERY, PASSAGES[:2])
+        assert scorer.score(QUERY, PASSAGES[:2]) == pytest.approx(wanted)
+        assert scorer.__getstate__().keys() == {"_options", "name", "team"}
+
+
 def test_a_key_opens_the_server_and_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     words = {"words": Reranker(DeterministicScorer())}
     with served(words, tokens=[KEY, "sésame"]) as (_, client):

@@ -10,6 +10,7 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -396,6 +397,64 @@ def test_a_scorer_of_a_users_class_keeps_it_when_it_is_pickled(tiny_model: Path)
     scorer = Inherited(tiny_model, max_length=20)
     assert type(pickle.loads(pickle.dumps(scorer))) is Inherited
     assert type(copy.deepcopy(scorer)) is Inherited
+
+
+class Abbreviations(CrossEncoderScorer):
+    """Spells out what a query abbreviates."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, max_length=20, token="hf_secret")
+        self.words: dict[str, str] = {}
+        self.lock = threading.Lock()
+
+    def submit(self, pairs: Any, **given: Any) -> Any:
+        spelled = [(self.words.get(query, query), passage) for query, passage in pairs]
+        return super().submit(spelled, **given)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        del state["lock"]
+        return state
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        self.lock = threading.Lock()
+
+
+@pytest.mark.parametrize(
+    ("copied", "shares", "token"),
+    [
+        (copy.copy, True, "hf_secret"),
+        (copy.deepcopy, False, "hf_secret"),
+        (lambda scorer: pickle.loads(pickle.dumps(scorer)), False, None),
+    ],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_a_copy_of_a_users_class_keeps_its_attributes_and_calls_no_constructor(
+    tiny_model: Path, copied: Any, shares: bool, token: str | None
+) -> None:
+    with Abbreviations(tiny_model) as scorer:
+        scorer.words["canine"] = "red fox"
+        scorer.name = "our scorer"
+        scorer.itself = scorer
+        wanted = scorer.score("canine", ["the fox"])
+        assert wanted == CrossEncoderScorer(tiny_model, max_length=20).score("red fox", ["the fox"])
+        with copied(scorer) as other:
+            assert other.score("canine", ["the fox"]) == wanted
+            assert (other.words is scorer.words) is shares
+            assert other.itself is (scorer if shares else other)
+            assert other.lock is not scorer.lock
+            assert other.name == "our scorer"
+            assert other._options == {**scorer._options, "token": token}
+            assert other.statistics.pairs == 1
+        assert scorer.score("canine", ["the fox"]) == wanted
+        assert scorer.statistics.pairs == 2
+
+
+def test_pickles_and_copies_hold_nothing_that_is_open(tiny_model: Path) -> None:
+    with CrossEncoderScorer(tiny_model) as scorer:
+        scorer.score("red fox", ["the fox"])
+        assert scorer.__getstate__().keys() == {"_options", "name"}
 
 
 def test_a_plan_asked_for_while_another_thread_closes_says_so(tiny_model: Path) -> None:

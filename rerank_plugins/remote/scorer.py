@@ -20,10 +20,11 @@ from rerank_plugins.remote.keys import key_of
 from rerank_plugins.remote.options import HTTP_OPTIONS, HttpOptions, HttpScale
 from rerank_plugins.results import PairScores
 from rerank_plugins.scoring.contract import Scorer
+from rerank_plugins.scoring.copying import MadeOfOptions
 from rerank_plugins.scoring.identity import Identity
 
 
-class HttpScorer(Scorer):
+class HttpScorer(MadeOfOptions, Scorer):
     """Scores pairs with a rerank server: `rerank serve`, or any other that speaks a dialect.
 
     Nothing is connected before the first use. Requests are sent from a thread of the scorer's own,
@@ -44,7 +45,13 @@ class HttpScorer(Scorer):
 
     @spelled_out
     def __init__(self, url: str, **options: Unpack[HttpOptions]) -> None:
-        given = checked({"url": url, **options}, HTTP_OPTIONS, type(self).__name__)
+        self._set_options({"url": url, **options})
+
+    _secret = "api_key"
+    _own = frozenset({"_server", "_connections", "_release"})
+
+    def _set_options(self, options: Mapping[str, Any]) -> None:
+        given = checked(options, HTTP_OPTIONS, type(self).__name__)
         if given["api_key"] is not None and given["api_key_variable"] is not None:
             message = "api_key= and api_key_variable= exclude each other. Give one of them."
             raise InvalidInputError(message)
@@ -168,17 +175,6 @@ class HttpScorer(Scorer):
         """Finishes what was asked for, and closes the connections."""
         if self._release.detach():
             _close(self._connections, wait=True)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles the options without the key; the copy has connections of its own."""
-        return partial(type(self), **{**self._options, "api_key": None}), ()
-
-    def __copy__(self) -> Self:
-        """A scorer with connections of its own, which keeps the key."""
-        return type(self)(**self._options)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.__copy__()
 
     def __repr__(self) -> str:
         shown = {**changed(self._options, HTTP_OPTIONS), "dialect": self._options["dialect"]}
