@@ -1,5 +1,6 @@
 """One case table for the three wrappers: equal rankings, equal scores, equal refusals."""
 
+import asyncio
 import copy
 import inspect
 import json
@@ -440,6 +441,33 @@ def test_a_copy_of_a_wrapper_outlives_the_closing_of_the_first(
     component.close()
     assert wrapper.ranking(wrapper.run(copied, QUERY, documents)) == before
     copied.close()
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+async def test_the_event_loop_runs_while_a_wrapper_closes(
+    framework: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper, component, documents, before = in_use(framework, tiny_model)
+    may_close, ended = threading.Event(), []
+    close = CrossEncoderScorer.close
+
+    def slow_close(scorer: CrossEncoderScorer) -> None:
+        """Ends, as one with queued work does, after a while."""
+        ended.append(may_close.wait(30))
+        close(scorer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CrossEncoderScorer, "close", slow_close)
+        aclose = component.close_async if framework == "haystack" else component.aclose
+        closing = asyncio.create_task(aclose())
+        await asyncio.sleep(0)  # only a free loop gets here, to let it close
+        may_close.set()
+        await closing
+        assert ended == [True]
+        await aclose()
+        assert ended == [True]
+    assert wrapper.ranking(wrapper.run(component, QUERY, documents)) == before
+    component.close()
 
 
 @pytest.mark.parametrize("framework", WRAPPERS)

@@ -218,9 +218,18 @@ class ScoringFields(_Scoring):
 
     def close(self) -> None:
         """Releases the model, which a later use loads again; a scorer handed in stays open."""
-        reranker, self._reranker = self._reranker, None  # another thread's call makes a new one
-        if reranker is not None:
+        if (reranker := self._taken()) is not None:
             reranker.close()
+
+    async def aclose(self) -> None:
+        """`close` that never blocks the event loop."""
+        if (reranker := self._taken()) is not None:
+            await reranker.aclose()
+
+    def _taken(self) -> Reranker | None:
+        """The reranker, taken from the model: another thread's call makes a new one."""
+        reranker, self._reranker = self._reranker, None
+        return reranker
 
     def _ready(self) -> Reranker:
         """The reranker; a new one after `close`."""
