@@ -1,7 +1,8 @@
 """Turns scores into rankings: order, threshold, top k and scale; fusion, cascade, time budget."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self, Unpack
@@ -13,6 +14,7 @@ from rerank_plugins.options import (
     SCORER_OPTIONS,
     CallOptions,
     RankingOptions,
+    common_to_stages,
 )
 from rerank_plugins.ranking.cascade import Cascade
 from rerank_plugins.ranking.configured import Configured
@@ -46,7 +48,8 @@ class Reranker(Configured, Closing):
             on what the model said, or on the calibrated score; a call that only changes `scale`
             keeps the same passages. The
             models of a `cascade` have the token, the cache folder and `local_files_only` of a
-            `CrossEncoderScorer`, and its time limit is for all of them together.
+            `CrossEncoderScorer`, and its time limit is for all of them together. Before another
+            scorer, give these to `from_options`.
 
     Raises:
         InvalidInputError: An option is not allowed.
@@ -62,10 +65,7 @@ class Reranker(Configured, Closing):
             raise InvalidInputError(message)
         self.scorer = scorer
         self._options = checked(options, RANKING_OPTIONS, type(self).__name__)
-        shared = shared_by_stages(scorer)
-        self._settings = replace(Settings.of(self._options), timeout=shared.get("timeout"))
-        self._cascade = Cascade(self._options["cascade"], partial(CrossEncoderScorer, **shared))
-        self._made = self._cascade.made
+        self._make_stages(shared_by_stages(scorer))
 
     @classmethod
     def from_options(
@@ -78,7 +78,8 @@ class Reranker(Configured, Closing):
                 `{"url": "http://localhost:8080"}`; `None` makes a `CrossEncoderScorer` from the
                 options.
             **options: The options of the constructor, `model`, and the other arguments of
-                `CrossEncoderScorer`.
+                `CrossEncoderScorer`. Beside `scorer`, a `cascade` that names models has those that
+                all stages share, such as `token`, `cache_folder` and `timeout`.
 
         Raises:
             InvalidInputError: An option is not allowed, or a scorer is given together with a
@@ -96,18 +97,17 @@ class Reranker(Configured, Closing):
                 f"The options of the model are {', '.join(SCORER_OPTIONS)}."
             )
             raise InvalidInputError(message)
-        if scorer is not None and (ignored := changed(model, SCORER_OPTIONS)):
-            message = (
-                f"scorer= and {', '.join(f'{name}=' for name in ignored)} exclude each other: "
-                "a ready scorer has its model and options already. Give these to the "
-                "CrossEncoderScorer that you pass, or leave scorer= out."
-            )
-            raise InvalidInputError(message)
-        if scorer is not None and not isinstance(scorer, Mapping):
-            return cls(scorer, **ranking)
-        made = CrossEncoderScorer(**model) if scorer is None else HttpScorer.from_dict(scorer)
-        reranker = cls(made, **ranking)
-        reranker._made.append(made)
+        of_stages = {} if scorer is None else _beside_scorer(model, ranking["cascade"])
+        last: Scorer
+        if scorer is None:
+            last = CrossEncoderScorer(**model)
+        else:
+            last = HttpScorer.from_dict(scorer) if isinstance(scorer, Mapping) else scorer
+        reranker = cls(last, **ranking)
+        if of_stages:
+            reranker._make_stages({**shared_by_stages(last), **of_stages})
+        if last is not scorer:
+            reranker._made.append(last)
         return reranker
 
     @property
@@ -263,6 +263,26 @@ class Reranker(Configured, Closing):
         for scorer in self._made:
             await scorer.aclose()
 
+    def __copy__(self) -> Self:
+        """A reranker with copies of the scorers that this one made; closing one leaves the other.
+
+        Those that were passed in are shared.
+        """
+        copied = object.__new__(type(self))
+        vars(copied).update(vars(self))
+        copied._cascade = copy(self._cascade)
+        copied._made = copied._cascade.made
+        if any(self.scorer is one for one in self._made):
+            copied.scorer = copy(self.scorer)
+            copied._made.append(copied.scorer)
+        return copied
+
+    def _make_stages(self, shared: Mapping[str, Any]) -> None:
+        """Makes the scorers of the cascade's models, which have these options in common."""
+        self._settings = replace(Settings.of(self._options), timeout=shared.get("timeout"))
+        self._cascade = Cascade(self._options["cascade"], partial(CrossEncoderScorer, **shared))
+        self._made = self._cascade.made
+
     def _stages(self, settings: Settings) -> list[Stage]:
         return self._cascade.stages(self.scorer, settings.first_stage_weight)
 
@@ -290,3 +310,22 @@ def on_scale(reranker: Reranker, scores: PairScores, scale: ScoreScale) -> list[
     stage = Stage(reranker.scorer, None, None)
     curve = named_curve(stage, settings) if len(scores.logits) else None
     return scores_on_scale(scores, scale, curve)
+
+
+def _beside_scorer(
+    model: Mapping[str, Any], cascade: Sequence[Mapping[str, Any]] | None
+) -> dict[str, Any]:
+    """The options of a model that are set beside `scorer=`: the models of the cascade share them.
+
+    Raises:
+        InvalidInputError: No model would use one of them, or its value is not allowed.
+    """
+    given = changed(model, SCORER_OPTIONS)
+    if ignored := [name for name in given if name not in common_to_stages(cascade)]:
+        message = (
+            f"scorer= and {', '.join(f'{name}=' for name in ignored)} exclude each other: "
+            "a ready scorer has its model and options already. Give these to the "
+            "CrossEncoderScorer that you pass, or leave scorer= out."
+        )
+        raise InvalidInputError(message)
+    return {name: SCORER_OPTIONS[name].check(value, name) for name, value in given.items()}

@@ -181,7 +181,7 @@ STAGES: list[tuple[Any, str]] = [
     ([{"model": "embedded", "keep": 3, "top_k": 2}], r"has no option 'top_k'\. .* are keep, model"),
     (
         [{"model": "embedded", "keep": 3, "token": "x"}],
-        r"cascade\[0\] has no option 'token'.* Others, such as token .* are the last model's",
+        r"no option 'token'.*such as token .* are the last model's.*scorer=, give them to Reranker",
     ),
     (
         [{"scorer": DeterministicScorer(), "keep": 3, "max_length": 20}],
@@ -251,6 +251,91 @@ def test_stages_of_models_share_the_options_of_the_hub_and_have_the_others_for_t
         assert b"hf_x" not in pickle.dumps(reranker)
         reranker.close()
     ready.close()
+
+
+HUB = {"token": "hf_x", "cache_folder": "models", "local_files_only": True, "timeout": 99.0}
+HUB_STAGE = {"model": "some/model", "keep": 5}
+
+
+@pytest.mark.parametrize("scorer", [{"url": "http://localhost:9"}, DeterministicScorer()])
+def test_stages_before_a_ready_scorer_have_the_hub_options_given_beside_it(scorer: Any) -> None:
+    own = {"scorer": by_table(LARGE), "keep": 2}
+    with Reranker.from_options(scorer=scorer, cascade=[HUB_STAGE, own], **HUB) as reranker:
+        stage = reranker.scorers[0]
+        assert {name: stage._options[name] for name in HUB} == HUB
+        assert reranker.scorers[1] is own["scorer"]
+        assert reranker._settings.timeout == 99
+        assert b"hf_x" not in pickle.dumps(Reranker(stage, cascade=[HUB_STAGE]))
+    with pytest.raises(ScorerClosedError):
+        stage.score("q", ["a"])
+
+
+def test_what_is_given_beside_a_ready_model_is_the_stages_and_the_rest_is_the_models() -> None:
+    ready = CrossEncoderScorer("embedded", token="hf_x", timeout=7)
+    reranker = Reranker.from_options(scorer=ready, cascade=[HUB_STAGE], token="hf_y")
+    assert [one._options["token"] for one in reranker.scorers] == ["hf_y", "hf_x"]
+    assert [one._options["timeout"] for one in reranker.scorers] == [7, 7]
+    assert reranker._settings.timeout == 7
+
+
+@pytest.mark.parametrize(
+    ("cascade", "options", "told"),
+    [
+        (None, {"token": "hf_x"}, "scorer= and token= exclude each other"),
+        (
+            [{"scorer": DeterministicScorer(), "keep": 3}],
+            {"token": "hf_x", "timeout": 3},
+            "scorer= and token=, timeout= exclude each other",
+        ),
+        ([HUB_STAGE], {"token": "hf_x", "device": "cpu"}, "scorer= and device= exclude each other"),
+        ([HUB_STAGE], {"timeout": -1}, "timeout must be a number of seconds > 0"),
+    ],
+)
+def test_an_option_that_no_model_would_use_is_refused_beside_a_ready_scorer(
+    cascade: Any, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=told):
+        Reranker.from_options(scorer=DeterministicScorer(), cascade=cascade, **options)
+
+
+class OfOurs(Reranker):
+    """A class of a user's own."""
+
+    def __init__(self, scorer: Scorer, **options: Any) -> None:
+        super().__init__(scorer, **options)
+        self.team = "search"
+
+
+@pytest.mark.parametrize("closes_copy", [True, False])
+def test_a_copy_of_a_reranker_closes_what_it_made_and_no_more(
+    tiny_model: Path, closes_copy: bool
+) -> None:
+    own = DeterministicScorer()
+    stages = [{"model": tiny_model, "keep": 4}, {"scorer": own, "keep": 3}]
+    reranker = OfOurs.from_options(model=tiny_model, cascade=stages, top_k=2)
+    reranker.team = "shop"
+    wanted = reranker.rank("red fox", TEXTS)
+    copied = copy.copy(reranker)
+    assert (type(copied), copied.team) == (OfOurs, "shop")
+    assert copied.scorers[1] is own
+    closed, kept = (copied, reranker) if closes_copy else (reranker, copied)
+    closed.close()
+    assert not own.closed
+    for at in (0, 2):
+        with pytest.raises(ScorerClosedError):
+            closed.scorers[at].score("q", ["a"])
+    assert kept.rank("red fox", TEXTS) == wanted
+    kept.close()
+    for at in (0, 2):
+        with pytest.raises(ScorerClosedError):
+            kept.scorers[at].score("q", ["a"])
+
+
+def test_a_copy_of_a_reranker_shares_the_scorer_that_was_given() -> None:
+    reranker = Reranker(by_table(LARGE), top_k=1)
+    with copy.copy(reranker) as copied:
+        assert copied.scorer is reranker.scorer
+    assert order(reranker.rank("q", PASSAGES)) == [0]
 
 
 def test_a_cascade_of_models_ranks_as_its_models_do_one_after_the_other(

@@ -31,6 +31,10 @@ def test_a_server_scores_as_its_model_does_here(
             assert [row["score"] for row in found] == pytest.approx(
                 [one.score for one in wanted], abs=1e-5
             )
+            stage = ["--cascade", "embedded:2", "--local-files-only", "--json"]
+            code, out, err = rerank("rank", QUERY, lines, "--server", json.dumps(options), *stage)
+            assert (code, err) == (0, "")
+            assert len(json.loads(out)) == 2
             code, out, err = rerank("rank", QUERY, lines, "--server", client.base_url)
             assert (code, out) == (1, "")
             assert "answered 401: The token is missing or wrong." in err
@@ -41,6 +45,7 @@ def test_a_server_scores_as_its_model_does_here(
     [
         (["--server", "http://gpu", "-m", "other"], "--server and --model exclude each other"),
         (["--server", "http://gpu", "--max-length", "99"], "--server and --max-length exclude"),
+        (["--server", "http://gpu", "--local-files-only"], "--server and --local-files-only excl"),
         (["--server", '{"url'], "is not a JSON object"),
         (["--server", '{"url": ' + "[" * 9000], "is not a JSON object: maximum recursion"),
         (["--server", '{"url": "http://gpu", "api_key": "x"}'], "cannot have 'api_key'"),

@@ -1,13 +1,16 @@
 """The three wrappers as clients of a real `rerank serve`: rankings, serialisation, keys."""
 
+import copy
 import pickle
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from haystack.utils import Secret
 
 from rerank_plugins import CrossEncoderScorer, HttpScorer, InvalidInputError, Reranker, ServerError
+from rerank_plugins.testing import DeterministicScorer
 from tests.engines import until
 from tests.servers import served
 from tests.wrappers import WRAPPERS
@@ -124,3 +127,40 @@ def test_a_servers_options_and_a_models_exclude_each_other(framework: str, url: 
 def test_a_servers_error_reaches_the_frameworks_user(framework: str, url: str) -> None:
     with pytest.raises(ServerError, match=r"answered 401: The token is missing or wrong\."):
         WRAPPERS[framework].rank(QUERY, PASSAGES, scorer={"url": url})
+
+
+def token(framework: str) -> Any:
+    return Secret.from_token("hf_x") if framework == "haystack" else "hf_x"
+
+
+def hub_token(component: Any) -> str | None:
+    """The token of the model in front of the server."""
+    given = component._ready().scorers[0]._options["token"]
+    return given() if callable(given) else given
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_a_model_in_front_of_a_server_has_the_hub_token(framework: str, url: str) -> None:
+    make, cascade = WRAPPERS[framework].make, [{"model": "some/model", "keep": 12}]
+    for scorer in ({"url": url}, HttpScorer(url)):
+        given = make(scorer=scorer, token=token(framework), cascade=cascade, local_files_only=True)
+        assert hub_token(given) == "hf_x"
+        assert given._ready().scorers[0]._options["local_files_only"] is True
+        assert hub_token(copy.copy(given)) == "hf_x"
+        assert b"hf_x" not in pickle.dumps(given.cascade)
+        own = [{"scorer": DeterministicScorer(), "keep": 12}]
+        for useless in (None, own):
+            with pytest.raises(InvalidInputError, match="scorer= and token= exclude each other"):
+                make(scorer=scorer, token=token(framework), cascade=useless)
+
+
+def test_haystacks_token_of_the_environment_is_for_models_that_have_none(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_API_TOKEN", "hf_environment")
+    cascade = [{"model": "some/model", "keep": 12}]
+    make = WRAPPERS["haystack"].make
+    assert hub_token(make(scorer={"url": url}, cascade=cascade)) == "hf_environment"
+    ready = CrossEncoderScorer("embedded", token="hf_x")
+    assert hub_token(make(scorer=ready, cascade=cascade)) == "hf_x"
+    assert make(scorer={"url": url})._ready()

@@ -87,7 +87,10 @@ def _stage(value: Any, name: str, options: Mapping[str, Option]) -> dict[str, An
             f"{', '.join(allowed)}."
         )
         if "model" in value:
-            message += " Others, such as token and timeout, are the last model's, for all stages."
+            message += (
+                " Others, such as token and timeout, are the last model's, for all stages. Beside "
+                "scorer=, give them to Reranker.from_options or to the wrapper."
+            )
         raise InvalidInputError(message)
     checks = {"keep": _check_keep, "scorer": _anything, **{k: v.check for k, v in options.items()}}
     try:

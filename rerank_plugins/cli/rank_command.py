@@ -161,7 +161,7 @@ def rank(
     if server is None:
         given = {**as_arguments(of_scorer), "progress_bar": show_progress and run is None}
     else:
-        given = server_arguments(server, of_scorer)
+        given = server_arguments(server, of_scorer, of_ranking["cascade"])
     with Reranker.from_options(**given, **of_ranking) as reranker:
         rankings = rank_all(
             reranker,

@@ -19,6 +19,7 @@ from rerank_plugins.options.ranking import (
     ListOptions,
     RankingOptions,
     ScaleOption,
+    common_to_stages,
 )
 from rerank_plugins.options.scorer import (
     DEFAULT_MODEL,
@@ -47,4 +48,5 @@ __all__ = [
     "ScaleOption",
     "ScorerOptions",
     "SharedOptions",
+    "common_to_stages",
 ]

@@ -1,7 +1,8 @@
 """The stages of a cascade: their scorers, and the weight of each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.values import described
@@ -29,6 +30,16 @@ class Cascade:
             _given(stage["scorer"], at) if "scorer" in stage else make(**_of_scorer(stage))
             for at, stage in enumerate(self._options)
         ]
+
+    def __copy__(self) -> Self:
+        """The same stages with copies of the scorers that this cascade made."""
+        copied = object.__new__(type(self))
+        copied._options = self._options
+        copied._scorers = [
+            scorer if "scorer" in options else copy(scorer)
+            for scorer, options in zip(self._scorers, self._options, strict=True)
+        ]
+        return copied
 
     def stages(self, last: Scorer, weight: Weight) -> list[Stage]:
         """The stages and the last one, with the weight of the last.

@@ -6,7 +6,7 @@ public door, for integrations. It imports no framework, but pydantic, which all 
 
 from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.checks.values import as_number
-from rerank_plugins.options import DEFAULT_MODEL, RESULT_OPTIONS
+from rerank_plugins.options import DEFAULT_MODEL, RESULT_OPTIONS, common_to_stages
 from rerank_plugins.results import in_order, kept_text
 from rerank_plugins.scoring.inputs import check_query
 from rerank_plugins.wrappers.documents import (
@@ -57,6 +57,7 @@ __all__ = [
     "check_query",
     "check_serialisable",
     "checked",
+    "common_to_stages",
     "in_order",
     "kept_text",
     "moved_places",

@@ -126,6 +126,27 @@ def test_copies_in_the_process_keep_the_token_and_are_apart() -> None:
     assert subject.meta_fields_to_embed == []
 
 
+class OfOurs(CrossEncoderRanker):
+    """A class of a user's own."""
+
+    def __init__(self, team: str) -> None:
+        super().__init__("embedded", top_k=2, meta_fields_to_embed=[])
+        self.team = team
+
+
+def test_a_copy_of_a_users_class_keeps_its_attributes_and_calls_no_constructor() -> None:
+    subject = OfOurs("search")
+    subject.team = "shop"
+    wanted = subject.run("red fox", documents())
+    for copied in (copy.copy(subject), copy.deepcopy(subject), pickle.loads(pickle.dumps(subject))):
+        assert (type(copied), copied.team) == (OfOurs, "shop")
+        assert copied.run("red fox", documents()) == wanted
+        copied.meta_fields_to_embed.append("page")
+        copied.close()
+    assert subject.meta_fields_to_embed == []
+    assert subject.run("red fox", documents()) == wanted
+
+
 def joined(subject: CrossEncoderRanker) -> Pipeline:
     pipeline = Pipeline()
     pipeline.add_component("joiner", DocumentJoiner())

@@ -7,9 +7,16 @@ from haystack.utils import ComponentDevice, Secret
 from haystack.utils.auth import EnvVarSecret
 
 from haystack_integrations.components.rankers.rerank_plugins._device import torch_names
-from haystack_integrations.components.rankers.rerank_plugins._token import SecretToken
-from rerank_plugins import Reranker, Statistics
-from rerank_plugins.wrappers import WRAPPER_OPTIONS, check_items, check_kind, plain_values, reranker_options
+from haystack_integrations.components.rankers.rerank_plugins._token import DEFAULT_TOKEN, SecretToken
+from rerank_plugins import CrossEncoderScorer, Reranker, Statistics
+from rerank_plugins.wrappers import (
+    WRAPPER_OPTIONS,
+    check_items,
+    check_kind,
+    common_to_stages,
+    plain_values,
+    reranker_options,
+)
 
 OPTIONS = (*WRAPPER_OPTIONS, "meta_fields_to_embed", "embedding_separator", "scorer")
 """The names of a ranker's options."""
@@ -98,7 +105,14 @@ class OptionAttributes:
         """
         A ranker of its own, which keeps the token and is in no pipeline yet.
         """
-        return type(self)(**{name: getattr(self, name) for name in OPTIONS})
+        copied = object.__new__(type(self))
+        copied.__dict__.update({**self.__dict__, "_made": None, "__haystack_added_to_pipeline__": None})
+        for sockets, connected in (("__haystack_input__", "senders"), ("__haystack_output__", "receivers")):
+            copied.__dict__[sockets] = own = deepcopy(self.__dict__[sockets], {id(self): copied})
+            for socket in own._sockets_dict.values():
+                setattr(socket, connected, [])
+        copied._ready()  # makes values of its own
+        return copied
 
     def _get_telemetry_data(self) -> dict[str, Any]:
         return {"model": self._ready().scorer.name}
@@ -130,7 +144,17 @@ class OptionAttributes:
         if token is not None:
             hint = "Pass Secret.from_env_var('HF_TOKEN') or Secret.from_token(...)."
             token = SecretToken(check_kind(token, Secret, "token", hint))
-        given = {**plain, "device": device, "token": None if self.scorer else token}
+        if self.token == DEFAULT_TOKEN and not self._takes_token(plain["cascade"]):
+            token = None  # nobody gave it, so it is not refused
+        given = {**plain, "device": device, "token": token}
         reranker = Reranker.from_options(**reranker_options(given), scorer=self.scorer)
         self.__dict__.update(plain)
         return reranker
+
+    def _takes_token(self, cascade: list[dict[str, Any]] | None) -> bool:
+        """
+        Whether a model is loaded that has no token of the scorer's.
+        """
+        if self.scorer is None:
+            return True
+        return "token" in common_to_stages(cascade) and not isinstance(self.scorer, CrossEncoderScorer)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from haystack.utils import Secret
 from haystack.utils.auth import EnvVarSecret
 
+DEFAULT_TOKEN = Secret.from_env_var(["HF_API_TOKEN", "HF_TOKEN"], strict=False)
+"""The token of a ranker that is given none."""
+
 
 @dataclass(frozen=True, slots=True)
 class SecretToken:

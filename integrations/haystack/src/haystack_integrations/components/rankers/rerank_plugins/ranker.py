@@ -14,6 +14,7 @@ from haystack_integrations.components.rankers.rerank_plugins._documents import (
     unique,
 )
 from haystack_integrations.components.rankers.rerank_plugins._options import OPTIONS, OptionAttributes
+from haystack_integrations.components.rankers.rerank_plugins._token import DEFAULT_TOKEN
 from rerank_plugins import RankedList, Scorer, ScoreScale
 from rerank_plugins.wrappers import (
     DEFAULT_LIMIT,
@@ -27,8 +28,6 @@ from rerank_plugins.wrappers import (
     plain_scorer,
     spelled_out,
 )
-
-_TOKEN = Secret.from_env_var(["HF_API_TOKEN", "HF_TOKEN"], strict=False)
 
 
 @component
@@ -64,7 +63,7 @@ class CrossEncoderRanker(OptionAttributes):
         meta_fields_to_embed: list[str] | None = None,
         embedding_separator: str = "\n",
         device: ComponentDevice | None = None,
-        token: Secret | None = _TOKEN,
+        token: Secret | None = DEFAULT_TOKEN,
         scorer: Scorer | dict[str, Any] | None = None,
         **options: Unpack[WrapperOptions],
     ) -> None:
@@ -77,7 +76,8 @@ class CrossEncoderRanker(OptionAttributes):
         :param embedding_separator: Joins the meta fields and the content.
         :param device: Where the model runs; `None` lets the backend choose. On several devices (a device map, whose
             names do not matter) the model is loaded for each, and the work is shared out.
-        :param token: Hub token, resolved when the model is loaded.
+        :param token: Hub token, resolved when the model is loaded. Beside `scorer`, it is that of the models that
+            `cascade` names.
         :param scorer: A ready scorer instead of a model and its options; only an `HttpScorer` can be serialised. Its
             options in a dictionary, such as `{"url": "http://localhost:8080"}`, are taken too.
         :param options: The other options of `WrapperOptions`, such as `score_threshold`, `scale`, `backend` and
