@@ -1,6 +1,8 @@
 """Paths that cannot be looked up, in commands and calls: too long names, and closed folders."""
 
+import encodings.utf_8_sig  # noqa: F401 - root alone may read the interpreter
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,10 @@ from rerank_plugins import CrossEncoderScorer, InvalidInputError, ModelError
 from rerank_plugins.backends.graphs.output_folder import check_target, written_to
 from rerank_plugins.cli import main
 from rerank_plugins.evaluation import read_collection
+from rerank_plugins.fine_tuning import FineTuningOptions, fine_tune
 from rerank_plugins.fine_tuning.data import read_training_data
 from tests.commands import written
+from tests.domain import write_pairs
 from tests.unknown_user import USER, needs_root
 
 LONG = "x" * 300
@@ -85,6 +89,17 @@ def test_calls_without_permission_raise_errors_of_this_package(closed: Path) -> 
     for call in (read_collection, read_training_data, check_target):
         with pytest.raises(InvalidInputError, match=r"cannot be written|cannot read"):
             call(closed)
+
+
+@needs_root
+def test_a_model_to_start_from_without_permission_is_an_error_of_this_package(
+    closed: Path,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        data = write_pairs(Path(folder) / "pairs.jsonl")
+        options = FineTuningOptions(model=str(closed / "model"))
+        with pytest.raises(ModelError, match="no permission for"):
+            fine_tune(data, Path(folder) / "out", options)
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:

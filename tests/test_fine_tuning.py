@@ -28,6 +28,7 @@ from rerank_plugins.fine_tuning import (
 from rerank_plugins.fine_tuning.measuring import development_evaluator
 from rerank_plugins.fine_tuning.mining import TrainingRow
 from rerank_plugins.fine_tuning.saving import write_card
+from rerank_plugins.fine_tuning.start_model import load_for_training
 from rerank_plugins.fine_tuning.trainer import train
 from rerank_plugins.messages.commands import install_command
 from tests.domain import domain_rows, write_pairs
@@ -36,6 +37,15 @@ from tests.tiny_models import save_as_the_library_does, save_tiny_cross_encoder,
 from tests.wrappers import WRAPPERS
 
 PAIRS = [("where is the red fox", "the red fox is in the house"), ("a b", "the sea")]
+SECOND = """
+import sys
+from pathlib import Path
+from rerank_plugins.fine_tuning import FineTuningOptions, fine_tune
+
+data, output, model = sys.argv[1:]
+options = FineTuningOptions(model=model, epochs=1, negatives=2, learning_rate=1e-3, depth=10)
+fine_tune(Path(data), Path(output), options, resume=False)
+"""
 SAME_ANSWER = [{"query": f"q {number}", "positive": "the house"} for number in range(12)]
 
 
@@ -452,6 +462,19 @@ class TestStopping:
             unbroken.predict(PAIRS, show_progress_bar=False), abs=1e-5
         )
 
+    @pytest.mark.parametrize("left", ["", '{"epoch": 2.0, "log_history": [', "{}"])
+    def test_a_checkpoint_whose_state_was_cut_short_is_passed_over(
+        self, tiny_model: Path, tmp_path: Path, left: str
+    ) -> None:
+        options = quick(tiny_model, epochs=3, looks=1)
+        killed = Looks(0.1, 0.2, 0.3, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            self.train(load(tiny_model), killed, options, tmp_path)
+        (tmp_path / "checkpoint-8" / "trainer_state.json").write_text(left)
+        looks = Looks(0.1, 0.3, 0.4)  # from step 4: a look at 8, and one at 12
+        assert self.train(load(tiny_model), looks, options, tmp_path).steps == 12
+        assert looks.values == []
+
     @pytest.mark.parametrize(
         ("looks", "steps"), [((0.1, 0.2, 0.4, 0.3, 0.3), 16), ((0.1, 0.4, 0.2, 0.5, 0.3, 0.2), 20)]
     )
@@ -507,7 +530,11 @@ class TestErrors:
             ("max_length", 4),
             ("development", 0.5),
             ("held_out", -0.1),
+            ("epochs", float("inf")),
+            ("epochs", float("nan")),
             ("seed", -1),
+            ("seed", 2**32),
+            ("seed", "13"),
             ("questions", 9),
             ("batch_size", 0),
             ("negatives", 0),
@@ -593,6 +620,58 @@ class TestErrors:
         with pytest.raises(InvalidInputError, match="lies in"):
             fine_tune(pairs, result.model.parent, quick(result.model), resume=False)
         assert result.model.is_dir()
+
+    def test_the_model_to_start_from_is_found_in_the_output_by_its_name_from_home(
+        self, result: FineTuningResult, pairs: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        output = result.model.parent
+        monkeypatch.setenv("HOME", str(output.parent))
+        made = contents(output)
+        with pytest.raises(InvalidInputError, match="lies in"):
+            fine_tune(pairs, output, quick(Path("~") / output.name / "model"), resume=False)
+        assert contents(output) == made
+
+    @pytest.mark.parametrize("linked", [False, True])
+    def test_the_data_are_not_removed_by_the_run_that_reads_them(
+        self, tiny_model: Path, tmp_path: Path, linked: bool
+    ) -> None:
+        output = tmp_path / "out"
+        fine_tune(write_pairs(tmp_path / "pairs.jsonl"), output, quick(tiny_model, held_out=0.45))
+        made, data = contents(output), output / "held-out"
+        if linked:
+            data = tmp_path / "link"
+            data.symlink_to(output / "held-out")
+        with pytest.raises(InvalidInputError, match=f"{data.name}' lies in"):
+            fine_tune(data, output, quick(tiny_model), resume=False)
+        assert contents(output) == made
+
+    def test_a_second_run_in_a_folder_is_an_error_and_leaves_the_first_alone(
+        self,
+        result: FineTuningResult,
+        pairs: Path,
+        tiny_model: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        output = tmp_path / "out"
+        others = []
+
+        def meanwhile(*arguments: Any) -> Any:
+            others.append(run_forked(SECOND, pairs, output, tiny_model))
+            return load_for_training(*arguments)
+
+        monkeypatch.setattr(run, "load_for_training", meanwhile)
+        made = fine_tune(pairs, output, quick(tiny_model))
+        assert f"Another run is writing to {output}. Wait until it has ended" in others[0].stderr
+        assert made.held_out == result.held_out
+        assert not list(output.glob("*.lock"))
+
+    def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(
+        self, pairs: Path, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "fine_tuning.lock").mkdir()
+        with pytest.raises(InvalidInputError, match=f"{tmp_path} cannot be written: .*another"):
+            fine_tune(pairs, tmp_path, quick(tiny_model))
 
     @pytest.mark.parametrize("module", ["datasets", "accelerate"])
     def test_without_its_packages_the_import_says_what_to_install(self, module: str) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from rerank_plugins.checks.values import MINIMUM_MAX_LENGTH, check_positive_int, check_text
+from rerank_plugins.checks.values import (
+    MINIMUM_MAX_LENGTH,
+    check_count,
+    check_positive_int,
+    check_text,
+)
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.spelling import option
 
@@ -77,13 +83,14 @@ class FineTuningOptions:
                 check_positive_int(getattr(self, name), name)
         for name in ("batch_size", "negatives", "looks", "patience", "depth"):
             check_positive_int(getattr(self, name), name)
+        check_count(self.seed, "seed")
         for name, allowed, fits in (
             (
                 "questions",
                 f"{MINIMUM_QUESTIONS} or more",
                 self.questions is None or self.questions >= MINIMUM_QUESTIONS,
             ),
-            ("epochs", "a number above 0, such as 2", self.epochs > 0),
+            ("epochs", "a number above 0, such as 2", 0 < self.epochs < math.inf),
             (
                 "learning_rate",
                 "a number above 0 and at most 0.01, such as 3e-5",
@@ -97,7 +104,7 @@ class FineTuningOptions:
             ("development", "0 or a share below 0.5", 0 <= self.development < 0.5),
             ("held_out", "0 or a share below 0.5", 0 <= self.held_out < 0.5),
             ("start_share", "0 or a share below 1", 0 <= self.start_share < 1),
-            ("seed", "0 or more", self.seed >= 0),
+            ("seed", "a whole number below 4294967296", self.seed < 2**32),
         ):
             if not fits:
                 message = f"{option(name, getattr(self, name))} is not allowed. Give {allowed}."

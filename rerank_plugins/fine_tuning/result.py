@@ -17,11 +17,10 @@ from rerank_plugins.fine_tuning.run_folder import check_free, remove, write_reco
 from rerank_plugins.fine_tuning.trainer import TrainingFigures
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.json_files import read_json
-from rerank_plugins.process.folders import make_folder
 
 FILE_NAME = "fine_tuning.json"
 
-_MADE = ("model", "model.partial", "held-out", "checkpoints", FILE_NAME)
+MADE = ("model", "model.partial", "held-out", "checkpoints", FILE_NAME)
 """Names that a run creates in its folder."""
 
 _OF_THE_START = {"model", "revision", "local_files_only"}
@@ -64,15 +63,14 @@ class RunFolder:
     """The output folder of a run, which resumes only a run with the same settings and data.
 
     Args:
-        path: The folder.
+        path: The folder, which exists.
         options: The settings of the run.
         data: The training data.
         weights: A digest of the starting model, because weights can change under the same name.
         resume: Resume an earlier run; otherwise `begin` removes its files.
 
     Raises:
-        InvalidInputError: The folder holds another run or files that no run made, or it cannot be
-            made.
+        InvalidInputError: The folder holds another run or files that no run made.
     """
 
     def __init__(
@@ -91,10 +89,9 @@ class RunFolder:
         self._settings = {**asdict(options), "weights": weights}
         self._data = _digest(data)
         self._resume = resume
-        make_folder(path)
         record = read_json(path / FILE_NAME)
         if not isinstance(record.get("settings"), dict):  # a run records its settings first
-            check_free(path, _MADE, "fine-tuning run")
+            check_free(path, MADE, "fine-tuning run")
         elif resume:
             self._check(record)
 
@@ -146,7 +143,7 @@ class RunFolder:
             raise InvalidInputError(message)
 
     def _remove(self) -> None:
-        for name in _MADE:
+        for name in MADE:
             remove(self.path / name)
 
     def _write(self, more: dict[str, Any]) -> None:

@@ -19,16 +19,18 @@ from rerank_plugins.fine_tuning.measuring import (
 )
 from rerank_plugins.fine_tuning.mining import mine_rows
 from rerank_plugins.fine_tuning.options import MINIMUM_QUESTIONS, FineTuningOptions
-from rerank_plugins.fine_tuning.result import DataSizes, FineTuningResult, RunFolder
+from rerank_plugins.fine_tuning.result import MADE, DataSizes, FineTuningResult, RunFolder
+from rerank_plugins.fine_tuning.run_folder import check_inputs, sole_run
 from rerank_plugins.fine_tuning.saving import save_model, write_card
 from rerank_plugins.fine_tuning.split import Split, split_questions
 from rerank_plugins.fine_tuning.start_model import (
     bi_encoder_of,
     load_for_training,
+    starting_folder,
     starting_scorer,
-    weights_digest,
 )
 from rerank_plugins.fine_tuning.trainer import TrainingFigures, train
+from rerank_plugins.models.identity import model_digest
 from rerank_plugins.scorer import CrossEncoderScorer
 
 
@@ -56,7 +58,8 @@ def fine_tune(
 
     Raises:
         InvalidInputError: The data are broken or too few, an option is not allowed, or `output`
-            holds another run or the model to start from.
+            holds another run, is written to by one, or the model or the data lie where
+            the run writes.
         ModelError: The model cannot be loaded.
     """
     options = options or FineTuningOptions()
@@ -67,15 +70,11 @@ def fine_tune(
             f"least {MINIMUM_QUESTIONS}. A gain takes a few hundred."
         )
         raise InvalidInputError(message)
-    start = Path(options.model)
-    if start.exists() and start.resolve().is_relative_to(output.resolve()):
-        message = (
-            f"{options.model!r} lies in {output}, which the run would overwrite. Give another "
-            "output folder."
-        )
-        raise InvalidInputError(message)
-    folder = RunFolder(output, options, read, weights_digest(options), resume=resume)
-    with no_loading_bar():
+    start = starting_folder(options)
+    check_inputs(output, MADE, (data, start))
+    weights = model_digest(start)
+    with sole_run(output), no_loading_bar():
+        folder = RunFolder(output, options, read, weights, resume=resume)
         return folder.finished() or _run(read, folder, options, progress)
 
 

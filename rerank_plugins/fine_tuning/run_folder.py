@@ -4,12 +4,65 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.spelling import option
+from rerank_plugins.process.folders import make_folder
+from rerank_plugins.process.locked import locked
+
+
+@contextmanager
+def sole_run(folder: Path) -> Iterator[None]:
+    """Makes an output folder and keeps other runs out of it, those of other processes too.
+
+    Raises:
+        InvalidInputError: Another run is writing to the folder, or it cannot be made or written.
+    """
+    make_folder(folder)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / "fine_tuning.lock", timeout=0))
+        except Timeout as error:
+            message = (
+                f"Another run is writing to {folder}. Wait until it has ended, or give another "
+                f"output folder, for example {option('output', str(folder / 'run'))}."
+            )
+            raise InvalidInputError(message) from error
+        except OSError as error:
+            message = (
+                f"{folder} cannot be written: {error.strerror or error}. Give another output "
+                "folder, or this user the space and the right to write there."
+            )
+            raise InvalidInputError(message) from error
+        yield
+
+
+def check_inputs(folder: Path, names: Sequence[str], inputs: Sequence[Path]) -> None:
+    """Refuses a folder in which a run would remove or overwrite what it starts from.
+
+    Args:
+        folder: The output folder; it need not exist.
+        names: Names of the files and folders that the run makes there.
+        inputs: The folders and files that the run reads.
+
+    Raises:
+        InvalidInputError: An input lies under one of the names.
+    """
+    for name in names:
+        made = (folder / name).resolve()
+        for given in inputs:
+            if given.resolve().is_relative_to(made):
+                message = (
+                    f"{str(given)!r} lies in {folder}, which the run would overwrite. Give another "
+                    "output folder."
+                )
+                raise InvalidInputError(message)
 
 
 def check_free(folder: Path, names: Sequence[str], run: str) -> None:

@@ -10,7 +10,6 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from rerank_plugins.errors import InvalidInputError, LabelRequiredError
 from rerank_plugins.fine_tuning.options import FineTuningOptions
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.models.identity import model_digest
 from rerank_plugins.models.location import locate
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.turn import in_turn
@@ -50,7 +49,7 @@ def starting_scorer(options: FineTuningOptions) -> CrossEncoderScorer:
 
 def load_for_training(options: FineTuningOptions) -> tuple[CrossEncoder, int | None]:
     """Returns the model in fp32 with the training's limit in tokens, and the model's own limit."""
-    model = _load(_folder_of(options))
+    model = _load(starting_folder(options))
     own_length = model.max_seq_length
     model.max_seq_length = options.max_length or min(_MAX_LENGTH, own_length or _MAX_LENGTH)
     return model, own_length
@@ -66,16 +65,12 @@ def _load(folder: Path) -> CrossEncoder:
     return model
 
 
-def weights_digest(options: FineTuningOptions) -> str:
-    """Returns a digest of the starting weights.
+def starting_folder(options: FineTuningOptions) -> Path:
+    """Returns the folder of the model to start from.
 
     Raises:
-        ModelError: The model cannot be found.
+        ModelError: The model cannot be found or read.
     """
-    return model_digest(_folder_of(options))
-
-
-def _folder_of(options: FineTuningOptions) -> Path:
     return locate(
         ModelSettings(
             options.model, revision=options.revision, local_files_only=options.local_files_only

@@ -172,14 +172,15 @@ def _arguments(
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    """The last complete checkpoint; the state file is written last."""
-    done = [path.parent for path in folder.glob(f"checkpoint-*/{TRAINER_STATE_NAME}")]
+    """The last complete checkpoint; the state file is written last, and may be cut short."""
+    states = folder.glob(f"checkpoint-*/{TRAINER_STATE_NAME}")
+    done = [path.parent for path in states if "stateful_callbacks" in read_json(path)]
     return max(done, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
 
 
 def _had_stopped(checkpoint: Path) -> bool:
     """Whether training had ended at this checkpoint; the trainer would not remember it."""
-    callbacks = read_json(checkpoint / TRAINER_STATE_NAME).get("stateful_callbacks", {})
+    callbacks = read_json(checkpoint / TRAINER_STATE_NAME)["stateful_callbacks"]
     return bool(callbacks["TrainerControl"]["args"]["should_training_stop"])
 
 
