@@ -134,6 +134,20 @@ def test_the_calibration_error_is_that_of_scikit_learns_bins() -> None:
     assert found.low < found.error < found.high
 
 
+@pytest.mark.parametrize("factor", [1.0, 0.9, 0.5])
+def test_the_interval_of_the_calibration_error_holds_the_true_one(factor: float) -> None:
+    rng = np.random.default_rng(0)
+    true = (1 - factor) * 0.5 / 8.5  # every gap has the same sign, so bins do not matter
+    held = 0
+    for _ in range(20):
+        said = rng.beta(0.5, 8, size=1500)
+        relevant = rng.random(1500) < factor * said
+        found = reliability(said, relevant, np.arange(1500) // 50)
+        assert found.low <= found.error <= found.high
+        held += found.low <= true <= found.high
+    assert held >= 17
+
+
 def test_equal_probabilities_share_a_bin() -> None:
     relevant = np.arange(100) % 4 == 0
     found = reliability(np.full(100, 0.25), relevant, np.arange(100) // 10)

@@ -12,6 +12,8 @@ BINS = 15
 
 RESAMPLES = 1000
 _TAILS = (2.5, 97.5)
+_STEPS = 200
+"""True errors that the interval is looked for among."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Reliability:
     Attributes:
         error: The expected calibration error: by how much probability and relevant share differ,
             mean over bins with equally many candidates.
-        low: The lower end of its 95% interval, by drawing queries anew.
+        low: The lower end of the 95% interval of the true error, which has no noise in it.
         high: The upper end.
         brier: The mean squared difference between the probability and being relevant (0 or 1).
         bins: The bins.
@@ -76,12 +78,13 @@ def reliability(
     drawn = np.random.default_rng(0).multinomial(
         len(queries), np.full(len(queries), 1 / len(queries)), size=RESAMPLES
     )
-    resampled = _error(*(drawn @ each for each in sums))
-    low, high = np.percentile(resampled, _TAILS)
+    gaps = _gaps(counts, said, happened)
+    noise = _gaps(*(drawn @ each for each in sums)) - gaps
+    low, high = _interval(gaps, noise, counts / counts.sum())
     return Reliability(
-        float(_error(counts, said, happened)),
-        float(low),
-        float(high),
+        float(np.abs(gaps).sum()),
+        low,
+        high,
         brier(probabilities, relevant),
         tuple(
             Bin(said_sum / count, relevant_sum / count, int(count))
@@ -98,12 +101,40 @@ def brier(probabilities: NDArray[np.float64], relevant: NDArray[np.bool_]) -> fl
     return float(np.mean((probabilities - relevant) ** 2))
 
 
-def _error(
+def _gaps(
     counts: NDArray[np.float64], said: NDArray[np.float64], happened: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The calibration error of sums over bins, which are the last axis."""
-    errors: NDArray[np.float64] = np.abs(said - happened).sum(axis=-1) / counts.sum(axis=-1)
-    return errors
+    """What each bin, on the last axis, adds to the error, with its sign."""
+    gaps: NDArray[np.float64] = (said - happened) / counts.sum(axis=-1, keepdims=True)
+    return gaps
+
+
+def _interval(
+    gaps: NDArray[np.float64], noise: NDArray[np.float64], shares: NDArray[np.float64]
+) -> tuple[float, float]:
+    """The true errors for which the measured one is none of the 5% most unlikely.
+
+    Chance adds to the absolute value of each gap, so the measured error is too high, and that of
+    queries drawn anew is higher still. Therefore the interval is not that of the drawn errors: a
+    true error is tried by adding the noise to gaps that have it. How it spreads over the bins is
+    not known, so two ways are tried: as measured, and without what may be noise in each bin. The
+    measured error itself is always in the interval.
+
+    Args:
+        gaps: What each of n bins adds to the error, with its sign, shape `(n,)`.
+        noise: By how much the gaps of drawn queries differ from these, shape `(draws, n)`.
+        shares: The share of the candidates in each bin, shape `(n,)`.
+    """
+    error = np.abs(gaps).sum()
+    clear = np.sign(gaps) * np.maximum(np.abs(gaps) - noise.std(axis=0), 0)
+    shapes = [each / np.abs(each).sum() for each in (gaps, clear) if each.any()] or [shares]
+    likely = []
+    for true in np.linspace(0, error + np.abs(noise).sum(axis=1).max(), _STEPS).tolist():
+        measured = [np.abs(true * shape + noise).sum(axis=1) for shape in shapes]
+        ends = np.percentile(measured, _TAILS, axis=1)
+        if ((ends[0] <= error) & (error <= ends[1])).any():
+            likely.append(true)
+    return min(likely, default=0.0), max([*likely, float(error)])
 
 
 def _by_query_and_bin(
