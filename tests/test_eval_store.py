@@ -189,10 +189,13 @@ def test_a_file_that_broke_is_an_error_when_it_is_read(tmp_path: Path) -> None:
             store("s", by_length, "query", ["a"])
 
 
-def test_a_database_of_something_else_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["notes", "answers"])
+def test_a_database_of_something_else_is_an_error_and_stays_as_it_is(
+    tmp_path: Path, table: str
+) -> None:
     file = tmp_path / "notes.db"
     with closing(sqlite3.connect(file)) as database:
-        database.execute("CREATE TABLE notes (text TEXT)")
+        database.execute(f"CREATE TABLE {table} (text TEXT)")
     before = file.read_bytes()
     with pytest.raises(InvalidInputError, match="the database of another program"):
         ScoreStore(file, {})

@@ -175,11 +175,15 @@ class TestReading:
         [
             "\nquery-id\tcorpus-id\tscore\n",
             "qid\tQ0\tdocid\tlabel\n",
+            "topic iteration document_no judgment\n",
+            "query_id 0 doc_id relevance\n",
+            "id\tpassage\tvalue\n",
+            "query\tdoc\trelevance label\n",
             "q9\tp1\t1.0\n",
             "q9 \tp1\t 1\n",
         ],
     )
-    def test_the_first_line_is_a_header_where_it_ends_in_no_number(
+    def test_the_first_line_is_a_header_where_it_names_columns(
         self, tmp_path: Path, first: str
     ) -> None:
         (tmp_path / "qrels.tsv").write_text(first + "q1\tp2\t2\n")
@@ -192,6 +196,12 @@ class TestReading:
     ) -> None:
         (tmp_path / "qrels.tsv").write_text(f"q1\tp1\t1\nq1\tp2\t{value}\n")
         with pytest.raises(InvalidInputError, match="line 2: expected query id"):
+            read_qrels(tmp_path / "qrels.tsv")
+
+    @pytest.mark.parametrize("value", ["yes", "relevant", "", "1,0", "\N{ARABIC-INDIC DIGIT ONE}x"])
+    def test_a_mistyped_first_line_is_no_header(self, tmp_path: Path, value: str) -> None:
+        (tmp_path / "qrels.tsv").write_text(f"q1\tp1\t{value}\nq1\tp2\t1\n")
+        with pytest.raises(InvalidInputError, match=r"line 1: .*are, for example, query-id, corpu"):
             read_qrels(tmp_path / "qrels.tsv")
 
     @pytest.mark.parametrize("value", ["1001", "-101", "500000000", "2147483648", "1e19", "1_0"])
@@ -440,6 +450,12 @@ class TestComparison:
         collection = JudgedCollection("c", PASSAGES, QUERIES, {"q1": {"p1": 1}})
         with pytest.raises(InvalidInputError, match=r"2 queries of c are not judged.* 'q2'"):
             compare(collection, {}, {"length": by_length})
+
+    def test_a_candidate_that_the_collection_lacks_is_an_error(
+        self, collection: JudgedCollection
+    ) -> None:
+        with pytest.raises(InvalidInputError, match=r"passage 'p9' for query 'q1'.*example 'p1'"):
+            compare(collection, {"q1": {"p1": 1.0, "p9": 0.5}}, {"length": by_length})
 
     def test_a_measures_own_program_gets_ids_that_it_can_read(
         self, collection: JudgedCollection

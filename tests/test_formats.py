@@ -54,6 +54,28 @@ def test_a_written_run_is_read_again_best_first(tmp_path: Path) -> None:
         formats.write_run({"q": {"two words": 1.0}}, tmp_path / "bad.run")
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf")])
+def test_a_run_with_a_score_that_is_no_number_is_not_written(tmp_path: Path, score: float) -> None:
+    told = f"the score of document 'b' for query 'q' is {score}.* Leave the document out"
+    with pytest.raises(InvalidInputError, match=told):
+        formats.write_run({"q": {"a": 1.0, "b": score}}, tmp_path / "new.run")
+    assert not (tmp_path / "new.run").exists()
+
+
+def test_a_run_that_cannot_be_written_is_an_error_that_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"cannot write .*in a folder that exists"):
+        formats.write_run({"q": {"a": 1.0}}, tmp_path / "none" / "new.run")
+
+
+def test_topics_may_have_comments_and_character_data(tmp_path: Path) -> None:
+    file = tmp_path / "topics.xml"
+    old = '<!-- <topic number="9"><query>old</query></topic> -->'
+    topic = '<topic number="1"><query><![CDATA[a & b <i> &lt; <!-- c]]></query></topic>'
+    for start in ("<topics>", '<?xml version="1.0"?>\n<topics>', "<!-- ours\n-->\n<topics>"):
+        file.write_text(f"{start}{old}\n{topic}</topics>\n")
+        assert formats.read_queries(file) == {"1": "a & b <i> &lt; <!-- c"}
+
+
 def test_compare_takes_scorers_and_functions_and_needs_one() -> None:
     collection = JudgedCollection(
         name="foxes",

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.collection import JudgedCollection
-from rerank_plugins.evaluation.first_stage import Candidates
+from rerank_plugins.evaluation.first_stage import Candidates, check_passages
 from rerank_plugins.evaluation.measures import (
     MEASURES,
     Change,
@@ -187,7 +187,8 @@ def compare(
 
     Raises:
         InvalidInputError: There is no scorer, a scorer does not return one score per passage, a
-            measure is unknown, a query is not judged, or a relevance is not valid.
+            measure is unknown, a query is not judged, a relevance is not valid, or the collection
+            lacks a candidate.
     """
     if not scorers:
         message = (
@@ -206,6 +207,8 @@ def compare(
     judgements = check_judgements(
         collection.name, {name: collection.judgements[name] for name in collection.queries}
     )
+    for query_id in collection.queries:
+        check_passages(collection, query_id, candidates.get(query_id, {}))
     before = {
         query_id: collection.candidates(query_id, candidates.get(query_id, {}).items())
         for query_id in collection.queries

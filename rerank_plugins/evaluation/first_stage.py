@@ -158,16 +158,25 @@ def given_candidates(
     candidates: Candidates = {}
     for query_id in collection.queries:
         scores = run.get(query_id, {})
-        unknown = next((name for name in scores if name not in collection.passages), None)
-        if unknown is not None:
-            message = (
-                f"the run names passage {unknown!r} for query {query_id!r}, and "
-                f"{collection.name} has no such passage, but for example "
-                f"{shown_id(collection.passages)}; give the corpus that was searched."
-            )
-            raise InvalidInputError(message)
+        check_passages(collection, query_id, scores)
         candidates[query_id] = collection.candidates(query_id, trec_order(scores).items(), depth)
     return candidates
+
+
+def check_passages(collection: JudgedCollection, query_id: str, found: Iterable[str]) -> None:
+    """Checks the ids of a query's candidates.
+
+    Raises:
+        InvalidInputError: The collection lacks one of them.
+    """
+    unknown = next((name for name in found if name not in collection.passages), None)
+    if unknown is not None:
+        message = (
+            f"the run names passage {unknown!r} for query {query_id!r}, and {collection.name} has "
+            f"no such passage, but for example {shown_id(collection.passages)}; give the corpus "
+            "that was searched."
+        )
+        raise InvalidInputError(message)
 
 
 def _listed(collection: JudgedCollection) -> tuple[list[str], list[str]]:

@@ -112,12 +112,12 @@ class ScoreStore:
 def _opened(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=60, isolation_level=None)  # each write commits
     try:
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-        if tables and "answers" not in tables:
+        if database.execute("SELECT name FROM sqlite_master").fetchone() is None:
+            database.execute(_TABLE)
+        columns = {row[1] for row in database.execute("PRAGMA table_info(answers)")}
+        if not columns >= {"scorer", "request", "scores", "seconds"}:
             message = "it is the database of another program"
             raise sqlite3.DatabaseError(message)
-        database.execute(_TABLE)
-        columns = {row[1] for row in database.execute("PRAGMA table_info(answers)")}
         for name, kind in (("cut", "INTEGER"), ("read", "TEXT")):
             if name not in columns:  # a file from an older version
                 database.execute(f"ALTER TABLE answers ADD COLUMN {name} {kind}")

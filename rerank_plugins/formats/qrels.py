@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,12 @@ LEAST, MOST = -100, 1000
 
 ALLOWED = f"a whole number from {LEAST} to {MOST:,}"
 
+_QUERY_COLUMN = re.compile(
+    r"#?_?((q|query|topic|question)[-_ ]?(id|no|num|number)?|id)", re.IGNORECASE
+)
+_RELEVANCE_COLUMN = re.compile(
+    r"(score|label|grade|rel|relevance|judge?ment)[-_ ]?(score|label|grade)?", re.IGNORECASE
+)
 _WHOLE = re.compile(r"[-+]?[0-9]+(\.0*)?")
 
 
@@ -28,7 +34,7 @@ def read_qrels(path: str | Path) -> Judgements:
 
     A line holds query id, passage id and relevance, separated by tabs (BEIR), or query id,
     iteration, passage id and relevance, separated by white space (TREC). The first line may be a
-    header.
+    header, which names the first or the last column as such files do.
 
     Raises:
         InvalidInputError: The file cannot be read, a line is in neither format, or two lines judge
@@ -41,7 +47,7 @@ def read_qrels(path: str | Path) -> Judgements:
             continue
         fields = line.split("\t") if line.count("\t") in (2, 3) else line.split()
         fields = [field.strip() for field in fields]
-        header = first and len(fields) in (3, 4) and not _is_number(fields[-1])
+        header = first and len(fields) in (3, 4) and _is_header(fields)
         first = False
         if header:
             continue
@@ -52,7 +58,8 @@ def read_qrels(path: str | Path) -> Judgements:
         except ValueError as error:
             message = (
                 f"{where}: expected query id, passage id and a relevance, {ALLOWED}, "
-                f"tab-separated, or TREC's query id, 0, passage id, relevance; got {line[:60]!r}."
+                f"tab-separated, or TREC's query id, 0, passage id, relevance; got {line[:60]!r}. "
+                "Column names in the first line are, for example, query-id, corpus-id, score."
             )
             raise InvalidInputError(message) from error
         known = judgements.setdefault(query_id, {}).setdefault(passage_id, relevance)
@@ -63,6 +70,12 @@ def read_qrels(path: str | Path) -> Judgements:
             )
             raise InvalidInputError(message)
     return judgements
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    """Whether fields are names of columns and no judgement that somebody mistyped."""
+    first, last = _QUERY_COLUMN.fullmatch(fields[0]), _RELEVANCE_COLUMN.fullmatch(fields[-1])
+    return last is not None or (first is not None and not _is_number(fields[-1]))
 
 
 def _is_number(value: str) -> bool:

@@ -103,9 +103,18 @@ def write_run(run: Mapping[str, Mapping[str, float]], file: str | Path) -> None:
         file: The file to write.
 
     Raises:
-        InvalidInputError: An id has white space, which separates the fields of a run.
+        InvalidInputError: An id has white space, which separates the fields of a run; a score is
+            not finite; or the file cannot be written.
     """
-    Path(file).write_text(run_lines(run), encoding="utf-8")
+    lines = run_lines(run)
+    try:
+        Path(file).write_text(lines, encoding="utf-8")
+    except OSError as error:
+        message = (
+            f"cannot write {file}: {error.strerror or error}. Give the name of a file in a folder "
+            "that exists and may be written to."
+        )
+        raise InvalidInputError(message) from error
 
 
 def as_run(requests: Sequence[QueryPassages], rankings: Sequence[RankedList]) -> str:
@@ -128,7 +137,8 @@ def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
     ignore the rank and order equal scores by id.
 
     Raises:
-        InvalidInputError: An id has white space, which separates the fields of a run.
+        InvalidInputError: An id has white space, which separates the fields of a run, or a score
+            is not finite.
     """
     for name in chain(run, chain.from_iterable(run.values())):
         if len(name.split()) != 1:
@@ -139,6 +149,13 @@ def run_lines(run: Mapping[str, Mapping[str, float]]) -> str:
             raise InvalidInputError(message)
     lines = []
     for query, scores in run.items():
+        for document, score in scores.items():
+            if not math.isfinite(score):
+                message = (
+                    f"the score of document {document!r} for query {query!r} is {score}, which has "
+                    "no place in a TREC run. Leave the document out, or give it a finite score."
+                )
+                raise InvalidInputError(message)
         order = sorted(scores, key=lambda id: -scores[id])
         texts = falling([scores[document] for document in order])
         lines += [
