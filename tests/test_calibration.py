@@ -4,7 +4,9 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,35 @@ def test_a_score_is_what_the_curve_says_and_the_models_own_stands_beside_it(file
         assert each.scale == "calibrated"
         assert each.score == pytest.approx(1 / (1 + math.exp(2.0 - 0.5 * before.score)))
         assert each.model_score == pytest.approx(1 / (1 + math.exp(-before.score)))
+
+
+def test_writes_to_one_file_at_the_same_time_lose_none_of_them(tmp_path: Path) -> None:
+    file, names = tmp_path / "own.json", [f"model {number}" for number in range(8)]
+    together = Barrier(len(names))
+
+    def write(name: str) -> None:
+        together.wait()
+        fitted_on = {"queries": ["why"] * 500}
+        write_calibration(file, Calibration(name, Identity(name), 0.0, PLATT, fitted_on))
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(write, names))
+    assert sorted(each.name for each in read_calibrations(file)) == names
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_link_to_a_file_stays_one_and_its_target_is_written(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.json"
+    link.symlink_to(file.name)
+    written(link, Own(), weight=1.0)
+    assert link.is_symlink()
+    assert [each.first_stage_weight for each in read_calibrations(file)] == [0.0, 1.0]
+
+
+def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "own.json.partial").mkdir()
+    with pytest.raises(InvalidInputError, match=r"cannot write .*own\.json: Is a directory"):
+        written(tmp_path / "own.json", Own())
 
 
 def test_a_curve_that_bends_is_read_between_its_points_and_level_outside() -> None:

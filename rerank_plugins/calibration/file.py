@@ -13,6 +13,7 @@ from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.files import CALIBRATION_FILE
 from rerank_plugins.models.json_files import load_json
+from rerank_plugins.process.locked import locked
 from rerank_plugins.scoring.identity import Identity
 
 FORMAT = "rerank-plugins calibration 1"
@@ -65,19 +66,24 @@ def read_calibrations(file: Path) -> list[Calibration]:
 def write_calibration(file: Path, calibration: Calibration) -> None:
     """Writes a calibration into a file, beside those of other scores that the file holds.
 
+    Calls take turns, those of other processes too, and a link's target is written.
+
     Raises:
         InvalidInputError: The file holds something else, or cannot be written.
     """
-    others = [
-        each
-        for each in (read_calibrations(file) if file.exists() else [])
-        if not each.fits(calibration.identity, calibration.first_stage_weight)
-    ]
-    content = {"format": FORMAT, "calibrations": [_values(each) for each in [*others, calibration]]}
-    partial = file.with_name(f"{file.name}.partial")
+    target = file.resolve()
+    partial = target.with_name(f"{target.name}.partial")
     try:
-        partial.write_text(f"{json.dumps(content, indent=1)}\n", encoding="utf-8")
-        partial.replace(file)  # a reader finds the old file or the new one, never half of it
+        with locked(target.with_name(f"{target.name}.lock")):
+            others = [
+                each
+                for each in (read_calibrations(file) if file.exists() else [])
+                if not each.fits(calibration.identity, calibration.first_stage_weight)
+            ]
+            values = [_values(each) for each in [*others, calibration]]
+            content = json.dumps({"format": FORMAT, "calibrations": values}, indent=1)
+            partial.write_text(f"{content}\n", encoding="utf-8")
+            partial.replace(target)  # a reader finds the old file or the new one, not half of it
     except OSError as error:
         message = f"cannot write {file}: {error.strerror or error}."
         raise InvalidInputError(message) from error
