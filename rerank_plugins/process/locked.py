@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
-
 
 @contextmanager
 def locked(file: Path, timeout: float = -1) -> Iterator[None]:
@@ -22,6 +20,8 @@ def locked(file: Path, timeout: float = -1) -> Iterator[None]:
         filelock.Timeout: Another process holds the lock.
         OSError: The file cannot be made.
     """
+    from filelock import FileLock
+
     with FileLock(file, timeout=timeout):
         try:
             yield
