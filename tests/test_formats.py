@@ -52,6 +52,8 @@ def test_a_written_run_is_read_again_best_first(tmp_path: Path) -> None:
     assert sorted(read.values(), reverse=True) == list(read.values())
     with pytest.raises(InvalidInputError, match="white space"):
         formats.write_run({"q": {"two words": 1.0}}, tmp_path / "bad.run")
+    with pytest.raises(InvalidInputError, match=r"'d\\ud83d3' has half of a surrogate pair"):
+        formats.write_run({"q": {"d\ud83d3": 1.0}}, tmp_path / "bad.run")
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf")])

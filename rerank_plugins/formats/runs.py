@@ -109,6 +109,14 @@ def write_run(run: Mapping[str, Mapping[str, float]], file: str | Path) -> None:
     lines = run_lines(run)
     try:
         Path(file).write_text(lines, encoding="utf-8")
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        broken = next(name for name in chain(run, *run.values()) if half in name)
+        message = (
+            f"cannot write {file}: the id {broken!r} has half of a surrogate pair. Give queries "
+            "and documents ids in valid Unicode."
+        )
+        raise InvalidInputError(message) from error
     except OSError as error:
         message = (
             f"cannot write {file}: {error.strerror or error}. Give the name of a file in a folder "
