@@ -1,7 +1,7 @@
 """Turns scores into rankings: order, threshold, top k and scale; fusion, cascade, time budget."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -11,10 +11,10 @@ from rerank_plugins.checks.declaration import changed, checked, spelled_out
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.options import (
     RANKING_OPTIONS,
-    SCORER_OPTIONS,
     CallOptions,
     RankingOptions,
-    common_to_stages,
+    beside_scorer,
+    check_known,
 )
 from rerank_plugins.ranking.cascade import Cascade
 from rerank_plugins.ranking.configured import Configured
@@ -87,17 +87,11 @@ class Reranker(Configured, Closing):
         """
         given = {name: value for name, value in options.items() if name in RANKING_OPTIONS}
         model = {name: value for name, value in options.items() if name not in RANKING_OPTIONS}
-        ranking = checked(
-            given, RANKING_OPTIONS, cls.__name__
-        )  # a generator of stages is read once
+        # Checked here, and the checked ones given on: a generator of stages is read only once.
+        ranking = checked(given, RANKING_OPTIONS, cls.__name__)
         Settings.of(ranking)
-        if unknown := model.keys() - SCORER_OPTIONS.keys():
-            message = (
-                f"{', '.join(f'{name}=' for name in sorted(unknown))} cannot be used here. "
-                f"The options of the model are {', '.join(SCORER_OPTIONS)}."
-            )
-            raise InvalidInputError(message)
-        of_stages = {} if scorer is None else _beside_scorer(model, ranking["cascade"])
+        check_known(model)
+        of_stages = {} if scorer is None else beside_scorer(model, ranking["cascade"])
         last: Scorer
         if scorer is None:
             last = CrossEncoderScorer(**model)
@@ -310,22 +304,3 @@ def on_scale(reranker: Reranker, scores: PairScores, scale: ScoreScale) -> list[
     stage = Stage(reranker.scorer, None, None)
     curve = named_curve(stage, settings) if len(scores.logits) else None
     return scores_on_scale(scores, scale, curve)
-
-
-def _beside_scorer(
-    model: Mapping[str, Any], cascade: Sequence[Mapping[str, Any]] | None
-) -> dict[str, Any]:
-    """The options of a model that are set beside `scorer=`: the models of the cascade share them.
-
-    Raises:
-        InvalidInputError: No model would use one of them, or its value is not allowed.
-    """
-    given = changed(model, SCORER_OPTIONS)
-    if ignored := [name for name in given if name not in common_to_stages(cascade)]:
-        message = (
-            f"scorer= and {', '.join(f'{name}=' for name in ignored)} exclude each other: "
-            "a ready scorer has its model and options already. Give these to the "
-            "CrossEncoderScorer that you pass, or leave scorer= out."
-        )
-        raise InvalidInputError(message)
-    return {name: SCORER_OPTIONS[name].check(value, name) for name, value in given.items()}

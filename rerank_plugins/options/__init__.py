@@ -9,6 +9,7 @@ end, and a test holds the table in docs/getting-started.md to them.
 In: values. Out: checked values. Private to the package.
 """
 
+from rerank_plugins.options.flat import beside_scorer, check_known, common_to_stages
 from rerank_plugins.options.ranking import (
     CALL_OPTIONS,
     DOCUMENT_OPTIONS,
@@ -19,7 +20,6 @@ from rerank_plugins.options.ranking import (
     ListOptions,
     RankingOptions,
     ScaleOption,
-    common_to_stages,
 )
 from rerank_plugins.options.scorer import (
     DEFAULT_MODEL,
@@ -48,5 +48,7 @@ __all__ = [
     "ScaleOption",
     "ScorerOptions",
     "SharedOptions",
+    "beside_scorer",
+    "check_known",
     "common_to_stages",
 ]

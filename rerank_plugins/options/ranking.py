@@ -1,7 +1,6 @@
 """The options of a ranking, and of the documents and results of a wrapper."""
 
 import os
-from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -274,8 +273,3 @@ RANKING_OPTIONS = declared(RankingOptions)
 CALL_OPTIONS = declared(CallOptions)
 DOCUMENT_OPTIONS = declared(DocumentOptions)
 RESULT_OPTIONS = declared(ResultOptions)
-
-
-def common_to_stages(cascade: Sequence[Mapping[str, Any]] | None) -> tuple[str, ...]:
-    """The options of a scorer that the models of a cascade share; none if it names no model."""
-    return SHARED_BY_STAGES if any("model" in stage for stage in cascade or ()) else ()
