@@ -66,7 +66,7 @@ def _text(document: Document, meta_fields: list[str], separator: str) -> str:
     The meta fields and the content, without those that are missing. Beside a content, the fields are its header.
     """
     fields = [str(value) for name in meta_fields if (value := document.meta.get(name)) is not None]
-    if not _has_text(document):
+    if document.content is None or not _has_text(document):
         return separator.join(fields)
     return Passage(document.content, header="".join(f"{field}{separator}" for field in fields))
 
