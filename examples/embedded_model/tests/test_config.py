@@ -77,6 +77,7 @@ class TestConfig:
             ({"loop": {"passages": 1}}, "2 or more"),
             ({"loop": {"passages": 90}}, "90 or more"),
             ({"loop": {"precision": "fp8"}}, "one of fp32, bf16"),
+            ({"loop": {"optimizer": "sgd"}}, "one of adamw, muon"),
             ({"loop": {"average_decay": 1.0}}, "below 1"),
             ({"loop": {"steps": 0}}, "1 or more"),
             ({"loop": {"steps": 10}}, "warmup_steps"),

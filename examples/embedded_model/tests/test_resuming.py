@@ -83,10 +83,14 @@ def test_moving_the_end_of_a_run_keeps_what_it_learned(
     assert longer.steps == 8
 
 
-def test_a_run_in_bf16_with_an_average_resumes_as_if_it_had_not_stopped(
-    base: Path, data: Path, tmp_path: Path, bf16_everywhere: None
+@pytest.mark.parametrize(
+    "options",
+    [{"precision": "bf16", "average_decay": 0.5}, {"optimizer": "muon"}],
+    ids=["bf16", "muon"],
+)
+def test_a_run_of_other_settings_resumes_as_if_it_had_not_stopped(
+    base: Path, data: Path, tmp_path: Path, bf16_everywhere: None, options: dict[str, object]
 ) -> None:
-    options: dict[str, object] = {"precision": "bf16", "average_decay": 0.5}
     whole = run(tiny_config(base, **options), data, tmp_path / "whole")
     short = tiny_config(base, steps=4, decay_steps=0, **options)
     run(short, data, tmp_path / "parts")

@@ -19,6 +19,7 @@ VIEW_KINDS = (
 )
 UNLABELLED_KINDS = ("sentences", "questions")
 PRECISIONS = ("fp32", "bf16")
+OPTIMIZERS = ("adamw", "muon")
 
 MOVABLE = (
     "steps",
@@ -100,6 +101,8 @@ class LoopConfig:
         decay_steps: Last steps, in which the rate falls to `final_rate` of its peak.
         questions: Questions in a step. `questions` times `passages` decides its memory.
         passages: Passages beside each question, the labelled one included.
+        optimizer: `adamw`, or `muon` for the layers' matrices beside AdamW for the rest
+            (`torch.optim.Muon`, with the step length of arXiv 2502.16982).
         precision: `fp32`, or `bf16` for the arithmetic of a step; the weights that are kept
             and stepped are fp32 in both. Twice as fast on processors with bf16; others
             compute in fp32 whatever this says.
@@ -141,6 +144,7 @@ class LoopConfig:
     learning_rate: float = 1.5e-4
     final_rate: float = 0.02
     weight_decay: float = 0.01
+    optimizer: str = "adamw"
     precision: str = "fp32"
     average_decay: float = 0.0
     chunk_tokens: int = 2048
@@ -174,6 +178,8 @@ class LoopConfig:
         require(self.passages >= 2, "loop.passages", self.passages, "2 or more")
         rate = self.learning_rate
         require(rate >= 0, "loop.learning_rate", rate, "0 or more, such as 1e-4")
+        optimizers = "one of " + ", ".join(OPTIMIZERS)
+        require(self.optimizer in OPTIMIZERS, "loop.optimizer", self.optimizer, optimizers)
         precisions = "one of " + ", ".join(PRECISIONS)
         require(self.precision in PRECISIONS, "loop.precision", self.precision, precisions)
         require(

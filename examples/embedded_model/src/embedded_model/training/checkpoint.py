@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Progress:
 def save_checkpoint(
     path: Path,
     student: BertForSequenceClassification,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     average: AveragedModel | None,
     progress: Progress,
     recipe: str,
@@ -46,7 +47,7 @@ def save_checkpoint(
     state = {
         "student": _trained(student, names),
         "average": None if average is None else _trained(average.module, names),
-        "optimizer": optimizer.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "step": progress.step,
         "seconds": progress.seconds,
         "recipe": recipe,
@@ -62,7 +63,7 @@ def is_checkpoint(path: Path) -> bool:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
         return False
-    return isinstance(state, dict) and {"recipe", "student", "optimizer"} <= set(state)
+    return isinstance(state, dict) and {"recipe", "student"} <= set(state)
 
 
 def check_checkpoint(path: Path, recipe: str) -> None:
@@ -77,11 +78,11 @@ def check_checkpoint(path: Path, recipe: str) -> None:
 def load_checkpoint(
     path: Path,
     student: BertForSequenceClassification,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     average: AveragedModel | None,
     recipe: str,
 ) -> Progress:
-    """Puts a checkpoint's weights into the student, its optimizer and its average.
+    """Puts a checkpoint's weights into the student, its optimizers and its average.
 
     Returns how far the run was.
 
@@ -90,7 +91,8 @@ def load_checkpoint(
     """
     state = _read(path, recipe)
     student.load_state_dict(state["student"], strict=False)
-    optimizer.load_state_dict(state["optimizer"])
+    for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(kept)
     if average is not None:
         average.module.load_state_dict(state["average"], strict=False)
         average.n_averaged.fill_(state["step"])

@@ -37,7 +37,7 @@ from embedded_model.training.feed import Step, Steps
 from embedded_model.training.forward import step_logits
 from embedded_model.training.groups import StepGroups
 from embedded_model.training.loss import group_loss, reading_distance
-from embedded_model.training.optimizer import build_optimizer, moving_average
+from embedded_model.training.optimizer import build_optimizers, moving_average
 from rerank_plugins.fine_tuning.blend import blend_in
 from rerank_plugins.fine_tuning.run_folder import check_free, remove, write_record
 from rerank_plugins.models.json_files import read_json
@@ -153,7 +153,7 @@ class _Run:
         self.copy = working_copy(self.student, config.loop.precision)
         self.average = moving_average(self.student, config.loop.average_decay)
         self.cross_teacher = models.cross_teacher
-        self.optimizer = build_optimizer(self.student, config.loop)
+        self.optimizers = build_optimizers(self.student, config.loop)
         self.progress = Progress()
         picked = np.random.default_rng(config.seed).permutation(len(questions.development))
         self.development = [
@@ -174,7 +174,7 @@ class _Run:
             self.progress = load_checkpoint(
                 self.checkpoint,
                 self.student,
-                self.optimizer,
+                self.optimizers,
                 self.average,
                 self.recipe,
             )
@@ -189,14 +189,17 @@ class _Run:
     def finish(self, show: bool) -> TrainingResult:
         """Does the steps that are left, then measures and saves."""
         loop = self.config.loop
-        schedule = get_wsd_schedule(
-            self.optimizer,
-            num_warmup_steps=loop.warmup_steps,
-            num_decay_steps=loop.decay_steps,
-            num_training_steps=loop.steps,
-            min_lr_ratio=loop.final_rate,
-            last_epoch=self.progress.step - 1,
-        )
+        schedules = [
+            get_wsd_schedule(
+                optimizer,
+                num_warmup_steps=loop.warmup_steps,
+                num_decay_steps=loop.decay_steps,
+                num_training_steps=loop.steps,
+                min_lr_ratio=loop.final_rate,
+                last_epoch=self.progress.step - 1,
+            )
+            for optimizer in self.optimizers
+        ]
         bar = tqdm(total=loop.steps, initial=self.progress.step, unit="step", disable=not show)
         device = self.student.device
         steps = Steps(
@@ -210,14 +213,15 @@ class _Run:
         with bar:
             for made in steps.load(self.progress.step, loop.steps, device):
                 loss, accuracy = self.step(made)
-                schedule.step()
+                for schedule in schedules:
+                    schedule.step()
                 now = time.monotonic()
                 self.progress.step += 1
                 self.progress.seconds += now - last
                 last = now
                 bar.update()
                 bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.2f}", refresh=False)
-                self.log(loss=loss, accuracy=accuracy, rate=schedule.get_last_lr()[0])
+                self.log(loss=loss, accuracy=accuracy, rate=schedules[0].get_last_lr()[0])
                 if self.progress.step % loop.checkpoint_every == 0 or now - saved >= SAVE_SECONDS:
                     self.save()
                     saved = now
@@ -237,7 +241,7 @@ class _Run:
         save_checkpoint(
             self.checkpoint,
             self.student,
-            self.optimizer,
+            self.optimizers,
             self.average,
             self.progress,
             self.recipe,
@@ -254,8 +258,9 @@ class _Run:
         if self.copy is not None:
             self.copy.hand_over_gradients()
         nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         if self.copy is not None:
             self.copy.follow()
         if self.average is not None:

@@ -9,13 +9,39 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from embedded_model.recipe.settings import LoopConfig
 
 
-def build_optimizer(student: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
-    """Returns AdamW over what is trained, with weight decay on matrices alone."""
-    return torch.optim.AdamW(
-        _parameter_groups(student, config.weight_decay),
+def build_optimizers(student: nn.Module, config: LoopConfig) -> list[torch.optim.Optimizer]:
+    """Returns what moves the weights that are trained, with weight decay on matrices alone.
+
+    AdamW moves all of them, or beside Muon those that are no matrices of layers.
+    """
+    trained = {
+        name: weights for name, weights in student.named_parameters() if weights.requires_grad
+    }
+    inner = {
+        name: weights
+        for name, weights in trained.items()
+        if config.optimizer == "muon" and ".layer." in name and weights.ndim == 2
+    }
+    others = [weights for name, weights in trained.items() if name not in inner]
+    groups: list[dict[str, object]] = [
+        {"params": [weights for weights in others if weights.ndim > 1]},
+        {"params": [weights for weights in others if weights.ndim <= 1], "weight_decay": 0.0},
+    ]
+    adamw = torch.optim.AdamW(
+        groups,
         lr=config.learning_rate,
         betas=(0.9, 0.98),
+        weight_decay=config.weight_decay,
     )
+    if not inner:
+        return [adamw]
+    muon = torch.optim.Muon(
+        inner.values(),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        adjust_lr_fn="match_rms_adamw",  # steps as long as AdamW's, so that one rate fits both
+    )
+    return [adamw, muon]
 
 
 def moving_average(student: nn.Module, decay: float) -> AveragedModel | None:
@@ -23,14 +49,3 @@ def moving_average(student: nn.Module, decay: float) -> AveragedModel | None:
     if not decay:
         return None
     return AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
-
-
-def _parameter_groups(student: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    trained = [weights for weights in student.parameters() if weights.requires_grad]
-    return [
-        {
-            "params": [weights for weights in trained if weights.ndim > 1],
-            "weight_decay": weight_decay,
-        },
-        {"params": [weights for weights in trained if weights.ndim <= 1], "weight_decay": 0.0},
-    ]
