@@ -22,6 +22,7 @@ from examples.embedded_model.tests.tiny_runs import (
     write_source,
 )
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.fine_tuning.run_folder import sole_run
 from tests.tiny_models import retrain, save_tiny_encoder
 
 
@@ -113,6 +114,12 @@ def test_what_no_run_made_is_never_removed_or_written_over(
         run(tiny_config(base), data, tmp_path / "out", resume=resume)
     assert thesis.read_bytes() == before
     assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_a_folder_has_one_run_at_a_time(base: Path, data: Path, tmp_path: Path) -> None:
+    with sole_run(tmp_path), pytest.raises(InvalidInputError, match=r"Another run .*output="):
+        run(tiny_config(base), data, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_stopped_before_its_first_checkpoint_begins_again(

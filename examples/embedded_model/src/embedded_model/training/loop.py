@@ -39,10 +39,9 @@ from embedded_model.training.groups import StepGroups
 from embedded_model.training.loss import group_loss, reading_distance
 from embedded_model.training.optimizer import build_optimizers, moving_average
 from rerank_plugins.fine_tuning.blend import blend_in
-from rerank_plugins.fine_tuning.run_folder import check_free, remove, write_record
+from rerank_plugins.fine_tuning.run_folder import check_free, remove, sole_run, write_record
 from rerank_plugins.models.json_files import read_json
 from rerank_plugins.process.device import find_device
-from rerank_plugins.process.folders import make_folder
 
 RECORD = "training.json"
 """Says that a folder is a run's; runs of before are known by their checkpoints."""
@@ -99,8 +98,8 @@ def train(
 
     Raises:
         InvalidInputError: The recipe does not fit the data, its models or the checkpoint, a model
-            it starts from lies where its own is written, `output` holds what no run made, or
-            there is no such device.
+            it starts from lies where its own is written, `output` holds what no run made or
+            another run is writing to it, or there is no such device.
     """
     place = find_device(device or get_device_name())
     models = load_models(config, output / "model", place)
@@ -111,22 +110,22 @@ def train(
         check_free(output, (RECORD, *_WRITTEN_OVER), "recipe's run")
     if resume and checkpoint.is_file():
         check_checkpoint(checkpoint, recipe)
-    make_folder(output)
-    write_record(output / RECORD, {"recipe": recipe})
-    if not resume:
-        remove(checkpoint)  # else a start after this one would go on with it
-    kept = {
-        name: output / "vectors" / f"{config.bi_teacher_digest(name)}.sqlite"
-        for name in config.bi_teachers
-    }
-    teacher = encoder or teacher_of(models.base, config.bi_teachers, place, kept)
-    questions = mine_questions(config, data, output, teacher, progress, place, own_encoder=own)
-    if config.siamese_steps:
-        start = output / f"start-{config.start_digest(data, own_encoder=own)}.safetensors"
-        models = with_siamese_student(models, config, questions.train, start, place, progress)
-    run = _Run(config, models, output, questions, place, recipe)
-    run.restore(resume=resume)
-    return run.finish(progress)
+    with sole_run(output):
+        write_record(output / RECORD, {"recipe": recipe})
+        if not resume:
+            remove(checkpoint)  # else a start after this one would go on with it
+        kept = {
+            name: output / "vectors" / f"{config.bi_teacher_digest(name)}.sqlite"
+            for name in config.bi_teachers
+        }
+        teacher = encoder or teacher_of(models.base, config.bi_teachers, place, kept)
+        questions = mine_questions(config, data, output, teacher, progress, place, own_encoder=own)
+        if config.siamese_steps:
+            start = output / f"start-{config.start_digest(data, own_encoder=own)}.safetensors"
+            models = with_siamese_student(models, config, questions.train, start, place, progress)
+        run = _Run(config, models, output, questions, place, recipe)
+        run.restore(resume=resume)
+        return run.finish(progress)
 
 
 class _Run:
