@@ -99,6 +99,20 @@ def test_a_lazy_one_says_of_a_model_that_cannot_be_loaded_why(tmp_path: Path) ->
         assert httpx.get(f"{url}/health").json() == {"status": "starting"}
 
 
+def test_a_lazy_one_tries_again_and_is_ready_in_the_end(tmp_path: Path) -> None:
+    folder = shutil.copytree(EMBEDDED_FOLDER, tmp_path / "model")
+    config = (folder / "config.json").rename(tmp_path / "config.json")
+    options = ("--lazy", "-m", f"late={folder}", "-m", "good=embedded")
+    with serving(*options) as (url, process):
+        assert process.stderr is not None
+        until(lambda: "next try in 1 s" in process.stderr.readline())
+        assert httpx.get(f"{url}/health").status_code == 503
+        body = {**BODY, "model": "good"}
+        assert httpx.post(f"{url}/v1/rerank", json=body, timeout=60).status_code == 200
+        config.rename(folder / "config.json")
+        until(lambda: httpx.get(f"{url}/health").status_code == 200)
+
+
 def test_info_says_of_a_model_that_cannot_be_loaded_why(tmp_path: Path) -> None:
     written(tmp_path / "config.json", "{}")
     with serving("--lazy", "-m", f"bad={tmp_path}", "-m", "good=embedded") as (url, _):

@@ -80,6 +80,17 @@ def test_a_closed_standard_input_disturbs_nothing_that_does_not_read_it(passages
     assert len(json.loads(done.stdout)) == 220
 
 
+def test_what_goes_into_a_file_is_utf_8_whatever_the_terminal_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    texts = tmp_path / "texts.txt"
+    texts.write_text("Käse 東京 ✓\n", encoding="utf-8")
+    done = run("rank", "why", texts, "--json", closed=f"> {tmp_path / 'out.json'}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Käse 東京 ✓" in (tmp_path / "out.json").read_text(encoding="utf-8")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("arguments", [["rank", "why", "PASSAGES"], ["demo", "-q", "soap"]])

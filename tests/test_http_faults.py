@@ -1,5 +1,6 @@
 """`HttpScorer` and a server that refuses, drops, redirects or answers nonsense."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from rerank_plugins import (
     Reranker,
     RerankError,
     ScoringError,
+    ScoringTimeoutError,
     ServerError,
 )
 from rerank_plugins.remote import refusals
@@ -155,6 +157,83 @@ def test_no_message_has_the_key(caplog: pytest.LogCaptureFixture) -> None:
     ):
         scorer.score("q", PASSAGES)
     assert KEY not in str(info.value) + caplog.text + repr(scorer)
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        Reply(200, f"Hello, your header was Bearer {KEY}".encode()),
+        Reply(200, [f"Bearer {KEY}"]),
+        Reply(400, {"message": f"{'x' * 295} {KEY}"}),
+    ],
+    ids=["no JSON", "no scores", "cut off"],
+)
+def test_no_part_of_the_key_is_shown(echo: Reply) -> None:
+    with asking(echo, api_key=KEY) as (_, scorer), pytest.raises(ServerError) as info:
+        scorer.score("q", PASSAGES)
+    assert KEY[:4] not in str(info.value)
+
+
+def test_without_a_key_401_says_how_to_give_one_and_with_one_to_check_it() -> None:
+    for options, hint in (
+        ({}, "Name the environment variable"),
+        ({"api_key": KEY}, "Check the key"),
+    ):
+        with (
+            asking(Reply(401, b"No."), **options) as (_, scorer),
+            pytest.raises(ServerError) as info,
+        ):
+            scorer.score("q", PASSAGES)
+        assert hint in str(info.value)
+
+
+@pytest.mark.parametrize("url", ["http://host…:8080", "http://bü cher:1", "http://a\x01b:1"])
+def test_an_address_that_cannot_be_asked_is_an_error(url: str) -> None:
+    with HttpScorer(url) as scorer, pytest.raises(ServerError, match=r"did not answer: .*url= is"):
+        scorer.score("q", PASSAGES)
+
+
+def test_a_function_that_is_slow_to_give_the_key_holds_up_its_own_call_alone() -> None:
+    asked = threading.Event()
+    let_go = threading.Event()
+
+    def key() -> str:
+        if not asked.is_set():
+            asked.set()
+            let_go.wait()
+        return KEY
+
+    with asking(GOOD, GOOD, api_key=key, timeout=60) as (_, scorer):
+        first = scorer.submit([("q", text) for text in PASSAGES])
+        asked.wait()
+        assert scorer.score("q", PASSAGES).tolist() == [-1.0, 2.5]
+        let_go.set()
+        assert first.result().logits.tolist() == [-1.0, 2.5]
+
+
+def test_the_time_of_a_call_covers_the_function_that_gives_the_key() -> None:
+    let_go = threading.Event()
+
+    def key() -> str:
+        let_go.wait()
+        return KEY
+
+    with asking(GOOD, api_key=key, timeout=0.05) as (server, scorer):
+        with pytest.raises(ScoringTimeoutError):
+            scorer.score("q", PASSAGES)
+        let_go.set()
+    assert server.asked == []
+
+
+def test_a_function_whose_own_request_for_the_key_timed_out_is_not_taken_for_the_server() -> None:
+    def key() -> str:
+        raise TimeoutError("the vault is slow")
+
+    with (
+        asking(GOOD, api_key=key, timeout=60) as (_, scorer),
+        pytest.raises(TimeoutError, match="the vault is slow"),
+    ):
+        scorer.score("q", PASSAGES)
 
 
 @pytest.mark.parametrize(

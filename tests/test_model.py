@@ -297,7 +297,7 @@ def outcome(model, **options):
 def named_weight():
     return CrossEncoderScorer("tiny/ranker", cache_folder=CACHE).first_stage_weight
 
-CACHE, TOKEN, COMMIT = sys.argv[1:4]
+CACHE, TOKEN, COMMIT, FOLDER = sys.argv[1:5]
 print(json.dumps({
     "weight before": named_weight(),
     "missing": outcome("tiny/none"),
@@ -318,6 +318,9 @@ print(json.dumps({
     "modules": outcome("tiny/modules"),
     "shards": outcome("tiny/shards"),
     "shards in the cache": outcome("tiny/shards", local_files_only=True),
+    "untrusted code of another": outcome("tiny/borrowed"),
+    "code of another": outcome("tiny/borrowed", trust_remote_code=True),
+    "code of another here": outcome(FOLDER, trust_remote_code=True),
     "weight": named_weight(),
 }))
 """
@@ -351,7 +354,13 @@ def hub(
         (pickled / name).write_bytes(b"{}")
     write_own_settings(pickled, OwnSettings(0.75))
     own = save_tiny_model_with_code(tmp_path_factory.mktemp("own"), added=100)
+    borrowed = shutil.copytree(own, tmp_path_factory.mktemp("borrowed") / "model")
+    (borrowed / "modeling_own.py").unlink()
+    auto_map = json.loads((own / "config.json").read_text())["auto_map"]
+    named = {kind: f"tiny/own--{name}" for kind, name in auto_map.items()}
+    edit_json(borrowed / "config.json", auto_map=named)
     models = {
+        "tiny/borrowed": borrowed,
         "tiny/ranker": pickled,
         "tiny/gated": tiny_model,
         "tiny/broken": tiny_model,
@@ -361,13 +370,14 @@ def hub(
         "tiny/shards": SAVED["bert in several files"](tmp_path_factory.mktemp("shards")),
     }
     with small_hub(models, gated="tiny/gated", broken="tiny/broken") as (endpoint, served):
-        arguments = [str(tmp_path_factory.mktemp("cache")), TOKEN, COMMIT]
+        arguments = [str(tmp_path_factory.mktemp("cache")), TOKEN, COMMIT, str(borrowed)]
         done = subprocess.run(
             [sys.executable, "-c", HUB_SESSION, *arguments],
             env={
                 **os.environ,
                 "HF_ENDPOINT": endpoint,
                 "HF_TOKEN": "",
+                "HF_HUB_CACHE": str(tmp_path_factory.mktemp("of the user")),
                 "HF_MODULES_CACHE": str(tmp_path_factory.mktemp("modules")),
             },
             stdout=subprocess.PIPE,
@@ -386,7 +396,7 @@ def test_a_hub_model_is_downloaded_once_and_scores_as_the_local_one(
     tokens = ("token", "blank token", "blank token of a function", "token of a file")
     for case in ("downloaded", "cached", "pinned", *tokens):
         assert outcomes[case] == wanted, case
-    assert served.count("model.safetensors") == 4  # once for each model that was allowed
+    assert served.count("model.safetensors") == 5  # once for each model that was allowed
 
 
 def test_a_hub_models_own_settings_come_with_it_and_are_not_asked_for_before(
@@ -405,7 +415,16 @@ def test_code_of_a_hub_model_is_fetched_and_run_with_trust_only(
     assert str(outcomes["untrusted code"]).startswith("UnsupportedOptionError")
     plain = float(str(outcomes["downloaded"]))  # the same weights, without the code that adds 100
     assert outcomes["trusted code"] == pytest.approx(plain + 100, abs=1e-4)
-    assert served.count("modeling_own.py") == 1
+    assert served.count("modeling_own.py") == 2  # once into each of two caches
+
+
+def test_code_that_a_model_has_in_another_repository_is_fetched_with_trust_only(
+    hub: tuple[dict[str, object], list[str]],
+) -> None:
+    outcomes, _ = hub
+    assert str(outcomes["untrusted code of another"]).startswith("UnsupportedOptionError")
+    for case in ("code of another", "code of another here"):
+        assert outcomes[case] == pytest.approx(outcomes["trusted code"], abs=1e-5), case
 
 
 def test_weights_are_not_fetched_for_what_is_refused(
@@ -503,6 +522,25 @@ def test_a_hub_that_does_not_answer_is_unreachable(tmp_path: Path) -> None:
     assert "HubUnreachableError" in told
     assert "the hub did not answer" in told
     assert "model='embedded'" in told
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"HF_HUB_OFFLINE": "1"}, "its offline mode forbids asking it"),
+        ({"HF_ENDPOINT": "http://127.0.0.1:1"}, "it did not answer (ConnectError"),
+    ],
+    ids=["offline", "unreachable"],
+)
+def test_a_download_that_broke_off_before_the_weights_is_no_fault_of_the_model(
+    tmp_path: Path, tiny_model: Path, environment: dict[str, str], reason: str
+) -> None:
+    shutil.copytree(tiny_model, tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").unlink()
+    cache_of_hub("tiny/ranker", tmp_path / "model", tmp_path / "cache")
+    told = error_in_a_process(tmp_path / "cache", **environment)
+    assert "HubUnreachableError: The weights of the hub model 'tiny/ranker' are not in the" in told
+    assert reason in told
 
 
 def test_the_hubs_offline_mode_is_named_and_not_taken_for_a_failure(tmp_path: Path) -> None:

@@ -375,3 +375,31 @@ def test_older_files_are_read(tmp_path: Path, name: str) -> None:
     (folder / file).write_text(json.dumps({k: v for k, v in kept.items() if v is not None}))
     assert read_network(folder, "model").encoder != before.encoder or "pool" in name
     check(case_of(folder), InOnnx)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"_attn_implementation_autoset": True},
+        {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"},
+        {"emb_size": 312, "pre_trained": "", "training": ""},
+        {"tokenizer_class": "BertTokenizer"},
+        {"tie_weights_": True},
+        {"num_labels": 1},
+    ],
+    ids="-".join,
+)
+def test_what_changes_no_score_is_not_asked_about(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    SAVED["bert"](tmp_path)
+    before = set(read_network(tmp_path, "model").weights)
+    edit_json(tmp_path / "config.json", **change)
+    assert set(read_network(tmp_path, "model").weights) == before
+
+
+def test_a_config_that_says_two_numbers_of_columns_is_refused(tmp_path: Path) -> None:
+    SAVED["bert"](tmp_path)
+    edit_json(tmp_path / "config.json", num_labels=3)
+    with pytest.raises(NoGraphError, match="has num_labels=3"):
+        read_network(tmp_path, "model")

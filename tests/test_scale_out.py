@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,11 +146,42 @@ def test_a_corpus_is_read_once_and_again_when_it_has_changed(corpus: Path) -> No
     assert (texts.get("d1"), texts.get("d0")) == ("Another.", None)
 
 
+def test_half_of_a_surrogate_pair_in_a_text_of_a_corpus_is_a_question_mark(corpus: Path) -> None:
+    row = {"_id": "x", "title": "\ud83d", "text": "a \ude00 b"}
+    (corpus / "corpus.jsonl").write_text(json.dumps(row))
+    text = TextsById(str(corpus), "corpus.jsonl").get("x")
+    assert text == "? a ? b"
+    assert isinstance(text, Passage)
+    assert text.header == "? "
+
+
+def test_the_cache_keeps_no_texts_that_nobody_uses(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    TextsById(str(corpus), "corpus.jsonl")
+    [old] = [each for each in (tmp_path / "cache").glob("*/texts/*") if each.is_dir()]
+    killed = old.with_name(f"{old.name}.killed.partial")
+    killed.mkdir()
+    other = old.with_name("other")
+    other.mkdir()
+    for folder, days in ((old, 50), (other, 70)):
+        then = time.time() - days * 24 * 3600
+        os.utime(folder, (then, then))
+    TextsById(str(corpus), "corpus.jsonl")
+    assert not killed.exists()
+    assert time.time() - old.stat().st_mtime < 24 * 3600  # used today
+    TextsById(str(corpus), "queries.jsonl")  # writes new ones, and looks for those unused
+    assert old.exists()
+    assert not other.exists()
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
         ('{"_id": "1", "text": "a"}\n{"_id": "1", "text": "b"}\n', "has the id '1' twice"),
         ('{"text": "a"}\n', "line 1 has no id"),
+        ('{"_id": "\\ud800", "text": "a"}\n', "the id '\\ud800' has half of a surrogate pair"),
         (None, "has no corpus.jsonl. Give a folder with corpus.jsonl and queries.jsonl"),
     ],
 )
@@ -241,6 +273,8 @@ def test_a_column_that_is_missing_or_there_already_is_named() -> None:
         ({"top_k": 3}, "top_k= would have no effect: each row is a pair"),
         ({"first_stage_scores": "bm25"}, "first_stage_scores= would have no effect"),
         ({"passages": "many", "first_stage_scores": "bm25"}, "first_stage_weight"),
+        ({"passages": "many", "time_budget": 1}, "time_budget= would leave passages of a batch"),
+        ({"time_budget": 1}, "nobody waits for a batch. Leave it out."),
         ({"on_error": "drop"}, "on_error must be one of 'raise', 'keep', but got 'drop'"),
         ({"max_passages": 0}, "max_passages must be > 0"),
         ({"window": 3}, "window= cannot be used here"),

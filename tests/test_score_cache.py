@@ -388,10 +388,41 @@ assert scorer.score("red fox", [*passages, "another"]).shape == (3001,)
 """
 
 
+WORKER_OF_A_PARENT_THAT_CLOSES = """
+import multiprocessing, sys
+from rerank_plugins import CrossEncoderScorer
+
+def new():
+    return CrossEncoderScorer(sys.argv[1], score_cache=sys.argv[2])
+
+def work(ready, closed):
+    with new() as scorer:
+        scorer.score("red fox", ["first"])
+        ready.set()
+        closed.wait()
+        scorer.score("red fox", [f"the fox {at}" for at in range(3000)])
+
+context = multiprocessing.get_context("fork")
+ready, closed = context.Event(), context.Event()
+scorer = new()
+scorer.score("red fox", [f"the fox {at}" for at in range(3000)][:1])
+worker = context.Process(target=work, args=(ready, closed))
+worker.start()
+ready.wait()
+scorer.close()
+closed.set()
+worker.join()
+assert worker.exitcode == 0
+with new() as scorer:
+    scorer.score("red fox", ["first", "another"])
+    assert scorer.statistics.cached == 1
+"""
+
+
 @pytest.mark.parametrize(
     "code",
-    [FORGOTTEN, CLOSED_IN_A_CALLBACK, COLLECTED, FORKED],
-    ids=["forgotten", "closed in a callback", "collected", "forked"],
+    [FORGOTTEN, CLOSED_IN_A_CALLBACK, COLLECTED, FORKED, WORKER_OF_A_PARENT_THAT_CLOSES],
+    ids=["forgotten", "closed in a callback", "collected", "forked", "closed beside a fork"],
 )
 def test_scores_are_kept_however_a_process_ends(code: str, model: Path, path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", code, str(model), str(path)]
@@ -618,3 +649,47 @@ def test_a_callback_that_fails_stops_nothing(
         assert scorer.score(QUERY, PASSAGES).shape == (5,)
         until(lambda: all_kept(scorer, PASSAGES[1:]))
     assert "The score cache failed" in caplog.text
+
+
+def two_commits(folder: Path, model: Path) -> dict[str, Any]:
+    """A hub's cache with two commits of a model, `a` and `b`, and how to load one of them."""
+    root = folder / "models--tiny--ranker"
+    (root / "refs").mkdir(parents=True)
+    shutil.copytree(model, root / "snapshots" / ("a" * 40))
+    save_tiny_cross_encoder(root / "snapshots" / ("b" * 40), spread=2.0)
+    switch_to("a", folder)
+    return {"model": "tiny/ranker", "cache_folder": folder, "local_files_only": True}
+
+
+def switch_to(commit: str, folder: Path) -> None:
+    """What a download of a newer commit does."""
+    (folder / "models--tiny--ranker" / "refs" / "main").write_text(commit * 40)
+
+
+def test_a_loaded_hub_model_is_not_taken_for_a_commit_that_came_later(
+    model: Path, path: Path, tmp_path: Path
+) -> None:
+    asked = two_commits(tmp_path / "hub", model)
+    with CrossEncoderScorer(**asked, score_cache=path) as first:
+        first.score(QUERY, PASSAGES[:1])
+        switch_to("b", tmp_path / "hub")
+        with CrossEncoderScorer(**asked, score_cache=path) as second:
+            second.score(QUERY, PASSAGES)  # shares the model that is loaded
+            assert second.identity == first.identity
+    with CrossEncoderScorer(**asked) as scorer:
+        wanted = scorer.score(QUERY, PASSAGES)
+    with CrossEncoderScorer(**asked, score_cache=path) as later:
+        assert later.score(QUERY, PASSAGES).tolist() == wanted.tolist()
+        assert later.statistics.cached == 0
+
+
+def test_one_answer_has_the_scores_of_one_model(model: Path, path: Path, tmp_path: Path) -> None:
+    asked = two_commits(tmp_path / "hub", model)
+    with CrossEncoderScorer(**asked, score_cache=path) as scorer:
+        scorer.score(QUERY, PASSAGES[:3])
+    with CrossEncoderScorer(**asked, score_cache=path) as scorer:
+        assert scorer.identity is not None  # known now, and the model is loaded later
+        switch_to("b", tmp_path / "hub")
+        found = scorer.score(QUERY, PASSAGES)
+    with CrossEncoderScorer(**asked) as scorer:
+        assert found.tolist() == scorer.score(QUERY, PASSAGES).tolist()

@@ -353,6 +353,27 @@ def test_each_request_is_a_line_of_the_log_without_its_texts(
     assert "fox" not in caplog.text
 
 
+def test_a_request_without_a_route_or_a_token_has_a_line_and_an_id_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "rerank_plugins.server.logs")
+    named = {"x-request-id": "trace-2"}
+    with served({"words": Reranker(DeterministicScorer())}, tokens=["one"]) as (_, client):
+        opened = {**named, "authorization": "one"}
+        answers = [
+            client.post("/rerank", json=BODY, headers=named),
+            client.post("/rerunk", json=BODY, headers=opened),
+            client.get("/rerank", headers=opened),
+        ]
+    assert [answer.headers["x-request-id"] for answer in answers] == ["trace-2"] * 3
+    lines = [(line["id"], line["route"], line["status"]) for line in facts(caplog)]
+    assert lines == [
+        ("trace-2", "/rerank", 401),
+        ("trace-2", "/rerunk", 404),
+        ("trace-2", "/rerank", 405),
+    ]
+
+
 def test_texts_are_logged_on_request_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "rerank_plugins.server.logs")
     with served({"words": Reranker(DeterministicScorer())}, log_texts=True) as (_, client):

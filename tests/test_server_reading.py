@@ -5,10 +5,13 @@ from typing import Any
 
 import httpx
 import pytest
+from tokenizers import Tokenizer
 
 from rerank_plugins import CrossEncoderScorer, Reranker
 from rerank_plugins.engine import registry
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 from rerank_plugins.server.dialects.contract import DOCUMENTS, QUERY
+from rerank_plugins.server.reading import _beginnings
 from rerank_plugins.testing import DeterministicScorer
 from tests.servers import served
 from tests.test_server_dialects import EXAMPLES, UNPROCESSABLE, rows_of, score_of
@@ -158,6 +161,24 @@ def test_calibrated_scores_are_those_of_the_models_calibration(
     )
 
 
+def test_a_calibrated_server_gives_plain_scores_of_texts_that_are_read_otherwise(
+    client: httpx.Client,
+) -> None:
+    with (
+        CrossEncoderScorer("embedded", when_full="fail") as scorer,
+        served({"embedded": Reranker(scorer, calibration="auto", scale="calibrated")}) as (
+            _,
+            calibrated_client,
+        ),
+    ):
+        for more in ({"max_length": 128}, {"max_chunks_per_doc": 2}):
+            assert scores(calibrated_client, **more) == scores(client, **more)
+        left = {"query": QUERY, "texts": [LONG], "truncation_direction": "Left", "truncate": True}
+        given = [each.post("/rerank", json=left) for each in (calibrated_client, client)]
+        assert given[0].json() == given[1].json()
+        assert given[0].status_code == 200
+
+
 @pytest.mark.parametrize(("route", "name", "body"), RANKING, ids=RANKING_IDS)
 def test_calibrated_scores_of_a_model_without_a_calibration_are_refused(
     route: str, name: str, body: dict[str, Any], without_calibration: httpx.Client
@@ -199,3 +220,30 @@ def test_tokens_of_texts_are_told_with_their_places(client: httpx.Client) -> Non
     assert client.post("/tokenize", json={"inputs": ["a"] * 1001}).status_code == 422
     assert client.post("/tokenize", json={"inputs": []}).status_code == 400
     assert client.post("/tokenize", content=b'{"inputs": "\\ud800"}').status_code == 200
+
+
+@pytest.mark.parametrize("most", [1, 7, 64, 500])
+def test_the_first_tokens_of_a_long_text_are_those_of_the_whole_text(most: int) -> None:
+    tokenizer = Tokenizer.from_file(str(EMBEDDED_FOLDER / "tokenizer.json"))
+    tokenizer.no_truncation()
+    texts = [LONG * 5, "short", "x" * 5000, "bread\u200b " * 2000, "é" * 600, " " * 9000 + "end"]
+    for text, found in zip(texts, _beginnings(tokenizer, texts, most), strict=True):
+        whole = tokenizer.encode(text, add_special_tokens=False)
+        wanted = text if len(whole) <= most else text[: whole.offsets[most - 1][1]]
+        assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "status"),
+    [
+        ("/tokenize", {"inputs": LONG * 100}, 424),
+        ("/v2/rerank", {"query": "a", "documents": [LONG * 100], "max_tokens_per_doc": 99999}, 504),
+    ],
+)
+def test_texts_are_read_within_the_time_of_a_request(
+    route: str, body: dict[str, Any], status: int
+) -> None:
+    with served(request_timeout=0.001) as (_, client):
+        answer = client.post(route, json=body)
+    assert answer.status_code == status
+    assert "The texts could not be read in time. Send fewer or shorter ones." in answer.text

@@ -36,6 +36,27 @@ def test_a_token_with_spaces_is_one_token(
         assert [status(given) for given in wrong] == [401] * 4
 
 
+def test_a_byte_order_mark_is_no_part_of_a_token(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_bytes(b"\xef\xbb\xbfsesame\r\n")
+    assert read_tokens(str(tmp_path / "tokens")) == ["sesame"]
+
+
+def test_a_password_counts_with_json_however_it_is_declared() -> None:
+    with served({"words": Reranker(DeterministicScorer())}, tokens=["sesame"]) as (_, client):
+
+        def status(content_type: str) -> int:
+            headers = {"content-type": content_type}
+            body = b'{"query": "fox", "texts": ["dog"]}'
+            return client.post(
+                "/rerank", content=body, headers=headers, auth=("me", "sesame")
+            ).status_code
+
+        assert status("application/json") == 200
+        assert status("Application/JSON; charset=utf-8") == 200
+        assert status("text/plain") == 401
+        assert status("text/plain; a=application/json") == 401
+
+
 def test_a_variable_without_a_token_lets_no_one_in_by_mistake(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,6 +1,7 @@
 """The parts of the results that answer, and texts shortened to them."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -20,8 +21,10 @@ from rerank_plugins import (
     ScoringTimeoutError,
     Span,
 )
+from rerank_plugins.ranking import spans
 from rerank_plugins.results import kept_text
 from rerank_plugins.testing import DeterministicScorer, SlowScorer
+from rerank_plugins.texts.sentences import short_spans
 
 QUERY = "When does the museum open?"
 MUSEUM = (
@@ -173,6 +176,23 @@ def test_many_queries_and_async_calls_get_the_same_spans(scorer: CrossEncoderSco
                 (s.start, s.end) for r in other for s in r.spans
             ]
     assert asyncio.run(reranker.arank(QUERY, [MUSEUM]))[0].spans == expected[0][0].spans
+
+
+@pytest.mark.parametrize("options", [{"spans": True}, {"compress": "spans"}], ids=str)
+def test_sentences_are_looked_for_beside_the_event_loop(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+
+    def noted(text: str) -> Iterator[tuple[int, int]]:
+        threads.add(threading.current_thread())
+        return short_spans(text)
+
+    monkeypatch.setattr(spans, "short_spans", noted)
+    ranking = asyncio.run(Reranker(DeterministicScorer(), **options).arank(QUERY, [MUSEUM]))
+    assert ranking[0].spans or ranking[0].kept
+    assert len(threads) == 1
+    assert threading.current_thread() not in threads
 
 
 def test_a_spent_time_budget_leaves_results_without_spans() -> None:

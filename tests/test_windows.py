@@ -386,6 +386,25 @@ def test_a_model_that_makes_its_input_itself_has_windows_too(tmp_path: Path) -> 
     assert 40 < max(lengths) <= 64
 
 
+def test_the_prompt_of_a_models_folder_takes_room_from_its_windows(tmp_path: Path) -> None:
+    folder = save_tiny_chat_model(tmp_path)
+    prompt = " ".join(WORDS[:20])
+    prompts = {"prompts": {"query": prompt}, "default_prompt_name": "query"}
+    edit_json(folder / "config_sentence_transformers.json", **prompts)
+    with CrossEncoderScorer(folder, long_passages="windows") as scorer:
+        scorer.warm_up()
+        (loaded,) = scorer._shared.engine.backends
+        found = loaded.prepare([(QUERY, " ".join(WORDS * 20))], reading_of(scorer))
+    model = CrossEncoder(str(folder), device="cpu")
+    whole = {
+        "prompt": prompts["prompts"]["query"],
+        "processing_kwargs": {"text": {"max_length": 9999}},
+    }
+    lengths = [model.preprocess([pair], **whole)["input_ids"].shape[-1] for pair in found.inputs]
+    assert len(lengths) > 1
+    assert 100 < max(lengths) <= 128  # all that the model reads
+
+
 def test_windows_of_a_model_without_a_fast_tokenizer_are_refused(tmp_path: Path) -> None:
     model = CrossEncoder(str(save_tiny_chat_model(tmp_path)), device="cpu")
     says = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -61,6 +62,9 @@ class Backend(Protocol):
 
     `check` and `prepare` are called from one thread at a time, and so is `logits`.
     """
+
+    folder: Path
+    """Where the model's files lie; a loader sets it."""
 
     own_settings: OwnSettings
     """What the model's folder says about how to use the model."""

@@ -134,7 +134,7 @@ def describe(model: "CrossEncoder") -> ModelDescription:
             for name in INPUTS
             if name == "attention_mask" or name in model.tokenizer.model_input_names
         ),
-        default_prompt=_default_prompt(model),
+        default_prompt=default_prompt(model),
     )
 
 
@@ -166,7 +166,8 @@ def label_names(model: "CrossEncoder") -> dict[int, str]:
     return {int(index): str(name) for index, name in names.items()}
 
 
-def _default_prompt(model: "CrossEncoder") -> str:
+def default_prompt(model: "CrossEncoder") -> str:
+    """What `predict` puts before pairs without being told; `""` is nothing."""
     name = model.default_prompt_name
     return "" if name is None else model.prompts.get(name) or ""
 

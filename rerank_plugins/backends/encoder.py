@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ class EncoderBackend:
         max_batch_tokens: Tokens per batch unless the options say otherwise.
         length_multiple: Batches are padded to a length that is a multiple of it.
         batches: Whether `forward` may be given several pairs at once.
+        folder: Where the model's files lie; a loader sets it.
         own_settings: What the model's folder says about how to use it.
     """
 
@@ -45,6 +47,7 @@ class EncoderBackend:
     max_batch_tokens: int
     length_multiple: int = 1
     batches: bool = True
+    folder: Path = Path()
     own_settings: OwnSettings = field(default_factory=OwnSettings)
     _tokenizers: dict[tuple[int, bool], PairTokenizer] = field(default_factory=dict, init=False)
 

@@ -31,7 +31,7 @@ def load(settings: ModelSettings) -> Backend:
     """
     folder = locate(settings, partial(check_installed, settings))
     backend = _loaded(settings, folder)
-    backend.own_settings = read_own_settings(folder)
+    backend.folder, backend.own_settings = folder, read_own_settings(folder)
     return backend
 
 

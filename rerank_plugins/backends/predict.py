@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from rerank_plugins.backends.alone import PROBES, gives, predicted, predicted_alone
 from rerank_plugins.backends.contract import Backend, PairOptions, Prepared
-from rerank_plugins.backends.cross_encoder import default_length, label_names
+from rerank_plugins.backends.cross_encoder import default_length, default_prompt, label_names
 from rerank_plugins.backends.encoder import check_length, one_by_one
 from rerank_plugins.backends.head import column_logits, column_of
 from rerank_plugins.backends.pair_counter import PairCounter
@@ -52,6 +53,7 @@ class _PredictBackend:
         from torch import nn
 
         self.plan = plan
+        self.folder = Path()
         self.own_settings = OwnSettings()
         self._model = model
         self._name = name
@@ -102,6 +104,8 @@ class _PredictBackend:
         return Prepared(inputs=pairs, tokens=tokens, truncated=None, counted=False)
 
     def _count(self, max_length: int | None, prompt: str | None) -> PairCounter:
+        if prompt is None:
+            prompt = default_prompt(self._model)
         return PairCounter(self._model, self._name, max_length or self._default_length, prompt)
 
     def logits(

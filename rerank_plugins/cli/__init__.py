@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     typed = list(sys.argv[1:] if arguments is None else arguments)
     with usable_streams(), command_options():
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # the terminal may lack some characters
+            # A terminal may lack some characters; files and pipes are UTF-8 everywhere.
+            encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
+            sys.stdout.reconfigure(encoding=encoding, errors="replace")
         try:
             for module in ("typer", "rich"):
                 require(module, extra="cli", purpose="The rerank command")

@@ -30,7 +30,7 @@ def _read_config(context: typer.Context, file: Path | None) -> Path | None:
     if file is None:
         return None
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         message = f"--config {file} cannot be read: {error}. Give a TOML file."
         raise InvalidInputError(message) from error

@@ -55,8 +55,9 @@ class KnownIdentity:
     def _found(self, backend: Backend | None) -> Identity | None:
         """The identity of a loaded model, or of one as it would be loaded."""
         workers, _ = self._shared.key
-        folder = folder_here(workers[0])
-        if folder is None:
+        # The hub's cache may have got a newer commit since a model was loaded.
+        folder = folder_here(workers[0]) if backend is None else backend.folder
+        if folder is None or not folder.is_dir():
             return None
         plan = choose(workers[0], folder) if backend is None else backend.plan
         own = read_own_settings(folder) if backend is None else backend.own_settings

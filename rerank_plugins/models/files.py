@@ -49,6 +49,20 @@ def weight_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+def code_repositories(folder: Path) -> list[str]:
+    """The other repositories of the hub that a model has code in.
+
+    Its configuration names a class of them as `owner/name--module.Class`.
+    """
+    found: list[str] = []
+    for place in module_folders(folder):
+        for name in ("config.json", "tokenizer_config.json"):
+            for classes in read_json(place / name).get("auto_map", {}).values():
+                each = classes if isinstance(classes, list) else [classes]
+                found += [str(one).partition("--")[0] for one in each if "--" in str(one)]
+    return sorted(set(found))
+
+
 def model_files(folder: Path) -> list[Path]:
     """The model's files in a folder and in its subfolders, in a fixed order."""
     return sorted(file for file in folder.rglob("*") if is_part(file.name) and file.is_file())

@@ -130,6 +130,34 @@ def download_model(
         raise HubUnreachableError(message) from error
 
 
+def check_answers(
+    model: str, *, shown: str, revision: str | None, local_files_only: bool, token: str | None
+) -> None:
+    """Checks that the hub answers, when no weights of a model have come.
+
+    Raises:
+        HubUnreachableError: It does not, or must not be asked.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    reason = f"{option('local_files_only', True)} or its offline mode forbids asking it"
+    if not (local_files_only or HF_HUB_OFFLINE):
+        try:
+            HfApi().model_info(
+                model, revision=revision or "main", token=(token or "").strip() or None
+            )
+        except Exception as error:  # as above
+            reason = f"it did not answer ({type(error).__name__}: {error})".replace(": )", ")")
+        else:
+            return
+    message = (
+        f"The weights of the hub model {shown} are not in the local cache, and the hub cannot give "
+        f"them: {reason}. {_without_network()}"
+    )
+    raise HubUnreachableError(message)
+
+
 def _is_local(error: Exception) -> bool:
     """Whether the disk of this machine caused the error, not the network."""
     if isinstance(error, RuntimeError):  # raised by pathlib, and by the part of the client in Rust

@@ -5,14 +5,23 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rerank_plugins.errors import (
     ModelError,
     UnsupportedOptionError,
 )
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.models.files import CODE, TEXTS, WEIGHTS, Files, files_now, weight_names
-from rerank_plugins.models.hub import download_model, kept_model
+from rerank_plugins.models.files import (
+    CODE,
+    TEXTS,
+    WEIGHTS,
+    Files,
+    code_repositories,
+    files_now,
+    weight_names,
+)
+from rerank_plugins.models.hub import check_answers, download_model, kept_model
 from rerank_plugins.models.inspection import inspect
 from rerank_plugins.models.references import (
     EMBEDDED,
@@ -23,6 +32,8 @@ from rerank_plugins.models.references import (
     is_on_disk,
 )
 from rerank_plugins.models.settings import ModelSettings
+
+_OF_WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx")
 
 
 def files_of(model: str) -> Files:
@@ -57,7 +68,10 @@ def locate(settings: ModelSettings, accept: Callable[[Path], None] | None = None
             or found, or the disk is full.
     """
     try:
-        return _located(settings, accept)
+        folder = _located(settings, accept)
+        if settings.trust_remote_code:
+            _fetch_code_of_others(folder, settings)
+        return folder
     except ModelError:  # one of them is a PermissionError too
         raise
     except PermissionError as error:
@@ -92,24 +106,43 @@ def _located(settings: ModelSettings, accept: Callable[[Path], None] | None) -> 
     # Only the hub's client knows whether all code of a model's own is there.
     if not settings.trust_remote_code and (kept := kept_model(settings)):
         return _checked(kept, settings, accept)
-    download = partial(
-        download_model,
-        settings.model,
-        shown=called(settings.model),
-        revision=settings.revision,
-        cache_folder=settings.cache_folder,
-        local_files_only=settings.local_files_only,
-        token=settings.token() if callable(settings.token) else settings.token,
-    )
-    snapshot = download(TEXTS)
+    asked: dict[str, Any] = {
+        "model": settings.model,
+        "shown": called(settings.model),
+        "revision": settings.revision,
+        "local_files_only": settings.local_files_only,
+        "token": _token(settings),
+    }
+    download = partial(download_model, cache_folder=settings.cache_folder, **asked)
+    snapshot = download(patterns=TEXTS)
     _inspect(snapshot, settings, weights_listed=False)
     if accept is not None:
         accept(snapshot)
     # Code of a model's own may read any weights; the libraries read only those that they name.
     rest = (*WEIGHTS, *CODE) if settings.trust_remote_code else weight_names(snapshot)
-    snapshot = download((*TEXTS, *rest))
+    snapshot = download(patterns=(*TEXTS, *rest))
+    if not any(file.suffix in _OF_WEIGHTS for file in snapshot.rglob("*")):
+        check_answers(**asked)  # the hub's client is content with what was downloaded before
     _inspect(snapshot, settings)
     return snapshot
+
+
+def _fetch_code_of_others(folder: Path, settings: ModelSettings) -> None:
+    """Downloads the code that a model has in other repositories to where transformers looks."""
+    for repository in code_repositories(folder):
+        download_model(
+            repository,
+            CODE,
+            shown=called(repository),
+            revision=None,
+            cache_folder=None,
+            local_files_only=settings.local_files_only,
+            token=_token(settings),
+        )
+
+
+def _token(settings: ModelSettings) -> str | None:
+    return settings.token() if callable(settings.token) else settings.token
 
 
 def _checked(folder: Path, settings: ModelSettings, accept: Callable[[Path], None] | None) -> Path:

@@ -1,6 +1,11 @@
-"""The user's cache folder: compiled graphs and digests are kept there for later processes."""
+"""The user's cache folder: compiled graphs, texts and digests for later processes."""
 
+import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
+
+_UNUSED_SECONDS = 60 * 24 * 3600
 
 
 def user_cache(name: str) -> Path | None:
@@ -11,3 +16,12 @@ def user_cache(name: str) -> Path | None:
         return user_cache_path("rerank-plugins") / name
     except RuntimeError:
         return None
+
+
+def remove_unused(cache: Path) -> None:
+    """Removes the folders of a cache that no process has used for 60 days: use sets their time."""
+    limit = time.time() - _UNUSED_SECONDS
+    for folder in cache.iterdir():
+        with suppress(OSError):
+            if folder.is_dir() and folder.stat().st_mtime < limit:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,6 @@
 """Runs the stages of a ranking within its time, blocking or not."""
 
+import asyncio
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -77,13 +78,16 @@ async def arun(
     """`run` that never blocks the event loop."""
     clock = _Clock(timeout, settings)
     asked = rankings(stages, requests, settings)
+    splits = settings.spans or settings.compression is not None  # sentences: seconds of long texts
     scores: PairScores | None = None
-    while isinstance(call := _next(asked, scores), Call):
+    while True:
+        call = await asyncio.to_thread(_next, asked, scores) if splits else _next(asked, scores)
+        if not isinstance(call, Call):
+            return call
         with clock.stage() as seconds:
             scores = await aanswer(
                 call.scorer, call.pairs, seconds, deadline=clock.deadline, counts=call.counts
             )
-    return call
 
 
 def _next(

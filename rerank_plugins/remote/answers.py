@@ -23,7 +23,9 @@ _CERTAIN = 1e-12
 """How far from 0 and 1 a probability is taken to be at least: its logit would be infinite."""
 
 
-def scores_of(body: bytes, count: int, where: str, *, in_part: bool) -> NDArray[np.float64]:
+def scores_of(
+    body: bytes, count: int, where: str, *, in_part: bool, key: str | None = None
+) -> NDArray[np.float64]:
     """The scores of a request's pairs in their order, as the server gives them.
 
     Args:
@@ -31,14 +33,15 @@ def scores_of(body: bytes, count: int, where: str, *, in_part: bool) -> NDArray[
         count: How many pairs were sent.
         where: The server's name in messages.
         in_part: Whether the server says that it left some without a score: they have NaN.
+        key: The key, which a message must not show.
 
     Raises:
         ServerError: The body does not have one finite number for each pair.
     """
-    rows = _rows(body, where)
+    rows = _rows(body, where, key)
     scores = np.full(count, math.nan)
     for row in rows:
-        at, score = _entry(row, where)
+        at, score = _entry(row, where, key)
         if not 0 <= at < count:
             _refuse(where, f"a score for index {at} of {count} passages")
         if not math.isnan(scores[at]):
@@ -71,15 +74,20 @@ def as_logits(scores: NDArray[np.float64], scale: HttpScale, where: str) -> NDAr
     return logits
 
 
-def message_of(body: bytes) -> str:
-    """What an error's body says, wherever the dialect puts it."""
+def without_key(text: str, key: str | None) -> str:
+    """A server's text without the key that was sent to it, for a message."""
+    return text.replace(key, "***") if key else text
+
+
+def message_of(body: bytes, key: str | None = None) -> str:
+    """What an error's body says without the key, wherever the dialect puts it."""
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
         said = body.decode("utf-8", "replace")
     while isinstance(said, (dict, list)):
         said = _inner(said)
-    text = " ".join(str(said).split())
+    text = " ".join(without_key(str(said), key).split())
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
@@ -91,11 +99,12 @@ def _inner(said: dict[str, Any] | list[Any]) -> Any:
     return next((said[name] for name in names if said.get(name)), json.dumps(said))
 
 
-def _rows(body: bytes, where: str) -> list[Any]:
+def _rows(body: bytes, where: str, key: str | None) -> list[Any]:
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
-        _refuse(where, f"no JSON but {described(body.decode('utf-8', 'replace'))}")
+        text = without_key(body.decode("utf-8", "replace"), key)
+        _refuse(where, f"no JSON but {described(text)}")
     if isinstance(found, dict):
         found = found.get("results", found.get("data"))
     if not isinstance(found, list):
@@ -103,13 +112,14 @@ def _rows(body: bytes, where: str) -> list[Any]:
     return found
 
 
-def _entry(row: Any, where: str) -> tuple[int, float]:
+def _entry(row: Any, where: str, key: str | None) -> tuple[int, float]:
     """The index and the score of a row."""
     known: dict[str, Any] = row if isinstance(row, dict) else {}
     at: Any = known.get("index")
     score: Any = known.get("relevance_score", known.get("score"))
     if type(at) is not int or type(score) not in (int, float):
-        _refuse(where, f"{described(row)}, which should have an index and a score")
+        shown = type(row).__name__ if key and key in repr(row) else described(row)
+        _refuse(where, f"{shown}, which should have an index and a score")
     number = as_number(score)
     if not math.isfinite(number):
         _refuse(where, f"{number} as the score of index {at}")

@@ -95,13 +95,15 @@ class Call:
             MissingExtraError: httpx is not installed.
             InvalidInputError: There is no key where one is named.
         """
-        self._key = self._server.key()
         end = self._fails_at if self._fails_at < math.inf else self._deadline
         limit = asyncio.timeout(None if end is None else end - time.monotonic())
         try:
             async with limit:
+                self._key = await asyncio.to_thread(self._server.key)  # it may be asked for
                 await self._ask_all()
         except TimeoutError:
+            if not limit.expired():
+                raise  # of the function that gives the key
             if self._fails_at < math.inf:
                 raise self._too_late() from None
         except BaseExceptionGroup as group:
@@ -132,7 +134,7 @@ class Call:
                 status, headers, answer = await self._connection.post(url, body, self._headers())
             if 200 <= status < 300:
                 in_part = self._deadline is not None and _PART in headers
-                scores = scores_of(answer, len(pairs), url, in_part=in_part)
+                scores = scores_of(answer, len(pairs), url, in_part=in_part, key=self._key)
                 return as_logits(scores, server.scale, url)
             pause = pause_before_retry(status, headers, attempt, server.retries)
             if pause is None or time.monotonic() + pause >= self._fails_at:

@@ -83,7 +83,7 @@ class Connection:
             self._client = self._new_client(httpx)
         try:
             answer = await self._client.post(url, content=body, headers=headers)
-        except httpx.RequestError as error:
+        except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
             message = (
                 f"{url} did not answer: {str(error) or type(error).__name__}. Check that the "
                 "server runs and that url= is its address."

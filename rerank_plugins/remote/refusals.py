@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from rerank_plugins.errors import QueueFullError, RerankError, ServerError
-from rerank_plugins.remote.answers import message_of
+from rerank_plugins.remote.answers import message_of, without_key
 
 _AGAIN = (429, 503)
 _FIRST_PAUSE = 0.5
 """Seconds before a request is sent again, at most; each further pause is up to twice as long."""
 
+_NO_KEY = "Name the environment variable that holds the key: api_key_variable='NAME'."
+_WRONG_KEY = "Check the key that api_key= or api_key_variable= names."
 _HINTS: Mapping[int, str] = {
-    401: "Name the environment variable that holds the key: api_key_variable='NAME'.",
-    403: "Check the key that api_key= or api_key_variable= names.",
+    401: _WRONG_KEY,
+    403: _WRONG_KEY,
     404: "Check url=, dialect= and model=.",
     413: "Lower batch_size=.",
     422: "If the server takes fewer passages at once, lower batch_size=.",
@@ -66,17 +68,14 @@ def refusal(
         key: The key, which a message must not show.
     """
     if 300 <= status < 400:
-        target = _without_key(headers.get("location", "nowhere"), key)
+        target = without_key(headers.get("location", "nowhere"), key)
         message = (
             f"{where} answered {status}: it redirects to {target}, and redirects are not followed. "
             "If that is the server, give its address as url=."
         )
         return ServerError(message)
-    said = _without_key(message_of(body), key) or "nothing"
+    said = message_of(body, key) or "nothing"
     said = said if said.endswith((".", "!", "?")) else f"{said}."
-    message = f"{where} answered {status}: {said} {_HINTS.get(status, '')}".rstrip()
+    hint = _NO_KEY if status == 401 and key is None else _HINTS.get(status, "")
+    message = f"{where} answered {status}: {said} {hint}".rstrip()
     return QueueFullError(message) if status == 429 else ServerError(message)
-
-
-def _without_key(text: str, key: str | None) -> str:
-    return text.replace(key, "***") if key else text

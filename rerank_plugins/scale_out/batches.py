@@ -107,7 +107,13 @@ class RerankBatch:
 
 
 def _check_together(columns: Mapping[str, Any], reranker: Mapping[str, Any]) -> None:
-    """Refuses options of a ranking where each row is a pair."""
+    """Refuses a time budget, and options of a ranking where each row is a pair."""
+    if reranker.get("time_budget") is not None:
+        message = (
+            "time_budget= would leave passages of a batch without a score, and nobody waits for a "
+            "batch. Leave it out."
+        )
+        raise InvalidInputError(message)
     if columns["passages"] is not None:
         return
     ranking = {name: value for name, value in reranker.items() if name in RANKING_OPTIONS}

@@ -1,6 +1,7 @@
 """Texts by id that all processes of a machine share: read once, and mapped into memory."""
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -16,8 +17,9 @@ from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.formats.documents import documents_in, read_queries
 from rerank_plugins.formats.lines import packed_or_plain, texts_by_id
 from rerank_plugins.models.digests import text_digest
-from rerank_plugins.process.user_cache import user_cache
+from rerank_plugins.process.user_cache import remove_unused, user_cache
 from rerank_plugins.texts.passage import Passage
+from rerank_plugins.tokens.pairs import valid_text
 
 _ROWS, _INDEX = "rows.arrow", "index.npy"
 _SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string()), ("header", pa.int32())])
@@ -74,7 +76,12 @@ def _stored(file: Path, *, is_corpus: bool) -> Path:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            if not folder.is_dir():
+            for left in cache.glob(f"{folder.name}.*.partial"):  # left by a killed process
+                shutil.rmtree(left, ignore_errors=True)
+            if folder.is_dir():
+                os.utime(folder)
+            else:
+                remove_unused(cache)
                 partial = Path(tempfile.mkdtemp(".partial", f"{folder.name}.", cache))
                 try:
                     _write(_texts_in(file, is_corpus=is_corpus), partial, file)
@@ -102,17 +109,27 @@ def _write(texts: Iterable[tuple[str, str]], folder: Path, file: Path) -> None:
         while part := list(islice(rows, _AT_A_TIME)):
             hashes += [_hash(id) for id, _ in part]
             ids, kept = zip(*part, strict=True)
+            for id in ids:
+                _check_unicode(id, file)
             headers = [len(Passage.of(text).header) for text in kept]
-            columns = [pa.array(map(str, kept), pa.string())]
-            writer.write_batch(
-                pa.record_batch([pa.array(ids), *columns, pa.array(headers, pa.int32())], _SCHEMA)
-            )
+            texts_only = [valid_text(text) for text in kept]
+            columns = [pa.array(ids), pa.array(texts_only), pa.array(headers, pa.int32())]
+            writer.write_batch(pa.record_batch(columns, _SCHEMA))
     found = np.array(hashes, np.uint64)
     order = np.argsort(found, kind="stable")
     alike = np.flatnonzero(found[order][1:] == found[order][:-1])
     if alike.size:
         _check_same(folder, zip(order[alike], order[alike + 1], strict=True), file)
     np.save(folder / _INDEX, np.stack([found[order], order.astype(np.uint64)]))
+
+
+def _check_unicode(id: str, file: Path) -> None:
+    if valid_text(id) != id:
+        message = (
+            f"{file}: the id {id!r} has half of a surrogate pair. Give documents and queries ids "
+            "in valid Unicode."
+        )
+        raise InvalidInputError(message)
 
 
 def _check_same(folder: Path, rows: Iterable[tuple[int, int]], file: Path) -> None:

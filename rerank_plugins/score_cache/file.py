@@ -1,7 +1,10 @@
 """Kept scores in a file that processes share: an SQLite database of keys and numbers."""
 
 import logging
+import os
 import sqlite3
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +35,11 @@ _AT_ONCE = 500
 _WAIT = 0.05
 """Seconds to wait for another process that writes: others wait to look scores up meanwhile."""
 
+_all: "weakref.WeakSet[ScoreFile]" = weakref.WeakSet()
+
+_in_use = threading.Lock()
+"""Held while a file is used, and while the process forks."""
+
 
 class ScoreFile:
     """Kept scores; used by one thread, and by any number of processes at the same time.
@@ -49,6 +57,8 @@ class ScoreFile:
         self._pages = size // PAGE
         self._database: sqlite3.Connection | None = None
         self._warned = False
+        with _in_use:
+            _all.add(self)
 
     def get(self, keys: Sequence[bytes]) -> list[Kept | None]:
         """What is kept under each of some keys; `None` where there is nothing."""
@@ -87,6 +97,10 @@ class ScoreFile:
 
     def close(self) -> None:
         """Closes the file; a later use opens it again."""
+        with _in_use:
+            self._close()
+
+    def _close(self) -> None:
         database, self._database = self._database, None
         if database is not None:
             with suppress(sqlite3.Error):
@@ -125,10 +139,15 @@ class ScoreFile:
     @contextmanager
     def _forgiving(self) -> Iterator[None]:
         """Ends what is done with the database at its first error; one of them is logged."""
+        with _in_use, self._ended_by_errors():
+            yield
+
+    @contextmanager
+    def _ended_by_errors(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            self.close()  # somebody may put it right, or another file in its place
+            self._close()  # somebody may put it right, or another file in its place
             if not self._warned:
                 self._warned = True
                 _log.warning(
@@ -145,7 +164,12 @@ def _opened(path: Path | None, pages: int) -> sqlite3.Connection:
         message = "this user has no home folder"
         raise OSError(message)
     path.parent.mkdir(parents=True, exist_ok=True)
-    database = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
+    database = sqlite3.connect(
+        path,
+        timeout=_WAIT,
+        isolation_level=None,
+        check_same_thread=False,  # `_before_fork` closes it
+    )
     try:
         (form,) = database.execute("PRAGMA application_id").fetchone()
         if form != FORM:
@@ -162,3 +186,20 @@ def _opened(path: Path | None, pages: int) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _before_fork() -> None:
+    """Closes all files, which are opened again when they are used.
+
+    A child that inherited an open one would share the parent's locks in memory and take none of the
+    system's for a connection of its own, so that others remove what it writes.
+    """
+    _in_use.acquire()
+    for file in _all:
+        file._close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_in_use.release, after_in_child=_in_use.release
+    )

@@ -85,6 +85,14 @@ class CachedRequest(Future[PairScores]):
         if self.done():
             return
         scores = asked.result()
+        if len(left) < len(rows) and self._digest() != digest:
+            # Another model was loaded than the one whose scores were found.
+            rows, left, pairs = [None] * len(rows), list(range(len(rows))), list(self._pairs)
+            asked = self._asking(pairs)
+            yield asked
+            if self.done():
+                return
+            scores = asked.result()
         self._finish(_joined(rows, left, scores))
         yield from self._keep(file, pairs, scores)
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain, repeat
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,11 +15,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 
 from rerank_plugins import __version__
-from rerank_plugins.errors import RerankError
 from rerank_plugins.server.bodies import Json
 from rerank_plugins.server.dialects.contract import STATUS, plain_error
 from rerank_plugins.server.dialects.predict import LABEL
 from rerank_plugins.server.exchange import RefusedError
+from rerank_plugins.server.logs import Entry, request_id
 from rerank_plugins.server.openapi import body_of, docs_page
 from rerank_plugins.server.playground import add_playground
 from rerank_plugins.server.routes import ROUTES
@@ -26,6 +27,9 @@ from rerank_plugins.server.service import GONE, Service
 from rerank_plugins.server.tokens import TokenGate
 
 _log = logging.getLogger(__name__)
+
+_PAUSES = (1, 2, 5, 10, 30, 60)
+"""Seconds before models are loaded again, the last of them from then on."""
 
 _HEALTH = ("/", "/health", "/ping", "/v1/health/ready")
 
@@ -87,7 +91,11 @@ def make_app(
         status = error.status_code
         where = f"{request.method} {request.url.path[:200]}"
         refused = RefusedError(f"There is no route {where}. /docs has the routes.", "invalid")
-        return Json(plain_error(refused, status), status, headers=error.headers)
+        facts = {"route": request.url.path[:200], "method": request.method, "refused": refused.kind}
+        entry = Entry(request_id(request), facts)
+        entry.write(status)
+        headers = {**(error.headers or {}), "x-request-id": entry.id}
+        return Json(plain_error(refused, status), status, headers)
 
     async def no_answer(request: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedError)
@@ -122,11 +130,15 @@ def make_app(
 
 
 async def _load(service: Service) -> None:
-    """Loads the models; each request to one that cannot be loaded gets the error again."""
-    try:
-        await service.start()
-    except RerankError as error:
-        _log.error("a model could not be loaded: %s", error)
+    """Loads the models, again and again those that cannot be loaded: a hub may be out of reach."""
+    for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
+        try:
+            await service.start()
+        except Exception as error:
+            _log.error("a model could not be loaded; next try in %d s: %s", pause, error)
+            await asyncio.sleep(pause)
+        else:
+            return
 
 
 def _endpoint(service: Service, route: str) -> Callable[[Request], Awaitable[Response]]:

@@ -1,8 +1,8 @@
 """The models of a server by name, and what one says to a request."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,15 @@ class Models:
         self._variants: dict[tuple[Any, ...], Reranker] = {}
 
     async def awarm_up(self) -> None:
-        """Loads all models."""
+        """Loads all models; the error of one that cannot be loaded comes after the others."""
+        errors = []
         for reranker in self.rerankers.values():
-            await reranker.awarm_up()
+            try:
+                await reranker.awarm_up()
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def name(self, ask: Ask) -> str:
         """The name of the model that a request is for.
@@ -144,7 +150,8 @@ class Models:
 
     async def _tokens(self, answer: Answer) -> Answer:
         ask = answer.ask
-        encoded = await self._readers[answer.model].tokens(ask.texts, **ask.options)
+        async with self._limit():
+            encoded = await self._readers[answer.model].tokens(ask.texts, **ask.options)
         if encoded is None:
             message = f"{answer.model!r} has no fast tokenizer, so its tokens cannot be told."
             raise RefusedError(message, "failed")
@@ -155,10 +162,24 @@ class Models:
         texts, most = answer.ask.texts, answer.ask.document_tokens
         if most is None:
             return texts, ()
-        cut = await self._readers[answer.model].beginnings(texts, most)
+        async with self._limit():
+            cut = await self._readers[answer.model].beginnings(texts, most)
         if cut is None:
             return texts, ("max_tokens_per_doc is not used: the model has no fast tokenizer",)
         return cut, ()
+
+    @asynccontextmanager
+    async def _limit(self) -> AsyncIterator[None]:
+        """The time that reading texts may take."""
+        limit = asyncio.timeout(self._timeout)
+        try:
+            async with limit:
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            message = "The texts could not be read in time. Send fewer or shorter ones."
+            raise RefusedError(message, "too_late") from error
 
     async def _reranker(self, answer: Answer) -> Reranker:
         """The model, as the request wants texts to be read and scores to be meant."""
@@ -175,9 +196,13 @@ class Models:
             if otherwise:
                 scorer = reading_so(scorer, ask.reading, from_left=ask.from_left)
                 await scorer.awarm_up()
-            source = own.calibration or "auto"
-            scale = {"scale": "calibrated", "calibration": source} if calibrated else {}
-            known = reranker_like(own, scorer, first_stage_weight=weight, **scale)
+            # Without leave of the request no calibration is looked for: texts that are read
+            # otherwise may have none.
+            scale = "calibrated" if calibrated else "probability"
+            source = (own.calibration or "auto") if calibrated else None
+            known = reranker_like(
+                own, scorer, first_stage_weight=weight, scale=scale, calibration=source
+            )
             try:
                 await asyncio.to_thread(known.warm_up)  # it may read the model's files
             except (InvalidInputError, UnsupportedOptionError) as error:

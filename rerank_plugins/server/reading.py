@@ -10,7 +10,8 @@ from rerank_plugins.engine.engine import Engine
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.scorer import CrossEncoderScorer, engine_of, read_otherwise, reading_of
 from rerank_plugins.scoring.contract import Scorer
-from rerank_plugins.tokens.pairs import valid_text
+from rerank_plugins.tokens.beginnings import head, where_to_cut
+from rerank_plugins.tokens.pairs import CHARACTERS, valid_text
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -82,16 +83,10 @@ class Reader:
 
     async def beginnings(self, texts: Sequence[str], most: int) -> Sequence[str] | None:
         """The first tokens of each text, at most so many; `None` as in `tokens`."""
-        long = [text for text in texts if len(text.encode("utf-8", "replace")) > most]
-        encoded = await self.tokens(long, special=False)
-        if encoded is None:
+        tokenizer = await self._loaded()
+        if tokenizer is None:
             return None
-        shown = {
-            text: text[: one.offsets[most - 1][1]]
-            for text, one in zip(long, encoded, strict=True)
-            if len(one) > most
-        }
-        return [shown.get(text, text) for text in texts]
+        return await asyncio.to_thread(_beginnings, tokenizer, texts, most)
 
     async def _backend(self) -> Backend | None:
         if not isinstance(self._scorer, CrossEncoderScorer):
@@ -106,6 +101,26 @@ class Reader:
             if source is not None:
                 self._tokenizer = await asyncio.to_thread(_whole_texts, source)
         return self._tokenizer
+
+
+def _beginnings(tokenizer: "Tokenizer", texts: Sequence[str], most: int) -> list[str]:
+    """The first tokens of each text; of a long text no more is tokenized than they need."""
+    where = where_to_cut(tokenizer)
+    found: dict[str, str] = {}
+    left = {text for text in texts if len(text.encode("utf-8", "replace")) > most}
+    characters = CHARACTERS * most
+    while left:
+        parts = {text: head(text, characters, where) for text in left}
+        valid = list(map(valid_text, parts.values()))
+        encodings = tokenizer.encode_batch(valid, add_special_tokens=False)
+        for (text, part), one in zip(parts.items(), encodings, strict=True):
+            if len(one) > most:
+                found[text] = text[: one.offsets[most - 1][1]]
+            elif len(part) == len(text):
+                found[text] = text
+        left -= found.keys()
+        characters *= 2
+    return [found.get(text, text) for text in texts]
 
 
 def _whole_texts(source: str) -> "Tokenizer":

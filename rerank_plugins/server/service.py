@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Literal, TypeAlias, Unpack
 
 from starlette.requests import ClientDisconnect, Request
@@ -83,7 +84,9 @@ class Service:
                     raise ClientDisconnect
                 entry.answers(answer)
                 seconds = entry.seconds
-                response = Json(dialect.write(answer), headers=_facts(answer, seconds))
+                written = partial(_written, dialect, answer, seconds)
+                # The tokens of long texts take seconds to write.
+                response = await asyncio.to_thread(written) if ask.wants == "tokens" else written()
         except RefusedError as refused:
             return self._refusal(refused, dialect, entry)
         except ClientDisconnect:
@@ -139,6 +142,10 @@ class Service:
         headers = None if again is None else {"retry-after": str(again)}
         status = dialect.status(refused)
         return Json(dialect.error(refused, status), status, headers)
+
+
+def _written(dialect: Dialect, answer: Answer, seconds: float) -> Response:
+    return Json(dialect.write(answer), headers=_facts(answer, seconds))
 
 
 def _facts(answer: Answer, seconds: float) -> dict[str, str]:

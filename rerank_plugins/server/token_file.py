@@ -19,7 +19,7 @@ def read_tokens(file: str | None) -> list[str]:
         text = os.environ.get("RERANK_TOKEN", "")
         return _tokens(text, "The variable RERANK_TOKEN") if text else []
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        text = Path(file).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         message = (
             f"{option('token_file', file)} cannot be read: {error}. Give a file with one token in "

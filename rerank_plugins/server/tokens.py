@@ -43,8 +43,11 @@ class TokenGate:
         message = "The token is missing or wrong. Send it in the header Authorization."
         refused = RefusedError(message, "unauthorized")
         status = STATUS["unauthorized"]
-        headers = {"www-authenticate": _ASK_A_PERSON if scope["method"] == "GET" else "Bearer"}
         entry = Entry(request_id(Request(scope)), {"route": scope["path"], "refused": refused.kind})
+        headers = {
+            "www-authenticate": _ASK_A_PERSON if scope["method"] == "GET" else "Bearer",
+            "x-request-id": entry.id,
+        }
         await Json(plain_error(refused, status), status, headers)(scope, receive, send)
         entry.write(status)
 
@@ -68,9 +71,14 @@ def _given(method: str, headers: Mapping[bytes, bytes]) -> bytes:
     match kind.lower():
         case b"bearer":
             return token.strip()
-        case b"basic" if method == "GET" or headers.get(b"content-type") == b"application/json":
+        case b"basic" if method == "GET" or _is_json(headers.get(b"content-type", b"")):
             return _password(token)
     return given
+
+
+def _is_json(content_type: bytes) -> bool:
+    """Whether a body is declared as JSON, with or without parameters such as a character set."""
+    return content_type.partition(b";")[0].strip().lower() == b"application/json"
 
 
 def _password(credentials: bytes) -> bytes:

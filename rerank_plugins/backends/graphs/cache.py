@@ -5,7 +5,6 @@ import functools
 import os
 import shutil
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,13 +17,10 @@ from rerank_plugins.errors import BundleError, ModelError, RerankError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.digests import text_digest
 from rerank_plugins.models.identity import model_digest
-from rerank_plugins.models.references import MANIFEST_FILE
 from rerank_plugins.models.settings import ModelSettings
-from rerank_plugins.process.user_cache import user_cache
+from rerank_plugins.process.user_cache import remove_unused, user_cache
 
 _FOLDER = "compiled"
-
-_UNUSED_SECONDS = 60 * 24 * 3600
 
 
 def cached_bundle(settings: ModelSettings, folder: Path) -> tuple[Path, Manifest]:
@@ -83,7 +79,7 @@ def _compiled_once(bundle: Path, settings: ModelSettings, folder: Path, digest: 
                 partial.replace(bundle)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
-            _remove_unused(bundle.parent)
+            remove_unused(bundle.parent)
             manifest = read_bundle(bundle)
     return manifest
 
@@ -98,15 +94,6 @@ def _key(digest: str) -> str:
     versions = versions_for("openvino", "int8")
     written = [f"{package} {version}" for package, version in versions.items()]
     return text_digest([FORMAT, GRAPHS, digest, *written])[:32]
-
-
-def _remove_unused(folder: Path) -> None:
-    """Removes bundles that no process has loaded for a long time."""
-    limit = time.time() - _UNUSED_SECONDS
-    for manifest in folder.glob(f"*/{MANIFEST_FILE}"):
-        with suppress(OSError):
-            if manifest.parent.stat().st_mtime < limit:
-                shutil.rmtree(manifest.parent, ignore_errors=True)
 
 
 def _read_whole(bundle: Path) -> Manifest | None:

@@ -8,13 +8,15 @@ from rerank_plugins.backends.graphs.operations import ACTIVATIONS
 
 _HARMLESS = frozenset(
     (
-        "_name_or_path _num_labels architectures attention_dropout attention_probs_dropout_prob "
-        "bos_token_id chunk_size_feed_forward classifier_dropout cls_token_id directionality "
-        "dropout dtype eos_token_id finetuning_task gradient_checkpointing hidden_dropout_prob "
-        "initializer_range is_encoder_decoder label2id language mask_token_id model_type "
-        "output_attentions output_hidden_states output_past pad_token_id problem_type return_dict "
-        "sentence_transformers sep_token_id tie_word_embeddings torch_dtype torchscript "
-        "transformers_version unk_token_id use_bfloat16 use_cache"
+        "_attn_implementation_autoset _name_or_path _num_labels architectures attention_dropout "
+        "attention_probs_dropout_prob bos_token_id chunk_size_feed_forward classifier_dropout "
+        "cls_token_id directionality dropout dtype emb_size eos_token_id finetuning_task "
+        "gradient_checkpointing hidden_dropout_prob initializer_range is_encoder_decoder label2id "
+        "language mask_token_id model_type output_attentions output_hidden_states output_past "
+        "pad_token_id pre_trained problem_type return_dict sbert_ce_default_activation_function "
+        "sentence_transformers sep_token_id tie_weights_ tie_word_embeddings tokenizer_class "
+        "torch_dtype torchscript training transformers_version unk_token_id use_bfloat16 "
+        "use_cache"
     ).split()
 )
 """Keys that change no score: training, tokens that the tokenizer knows, words about the file."""
@@ -79,9 +81,17 @@ class Config:
         self._read.update(keys)
 
     def columns(self) -> int:
-        """The number of the head's columns."""
+        """The number of the head's columns.
+
+        Raises:
+            NoGraphError: Two keys say two numbers.
+        """
         names = self.value("id2label", None)
-        return len(names) if names else self.size("num_labels", 2)
+        named = len(names) if names else 2
+        found = self.size("num_labels", named)
+        if names and found != named:
+            refuse("num_labels", found)
+        return found
 
     def check_all_read(self) -> None:
         """Refuses keys that nobody knows.

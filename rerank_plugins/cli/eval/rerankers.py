@@ -92,7 +92,7 @@ def _listed(file: Path, others: Mapping[str, Any]) -> "dict[str, Configuration]"
 
 def _content(file: Path) -> Any:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         return json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
     except OSError as error:
         message = f"cannot read {file}: {error.strerror or error}. Check the path."
