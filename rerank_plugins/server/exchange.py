@@ -1,6 +1,8 @@
 """What every dialect's request is read into, and what its answer is written from."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -40,6 +42,22 @@ class RefusedError(Exception):
         super().__init__(message)
         self.kind: Kind = kind
         self.retry_after = retry_after
+
+
+@asynccontextmanager
+async def refused_after(limit: asyncio.Timeout, message: str, kind: Kind) -> AsyncIterator[None]:
+    """Refuses what is not done within a limit.
+
+    Raises:
+        RefusedError: With this message and kind.
+    """
+    try:
+        async with limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise RefusedError(message, kind) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """The models of a server by name, and what one says to a request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from rerank_plugins.errors import (
 from rerank_plugins.reranker import Reranker, on_scale, reranker_like
 from rerank_plugins.results import Ranked
 from rerank_plugins.scoring.answers import aanswer
-from rerank_plugins.server.exchange import Answer, Ask, Hit, Kind, RefusedError
+from rerank_plugins.server.exchange import Answer, Ask, Hit, Kind, RefusedError, refused_after
 from rerank_plugins.server.reading import Reader, reading_so
 
 RETRY_AFTER = 1
@@ -150,7 +150,7 @@ class Models:
 
     async def _tokens(self, answer: Answer) -> Answer:
         ask = answer.ask
-        async with self._limit():
+        async with self._reading():
             encoded = await self._readers[answer.model].tokens(ask.texts, **ask.options)
         if encoded is None:
             message = f"{answer.model!r} has no fast tokenizer, so its tokens cannot be told."
@@ -162,24 +162,16 @@ class Models:
         texts, most = answer.ask.texts, answer.ask.document_tokens
         if most is None:
             return texts, ()
-        async with self._limit():
+        async with self._reading():
             cut = await self._readers[answer.model].beginnings(texts, most)
         if cut is None:
             return texts, ("max_tokens_per_doc is not used: the model has no fast tokenizer",)
         return cut, ()
 
-    @asynccontextmanager
-    async def _limit(self) -> AsyncIterator[None]:
+    def _reading(self) -> AbstractAsyncContextManager[None]:
         """The time that reading texts may take."""
-        limit = asyncio.timeout(self._timeout)
-        try:
-            async with limit:
-                yield
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            message = "The texts could not be read in time. Send fewer or shorter ones."
-            raise RefusedError(message, "too_late") from error
+        message = "The texts could not be read in time. Send fewer or shorter ones."
+        return refused_after(asyncio.timeout(self._timeout), message, "too_late")
 
     async def _reranker(self, answer: Answer) -> Reranker:
         """The model, as the request wants texts to be read and scores to be meant."""

@@ -14,7 +14,7 @@ from rerank_plugins.checks.declaration import checked
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.server.bodies import Json, check_size, json_body
 from rerank_plugins.server.dialects.contract import Dialect
-from rerank_plugins.server.exchange import Answer, Ask, RefusedError
+from rerank_plugins.server.exchange import Answer, Ask, RefusedError, refused_after
 from rerank_plugins.server.fields import Fields
 from rerank_plugins.server.logs import Entry, request_id
 from rerank_plugins.server.metrics import Metrics
@@ -103,14 +103,10 @@ class Service:
     async def _until_given_up(self) -> AsyncIterator[None]:
         limit = asyncio.timeout(None)
         self._limits.add(limit)
+        message = "The server stopped before it had the answer. Send this to another one."
         try:
-            async with limit:
+            async with refused_after(limit, message, "not_ready"):
                 yield
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            message = "The server stopped before it had the answer. Send this to another one."
-            raise RefusedError(message, "not_ready") from error
         finally:
             self._limits.remove(limit)
 
