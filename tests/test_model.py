@@ -26,6 +26,7 @@ from rerank_plugins import (
 )
 from rerank_plugins.messages.commands import command, install_command
 from rerank_plugins.models import inspection
+from rerank_plugins.models.files import code_repositories
 from rerank_plugins.models.own_settings import OwnSettings, write_own_settings
 from tests.architectures import SAVED
 from tests.small_hub import COMMIT, TOKEN, refusing_proxy, small_hub
@@ -425,6 +426,24 @@ def test_code_that_a_model_has_in_another_repository_is_fetched_with_trust_only(
     assert str(outcomes["untrusted code of another"]).startswith("UnsupportedOptionError")
     for case in ("code of another", "code of another here"):
         assert outcomes[case] == pytest.approx(outcomes["trusted code"], abs=1e-5), case
+
+
+@pytest.mark.parametrize(
+    ("auto_map", "repositories"),
+    [
+        ({"AutoConfig": "c/d--own.C", "AutoTokenizer": ["a/b-e--t.T", None]}, ["a/b-e", "c/d"]),
+        (["a/b-e--t.T", None], ["a/b-e"]),
+        (None, []),
+        ({"AutoModel": "own.M"}, []),
+    ],
+    ids=["kinds", "an old tokenizer", "null", "its own"],
+)
+def test_the_repositories_of_code_are_found_in_every_form(
+    tmp_path: Path, auto_map: object, repositories: list[str]
+) -> None:
+    for name in ("config.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text(json.dumps({"auto_map": auto_map}))
+    assert code_repositories(tmp_path) == repositories
 
 
 def test_weights_are_not_fetched_for_what_is_refused(

@@ -1,5 +1,7 @@
 """The files that a model is made of: one list for downloading and for telling models apart."""
 
+import json
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeAlias
@@ -20,6 +22,8 @@ TWINS = ("onnx/*", "openvino/*")
 
 CODE = ("*.py",)
 """Read only with `trust_remote_code=True`."""
+
+_CODE_REPOSITORY = re.compile(r'"([^"/]+/[^"/]+?)--')
 
 GRAPHS = ("model.onnx", "model.xml", "model.bin")
 """Written by this package, not by the model's author."""
@@ -54,13 +58,13 @@ def code_repositories(folder: Path) -> list[str]:
 
     Its configuration names a class of them as `owner/name--module.Class`.
     """
-    found: list[str] = []
+    found: set[str] = set()
     for place in module_folders(folder):
         for name in ("config.json", "tokenizer_config.json"):
-            for classes in read_json(place / name).get("auto_map", {}).values():
-                each = classes if isinstance(classes, list) else [classes]
-                found += [str(one).partition("--")[0] for one in each if "--" in str(one)]
-    return sorted(set(found))
+            # a class for each kind; a tokenizer's is a list of two, in old files without a kind
+            classes = json.dumps(read_json(place / name).get("auto_map"))
+            found.update(_CODE_REPOSITORY.findall(classes))
+    return sorted(found)
 
 
 def model_files(folder: Path) -> list[Path]:

@@ -1,22 +1,15 @@
 """Tests for what moves the weights."""
 
 import torch
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertForSequenceClassification
 
 from embedded_model.recipe.settings import LoopConfig
 from embedded_model.training.optimizer import build_optimizers
+from tests.tiny_models import tiny_config
 
 
 def _student() -> BertForSequenceClassification:
-    config = BertConfig(
-        vocab_size=50,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        num_labels=1,
-    )
-    student = BertForSequenceClassification(config)
+    student = BertForSequenceClassification(tiny_config())
     student.bert.embeddings.word_embeddings.weight.requires_grad_(False)
     return student
 

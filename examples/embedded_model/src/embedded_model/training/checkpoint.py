@@ -47,7 +47,7 @@ def save_checkpoint(
     state = {
         "student": _trained(student, names),
         "average": None if average is None else _trained(average.module, names),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        "optimizer": [optimizer.state_dict() for optimizer in optimizers],
         "step": progress.step,
         "seconds": progress.seconds,
         "recipe": recipe,
@@ -63,7 +63,7 @@ def is_checkpoint(path: Path) -> bool:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
         return False
-    return isinstance(state, dict) and {"recipe", "student"} <= set(state)
+    return isinstance(state, dict) and {"recipe", "student", "optimizer"} <= set(state)
 
 
 def check_checkpoint(path: Path, recipe: str) -> None:
@@ -91,7 +91,7 @@ def load_checkpoint(
     """
     state = _read(path, recipe)
     student.load_state_dict(state["student"], strict=False)
-    for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+    for optimizer, kept in zip(optimizers, state["optimizer"], strict=True):
         optimizer.load_state_dict(kept)
     if average is not None:
         average.module.load_state_dict(state["average"], strict=False)
