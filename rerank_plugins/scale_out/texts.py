@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,8 @@ def _stored(file: Path, *, is_corpus: bool) -> Path:
             for left in cache.glob(f"{folder.name}.*.partial"):  # left by a killed process
                 shutil.rmtree(left, ignore_errors=True)
             if folder.is_dir():
-                os.utime(folder)
+                with suppress(OSError):  # another user's
+                    os.utime(folder)
             else:
                 remove_unused(cache)
                 partial = Path(tempfile.mkdtemp(".partial", f"{folder.name}.", cache))

@@ -188,8 +188,7 @@ class Models:
             if otherwise:
                 scorer = reading_so(scorer, ask.reading, from_left=ask.from_left)
                 await scorer.awarm_up()
-            # Without leave of the request no calibration is looked for: texts that are read
-            # otherwise may have none.
+            # Plain scores need no calibration, and texts that are read otherwise may have none.
             scale = "calibrated" if calibrated else "probability"
             source = (own.calibration or "auto") if calibrated else None
             known = reranker_like(
