@@ -209,7 +209,10 @@ class CrossEncoderScorer(MadeOfOptions, Scorer):
         await asyncio.wrap_future(self._load())
 
     def close(self) -> None:
-        """Finishes what is queued and, if no other scorer shares the model, releases it."""
+        """Finishes what is queued and releases the model.
+
+        If another scorer shares the model, it returns at once, and what is queued goes on.
+        """
         self._lease.close()
 
     def __repr__(self) -> str:

@@ -562,6 +562,14 @@ class TestErrors:
         with pytest.raises(InvalidInputError, match=r"has 9 different questions.* at least 10"):
             fine_tune(few, tmp_path / "out", quick(tiny_model))
 
+    def test_shares_that_leave_no_question_to_train_on_are_named(
+        self, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        few = write_pairs(tmp_path / "few.jsonl", domain_rows()[:10])
+        shares = {"held_out": 0.49, "development": 0.49}
+        with pytest.raises(InvalidInputError, match=r"held_out=0\.49 and development=0\.49 take"):
+            fine_tune(few, tmp_path / "out", quick(tiny_model, **shares))
+
     def test_one_passage_for_all_questions_leaves_nothing_to_learn(
         self, tiny_model: Path, tmp_path: Path
     ) -> None:

@@ -49,7 +49,7 @@ class TestReading:
         data = read(
             tmp_path,
             {"query": "q", "positive": "yes", "negatives": ["no", "Yes", " "]},
-            {"query": "r", "positive": "no", "negative": "never"},
+            {"query": "r", "positive": "no", "negatives": None, "negative": "never"},
         )
         assert [question.negatives for question in data.questions] == [("no",), ("never",)]
         assert data.passages == ["yes", "no", "never"]

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from rerank_plugins import (
     ScoringError,
     ScoringTimeoutError,
 )
+from rerank_plugins.scoring import contract
 from rerank_plugins.testing import DeterministicScorer
 from tests.forked import forked_process
 from tests.wrappers import WRAPPERS
@@ -77,6 +79,25 @@ def test_a_function_may_run_on_several_threads() -> None:
     with Scorer.from_function(together, threads=2) as scorer, ThreadPoolExecutor(2) as pool:
         for answer in [pool.submit(scorer.score, "q", PASSAGES) for _ in range(2)]:
             assert answer.result(60).tolist() == [16.0, 5.0]
+
+
+def test_first_calls_at_once_share_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    both, threads = threading.Barrier(2, timeout=60), set()
+
+    class AtOnce(ThreadPoolExecutor):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            both.wait()
+            super().__init__(*args, **options)
+
+    def noted(pairs: Sequence[tuple[str, str]]) -> list[float]:
+        threads.add(threading.get_ident())
+        return lengths(pairs)
+
+    with Scorer.from_function(noted) as scorer, ThreadPoolExecutor(2) as callers:
+        monkeypatch.setattr(contract, "ThreadPoolExecutor", AtOnce)
+        for answer in [callers.submit(scorer.score, "q", PASSAGES) for _ in range(2)]:
+            assert answer.result(60).tolist() == [16.0, 5.0]
+    assert len(threads) == 1
 
 
 def test_what_a_function_does_wrong_reaches_the_caller() -> None:

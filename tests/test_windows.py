@@ -243,6 +243,28 @@ def test_a_header_that_leaves_little_room_is_cut_and_told() -> None:
     assert not any(tokens.truncated for tokens in found.tokens)
 
 
+@pytest.mark.parametrize("beginning", [" " * 4000, "ab12cd" * 700, "\u200b" * 4000])
+def test_a_header_with_few_tokens_in_its_beginning_is_cut_behind_them(beginning: str) -> None:
+    tokenizer = PairTokenizer(tiny_tokenizer().backend_tokenizer.to_str(), max_length=32)
+    text = sentences(12)
+    passage = Passage(text, header=f"Fish\n{beginning}\n" + "red fox " * 40)
+    (found,) = encode_windows(tokenizer, [(QUERY, passage)], ALL)
+    assert found.truncated
+    red = tiny_tokenizer().convert_tokens_to_ids("red")
+    assert all(red in tokens.input_ids for tokens in found.tokens)
+
+
+def test_the_same_string_with_another_footer_has_windows_of_its_own(tiny_model: Path) -> None:
+    body, foot = sentences(30), " Fish swim in the sea." * 4
+    cut = (QUERY, Passage(body, footer=foot))
+    with CrossEncoderScorer(tiny_model, long_passages="windows", window_tokens=32) as scorer:
+        both = answered(scorer, [(QUERY, body + foot), cut])
+        alone = answered(scorer, [cut])
+    assert both.best[1].tolist() == alone.best[0].tolist()
+    assert both.windows[1] == alone.windows[0]
+    assert both.best[1][1] <= len(body)
+
+
 def test_the_same_string_with_another_header_has_windows_of_its_own(tiny_model: Path) -> None:
     text = sentences(30)
     with CrossEncoderScorer(tiny_model, long_passages="windows") as scorer:
@@ -311,6 +333,17 @@ def test_the_first_window_is_the_same_whether_the_others_are_asked_for_or_not(ki
         assert first.truncated == (first.more or whole.truncated)
         assert rest.truncated == whole.truncated
         assert not rest.more
+
+
+def test_a_word_is_not_cut_where_the_first_windows_are_looked_for() -> None:
+    """WordPiece reads a very long word as one token, and its beginning alone as dozens."""
+    tokenizer = PairTokenizer(tiny_tokenizer().backend_tokenizer.to_str(), max_length=128)
+    text = f"red fox {'ab12cd34ef' * 15} {'ab12cd34ef' * 40} blue"
+    pair, settings = (QUERY * 30, text), WindowSettings(16, None, 24)
+    (whole,) = encode_windows(tokenizer, [pair], settings)
+    (first,) = encode_windows(tokenizer, [pair], settings, slice(0, 1))
+    assert whole.spans == first.spans == [(0, len(text))]
+    assert not first.more
 
 
 def test_affixes_are_part_of_every_window(tiny_model: Path) -> None:

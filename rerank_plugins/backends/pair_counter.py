@@ -58,6 +58,10 @@ class PairCounter:
         """As `PairTokenizer.length`."""
         return self._texts.length(text)
 
+    def head(self, text: str, characters: int) -> str:
+        """As `PairTokenizer.head`."""
+        return self._texts.head(text, characters)
+
     def ends(self, text: str) -> Ends:
         """As `PairTokenizer.ends`."""
         return self._texts.ends(text)

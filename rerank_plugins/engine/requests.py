@@ -67,12 +67,15 @@ class Request(Future[PairScores]):
     ) -> None:
         super().__init__()
         self._condition = SafeCondition()
-        numbers: dict[tuple[str, str, str], int] = {}
+        numbers: dict[tuple[str, str, str, str], int] = {}
         places = [
-            numbers.setdefault((query, text, getattr(text, "header", "")), len(numbers))
+            numbers.setdefault(
+                (query, text, getattr(text, "header", ""), getattr(text, "footer", "")),
+                len(numbers),
+            )
             for query, text in pairs
         ]
-        self.pairs: Sequence[tuple[str, str]] = [(query, text) for query, text, _ in numbers]
+        self.pairs: Sequence[tuple[str, str]] = [(query, text) for query, text, *_ in numbers]
         self.options = options
         self.timeout = timeout
         self.fails_at = math.inf if timeout is None else time.monotonic() + timeout

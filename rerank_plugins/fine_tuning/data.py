@@ -77,7 +77,8 @@ def read_training_data(source: Path) -> TrainingData:
 def _read_pairs(file: Path) -> Iterator[LabelledQuestion]:
     for where, row in json_rows(read_lines(file), str(file)):
         query, answers = query_and_answers(row, where)
-        negatives = texts_of(row, "negatives" if "negatives" in row else "negative", where)
+        field = "negative" if row.get("negatives") is None else "negatives"
+        negatives = texts_of(row, field, where)
         if query and answers:
             yield LabelledQuestion(query, answers, negatives)
 

@@ -30,6 +30,7 @@ from rerank_plugins.fine_tuning.start_model import (
     starting_scorer,
 )
 from rerank_plugins.fine_tuning.trainer import TrainingFigures, train
+from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.identity import model_digest
 from rerank_plugins.scorer import CrossEncoderScorer
 
@@ -129,6 +130,14 @@ def _train(
     options: FineTuningOptions,
     progress: bool,
 ) -> tuple[DataSizes, TrainingFigures]:
+    if not split.train:
+        message = (
+            f"{option('held_out', options.held_out)} and "
+            f"{option('development', options.development)} take all of the "
+            f"{len(split.held_out) + len(split.development)} questions, and none is left to train "
+            "on. Give smaller shares."
+        )
+        raise InvalidInputError(message)
     set_seed(options.seed)
     rows = mine_rows(
         split.train,

@@ -32,7 +32,7 @@ class Lease:
         return self._release.alive
 
     def close(self) -> None:
-        """Finishes what is queued and, if no other scorer shares the model, releases it."""
+        """As `CrossEncoderScorer.close`."""
         if self._release.detach():
             give_back = partial(registry.release, self.shared, wait=True)
             if self.cache is None:

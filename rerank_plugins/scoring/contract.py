@@ -5,6 +5,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -202,23 +203,27 @@ class _FunctionScorer(Scorer):
         self._threads = check_positive_int(threads, "threads")
         self.name = name or str(getattr(function, "__name__", type(function).__name__))
         self._closed = False
-        self._pool: tuple[int, ThreadPoolExecutor] | None = None
+        self._pools: dict[int, ThreadPoolExecutor] = {}
+        """By process: threads do not survive a fork."""
 
     def submit(self, pairs: Sequence[tuple[str, str]]) -> "Future[PairScores]":
         """Calls the function on one of the scorer's threads."""
-        if self._closed:
-            message = f"The scorer {self.name!r} is closed. Create a new one."
-            raise ScorerClosedError(message)
-        if self._pool is None or self._pool[0] != os.getpid():  # threads do not survive a fork
-            pool = ThreadPoolExecutor(self._threads, thread_name_prefix="rerank-function")
-            self._pool = (os.getpid(), pool)
-        return self._pool[1].submit(self._scores, pairs)
+        if not self._closed:
+            pool = self._pools.get(os.getpid())
+            if pool is None:
+                pool = ThreadPoolExecutor(self._threads, thread_name_prefix="rerank-function")
+                pool = self._pools.setdefault(os.getpid(), pool)  # the first of calls at once
+            with suppress(RuntimeError):  # it was shut down just now
+                return pool.submit(self._scores, pairs)
+        message = f"The scorer {self.name!r} is closed. Create a new one."
+        raise ScorerClosedError(message)
 
     def close(self) -> None:
         """Finishes the queued calls and stops the threads."""
         self._closed = True
-        if self._pool is not None and self._pool[0] == os.getpid():
-            self._pool[1].shutdown()
+        pool = self._pools.get(os.getpid())
+        if pool is not None:
+            pool.shutdown()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _FunctionScorer, (self._function, self._threads, self.name)

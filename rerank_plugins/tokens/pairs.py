@@ -115,6 +115,13 @@ class PairTokenizer:
         """How many tokens a text has alone; if it has more than a pair, at least one more."""
         return self._encode_texts([text], self._max_length)[text].length
 
+    def head(self, text: str, characters: int) -> str:
+        """The longest beginning of a text within a limit whose tokens are its first tokens.
+
+        The whole text if it is shorter or must stay whole; `""` if it cannot be cut.
+        """
+        return head(text, characters, self._cut)
+
     def ends(self, text: str) -> NDArray[np.intp]:
         """The end of each of a text's t tokens, in characters, ascending, shape `(t,)`."""
         encode = partial(self._tokenizer.encode, add_special_tokens=False)
@@ -185,7 +192,7 @@ class PairTokenizer:
         found: dict[str, _Text] = {}
         characters = CHARACTERS * enough
         while left := [text for text in texts if text not in found]:
-            parts = [head(text, characters, self._cut) for text in left]
+            parts = [self.head(text, characters) for text in left]
             encodings = self._encodings([(part,) for part in parts], special=False)
             for text, part, encoding in zip(left, parts, encodings, strict=True):
                 whole = len(part) == len(text)

@@ -32,6 +32,12 @@ class Encoder(Protocol[_Encoded]):
     def length(self, text: str) -> int:
         """How many tokens a text has alone; if it has more than a pair, at least one more."""
 
+    def head(self, text: str, characters: int) -> str:
+        """The longest beginning of a text within a limit whose tokens are its first tokens.
+
+        The whole text if it is shorter or must stay whole; `""` if it cannot be cut.
+        """
+
     def ends(self, text: str) -> Ends:
         """The end of each of a text's tokens."""
 
@@ -134,8 +140,12 @@ def _with_short_frame(tokenizer: Encoder[Any], passage: Passage, most: int) -> P
 def _beginning(tokenizer: Encoder[Any], text: str, most: int) -> str:
     if tokenizer.length(text) <= most:
         return text
-    ends = tokenizer.ends(text[: CHARACTERS * tokenizer.room])
-    return text[: ends[most - 1]] if most else ""
+    if not most:
+        return ""
+    characters = CHARACTERS * most
+    while len(ends := tokenizer.ends(tokenizer.head(text, characters))) < most:
+        characters *= 2
+    return text[: ends[most - 1]]
 
 
 def _spans(
@@ -149,7 +159,7 @@ def _spans(
     repeated = size // 4 if overlap is None else min(overlap, size // 2)
     characters = CHARACTERS * size * (most + 1)
     while True:
-        part = text[:characters]
+        part = tokenizer.head(text, characters)
         spans = window_spans(part, tokenizer.ends(part), size, repeated)
         if len(part) == len(text) or len(spans) > most + 1:
             return spans or [(0, len(text))]
