@@ -225,6 +225,8 @@ class Reranker(Configured, Closing):
     ) -> list[float]:
         """`score_pairs` that never blocks the event loop."""
         scores = await aanswer(self.scorer, check_pairs(pairs), timeout)
+        if self.scale == "calibrated":  # the first time, the model's files are read
+            return await asyncio.to_thread(on_scale, self, scores, self.scale)
         return on_scale(self, scores, self.scale)
 
     def warm_up(self) -> None:

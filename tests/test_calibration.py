@@ -1,8 +1,10 @@
 """Scores on the calibrated scale: the file, whose scores it belongs to, and the curve."""
 
+import asyncio
 import json
 import math
 import shutil
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,6 +50,22 @@ class WithFile(Own):
     def __init__(self, file: Path) -> None:
         super().__init__()
         self.calibration_file = file  # type: ignore[assignment]
+
+
+class Noting(Own):
+    """Notes the threads that ask for its identity, which takes seconds for a large model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[threading.Thread] = set()
+
+    @property
+    def identity(self) -> Identity:  # type: ignore[override]
+        self.threads.add(threading.current_thread())
+        return Own.identity  # type: ignore[return-value]
+
+    def was_asked_beside_the_loop(self) -> bool:
+        return bool(self.threads) and threading.current_thread() not in self.threads
 
 
 def written(file: Path, scorer: Scorer, curve: Curve = PLATT, weight: float = 0.0) -> Path:
@@ -425,6 +443,39 @@ def test_wrappers_write_the_option_down_and_read_it_again(framework: str, model:
     assert wrapper.ranking(wrapper.run(again, QUERY, documents)) == wrapper.ranking(
         wrapper.run(component, QUERY, documents)
     )
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda reranker: reranker.arank(QUERY, PASSAGES),
+        lambda reranker: reranker.arank_many([QUERY], [PASSAGES]),
+        lambda reranker: reranker.ascore_pairs([(QUERY, PASSAGES[1])]),
+        lambda reranker: reranker.awarm_up(),
+    ],
+    ids=["arank", "arank_many", "ascore_pairs", "awarm_up"],
+)
+def test_the_model_is_identified_beside_the_event_loop(
+    ask: Callable[[Reranker], Any], file: Path
+) -> None:
+    scorer = Noting()
+    asyncio.run(ask(calibrated(file, scorer)))
+    assert scorer.was_asked_beside_the_loop()
+
+
+def test_the_model_is_identified_beside_the_event_loop_for_a_threshold_alone(file: Path) -> None:
+    scorer = Noting()
+    reranker = calibrated(file, scorer, score_threshold=0.01)
+    asyncio.run(reranker.arank(QUERY, PASSAGES, scale="logit"))
+    assert scorer.was_asked_beside_the_loop()
+
+
+@pytest.mark.parametrize("framework", WRAPPERS)
+def test_wrappers_identify_the_model_beside_the_event_loop(framework: str, file: Path) -> None:
+    scorer = Noting()
+    given = {"scorer": scorer, "scale": "calibrated", "calibration": file}
+    assert WRAPPERS[framework].arank(QUERY, PASSAGES, **given)
+    assert scorer.was_asked_beside_the_loop()
 
 
 def test_a_bundle_holds_the_calibration_of_its_model(model: Path, tmp_path: Path) -> None:

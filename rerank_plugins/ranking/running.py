@@ -78,10 +78,12 @@ async def arun(
     """`run` that never blocks the event loop."""
     clock = _Clock(timeout, settings)
     asked = rankings(stages, requests, settings)
-    splits = settings.spans or settings.compression is not None  # sentences: seconds of long texts
+    # Sentences take seconds in long texts, and so does the identity of a large model, for which a
+    # calibration asks: the first time, its files are read.
+    slow = settings.spans or settings.compression is not None or settings.is_calibrated
     scores: PairScores | None = None
     while True:
-        call = await asyncio.to_thread(_next, asked, scores) if splits else _next(asked, scores)
+        call = await asyncio.to_thread(_next, asked, scores) if slow else _next(asked, scores)
         if not isinstance(call, Call):
             return call
         with clock.stage() as seconds:
