@@ -277,6 +277,34 @@ def test_every_wrapper_names_a_document_of_another_kind_by_position(path: str) -
 
 
 @pytest.mark.parametrize("path", ["run", "arun"])
+def test_every_wrapper_names_the_package_of_a_document_that_only_is_called_alike(path: str) -> None:
+    packages = {"haystack": "haystack", "llama_index": "llama_index", "langchain": "langchain_core"}
+    for framework, package in packages.items():
+        wrapper = WRAPPERS[framework]
+        kind = f"{package} {wrapper.kind}"
+        other = type(wrapper.kind, (), {"__module__": "others.documents"})()
+        told = rf"must be a {kind}, but got one of others\.documents\. Make a {kind} of it first"
+        with pytest.raises(InvalidInputError, match=told):
+            getattr(wrapper, path)(wrapper.make(scorer=DeterministicScorer()), "q", [other])
+
+
+@pytest.mark.parametrize(
+    ("framework", "given", "says"),
+    [
+        ("haystack", "langchain", "a haystack Document, but got one of langchain_core.documents"),
+        ("langchain", "haystack", "a langchain_core Document, but got one of haystack.dataclasses"),
+    ],
+)
+def test_a_document_of_another_framework_is_told_apart(
+    framework: str, given: str, says: str
+) -> None:
+    component = WRAPPERS[framework].make(scorer=DeterministicScorer())
+    documents = WRAPPERS[given].documents(["a"])
+    with pytest.raises(InvalidInputError, match=rf"documents\[0\] must be {says}"):
+        WRAPPERS[framework].run(component, "q", documents)
+
+
+@pytest.mark.parametrize("path", ["run", "arun"])
 @pytest.mark.parametrize("framework", WRAPPERS)
 def test_every_wrapper_ranks_all_that_an_iterator_gives(framework: str, path: str) -> None:
     wrapper = WRAPPERS[framework]

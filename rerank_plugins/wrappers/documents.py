@@ -12,6 +12,21 @@ from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.values import described
 from rerank_plugins.results import Ranked, Span
 
+_SCALE = "relevance_score_scale"
+"""The fact that marks a score as a reranker's."""
+
+_FACTS = frozenset(
+    {
+        _SCALE,
+        "relevance_model_score",
+        "relevance_truncated",
+        "relevance_windows",
+        "relevance_window",
+        "relevance_spans",
+    }
+)
+"""What metadata says of one reranking. It is false beside the score or the text of the next."""
+
 
 class NoTextWarning(UserWarning):
     """Documents without text were scored as empty text."""
@@ -30,8 +45,13 @@ def check_kind(value: object, kind: type[Any], name: str, hint: str = "") -> Any
         InvalidInputError: It is something else.
     """
     if not isinstance(value, kind):
+        wanted = kind.__name__
         given = type(value).__name__ if hint else described(value)
-        message = f"{name} must be a {kind.__name__}, but got {given}. {hint}".rstrip()
+        if type(value).__name__ == wanted:  # each framework has a Document
+            wanted = f"{kind.__module__.partition('.')[0]} {wanted}"
+            given = f"one of {type(value).__module__}"
+            hint = hint or f"Make a {wanted} of it first."
+        message = f"{name} must be a {wanted}, but got {given}. {hint}".rstrip()
         raise InvalidInputError(message)
     return value
 
@@ -113,9 +133,10 @@ def result_metadata(
     retrieval_score: Any = None,
     start: Any = None,
 ) -> dict[str, Any]:
-    """Returns what a wrapper adds to a document's metadata besides the score: nothing by default.
+    """Returns a document's metadata as a wrapper gives it back: unchanged by default.
 
-    To a framework, a document with other metadata is a different document.
+    To a framework, a document with other metadata is a different document. What an earlier
+    reranker wrote about its own score is left out.
 
     Args:
         ranked: The document's place in the ranking; `None` if the time budget left it unscored.
@@ -123,7 +144,8 @@ def result_metadata(
         annotate: Add `relevance_score_scale`, `relevance_model_score` and `relevance_truncated`,
             which are `None` for an unscored document; and, where long passages are cut into
             windows, `relevance_windows` and `relevance_window`, which is `None` for a result
-            without places.
+            without places. After an earlier reranker that did, the first is added in any case: it
+            marks the score as a reranker's for the next one.
         keep_retrieval_score: Add `retrieval_score`, if it is known.
         spans: Add `relevance_spans`, which is `None` for an unscored document.
         retrieval_score: The score that the document came with. It is the first stage's unless the
@@ -131,26 +153,28 @@ def result_metadata(
         start: Where the document starts in what it was cut from; `None` if that is unknown.
 
     Returns:
-        The requested entries, with Python's own numbers.
+        The metadata of before and the requested entries, with Python's own numbers.
     """
-    added: dict[str, Any] = {}
+    found = {name: value for name, value in metadata.items() if name not in _FACTS}
+    was_marked = _SCALE in metadata
+    if annotate or was_marked:
+        found[_SCALE] = ranked and ranked.scale
     if annotate:
-        added["relevance_score_scale"] = ranked and ranked.scale
-        added["relevance_model_score"] = ranked and ranked.model_score
-        added["relevance_truncated"] = ranked and ranked.truncated
+        found["relevance_model_score"] = ranked and ranked.model_score
+        found["relevance_truncated"] = ranked and ranked.truncated
         if ranked is not None and ranked.windows is not None:
-            added["relevance_windows"] = ranked.windows
-            added["relevance_window"] = ranked.window and list(ranked.window)  # for JSON
+            found["relevance_windows"] = ranked.windows
+            found["relevance_window"] = ranked.window and list(ranked.window)  # for JSON
     if spans:
-        added["relevance_spans"] = ranked and [_as_entry(span, start) for span in ranked.spans]
+        found["relevance_spans"] = ranked and [_as_entry(span, start) for span in ranked.spans]
     if keep_retrieval_score:
-        if "retrieval_score" in metadata or "relevance_score_scale" in metadata:
+        if "retrieval_score" in metadata or was_marked:
             retrieval_score = metadata.get("retrieval_score")
         if isinstance(retrieval_score, np.generic):
             retrieval_score = retrieval_score.item()
         if retrieval_score is not None:
-            added["retrieval_score"] = retrieval_score
-    return added
+            found["retrieval_score"] = retrieval_score
+    return found
 
 
 def without_places(ranked: Ranked | None) -> Ranked | None:

@@ -36,7 +36,8 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
     Nothing is loaded before the first use. Assigning to a field takes effect on the next use. The
     fields are the core's options, with `top_n` for `top_k`; docs/getting-started.md has a table of
     them. `keep_retrieval_score` keeps the `relevance_score` that a document came with, `spans`
-    adds `relevance_spans`, and `compress` shortens the text.
+    adds `relevance_spans`, and `compress` shortens the text. What an earlier compressor annotated
+    is left out.
     """
 
     def __init__(self, **options: Unpack[RankingFieldOptions]) -> None:
@@ -132,7 +133,7 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
     def _copy(self, document: Document, ranked: Ranked | None) -> Document:
         """A copy of the document's own type that carries the score, if it has one."""
         before = document.metadata
-        added = result_metadata(
+        found = result_metadata(
             ranked,
             before,
             annotate=self.annotate,
@@ -141,7 +142,7 @@ class CrossEncoderCompressor(RankingFields, BaseDocumentCompressor):
             retrieval_score=before.get("relevance_score"),
             start=before.get(_START),
         )
-        metadata = with_moved_start({**before, **added}, ranked, _START)
+        metadata = with_moved_start(found, ranked, _START)
         metadata.pop("relevance_score", None)  # of an earlier reranker
         if ranked is not None:
             metadata["relevance_score"] = ranked.score

@@ -42,8 +42,9 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
     The model reads what an embedding model would: `get_content(MetadataMode.EMBED)`. A node without
     text is scored as empty text, with a warning. Nodes come back as copies with the same hash; the
     score is a float on `scale`. Whatever `annotate`, `keep_retrieval_score` and `spans` add to the
-    metadata, which gives a node another hash, is excluded from embedding and LLM texts. `compress`
-    shortens the text, and moves the node's start and end, or unsets them if it leaves an ellipsis.
+    metadata, which gives a node another hash, is excluded from embedding and LLM texts. What an
+    earlier reranker annotated is left out. `compress` shortens the text, and moves the node's start
+    and end, or unsets them if it leaves an ellipsis.
 
     Nothing is loaded before the first use. Assigning to a field takes effect on the next use. The
     fields are the core's options, with `top_n` for `top_k`; docs/getting-started.md has a table of
@@ -146,7 +147,7 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
     def _copy(self, scored: NodeWithScore, ranked: Ranked | None) -> NodeWithScore:
         """A copy with the new score; what is added to the metadata shows in no text."""
         node = scored.node
-        added = result_metadata(
+        metadata = result_metadata(
             ranked,
             node.metadata,
             annotate=self.annotate,
@@ -156,12 +157,18 @@ class CrossEncoderRerank(RankingFields, BaseNodePostprocessor):
             start=getattr(node, "start_char_idx", None),
         )
         hidden = {
-            name: [*getattr(node, name), *(key for key in added if key not in getattr(node, name))]
+            name: _hidden(getattr(node, name), node.metadata, metadata)
             for name in ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys")
         }
-        changed = {"metadata": {**node.metadata, **added}, **hidden, **_compressed(node, ranked)}
+        changed = {"metadata": metadata, **hidden, **_compressed(node, ranked)}
         copied = node.model_copy(update=changed)
         return scored.model_copy(update={"node": copied, "score": ranked and ranked.score})
+
+
+def _hidden(keys: list[str], before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """The keys that no text shows, with those that were added and without those that went."""
+    kept = [key for key in keys if key in after or key not in before]
+    return [*kept, *(key for key in after if key not in before and key not in kept)]
 
 
 def _texts(nodes: list[NodeWithScore]) -> list[str]:

@@ -85,7 +85,7 @@ def ranked_copies(
     for index, ranked in in_order(ranking):
         document = documents[index]
         placed = ranked if _has_text(document) else without_places(ranked)
-        added = result_metadata(
+        meta = result_metadata(
             placed,
             document.meta,
             annotate=annotate,
@@ -99,7 +99,7 @@ def ranked_copies(
                 document,
                 content=None if document.content is None else kept_text(document.content, placed),
                 score=None if ranked is None else ranked.score,
-                meta=with_moved_start({**document.meta, **added}, placed, _START),
+                meta=with_moved_start(meta, placed, _START),
             )
         )
     return copies

@@ -36,9 +36,9 @@ class CrossEncoderRanker(OptionAttributes):
     Ranks documents by their relevance to the query with a cross-encoder, best first.
 
     Documents come back as copies with the relevance in `score`; nothing else of them is changed unless `annotate`,
-    `keep_retrieval_score` or `spans` ask for more in their meta, or `compress` for a shorter content. A document
-    without text is scored as empty text, with a warning. Of documents with the same id, the one with the highest
-    first-stage score is ranked.
+    `keep_retrieval_score` or `spans` ask for more in their meta, or `compress` for a shorter content. What an earlier
+    ranker annotated is left out. A document without text is scored as empty text, with a warning. Of documents with the
+    same id, the one with the highest first-stage score is ranked.
 
     Nothing is loaded before `warm_up`, or the first run. Assigning to an option takes effect on the next use.
 
