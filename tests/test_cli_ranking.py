@@ -95,6 +95,30 @@ def test_a_runs_scores_count_on_request(rerank: Run, run_files: list[str]) -> No
     assert read(json.dumps(json.loads(out)[0]["ranking"])) == wanted
 
 
+NEAREST = [f"d{n}" for n in (6, 2, 8, 4, 0, 5, 7, 3, 1)]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [],
+        ["--first-stage-score-field", "score"],
+        ["--time-budget", NOTHING_IN_TIME],
+    ],
+    ids=["places", "scores", "no scores in time"],
+)
+def test_a_run_of_distances_is_read_nearest_first(
+    rerank: Run, tmp_path: Path, more: list[str]
+) -> None:
+    distances = {name: 0.1 + 0.05 * place for place, name in enumerate(NEAREST)}
+    run = "".join(f"q Q0 {name} 1 {far} vectors\n" for name, far in sorted(distances.items()))
+    corpus = "".join(f"{name}\t{PASSAGES[0]}\n" for name in NEAREST)
+    files = run_arguments(tmp_path, run=run, queries=f"q\t{QUERY}\n", corpus=corpus)
+    code, out, err = rerank("rank", *files, "--first-stage-weight", 100, "--lower-is-better", *more)
+    assert code == 0, err
+    assert [line.split()[2] for line in out.splitlines()] == NEAREST
+
+
 @pytest.mark.parametrize("stage", ["embedded:2", '{"model": "embedded", "keep": 2}'])
 def test_a_cascade_returns_what_its_last_model_read(rerank: Run, lines: Path, stage: str) -> None:
     code, out, _ = rerank("rank", QUERY, lines, "--cascade", stage, "--json")
@@ -245,6 +269,10 @@ def test_scores_in_the_wrong_order_name_the_other_option(rerank: Run, tmp_path: 
     assert code == 1
     assert "pass --lower-is-better; otherwise" in err
     assert rerank("rank", QUERY, path, *given, "--lower-is-better")[0] == 0
+    path.write_text("\n".join(reversed(path.read_text().splitlines())))
+    code, _, err = rerank("rank", QUERY, path, *given, "--lower-is-better")
+    assert code == 1
+    assert "Where a higher score is better, pass --higher-is-better; otherwise" in err
 
 
 @pytest.mark.parametrize(

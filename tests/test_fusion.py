@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -123,17 +124,27 @@ def test_scores_that_are_no_list_or_too_many_are_refused(bad: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "higher_is_better"),
-    [([0.1, 0.2, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7], True), ([*map(float, range(8, 0, -1))], False)],
+    ("scores", "higher_is_better", "says"),
+    [
+        (
+            [0.1, 0.2, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7],
+            True,
+            "For distances, where small is near, pass higher_is_better=False; otherwise sort the "
+            "passages.",
+        ),
+        (
+            [*map(float, range(8, 0, -1))],
+            False,
+            "Where a higher score is better, pass higher_is_better=True; otherwise sort the "
+            "passages, nearest first.",
+        ),
+    ],
 )
 def test_scores_that_only_get_better_along_the_list_are_read_with_the_wrong_sign(
-    scores: list[float], higher_is_better: bool
+    scores: list[float], higher_is_better: bool, says: str
 ) -> None:
-    told = (
-        rf"get better from the first passage to the last \({scores[0]:g} \.\.\. {scores[-1]:g}\)"
-        rf".*higher_is_better={not higher_is_better}; otherwise sort the passages"
-    )
-    with pytest.raises(InvalidInputError, match=told):
+    told = f"get better from the first passage to the last ({scores[0]:g} ... {scores[-1]:g})"
+    with pytest.raises(InvalidInputError, match=f"{re.escape(told)}.* {re.escape(says)}$"):
         score_bonus(scores, 8, higher_is_better=higher_is_better)
     assert score_bonus(scores, 8, higher_is_better=not higher_is_better).tolist()[0] == 1.0
 

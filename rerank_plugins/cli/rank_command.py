@@ -35,7 +35,7 @@ RUN_SCORE = "score"
         "calibration": {},
         "first_stage_weight": {},
         "first_stage_score_field": {"help": "Scores of a --run are called score."},
-        "higher_is_better": {},
+        "higher_is_better": {"help": "With --lower-is-better a --run is read nearest first."},
         "cascade": {
             "help": "Here MODEL:KEEP, or such a dictionary as JSON; give it several times for "
             "several models."
@@ -155,7 +155,16 @@ def rank(
         )
         raise typer.BadParameter(message)
     of_scorer = {name: value for name, value in options.items() if name in SCORER_OPTIONS}
-    requests = _requests(query, file, form, run, queries, corpus, score_field)
+    requests = _requests(
+        query,
+        file,
+        form,
+        run,
+        queries,
+        corpus,
+        score_field,
+        higher_is_better=options["higher_is_better"],
+    )
     pairs = sum(len(request.passages) for request in requests)
     show_progress = pairs >= MANY_PAIRS and sys.stderr.isatty()
     if server is None:
@@ -200,6 +209,8 @@ def _requests(
     queries: str | None,
     corpus: str | None,
     score_field: str | None,
+    *,
+    higher_is_better: bool,
 ) -> list[QueryPassages]:
     """Reads the requests: one query with its passages, or all queries of a run."""
     if run is not None:
@@ -215,7 +226,7 @@ def _requests(
                 f"Type --first-stage-score-field {RUN_SCORE}."
             )
             raise typer.BadParameter(message)
-        return read_run_requests(run, queries, corpus)
+        return read_run_requests(run, queries, corpus, higher_is_better=higher_is_better)
     if queries is not None or corpus is not None:
         message = "--queries and --corpus go with --run. For one question, give QUERY and FILE."
         raise typer.BadParameter(message)

@@ -8,14 +8,24 @@ from rerank_plugins.formats.lines import shown
 from rerank_plugins.formats.trec_scores import tied
 
 
-def read_run_requests(run: str, queries: str, corpus: str) -> list[QueryPassages]:
+def read_run_requests(
+    run: str, queries: str, corpus: str, *, higher_is_better: bool = True
+) -> list[QueryPassages]:
     """Reads a run with its queries and passages; a note says how many of its scores are equal.
+
+    Args:
+        run: The run's file.
+        queries: The file with the queries' texts.
+        corpus: The file with the documents' texts.
+        higher_is_better: False if the run's scores are distances.
 
     Raises:
         InvalidInputError: A file cannot be read, or the other files lack an id of the run.
     """
     scores = read_run(run)
-    requests = read_candidates(scores, queries, corpus, name=shown(run))
+    requests = read_candidates(
+        scores, queries, corpus, name=shown(run), higher_is_better=higher_is_better
+    )
     show_ties(shown(run), scores)
     return requests
 

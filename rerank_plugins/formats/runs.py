@@ -57,21 +57,28 @@ def read_candidates(
     corpus: str | Path,
     *,
     name: str = "the run",
+    higher_is_better: bool = True,
 ) -> list[QueryPassages]:
     """The queries of a run, in their order there, each with its passages.
 
     A query's passages are ordered as TREC's tools order them: by falling score, then by falling id.
+    Where the scores are distances, they are ordered by rising score, then by falling id.
 
     Args:
         run: Query id -> document id -> score, as `read_run` returns it.
         queries: The file with the queries' texts; see `read_queries`.
         corpus: The file with the documents' texts; see `read_corpus`.
         name: The run's name in messages.
+        higher_is_better: False for distances.
 
     Raises:
         InvalidInputError: A file cannot be read, or an id of the run has no text.
     """
-    candidates = {query: list(trec_order(found)) for query, found in run.items()}
+    sign = 1 if higher_is_better else -1
+    candidates = {
+        query: list(trec_order({document: sign * score for document, score in found.items()}))
+        for query, found in run.items()
+    }
     wanted = {document for documents in candidates.values() for document in documents}
     texts = read_queries(queries)
     documents = read_corpus(corpus, wanted)

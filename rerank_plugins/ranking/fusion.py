@@ -55,11 +55,15 @@ def score_bonus(scores: Any, count: int, *, higher_is_better: bool) -> NDArray[n
         values = -values
     better, worse = values[1:] > values[:-1], values[1:] < values[:-1]
     if better.sum() >= _ENOUGH and not worse.any():
+        if higher_is_better:
+            case, how = "For distances, where small is near", ""
+        else:
+            case, how = "Where a higher score is better", ", nearest first"
         message = (
             "first_stage_scores get better from the first passage to the last "
             f"({_shown(values if higher_is_better else -values)}), but passages come in "
-            "first-stage order, best first. For distances, where small is near, pass "
-            f"{option('higher_is_better', not higher_is_better)}; otherwise sort the passages."
+            f"first-stage order, best first. {case}, pass "
+            f"{option('higher_is_better', not higher_is_better)}; otherwise sort the passages{how}."
         )
         raise InvalidInputError(message)
     return _from_0_to_1(values)
