@@ -95,6 +95,20 @@ def test_the_weight_is_found_and_saved_into_the_models_folder(
     assert names == ["my-model", found["order"]] == ["my-model", "my-model + first stage"]
 
 
+def test_the_advice_for_a_reranker_of_a_file_repeats_its_options(
+    judged: Judged, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rerankers.yaml"
+    options = {"model": str(judged.model), "top_k": 10, "scale": "logit"}
+    file.write_text(yaml.safe_dump({"short list": options}))
+    of_model = ["-m", str(judged.model)]
+    given = [each for each in judged.arguments("--json") if each not in of_model]
+    assert main([*given, "--options", str(file)]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["fusion"]
+    assert found["answer"] == "use"
+    assert found["options"] == {**options, "first_stage_weight": found["first_stage_weight"]}
+
+
 def test_nothing_is_written_if_no_weight_is_advised(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,12 +16,29 @@ from rerank_plugins.evaluation import Configuration, compare, read_collection
 from rerank_plugins.evaluation.first_stage import bm25_candidates
 from rerank_plugins.evaluation.memory import scoring_memory
 from rerank_plugins.evaluation.rankings import ranking_function, whole_order
-from rerank_plugins.models.own_settings import OwnSettings, write_own_settings
+from rerank_plugins.models.own_settings import OwnSettings, read_own_settings, write_own_settings
+from rerank_plugins.models.references import EMBEDDED_FOLDER
+from rerank_plugins.options import RANKING_OPTIONS
 from rerank_plugins.results import Ranked
 from rerank_plugins.testing import DeterministicScorer
 from tests.test_evaluation import write_collection
 
 PASSAGES = [f"passage number {n} about foxes" for n in range(8)]
+
+SHORTER: dict[str, Any] = {
+    "top_k": 3,
+    "score_threshold": 0.5,
+    "spans": True,
+    "max_spans": 2,
+    "compress": "spans",
+    "compress_threshold": 0.4,
+    "compress_neighbours": True,
+}
+CALIBRATED: dict[str, Any] = {"scale": "calibrated", "calibration": "auto"}
+NO_ORDER: list[dict[str, Any]] = [
+    {"first_stage_weight": None, "cascade": None, "time_budget": None},
+    {"first_stage_weight": 0, "cascade": [], "higher_is_better": False},
+]
 
 
 def ranked(index: int, score: float) -> Ranked:
@@ -66,8 +84,8 @@ class TestTheIdentity:
         ]
         identities = {Configuration("embedded", options).identity() for options in several}
         assert len(identities) == len(several)
-        shorter = {"top_k": 3, "score_threshold": 0.5, "scale": "logit"}
-        assert Configuration("embedded", shorter).identity() in identities
+        for unmeasured in ({**SHORTER, "scale": "logit"}, CALIBRATED, *NO_ORDER):
+            assert Configuration("embedded", unmeasured).identity() in identities
 
     def test_changes_with_the_weight_that_the_folder_names(
         self, tiny_model: Path, tmp_path: Path
@@ -89,6 +107,45 @@ class TestTheIdentity:
         cascade = [{"model": "nobody/nothing", "keep": 30}]
         with pytest.raises(HubUnreachableError, match="forbids asking the hub"):
             Configuration("embedded", {"local_files_only": True, "cascade": cascade}).identity()
+
+
+def test_only_a_weight_a_cascade_and_a_time_budget_make_another_order() -> None:
+    ordering = {"first_stage_weight": 1.5, "cascade": [{"model": "a", "keep": 3}], "time_budget": 1}
+    unmeasured = {**SHORTER, **CALIBRATED, "higher_is_better": False}
+    assert {*ordering, *unmeasured} == RANKING_OPTIONS.keys()
+    assert Configuration("embedded", {**unmeasured, **ordering}).ranking == ordering
+    for options in (unmeasured, *NO_ORDER):
+        assert Configuration("embedded", options).ranking == {}
+
+
+def test_what_is_done_with_some_results_only_is_not_measured() -> None:
+    options = {**SHORTER, "first_stage_weight": 2.0, "backend": "onnx"}
+    with Configuration("embedded", options).measured() as reranker:
+        assert "backend='onnx'" in repr(reranker)
+        assert ranking_function(reranker)("foxes", PASSAGES).read == (8,)
+        assert reranker.rank("foxes", PASSAGES)[0].spans == ()
+        assert reranker.first_stage_weight == 2.0
+
+
+def test_options_that_change_no_order_leave_a_model_to_fuse_and_weight(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, file = write_collection(tmp_path / "one"), tmp_path / "rerankers.yaml"
+    options = {"short": SHORTER, "none": NO_ORDER[0], "nothing": NO_ORDER[1]}
+    listed: dict[str, Any] = {name: {"model": "embedded", **o} for name, o in options.items()}
+    listed["two"] = {"model": "embedded", "cascade": [{"model": "embedded", "keep": 2}]}
+    file.write_text(yaml.safe_dump(listed, sort_keys=False))
+    arguments = ["eval", str(data), "--options", str(file), "--json", "--fuse"]
+    assert main([*arguments, "--first-stage-weight", "auto"]) == 0
+    captured = capsys.readouterr()
+    own = read_own_settings(EMBEDDED_FOLDER).first_stage_weight
+    found = [each["name"] for each in json.loads(captured.out)["collections"][0]["reranked"]]
+    assert found[4:] == [
+        *(f"{name} + first stage, {own:g}" for name in options),
+        *(f"{name} + first stage" for name in options),
+    ]
+    for option in ("--fuse", "--first-stage-weight"):
+        assert captured.err.count(f"note: {option} leaves two as it is, which has cascade") == 1
 
 
 def test_memory_of_a_cascade_is_that_of_all_its_models(tiny_model: Path, tmp_path: Path) -> None:

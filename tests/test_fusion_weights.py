@@ -178,6 +178,24 @@ class TestTheAdvice:
         assert found.python == 'Reranker.from_options(model="my-model", first_stage_weight=1.25)'
         assert yaml.safe_load(found.yaml) == found.options
 
+    def test_gives_the_options_of_a_ranking_too_and_no_token(self) -> None:
+        comparison = compared([RESCUED] * 20 + [SURE] * 40)
+        given = {"model": "my-model", "token": "hf_secret", "top_k": 10, "first_stage_weight": None}
+        of_ranking = {"scale": "calibrated", "calibration": "auto", "spans": False}
+        fusion = cross_fitted([comparison], "model", {**given, **of_ranking})
+        found = advice(fusion, [comparison])
+        assert found.options == {
+            "model": "my-model",
+            "top_k": 10,
+            "scale": "calibrated",
+            "calibration": "auto",
+            "first_stage_weight": 1.25,
+        }
+        assert found.reasons[-1] == (
+            "A calibration belongs to one weight: fit one to these scores with `rerank calibrate "
+            "--first-stage-weight 1.25`."
+        )
+
     def test_to_use_it_if_it_rescues_a_reranker_that_is_worse_than_the_first_stage(self) -> None:
         comparison = compared([RESCUED] * 45 + [SURE] * 15)
         fusion = cross_fitted([comparison], "model")

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rerank_plugins.checks.declaration import changed, checked
+from rerank_plugins.checks.declaration import checked
 from rerank_plugins.evaluation.environment import RUNTIME, processor
 from rerank_plugins.messages.names import model_names
 from rerank_plugins.models.identity import model_digest
@@ -22,8 +22,8 @@ from rerank_plugins.process.versions import installed_versions
 from rerank_plugins.reranker import Reranker
 from rerank_plugins.scorer import CrossEncoderScorer
 
-_KEEP_THE_ORDER = ("top_k", "score_threshold", "scale", "calibration")
-"""Options of a ranking that change no order, so they have no part in what is measured."""
+_ORDERING = ("first_stage_weight", "cascade", "time_budget")
+"""The options of a ranking that change the order; only these have a part in what is measured."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ class Configuration:
 
     @property
     def ranking(self) -> dict[str, Any]:
-        """The options that make an order of more than the model's scores; empty if none do."""
-        ordering = RANKING_OPTIONS.keys() - _KEEP_THE_ORDER
-        given = {name: value for name, value in self.options.items() if name in ordering}
-        return changed(given, RANKING_OPTIONS)
+        """The options that make an order of more than the model's scores; empty if none do.
+
+        A weight of 0 and a cascade without stages change no order, and are left out too.
+        """
+        return {name: self.options[name] for name in _ORDERING if self.options.get(name)}
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of `Reranker.from_options`."""
@@ -60,6 +61,14 @@ class Configuration:
             InvalidInputError: An option is not allowed.
         """
         return Reranker.from_options(**self.arguments())
+
+    def measured(self) -> Reranker:
+        """A reranker with the options that are measured alone; nothing is loaded yet.
+
+        The whole order is measured, so the time has no part for what is done with some results
+        only, such as a search for the sentences that answer.
+        """
+        return Reranker.from_options(**self._of_scorer(), **self.ranking)
 
     def identity(self) -> str:
         """Everything that affects scores and times: model files, options, packages, processor.

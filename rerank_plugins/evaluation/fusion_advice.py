@@ -12,7 +12,7 @@ from rerank_plugins.evaluation.fusion import FOLDS, WEIGHTS, Fusion
 from rerank_plugins.evaluation.intervals import CONFIDENCE, Gain
 from rerank_plugins.evaluation.measures import mean_name
 from rerank_plugins.evaluation.verdict import FEW_QUERIES, counted
-from rerank_plugins.options import SCORER_OPTIONS
+from rerank_plugins.options import RANKING_OPTIONS, SCORER_OPTIONS
 
 AdviceAnswer = Literal["use", "leave", "do_not_rerank", "unknown"]
 """Fuse with the weight, rerank without, do neither, too few queries to say."""
@@ -119,6 +119,11 @@ def _reasons(answer: AdviceAnswer, fusion: Fusion, comparisons: Sequence[Compari
     if answer == "use" and harmed:
         more = f", and {len(harmed) - _NAMED} more" if len(harmed) > _NAMED else ""
         found.append(f"It is worse than {fusion.name} alone on {', '.join(harmed[:_NAMED])}{more}.")
+    if answer == "use" and fusion.options.get("calibration") is not None:
+        found.append(
+            "A calibration belongs to one weight: fit one to these scores with "
+            f"`rerank calibrate --first-stage-weight {fusion.weight:g}`."
+        )
     return found
 
 
@@ -138,10 +143,11 @@ def _harmed(fusion: Fusion, comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _options(fusion: Fusion) -> dict[str, Any]:
-    """What differs from the defaults, and the weight; the model is always named."""
+    """What differs from the defaults, and the weight; the model is always named, a token never."""
+    declared = {**SCORER_OPTIONS, **RANKING_OPTIONS}
     changed = {
         name: value
         for name, value in fusion.options.items()
-        if name == "model" or value != SCORER_OPTIONS[name].default
+        if name == "model" or (name != "token" and value != declared[name].default)
     }
     return {**changed, "first_stage_weight": fusion.weight}

@@ -18,7 +18,7 @@ from rerank_plugins.models.files import OWN_SETTINGS_FILE
 from rerank_plugins.models.own_settings import read_own_settings, write_own_settings
 from rerank_plugins.models.references import EMBEDDED
 from rerank_plugins.options import RANKING_OPTIONS
-from rerank_plugins.reranker import Reranker
+from rerank_plugins.ranking.stages import Stage, weight_of
 
 if TYPE_CHECKING:
     from rerank_plugins.evaluation import Comparison, Configuration, Fusion, Order
@@ -79,19 +79,15 @@ def weights_of(weight: Weight, scorers: Scorers) -> dict[str, float]:
     Raises:
         UnsupportedOptionError: The weight is `"auto"`, and no model names one.
     """
-    alone = _alone(scorers)
-    if weight != "auto":
-        return {} if weight is None else dict.fromkeys(alone, weight)
+    if weight is None:
+        return {}
     found: dict[str, float] = {}
     refusals = []
-    for name, configuration in alone.items():
-        with Reranker.from_options(**configuration.arguments(), first_stage_weight=weight) as each:
-            try:
-                each.warm_up()
-            except UnsupportedOptionError as error:
-                refusals.append(error)
-            else:
-                found[name] = each.scorer.first_stage_weight or 0.0
+    for name in scorers.alone("--first-stage-weight"):
+        try:
+            found[name] = weight_of(Stage(scorers.rerankers[name].scorer, None, weight)) or 0.0
+        except UnsupportedOptionError as error:
+            refusals.append(error)
     if not found:
         raise refusals[0]
     for refusal in refusals:
@@ -120,10 +116,7 @@ def found_fusions(comparisons: "Sequence[Comparison]", scorers: Scorers) -> "lis
     """Returns what the first stage's opinion adds to each cross-encoder."""
     from rerank_plugins.evaluation import cross_fitted
 
-    for name, each in scorers.configurations.items():
-        if each.ranking:
-            show("note", f"--fuse leaves {name} as it is, which has {', '.join(each.ranking)}")
-    alone, found = _alone(scorers), []
+    alone, found = scorers.alone("--fuse"), []
     with progress(len(alone), "model", "Fuse") as advance:
         for name, configuration in alone.items():
             found.append(cross_fitted(comparisons, name, configuration.arguments()))
@@ -149,8 +142,3 @@ def save_weights(
             show("note", f"first_stage_weight={fusion.weight:g} is written into {file}")
         else:
             show("note", f"no weight is written for {fusion.name}, because none is advised")
-
-
-def _alone(scorers: Scorers) -> "dict[str, Configuration]":
-    """The models whose scores alone make an order."""
-    return {name: each for name, each in scorers.configurations.items() if not each.ranking}

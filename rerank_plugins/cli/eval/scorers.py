@@ -37,6 +37,18 @@ class Scorers:
     rerankers: Mapping[str, Reranker]
     cosine: "tuple[str, TextEncoder] | None"
 
+    def alone(self, option: str) -> "dict[str, Configuration]":
+        """The models whose scores alone make an order; a note names each of the others.
+
+        Args:
+            option: The option of the command that is for these models, and not for the others.
+        """
+        for name, each in self.configurations.items():
+            if each.ranking:
+                has = ", ".join(each.ranking)
+                show("note", f"{option} leaves {name} as it is, which has {has}")
+        return {name: each for name, each in self.configurations.items() if not each.ranking}
+
     @contextmanager
     def asking(self, resume: Path | None) -> Iterator["Ask"]:
         """Yields the function that asks the scorers; it reuses the scores of an earlier run.
@@ -114,7 +126,7 @@ def _loaded(
     from rerank_plugins.evaluation.timing import scorer_function
 
     if configuration.ranking:
-        reranker = stack.enter_context(configuration.reranker())
+        reranker = stack.enter_context(configuration.measured())
         reranker.warm_up()
         return reranker, ranking_function(reranker), None
     scorer = stack.enter_context(configuration.scorer())
