@@ -1,7 +1,7 @@
 """Measures this machine and writes docs/benchmarks.md, or another report.
 
 python -m benchmarks [single] [load] [budget] [cache] [start] [starts] [roofline] [shapes]
-                     [operations] [lengths]
+                     [operations] [forms] [lengths]
 python -m benchmarks NAME... --report FILE
 python -m benchmarks server | peers
 python -m benchmarks gpu --report docs/benchmarks-gpu.md
@@ -28,6 +28,7 @@ OWN = (
     "roofline",
     "shapes",
     "operations",
+    "forms",
     "lengths",
 )
 SECTIONS = (*OWN, "server", "peers", "gpu")

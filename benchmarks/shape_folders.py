@@ -83,6 +83,9 @@ SHAPES: dict[str, Shape] = {
     "BAAI/bge-reranker-base": Shape(
         XLMRobertaConfig, 250_002, Sizes(12, 768, 12, 3072), {"type_vocab_size": 1}
     ),
+    "BAAI/bge-reranker-v2-m3": Shape(
+        XLMRobertaConfig, 250_002, Sizes(24, 1024, 16, 4096), {"type_vocab_size": 1}
+    ),
 }
 """By the model that has the shape."""
 

@@ -167,7 +167,7 @@ class Operations(Protocol[V]):
         ...
 
     def rotated(self, source: V, cosine: V, sine: V, width: int) -> V:
-        """Each number turned together with its partner, in the form that the runtime fuses.
+        """Each number turned together with its partner, in the form that OpenVINO fuses.
 
         Args:
             source: `(b, heads, t, width)`. Number i is the partner of number i + width / 2.
@@ -178,7 +178,9 @@ class Operations(Protocol[V]):
         ...
 
     def attention(self, query: V, key: V, value: V, bias: V) -> V:
-        """What each head reads, in the form that the runtime fuses.
+        """What each head reads, in the form that OpenVINO fuses.
+
+        ONNX Runtime's own operator for it was no faster (docs/benchmarks-vnni.md).
 
         Args:
             query: `(b, heads, q, width)`, scaled already.
