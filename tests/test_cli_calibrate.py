@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from rerank_plugins import Reranker
 from rerank_plugins.calibration.file import read_calibrations
 from rerank_plugins.cli import main
 from rerank_plugins.demo import load_corpus, load_questions
+from tests.test_cli_streams import run as in_a_shell
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,30 @@ def test_the_file_is_one_that_rankings_take(
     assert ranking[0].score > ranking[1].score
     assert run(collection, scores, "--first-stage-weight", "auto", "--output", file) == 0
     assert [each.first_stage_weight for each in read_calibrations(file)] == [0.0, 1.0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes in a shell")
+def test_a_reader_that_goes_away_costs_no_file(
+    collection: Path, scores: Path, tmp_path: Path
+) -> None:
+    file, page = tmp_path / "calibration.json", tmp_path / "report.html"
+    typed = ("calibrate", collection, "--depth", 8, "--resume", scores)
+    in_a_shell(*typed, "--output", file, "--html", page, closed="| true")
+    assert len(read_calibrations(file)) == 1
+    assert "</html>" in page.read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_page_that_cannot_be_written_costs_neither_the_file_nor_the_tables(
+    collection: Path, scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "calibration.json"
+    assert run(collection, scores, "--output", file, "--html", "/dev/full") == 1
+    captured = capsys.readouterr()
+    assert "threshold" in captured.out
+    assert f"note: written to {file}; use it with --calibration {file}" in captured.err
+    assert captured.err.endswith("error: cannot write /dev/full: No space left on device.\n")
+    assert len(read_calibrations(file)) == 1
 
 
 def test_json_has_the_figures_and_nothing_is_written_without_a_file(

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 
 from rerank_plugins import CrossEncoderScorer
 from rerank_plugins.cli import main
@@ -492,17 +491,20 @@ def test_a_full_disk_costs_the_page_and_not_tables_and_runs(
     assert captured.err.startswith("error: cannot write /dev/full: No space left on device")
 
 
-def test_standard_output_that_nobody_reads_costs_no_page(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@on_linux
+def test_each_file_that_cannot_be_written_is_named_and_costs_no_other(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def nobody(*_: object, **__: object) -> None:
-        raise BrokenPipeError
-
-    monkeypatch.setattr(typer, "echo", nobody)
-    page = tmp_path / "page.html"
-    with pytest.raises(BrokenPipeError):
-        main(["eval", str(data / "one"), "--json", "--html", str(page)])
-    assert "embedded" in page.read_text()
+    (tmp_path / "one.bm25.run").symlink_to("/dev/full")
+    arguments = ["--html", "/dev/full", "--runs", str(tmp_path), "--json"]
+    assert main(["eval", str(data / "one"), *arguments]) == 1
+    assert (tmp_path / "one.embedded.run").is_file()
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["collections"]
+    assert captured.err.splitlines() == [
+        f"error: cannot write {file}: No space left on device."
+        for file in ("/dev/full", tmp_path / "one.bm25.run")
+    ]
 
 
 @pytest.mark.parametrize(("given", "place"), [(".", "animals"), ("..", "animals/inside")])

@@ -4,6 +4,7 @@ import html as escaping
 import json
 import re
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.models.files import OWN_SETTINGS_FILE
 from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.models.references import EMBEDDED_FOLDER
+from tests.test_cli_streams import run
 from tests.test_eval_page import BROWSER, shown
 from tests.test_evaluation import write_collection
 
@@ -107,6 +109,15 @@ def test_the_advice_for_a_reranker_of_a_file_repeats_its_options(
     (found,) = json.loads(capsys.readouterr().out)["fusion"]
     assert found["answer"] == "use"
     assert found["options"] == {**options, "first_stage_weight": found["first_stage_weight"]}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes in a shell")
+def test_a_reader_that_goes_away_costs_no_weight(judged: Judged) -> None:
+    settings = judged.model / OWN_SETTINGS_FILE
+    settings.write_text("{}")
+    done = run(*judged.arguments("--save-weight"), closed="| true")
+    assert f" is written into {settings}" in done.stderr
+    assert "first_stage_weight" in json.loads(settings.read_text())
 
 
 def test_nothing_is_written_if_no_weight_is_advised(

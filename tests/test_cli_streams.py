@@ -115,6 +115,17 @@ def test_eval_measures_and_writes_its_files(tmp_path: Path, closed: str) -> None
     assert (tmp_path / "animals.embedded.run").is_file()
 
 
+@pytest.mark.parametrize("form", [[], ["--json"], ["--markdown"]])
+def test_a_reader_that_goes_away_costs_no_file_of_eval(tmp_path: Path, form: list[str]) -> None:
+    write_collection(tmp_path / "animals")
+    page = tmp_path / "report.html"
+    files = ("--html", page, "--runs", tmp_path)
+    assert run("eval", tmp_path / "animals", *form, *files, closed="| true").stderr == ""
+    assert "</html>" in page.read_text()
+    for order in ("bm25", "embedded"):
+        assert (tmp_path / f"animals.{order}.run").read_text()
+
+
 def test_train_makes_its_model(tmp_path: Path, tiny_model: Path) -> None:
     pairs = write_pairs(tmp_path / "animals.jsonl")
     options = ("--model", tiny_model, "--epochs", "0.5", "--negatives", "1", "--depth", "3")

@@ -7,14 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval import options
 from rerank_plugins.cli.eval.candidates import stage_of
 from rerank_plugins.cli.eval.comparing import collection_of, compared
 from rerank_plugins.cli.eval.fusion import typed_weight, weights_of
 from rerank_plugins.cli.eval.inputs import sources_of
 from rerank_plugins.cli.eval.scorers import loaded_scorers
-from rerank_plugins.cli.files import check_writable, write_text
+from rerank_plugins.cli.files import Writes, check_writable, write_text
 from rerank_plugins.cli.options import as_arguments, scorer_options, typed
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.scoring.identity import named_identity
@@ -124,7 +123,18 @@ def calibrate(
         ]
         identity = named_identity(scorers.rerankers[name].scorer, "nothing can be calibrated")
     report = calibrate(comparisons, name, weight=number, judged_only=judged_only, wanted=keep)
-    environment = current_environment(shlex.join(["rerank", *(context.obj or ())]))
+    writes = Writes()
+    if output is None:
+        writes.notes.append("nothing is written; add --output FILE to use this calibration")
+    else:
+        with writes.one():
+            write_calibration(output, report.calibration(model, identity))
+            used = shlex.quote(str(output))
+            writes.notes.append(f"written to {output}; use it with --calibration {used}")
+    if html is not None:
+        environment = current_environment(shlex.join(["rerank", *(context.obj or ())]))
+        with writes.one():
+            write_text(html, calibration_page(report, environment))
     if as_json:
         typer.echo(json.dumps(calibration_values(report), indent=2, ensure_ascii=False))
     else:
@@ -133,13 +143,7 @@ def calibrate(
         from rerank_plugins.cli.calibrate_tables import show_calibration
 
         show_calibration(Console(), report)
-    if html is not None:
-        write_text(html, calibration_page(report, environment))
-    if output is None:
-        show("note", "nothing is written; add --output FILE to use this calibration")
-        return
-    write_calibration(output, report.calibration(model, identity))
-    show("note", f"written to {output}; use it with --calibration {shlex.quote(str(output))}")
+    writes.finish()
 
 
 def _as_lists(given: dict[str, Any]) -> dict[str, Any]:

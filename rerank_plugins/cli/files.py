@@ -1,9 +1,51 @@
 """Writes output files, and checks early that they can be written."""
 
 import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.cli.errors import show
+from rerank_plugins.errors import InvalidInputError, RerankError
+
+
+@dataclass(frozen=True)
+class Writes:
+    """What came of writing several files, to be shown after the result.
+
+    Files are written before anything is printed, because a reader of standard output may go away
+    (`| head`) and end the command. A file that fails costs neither the others nor the result.
+
+    Attributes:
+        notes: What the user should know about the files.
+        errors: Messages about those that could not be written, each once.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    errors: dict[str, RerankError] = field(default_factory=dict)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Keeps the error of writing one file for later."""
+        try:
+            yield
+        except RerankError as error:
+            self.errors.setdefault(str(error), error)
+
+    def finish(self) -> None:
+        """Shows the notes and the errors.
+
+        Raises:
+            RerankError: A file could not be written.
+        """
+        for note in self.notes:
+            show("note", note)
+        errors = list(self.errors.values())
+        for error in errors[:-1]:
+            show("error", str(error))
+        if errors:
+            raise errors[-1]
 
 
 def check_writable(output: Path) -> None:

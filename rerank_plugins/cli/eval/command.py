@@ -24,6 +24,7 @@ from rerank_plugins.cli.eval.output import Output
 from rerank_plugins.cli.eval.rerankers import rerankers_of
 from rerank_plugins.cli.eval.scorers import Scorers, loaded_scorers
 from rerank_plugins.cli.eval.times import measured_times, wanted_times
+from rerank_plugins.cli.files import Writes
 from rerank_plugins.cli.options import as_arguments, scorer_options
 from rerank_plugins.cli.progress import progress
 
@@ -157,11 +158,15 @@ def evaluate(
         measured_calibrations(comparisons, curves_of_scores),
         marks,
     )
+    writes = Writes()
+    output.write_files(report, writes)
+    if save_weight:
+        with writes.one():
+            save_weights(fusions, comparisons, scorers)
     if report.about_times:
         show("note", report.about_times)
-    output.write(report)
-    if save_weight:
-        save_weights(fusions, comparisons, scorers)
+    output.show(report)
+    writes.finish()
 
 
 def _curves(

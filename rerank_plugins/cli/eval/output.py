@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rerank_plugins.cli.files import check_writable, write_text
+from rerank_plugins.cli.files import Writes, check_writable, write_text
 from rerank_plugins.cli.streams import check_output, output_is_closed
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.formats.runs import run_lines
@@ -57,20 +57,20 @@ class Output:
                 raise InvalidInputError(message) from error
             check_writable(self.runs / "a.run")
 
-    def write(self, report: "Report") -> None:
-        """Writes all outputs.
+    def write_files(self, report: "Report", writes: Writes) -> None:
+        """Writes the outputs that are files."""
+        from rerank_plugins.evaluation import as_html
 
-        Raises:
-            InvalidInputError: A file cannot be written.
-        """
-        from rerank_plugins.evaluation import as_html, as_json, as_markdown
-
-        failed = None
         if self.html is not None:
-            try:
+            with writes.one():
                 write_text(self.html, as_html(report))
-            except InvalidInputError as error:  # a full disk must not lose the other outputs
-                failed = error
+        if self.runs is not None:
+            _write_runs(report.comparisons, self.runs, writes)
+
+    def show(self, report: "Report") -> None:
+        """Writes the report to standard output."""
+        from rerank_plugins.evaluation import as_json, as_markdown
+
         if self.as_json:
             typer.echo(json.dumps(as_json(report), indent=2, ensure_ascii=False))
         elif self.markdown:
@@ -81,13 +81,9 @@ class Output:
             from rerank_plugins.cli.eval.tables import show_report
 
             show_report(Console(), report)
-        if self.runs is not None:  # last, because some ids do not fit into a run
-            _write_runs(report.comparisons, self.runs)
-        if failed is not None:
-            raise failed
 
 
-def _write_runs(comparisons: "Sequence[Comparison]", folder: Path) -> None:
+def _write_runs(comparisons: "Sequence[Comparison]", folder: Path, writes: Writes) -> None:
     """Writes one file per order, named after collection and order, and numbered if necessary."""
     taken: set[str] = set()
     for comparison in comparisons:
@@ -97,4 +93,5 @@ def _write_runs(comparisons: "Sequence[Comparison]", folder: Path) -> None:
             names = (f"{stem}{end}.run" for end in chain([""], map("-{}".format, count(2))))
             name = next(name for name in names if name.casefold() not in taken)
             taken.add(name.casefold())
-            write_text(folder / name, run_lines(order.run))
+            with writes.one():
+                write_text(folder / name, run_lines(order.run))
