@@ -12,6 +12,7 @@ from rerank_plugins.calibration.file import read_calibrations
 from rerank_plugins.cli import main
 from rerank_plugins.demo import load_corpus, load_questions
 from tests.test_cli_streams import run as in_a_shell
+from tests.test_evaluation import write_collection
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,7 @@ def test_json_has_the_figures_and_nothing_is_written_without_a_file(
     [
         (["--judged-only"], 1, "--judged-only leaves out what nobody judged, and every candidate"),
         (["--sample", "5"], 1, "a calibration needs 10 or more of each, and there are only"),
+        (["--first-stage", "judged"], 2, "takes all judged passages; leave out --depth."),
         (["--first-stage", "dense"], 2, "--first-stage dense and fused need --bi-encoder, for"),
         (
             ["--run", "x.run", "--first-stage", "bm25"],
@@ -163,3 +165,21 @@ def test_an_evaluation_says_how_far_off_a_calibration_is(
     assert "fitted with --first-stage-weight 0 (0 is none), and this ranking has 2. Leave" in (
         " ".join(capsys.readouterr().err.split())
     )
+
+
+def test_a_collection_without_candidates_has_no_errors_and_costs_no_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = write_collection(tmp_path / "nothing", judged=[("q3", "p3", 1)])
+    typed = ["eval", nothing, write_collection(tmp_path / "some"), "--calibration", "auto"]
+    typed = [str(each) for each in [*typed, "--resume", tmp_path / "scores.sqlite"]]
+    page = tmp_path / "page.html"
+    assert main([*typed, "--json", "--html", str(page)]) == 0
+    (rows,) = json.loads(capsys.readouterr().out)["calibration"].values()
+    assert rows["nothing"] is None
+    assert rows["all together"] == rows["some"]
+    assert "no candidates" in page.read_text()
+    assert main([*typed, "--markdown"]) == 0
+    assert "| nothing | no candidates |" in capsys.readouterr().out
+    assert main(typed) == 0
+    assert "no candidates" in capsys.readouterr().out

@@ -12,8 +12,11 @@ from rerank_plugins.evaluation.comparison import Comparison
 from rerank_plugins.evaluation.time_report import Table
 from rerank_plugins.ranking.order import on_scale
 
-Measured = Mapping[str, Mapping[str, tuple[Reliability, Reliability]]]
-"""Reranker to collection to the errors of the plain sigmoid and of the calibration."""
+Errors = tuple[Reliability, Reliability] | None
+"""The errors of the plain sigmoid and of the calibration; `None` without any candidate."""
+
+Measured = Mapping[str, Mapping[str, Errors]]
+"""Reranker to collection to the errors."""
 
 POOLED = "all together"
 
@@ -27,7 +30,7 @@ def measured_calibrations(
         comparisons: One per collection.
         curves: Reranker to the weight of the first stage in its scores, and their curve.
     """
-    found: dict[str, dict[str, tuple[Reliability, Reliability]]] = {}
+    found: dict[str, dict[str, Errors]] = {}
     for name, (weight, curve) in curves.items():
         several = [*([each] for each in comparisons), *([comparisons] * (len(comparisons) > 1))]
         found[name] = {
@@ -45,17 +48,7 @@ def calibration_tables(measured: Measured) -> list[Table]:
     return [
         Table(
             [f"calibration of {name}", *head[1:]],
-            [
-                [
-                    collection,
-                    f"{100 * before.error:.1f}",
-                    f"{100 * after.error:.1f}",
-                    f"{100 * after.low:.1f} to {100 * after.high:.1f}",
-                    f"{after.brier:.4f}",
-                    f"{before.brier:.4f}",
-                ]
-                for collection, (before, after) in rows.items()
-            ],
+            [[collection, *_figures(errors)] for collection, errors in rows.items()],
             "Points off: by how much probability and relevant share differ (calibration error). "
             "Brier: the squared error, and what it was with the plain sigmoid. Candidates that "
             "nobody judged count as not relevant.",
@@ -65,24 +58,43 @@ def calibration_tables(measured: Measured) -> list[Table]:
 
 
 def calibration_errors(measured: Measured) -> dict[str, Any]:
-    """Returns the errors as plain values, for JSON."""
+    """Returns the errors as plain values, for JSON; `None` for a collection without candidates."""
     return {
         name: {
-            collection: {
-                "sigmoid": {"error": before.error, "brier": before.brier},
-                "calibrated": {
-                    "error": after.error,
-                    "interval": [after.low, after.high],
-                    "brier": after.brier,
-                },
-            }
-            for collection, (before, after) in rows.items()
+            collection: None if errors is None else _values(*errors)
+            for collection, errors in rows.items()
         }
         for name, rows in measured.items()
     }
 
 
-def _errors(labels: Labels, curve: Curve) -> tuple[Reliability, Reliability]:
+def _figures(errors: Errors) -> list[str]:
+    if errors is None:
+        return ["no candidates", "", "", "", ""]
+    before, after = errors
+    return [
+        f"{100 * before.error:.1f}",
+        f"{100 * after.error:.1f}",
+        f"{100 * after.low:.1f} to {100 * after.high:.1f}",
+        f"{after.brier:.4f}",
+        f"{before.brier:.4f}",
+    ]
+
+
+def _values(before: Reliability, after: Reliability) -> dict[str, Any]:
+    return {
+        "sigmoid": {"error": before.error, "brier": before.brier},
+        "calibrated": {
+            "error": after.error,
+            "interval": [after.low, after.high],
+            "brier": after.brier,
+        },
+    }
+
+
+def _errors(labels: Labels, curve: Curve) -> Errors:
+    if not len(labels.scores):
+        return None
     plain = on_scale(labels.scores, "probability")
     before, after = (
         reliability(each, labels.relevant, labels.query) for each in (plain, curve(labels.scores))
