@@ -150,7 +150,15 @@ def options_of(name: str) -> set[str]:
     return {text for option in group.commands[name].params for text in option.opts}  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["demo", "rank", "eval", "train", "serve", "compile", "plan"])
+COMMANDS = list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_the_page_on_the_command_has_a_row_for_each_command() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| `rerank (\w+)` \|", text, re.MULTILINE)) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_examples_of_a_commands_help_have_options_that_it_takes(name: str) -> None:
     group = typer.main.get_command(app)
     told = group.commands[name].help or ""  # type: ignore[attr-defined]
