@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -299,6 +301,23 @@ def test_a_model_in_the_working_directory_has_its_name(
     assert main(["eval", str(data / "one"), "-m", ".", "--json"]) == 0
     reranked = json.loads(capsys.readouterr().out)["collections"][0]["reranked"]
     assert [each["name"] for each in reranked] == [tiny_model.name]
+
+
+def test_a_measure_is_tried_on_the_judgements_of_all_collections_before_the_first_is_scored(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not shutil.which("perl"):
+        pytest.skip("ERR is computed by a Perl program")
+    scores, graded = (
+        tmp_path / "scores.db",
+        write_collection(tmp_path / "b", judged=[("q1", "p2", 5)]),
+    )
+    arguments = ["eval", str(data / "one"), str(graded), "--measure", "ERR@10"]
+    assert main([*arguments, "--resume", str(scores)]) == 1
+    told = "error: the measure 'ERR@10' cannot be computed from a relevance of 5, which b has."
+    assert told in capsys.readouterr().err
+    with closing(sqlite3.connect(scores)) as kept:
+        assert kept.execute("select count(*) from answers").fetchone() == (0,)
 
 
 def test_ids_that_do_not_match_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

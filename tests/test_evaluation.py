@@ -470,6 +470,21 @@ class TestComparison:
         assert err["q1"] > 0
         assert err["q3"] == 0
 
+    def test_a_measure_that_does_not_take_a_relevance_is_refused_before_the_work(
+        self, tmp_path: Path
+    ) -> None:
+        if not shutil.which("perl"):
+            pytest.skip("ERR is computed by a Perl program")
+        folder = write_collection(tmp_path / "graded", judged=[("q1", "p2", 5), ("q2", "p4", 1)])
+        graded = read_collection(folder)
+
+        def unasked(query: str, passages: Sequence[str]) -> list[float]:
+            raise AssertionError
+
+        told = "'ERR@10' cannot be computed from a relevance of 5, which graded has. Give another"
+        with pytest.raises(InvalidInputError, match=told):
+            compare(graded, {}, {"unasked": unasked}, measures=["nDCG@10", "ERR@10"])
+
     @pytest.mark.parametrize("odd", ["a\0b", "\ud83d", "", "0", "a b"])
     def test_any_id_of_a_passage_is_measured(self, odd: str) -> None:
         names = ["nDCG@10", "RR@10", "AP", "P@1", "R@2"]

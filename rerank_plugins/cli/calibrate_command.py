@@ -34,13 +34,14 @@ def calibrate(
     run: options.GivenRun = None,
     bi_encoder: options.BiEncoder = None,
     depth: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="N",
             min=1,
             help="Calibrate on the first N candidates of each query: as many as you rerank.",
+            show_default=str(_DEPTH),
         ),
-    ] = _DEPTH,
+    ] = None,
     sample: options.Sample = None,
     seed: options.Seed = 0,
     first_stage_weight: Annotated[
@@ -113,7 +114,7 @@ def calibrate(
     combinations = configurations([model], **_as_lists(as_arguments(scorer)))
     weight = typed_weight(first_stage_weight, combinations.values())
     bm25 = options.FirstStage.bm25
-    stage = stage_of(first_stage, bm25, run, bi_encoder, depth, scorer, len(sources))
+    stage = stage_of(first_stage, bm25, run, bi_encoder, depth, _DEPTH, scorer, len(sources))
     with loaded_scorers(combinations, None, None) as scorers, scorers.asking(resume) as ask:
         (name,) = scorers.configurations
         number = weights_of(weight, scorers).get(name, 0.0)

@@ -13,6 +13,7 @@ from rerank_plugins.evaluation.measures import (
     MEASURES,
     Change,
     change,
+    check_grades,
     measure,
     measure_names,
     recall_name,
@@ -187,8 +188,8 @@ def compare(
 
     Raises:
         InvalidInputError: There is no scorer, a scorer does not return one score per passage, a
-            measure is unknown, a query is not judged, a relevance is not valid, or the collection
-            lacks a candidate.
+            measure is unknown or does not take a relevance that occurs, a query is not judged, a
+            relevance is not valid, or the collection lacks a candidate.
     """
     if not scorers:
         message = (
@@ -207,6 +208,7 @@ def compare(
     judgements = check_judgements(
         collection.name, {name: collection.judgements[name] for name in collection.queries}
     )
+    check_grades(collection, names)
     for query_id in collection.queries:
         check_passages(collection, query_id, candidates.get(query_id, {}))
     before = {

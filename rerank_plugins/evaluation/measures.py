@@ -12,6 +12,7 @@ import numpy as np
 from scipy.stats import permutation_test
 
 from rerank_plugins.errors import InvalidInputError
+from rerank_plugins.evaluation.collection import JudgedCollection
 
 Run = Mapping[str, Mapping[str, float]]
 """Query id -> passage id -> score, higher is better."""
@@ -32,6 +33,27 @@ def measure_names(depth: int, wanted: Sequence[str] = MEASURES) -> list[str]:
         InvalidInputError: A measure is unknown or cannot be computed from the judgements.
     """
     return list(dict.fromkeys([*map(_checked, wanted), recall_name(depth)]))
+
+
+def check_grades(collection: JudgedCollection, names: Sequence[str]) -> None:
+    """Checks before the work that measures can be computed from a collection's judgements.
+
+    Raises:
+        InvalidInputError: A measure does not take the lowest or the highest relevance that occurs.
+    """
+    judged = (collection.judgements[query_id] for query_id in collection.queries)
+    grades = sorted({grade for each in judged for grade in each.values()})
+    for name in names:
+        for grade in (*grades[:1], *grades[-1:]):
+            try:
+                _try(name, grade)
+            except Exception as error:
+                message = (
+                    f"the measure {name!r} cannot be computed from a relevance of {grade}, which "
+                    f"{collection.name} has. Give another, for example nDCG@10, RR@10, AP, P@5 or "
+                    "R@100, or other values in the judgements."
+                )
+                raise InvalidInputError(message) from error
 
 
 def recall_name(depth: int) -> str:
@@ -148,7 +170,7 @@ def _checked(name: str) -> str:
     try:
         supported = pipeline.supports(parsed)
         if supported:
-            measure({"q": {"a": 1, "b": 0}}, {"q": {"a": 2.0, "b": 1.0}}, [str(parsed)])
+            _try(str(parsed), 1)
     except Exception as error:  # programs raise many types; better now than after hours of scoring
         message = (
             f"the measure {name!r} cannot be computed here ({error!r:.200}). Give another, for "
@@ -162,3 +184,9 @@ def _checked(name: str) -> str:
         )
         raise InvalidInputError(message)
     return str(parsed)
+
+
+@lru_cache(maxsize=1024)
+def _try(name: str, grade: int) -> None:
+    """Computes a measure of two passages, one of them with this relevance."""
+    measure({"q": {"a": grade, "b": 0}}, {"q": {"a": 2.0, "b": 1.0}}, [name])

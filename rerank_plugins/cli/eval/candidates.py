@@ -26,7 +26,8 @@ def stage_of(
     unless_given: FirstStage | None,
     run: Path | None,
     bi_encoder: str | None,
-    depth: int,
+    depth: int | None,
+    otherwise: int,
     scorer: Mapping[str, Any],
     sources: int,
 ) -> "Stage":
@@ -37,7 +38,8 @@ def stage_of(
         unless_given: The method if neither it nor a run was typed.
         run: A TREC run.
         bi_encoder: The model of the dense and fused methods.
-        depth: Candidates per query.
+        depth: Candidates per query, as typed.
+        otherwise: Candidates per query if none were typed.
         scorer: The options of scorers, of which those of loading are for the bi-encoder too.
         sources: The number of collections.
 
@@ -52,6 +54,9 @@ def stage_of(
     if run is not None and kind is not None:
         message = "--run is a first stage itself; leave out --first-stage."
         raise typer.BadParameter(message)
+    if depth is not None and kind is FirstStage.judged:
+        message = "--first-stage judged takes all judged passages; leave out --depth."
+        raise typer.BadParameter(message)
     if bi_encoder is None and kind in (FirstStage.dense, FirstStage.fused):
         message = (
             "--first-stage dense and fused need --bi-encoder, for example "
@@ -60,7 +65,7 @@ def stage_of(
         raise typer.BadParameter(message)
     where = {name: scorer[name] for name in ("device", "local_files_only")}
     encoder = None if bi_encoder is None else TextEncoder(bi_encoder, **where)
-    return Stage(kind or unless_given, depth, run, encoder)
+    return Stage(kind or unless_given, depth or otherwise, run, encoder)
 
 
 @dataclass(frozen=True)

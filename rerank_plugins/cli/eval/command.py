@@ -92,19 +92,12 @@ def evaluate(
     )
     from rerank_plugins.evaluation.calibration.measured import measured_calibrations
     from rerank_plugins.evaluation.cards import DEPTH as CARD_DEPTH
-    from rerank_plugins.evaluation.measures import MEASURES, measure_names
+    from rerank_plugins.evaluation.measures import MEASURES, check_grades, measure_names
     from rerank_plugins.evaluation.memory import scoring_memory
 
     output = Output(as_json, markdown, html, runs)
     output.check()
     figures = () if card is None else card_figures(card)
-    if depth is not None and first_stage is options.FirstStage.judged:
-        message = "--first-stage judged takes all judged passages; leave out --depth."
-        raise typer.BadParameter(message)
-    if depth is None:
-        depth = CARD_DEPTH if figures else _CURVE_DEPTH if curve else _DEPTH
-    measures = [*(measure or MEASURES), *(figure.measure for figure in figures)]
-    measure_names(depth, measures)  # refuses unknown measures before the work
     if figures and (data or split or topics or qrels or corpus):
         message = "--card names its own data; leave out collections and --split."
         raise typer.BadParameter(message)
@@ -112,7 +105,12 @@ def evaluate(
         data or [], split=split, topics=topics, qrels=qrels, corpus=corpus
     )
     unless_given = None if figures else options.FirstStage.bm25
-    stage = stage_of(first_stage, unless_given, run, bi_encoder, depth, scorer, len(sources))
+    otherwise = CARD_DEPTH if figures else _CURVE_DEPTH if curve else _DEPTH
+    stage = stage_of(
+        first_stage, unless_given, run, bi_encoder, depth, otherwise, scorer, len(sources)
+    )
+    measures = [*(measure or MEASURES), *(figure.measure for figure in figures)]
+    names = measure_names(stage.depth, measures)  # refuses unknown measures before the work
     combinations = rerankers_of(
         model or [],
         {"backends": backend, "precisions": precision, "max_lengths": max_length},
@@ -136,6 +134,8 @@ def evaluate(
         collections = [
             collection_of(source, sample, seed, keep_identical=keep_identical) for source in sources
         ]
+        for each in collections:
+            check_grades(each, names)
         comparisons = [
             compared(source, collection, stage, scorers, ask, measures)
             for source, collection in zip(sources, collections, strict=True)
