@@ -95,6 +95,22 @@ def test_a_runs_scores_count_on_request(rerank: Run, run_files: list[str]) -> No
     assert read(json.dumps(json.loads(out)[0]["ranking"])) == wanted
 
 
+def test_scores_of_a_run_that_tie_in_single_precision_count_as_equal(
+    rerank: Run, tmp_path: Path
+) -> None:
+    names = [f"d{n}" for n in range(8)]
+    run = "".join(f"q Q0 {name} 1 {1_700_000_009 - n} x\n" for n, name in enumerate(names))
+    corpus = "".join(f"{name}\t{PASSAGES[0]}\n" for name in names)
+    files = run_arguments(tmp_path, run=run, queries=f"q\t{QUERY}\n", corpus=corpus)
+    weight = ["--first-stage-weight", 1, "--first-stage-score-field", "score"]
+    code, out, err = rerank("rank", *files, *weight, "--json")
+    assert code == 0, err
+    ranking = json.loads(out)[0]["ranking"]
+    assert [(one["id"], one["score"] - one["model_score"]) for one in ranking] == [
+        (name, 0.0) for name in reversed(names)
+    ]
+
+
 NEAREST = [f"d{n}" for n in (6, 2, 8, 4, 0, 5, 7, 3, 1)]
 
 

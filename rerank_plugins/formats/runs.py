@@ -62,7 +62,8 @@ def read_candidates(
     """The queries of a run, in their order there, each with its passages.
 
     A query's passages are ordered as TREC's tools order them: by falling score, then by falling id.
-    Where the scores are distances, they are ordered by rising score, then by falling id.
+    Where the scores are distances, they are ordered by rising score, then by falling id. The scores
+    are in single precision, as these tools read them, so passages that tie have equal scores.
 
     Args:
         run: Query id -> document id -> score, as `read_run` returns it.
@@ -76,7 +77,7 @@ def read_candidates(
     """
     sign = 1 if higher_is_better else -1
     candidates = {
-        query: list(trec_order({document: sign * score for document, score in found.items()}))
+        query: trec_order({document: sign * score for document, score in found.items()})
         for query, found in run.items()
     }
     wanted = {document for documents in candidates.values() for document in documents}
@@ -91,11 +92,11 @@ def read_candidates(
             query,
             texts[query],
             [
-                Passage(documents[document], document, score=run[query][document])
-                for document in ids
+                Passage(documents[document], document, score=sign * score)
+                for document, score in found.items()
             ],
         )
-        for query, ids in candidates.items()
+        for query, found in candidates.items()
     ]
 
 
