@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from rerank_plugins.backends.contract import PairOptions
+from rerank_plugins.backends.loader import plan_without_weights
 from rerank_plugins.checks.declaration import checked, spelled_out
 from rerank_plugins.checks.long_passages import WINDOW_OPTIONS, check_long_passages
 from rerank_plugins.checks.values import check_seconds
@@ -260,6 +261,18 @@ def read_otherwise(
 def reading_of(scorer: CrossEncoderScorer) -> PairOptions:
     """What the scorer reads of a pair."""
     return scorer._asking.reading
+
+
+def plan_of_small_files(scorer: CrossEncoderScorer) -> Plan | None:
+    """How a model would be run whose weights are not on this disk; `None` if they are.
+
+    Configuration and tokenizer of a hub model are downloaded if necessary, and no weights.
+
+    Raises:
+        ModelError: The model cannot be found, or does not fit the options.
+        MissingExtraError: The backend's packages are not installed.
+    """
+    return plan_without_weights(scorer._shared.settings)
 
 
 def engine_of(scorer: CrossEncoderScorer) -> Engine:

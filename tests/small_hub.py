@@ -41,6 +41,9 @@ def small_hub(
             path = unquote(urlsplit(self.path).path).strip("/")
             api = path.startswith("api/models/")
             parts = path.removeprefix("api/models/").split("/")
+            if len(parts) < 4:
+                self.refuse(404, "")  # what the client of a hub asks besides models
+                return
             model, action, revision = "/".join(parts[:2]), parts[2], parts[3]
             if model == gated and self.headers.get("Authorization") != f"Bearer {TOKEN}":
                 self.refuse(403, "GatedRepo")

@@ -341,6 +341,14 @@ def test_an_adapter_and_the_model_below_it_are_both_looked_at(folder: Path) -> N
     assert f"its files have no {key}" in str(refusal(folder))
 
 
+def test_a_folder_without_any_weights_says_so_and_speaks_of_no_pickles(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    error = refusal(folder)
+    assert isinstance(error, ModelNotFoundError)
+    assert "has no weights: no model.safetensors is in its folder. Copy it there" in str(error)
+    assert "ickle" not in str(error)
+
+
 @pytest.mark.parametrize("name", ["model.onnx", "onnx/model_quantized.onnx"])
 def test_a_folder_with_a_graph_of_onnx_only_says_so(folder: Path, name: str) -> None:
     (folder / "model.safetensors").unlink()

@@ -19,10 +19,10 @@ from rerank_plugins.backends.encoder import EncoderBackend
 from rerank_plugins.backends.graphs.array_operations import ArrayOperations
 from rerank_plugins.backends.graphs.described import described_network
 from rerank_plugins.backends.graphs.networks import Network
+from rerank_plugins.backends.machine import runtime
 from rerank_plugins.errors import ForkedProcessError
 from rerank_plugins.messages.spelling import option
 from rerank_plugins.models.settings import ModelSettings
-from rerank_plugins.process.extras import require
 from rerank_plugins.results import Plan
 from rerank_plugins.tokens.padding import Tokens
 
@@ -113,7 +113,7 @@ class JaxForward:
         precision: str = "fp32",
         on_cpu: bool = False,
     ) -> None:
-        jax: Any = require("jax", extra="jax", purpose="backend='jax'")
+        jax = runtime("jax")
         _enter_process()
         self.device = jax.local_devices(backend="cpu" if on_cpu else None)[0]
         is_cpu = self.device.platform == "cpu"

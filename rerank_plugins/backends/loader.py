@@ -1,4 +1,4 @@
-"""Loads the model for given settings."""
+"""Loads the model for given settings, or says how it would be run."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -13,9 +13,10 @@ from rerank_plugins.backends.choice import (
     require_torch,
 )
 from rerank_plugins.backends.contract import Backend
+from rerank_plugins.backends.machine import runtime
 from rerank_plugins.errors import MissingExtraError, ModelError, RerankError
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.models.location import locate
+from rerank_plugins.models.location import locate, without_weights
 from rerank_plugins.models.own_settings import read_own_settings
 from rerank_plugins.models.references import is_bundle
 from rerank_plugins.models.settings import ModelSettings
@@ -33,6 +34,49 @@ def load(settings: ModelSettings) -> Backend:
     backend = _loaded(settings, folder)
     backend.folder, backend.own_settings = folder, read_own_settings(folder)
     return backend
+
+
+def plan_without_weights(settings: ModelSettings) -> Plan | None:
+    """How a model would be run whose weights are not on this disk; `None` if they are.
+
+    Its configuration and tokenizer tell, which are downloaded if necessary. The weights may still
+    have something that only torch runs, or not fit.
+
+    Raises:
+        ModelError: The model cannot be found, or does not fit the options.
+        MissingExtraError: The backend's packages are not installed.
+    """
+    folder = without_weights(settings)
+    if folder is None:
+        return None
+    plan = choose(settings, folder)
+    if plan.backend != "torch":
+        try:
+            _check_compiles(settings, folder, plan)
+            return plan
+        except (MissingExtraError, NoGraphError) as error:
+            if settings.backend == "auto" and plan.precision != "int8":
+                plan = _torch_plan(settings, plan, error)
+                check_threads(settings, plan)
+            elif isinstance(error, NoGraphError):
+                raise refused(settings.model, error) from error
+            else:
+                raise
+    require_torch(settings.model, plan.reason.removeprefix("torch "))
+    return plan
+
+
+def _check_compiles(settings: ModelSettings, folder: Path, plan: Plan) -> None:
+    """Checks what running a model as a graph needs besides its weights."""
+    # Not above: the package is imported without tokenizers.
+    from rerank_plugins.backends.folders.description import describe_folder
+    from rerank_plugins.backends.graphs.int8 import quantiser
+
+    if plan.backend != "onnx":
+        runtime(plan.backend)
+    if plan.precision == "int8":
+        quantiser()
+    describe_folder(folder, settings.model)
 
 
 def _loaded(settings: ModelSettings, folder: Path) -> Backend:

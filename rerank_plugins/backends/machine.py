@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 from rerank_plugins.process.extras import require
 from rerank_plugins.process.signal_stack import signal_stack_kept
@@ -15,6 +16,15 @@ _ACCELERATOR_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/dri", "/de
 def is_installed(package: str) -> bool:
     """Whether a package can be found; it is not imported."""
     return importlib.util.find_spec(package) is not None
+
+
+def runtime(backend: str) -> Any:
+    """The library of a backend that an extra of the same name installs: OpenVINO or JAX.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    return require(backend, extra=backend, purpose=f"backend={backend!r}")
 
 
 def cpu_has_bf16() -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,8 @@ from rerank_plugins.backends.encoder import EncoderBackend
 from rerank_plugins.backends.graphs.finding import Graph
 from rerank_plugins.backends.graphs.onnx_operations import OnnxGraph
 from rerank_plugins.backends.graphs.runtimes import openvino_model
-from rerank_plugins.backends.machine import cpu_has_bf16
+from rerank_plugins.backends.machine import cpu_has_bf16, runtime
 from rerank_plugins.models.settings import ModelSettings
-from rerank_plugins.process.extras import require
 from rerank_plugins.process.quota import thread_limit
 from rerank_plugins.process.signal_stack import signal_stack_kept
 from rerank_plugins.results import Plan
@@ -75,7 +73,7 @@ class OpenVinoForward:
         precision: str = "fp32",
         threads: int | None = None,
     ) -> None:
-        openvino: Any = require("openvino", extra="openvino", purpose="backend='openvino'")
+        openvino = runtime("openvino")
         bf16 = precision == "bf16" or (precision == "int8" and cpu_has_bf16())
         settings = {
             # Never left out: OpenVINO's default is bf16 wherever the processor has it.

@@ -10,6 +10,7 @@ from rerank_plugins.cli.options import scorer_of, scorer_options
 from rerank_plugins.cli.streams import check_output
 from rerank_plugins.formats.lines import json_rows, read_lines, shown
 from rerank_plugins.formats.pair_rows import query_and_answers
+from rerank_plugins.scorer import plan_of_small_files
 
 _FOR_JAVASCRIPT = "the npm package @huggingface/transformers, or onnxruntime-node or -web"
 
@@ -101,20 +102,22 @@ def plan(
     ] = False,
     **scorer: Any,
 ) -> None:
-    """Says how this machine runs a model, and why. Loads the model to find out.
+    """Says how this machine runs a model, and why. Loads the model if its weights are here.
 
     Example: rerank plan embedded --precision auto
     """
     check_output()
     options = {"model": model, **scorer}
     with scorer_of(options) as loaded:
-        chosen = loaded.plan()
+        unseen = plan_of_small_files(loaded)
+        chosen = unseen or loaded.plan()
     rows = {
         "backend": chosen.backend,
         "precision": chosen.precision,
         "threads": chosen.threads,
         "streams": chosen.streams,
         "reason": chosen.reason,
+        "weights": unseen and "not here: names and shapes were not checked",
     }
     for name, value in rows.items():
         if value is not None:
@@ -122,9 +125,12 @@ def plan(
     if machine:
         from rich.console import Console
 
-        from rerank_plugins.cli.plan_machine import show_machine
+        from rerank_plugins.cli.plan_machine import show_machine, show_what_is_missing
 
-        show_machine(Console(), options, chosen)
+        if unseen:
+            show_what_is_missing(options)
+        else:
+            show_machine(Console(), options, chosen)
 
 
 def _read_pairs(file: str) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ from rerank_plugins.cli.tables import wide_table
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.errors import RerankError
 from rerank_plugins.messages.commands import command
+from rerank_plugins.models.files import WEIGHTS_FILE
 from rerank_plugins.models.references import is_bundle, is_on_disk
 
 if TYPE_CHECKING:
@@ -84,6 +85,17 @@ def show_machine(console: Console, options: Mapping[str, Any], plan: Plan) -> No
     if left_out and any((each.backend, each.precision) == _INT8_NEEDS for each in measured):
         typed = f"{command('rerank')} plan {quote(options['model'])} --machine --precision int8"
         show("note", f"int8 is left out, because quantising a model takes minutes. Type: {typed}")
+
+
+def show_what_is_missing(options: Mapping[str, Any]) -> None:
+    """Says why nothing was measured of a model whose weights are not here, and what to type."""
+    model, revision = options["model"], options["revision"]
+    if is_on_disk(model):
+        first = f"copy {WEIGHTS_FILE} into {model}"
+    else:
+        pinned = f" --revision {quote(revision)}" if revision else ""
+        first = f"type: {command('hf')} download {quote(model)}{pinned} --include '*.safetensors'"
+    show("note", f"nothing was measured, because the weights are not here. First {first}")
 
 
 def _ways(options: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -47,10 +47,28 @@ def weight_names(folder: Path) -> tuple[str, ...]:
     """The weights of a model whose small files are in a folder, by name: what loading it reads."""
     names = []
     for place in module_folders(folder):
-        index = read_json(place / f"{WEIGHTS_FILE}.index.json").get("weight_map", {})
-        for name in (WEIGHTS_FILE, ADAPTER_WEIGHTS_FILE, *sorted(set(index.values()))):
+        for name in (WEIGHTS_FILE, ADAPTER_WEIGHTS_FILE, *_parts(place)):
             names.append((place / name).relative_to(folder).as_posix())
     return tuple(names)
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether weights are in a model's folder, and all files of those that are in several."""
+    return any(True for pattern in WEIGHTS for _ in folder.rglob(pattern)) and all(
+        (place / name).is_file() for place in module_folders(folder) for name in _parts(place)
+    )
+
+
+def unread_weights(folder: Path) -> list[Path]:
+    """The files in a model's folder with weights that are never loaded: pickles, then ONNX's."""
+    kinds = ("*.bin", "*.pt", "*.onnx")
+    return [file for kind in kinds for file in sorted(folder.rglob(kind))]
+
+
+def _parts(place: Path) -> list[str]:
+    """The files of weights that an index in a folder names."""
+    index = read_json(place / f"{WEIGHTS_FILE}.index.json").get("weight_map", {})
+    return sorted(set(index.values()))
 
 
 def code_repositories(folder: Path) -> list[str]:

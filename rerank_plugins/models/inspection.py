@@ -16,8 +16,15 @@ from rerank_plugins.errors import (
 )
 from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.models.files import TEXTS, VOCABULARIES, WEIGHTS
+from rerank_plugins.models.files import (
+    TEXTS,
+    VOCABULARIES,
+    WEIGHTS,
+    WEIGHTS_FILE,
+    unread_weights,
+)
 from rerank_plugins.models.json_files import load_json, module_folders, read_json
+from rerank_plugins.models.references import is_on_disk
 
 ADAPTER_FILE = "adapter_config.json"
 
@@ -39,7 +46,7 @@ def inspect(folder: Path, name: str, *, trust_remote_code: bool, weights_listed:
         weights_listed: Whether the weights must be there already; they are downloaded last.
 
     Raises:
-        ModelNotFoundError: The folder holds no model.
+        ModelNotFoundError: The folder holds no model, or none of its weights.
         NotACrossEncoderError: The model has no head for scoring pairs.
         UnsafeWeightsError: The model has no safetensors weights.
         UnsupportedOptionError: The model needs `trust_remote_code=True`.
@@ -179,14 +186,19 @@ def _check_weights(folder: Path, name: str) -> None:
         return
     if (folder / ADAPTER_FILE).is_file():
         raise _adapter_alone(folder, name)
-    others = [file.name for file in sorted(folder.rglob("*")) if file.suffix in (".bin", ".pt")]
-    graphs = [str(file.relative_to(folder)) for file in sorted(folder.rglob("*.onnx"))]
-    if graphs and not others:
+    others = unread_weights(folder)
+    if not others and is_on_disk(name):  # of a hub model, no others were downloaded
         message = (
-            f"{name!r} has no safetensors weights, only a graph of ONNX ({graphs[0]}), which says "
-            "too little of how it was made to be scored with. Pass the model that it was exported "
-            "from. For a graph that loads without torch, type: "
-            f"{command('rerank')} compile MODEL --backend onnx"
+            f"{name!r} has no weights: no {WEIGHTS_FILE} is in its folder. Copy it there too, or "
+            "save the model again with save_pretrained."
+        )
+        raise ModelNotFoundError(message)
+    if others and others[0].suffix == ".onnx":
+        message = (
+            f"{name!r} has no safetensors weights, only a graph of ONNX "
+            f"({others[0].relative_to(folder)}), which says too little of how it was made to be "
+            "scored with. Pass the model that it was exported from. For a graph that loads "
+            f"without torch, type: {command('rerank')} compile MODEL --backend onnx"
         )
         raise UnsafeWeightsError(message)
     raise _pickled(name)

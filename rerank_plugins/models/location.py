@@ -1,7 +1,7 @@
 """Finds the folder of a model, or raises an error that says what to do."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,8 @@ from rerank_plugins.models.files import (
     Files,
     code_repositories,
     files_now,
+    has_weights,
+    unread_weights,
     weight_names,
 )
 from rerank_plugins.models.hub import check_answers, download_model, kept_model
@@ -32,8 +34,6 @@ from rerank_plugins.models.references import (
     is_on_disk,
 )
 from rerank_plugins.models.settings import ModelSettings
-
-_OF_WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx")
 
 
 def files_of(model: str) -> Files:
@@ -67,19 +67,31 @@ def locate(settings: ModelSettings, accept: Callable[[Path], None] | None = None
         ModelError: The folder or a file in it is not readable, the cache folder cannot be written
             or found, or the disk is full.
     """
-    try:
+    with _readable(settings.model):
         folder = _located(settings, accept)
         if settings.trust_remote_code:
             _fetch_code_of_others(folder, settings)
         return folder
-    except ModelError:  # one of them is a PermissionError too
-        raise
-    except PermissionError as error:
-        message = (
-            f"{settings.model!r} cannot be read: no permission for {error.filename}. Give this "
-            "user the right to read the folder and all in it."
+
+
+def without_weights(settings: ModelSettings) -> Path | None:
+    """The folder of a model whose weights are not on this disk; `None` if they are.
+
+    Configuration and tokenizer of a hub model are downloaded if necessary, and checked.
+
+    Raises:
+        ModelError: As `locate`, as far as it needs no weights.
+    """
+    with _readable(settings.model):
+        folder = _on_disk(settings) or download_model(
+            patterns=TEXTS, cache_folder=settings.cache_folder, **_asked(settings)
         )
-        raise ModelError(message) from error
+        if is_bundle(folder) or has_weights(folder):
+            return None
+        if is_on_disk(settings.model) and unread_weights(folder):
+            return None  # loading it says what is wrong with them
+        _inspect(folder, settings, weights_listed=False)
+        return folder
 
 
 def folder_here(settings: ModelSettings) -> Path | None:
@@ -92,7 +104,23 @@ def folder_here(settings: ModelSettings) -> Path | None:
         return None
 
 
-def _located(settings: ModelSettings, accept: Callable[[Path], None] | None) -> Path:
+@contextmanager
+def _readable(model: str) -> Iterator[None]:
+    """Says what to do about files of a model that this user may not read."""
+    try:
+        yield
+    except ModelError:  # one of them is a PermissionError too
+        raise
+    except PermissionError as error:
+        message = (
+            f"{model!r} cannot be read: no permission for {error.filename}. Give this user the "
+            "right to read the folder and all in it."
+        )
+        raise ModelError(message) from error
+
+
+def _on_disk(settings: ModelSettings) -> Path | None:
+    """The model's folder, if the hub need not, or must not, be asked for it."""
     check_path(settings.model)
     folder = EMBEDDED_FOLDER if settings.model == EMBEDDED else Path(settings.model).expanduser()
     if folder.is_dir():
@@ -102,17 +130,19 @@ def _located(settings: ModelSettings, accept: Callable[[Path], None] | None) -> 
                 f"{settings.model!r} is on this disk. Leave {option('revision')} out."
             )
             raise UnsupportedOptionError(message)
-        return _checked(folder, settings, accept)
+        return folder
     # Only the hub's client knows whether all code of a model's own is there.
-    if not settings.trust_remote_code and (kept := kept_model(settings)):
-        return _checked(kept, settings, accept)
-    asked: dict[str, Any] = {
-        "model": settings.model,
-        "shown": called(settings.model),
-        "revision": settings.revision,
-        "local_files_only": settings.local_files_only,
-        "token": _token(settings),
-    }
+    return None if settings.trust_remote_code else kept_model(settings)
+
+
+def _located(settings: ModelSettings, accept: Callable[[Path], None] | None) -> Path:
+    if folder := _on_disk(settings):
+        if not is_bundle(folder):
+            _inspect(folder, settings)
+        if accept is not None:
+            accept(folder)
+        return folder
+    asked = _asked(settings)
     download = partial(download_model, cache_folder=settings.cache_folder, **asked)
     snapshot = download(patterns=TEXTS)
     _inspect(snapshot, settings, weights_listed=False)
@@ -121,7 +151,7 @@ def _located(settings: ModelSettings, accept: Callable[[Path], None] | None) -> 
     # Code of a model's own may read any weights; the libraries read only those that they name.
     rest = (*WEIGHTS, *CODE) if settings.trust_remote_code else weight_names(snapshot)
     snapshot = download(patterns=(*TEXTS, *rest))
-    if not any(file.suffix in _OF_WEIGHTS for file in snapshot.rglob("*")):
+    if not has_weights(snapshot):
         check_answers(**asked)  # the hub's client is content with what was downloaded before
     _inspect(snapshot, settings)
     return snapshot
@@ -141,17 +171,19 @@ def _fetch_code_of_others(folder: Path, settings: ModelSettings) -> None:
         )
 
 
+def _asked(settings: ModelSettings) -> dict[str, Any]:
+    """What the hub is asked for a model by."""
+    return {
+        "model": settings.model,
+        "shown": called(settings.model),
+        "revision": settings.revision,
+        "local_files_only": settings.local_files_only,
+        "token": _token(settings),
+    }
+
+
 def _token(settings: ModelSettings) -> str | None:
     return settings.token() if callable(settings.token) else settings.token
-
-
-def _checked(folder: Path, settings: ModelSettings, accept: Callable[[Path], None] | None) -> Path:
-    """The folder, which holds all of a model."""
-    if not is_bundle(folder):
-        _inspect(folder, settings)
-    if accept is not None:
-        accept(folder)
-    return folder
 
 
 def _inspect(folder: Path, settings: ModelSettings, *, weights_listed: bool = True) -> None:

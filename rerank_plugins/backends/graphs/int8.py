@@ -31,6 +31,15 @@ def shipped_pairs() -> list[tuple[str, str]]:
     return pairs
 
 
+def quantiser() -> Any:
+    """The library that quantises.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    return require("nncf", extra="int8", purpose="Quantising to int8")
+
+
 def quantize(
     model: Any,
     description: ModelDescription,
@@ -53,7 +62,7 @@ def quantize(
     Raises:
         MissingExtraError: nncf is not installed.
     """
-    nncf: Any = require("nncf", extra="int8", purpose="Quantising to int8")
+    nncf = quantiser()
     kept = _kept_products(model, keep)
     _fold_constants(model)
     # Products of weights alone, such as DeBERTa's of its table of distances, are constants now.
