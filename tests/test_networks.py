@@ -173,8 +173,20 @@ def test_a_network_scores_as_predict_does(case: Case, runtime: str) -> None:
     check(case, RUNTIMES[runtime])
 
 
-# One of each encoder: a program takes seconds to compile, and float64 has seen all operations.
-@pytest.mark.parametrize("name", ["roberta, two columns", "deberta-v3", "ettin, mean"])
+# Each encoder and pooling once: a program takes seconds to compile, and float64 has seen all
+# operations.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "roberta, two columns",
+        "mpnet",
+        "deberta-v3",
+        "ettin, mean",
+        "modular distilbert, max",
+        "modular electra, cls",
+        "modular roberta, lasttoken",
+    ],
+)
 def test_a_network_in_jax_scores_as_predict_does(tmp_path: Path, name: str) -> None:
     check(case_of(SAVED[name](tmp_path)), InJax)
 
