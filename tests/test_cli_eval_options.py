@@ -148,6 +148,20 @@ def test_options_that_change_no_order_leave_a_model_to_fuse_and_weight(
         assert captured.err.count(f"note: {option} leaves two as it is, which has cascade") == 1
 
 
+def test_a_calibration_is_measured_of_models_alone_and_refused_if_there_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, file = write_collection(tmp_path / "one"), tmp_path / "rerankers.yaml"
+    file.write_text(yaml.safe_dump({"fused": {"model": "embedded", "first_stage_weight": 2}}))
+    arguments = ["eval", str(data), "--options", str(file), "--json", "--calibration"]
+    assert main([*arguments, "none.json"]) == 2
+    assert "leave it out, or add --model" in " ".join(capsys.readouterr().err.split())
+    assert main([*arguments, "auto", "-m", "embedded"]) == 0
+    captured = capsys.readouterr()
+    assert "--calibration leaves fused as it is, which has first_stage_weight" in captured.err
+    assert json.loads(captured.out)["calibration"].keys() == {"embedded"}
+
+
 def test_memory_of_a_cascade_is_that_of_all_its_models(tiny_model: Path, tmp_path: Path) -> None:
     collection = read_collection(write_collection(tmp_path / "one"))
     scorers = {"same": lambda _, passages: [0.0] * len(passages)}

@@ -1,13 +1,29 @@
 """The calibrations that `rerank eval` measures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
+
+import typer
 
 from rerank_plugins.cli.eval.scorers import Scorers
 from rerank_plugins.ranking.calibrating import Calibrator
 
 if TYPE_CHECKING:
     from rerank_plugins.calibration.curves import Curve
+    from rerank_plugins.evaluation.configurations import Configuration
+
+
+def check_calibration(source: str | None, configurations: "Iterable[Configuration]") -> None:
+    """Checks before the work that `--calibration` has a model to measure.
+
+    Raises:
+        typer.BadParameter: No model is measured alone.
+    """
+    if source is not None and all(each.ranking for each in configurations):
+        message = (
+            "--calibration measures models that are measured alone; leave it out, or add --model."
+        )
+        raise typer.BadParameter(message)
 
 
 def curves_of(
@@ -27,9 +43,8 @@ def curves_of(
     if source is None:
         return {}
     found = {}
-    for name, configuration in scorers.configurations.items():
-        if not configuration.ranking:
-            weight = weights.get(name, 0.0)
-            scorer = scorers.rerankers[name].scorer
-            found[name] = weight, Calibrator(source).curve(scorer, weight)
+    for name in scorers.alone("--calibration"):
+        weight = weights.get(name, 0.0)
+        scorer = scorers.rerankers[name].scorer
+        found[name] = weight, Calibrator(source).curve(scorer, weight)
     return found

@@ -8,7 +8,7 @@ import typer
 
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval import options
-from rerank_plugins.cli.eval.calibrations import curves_of
+from rerank_plugins.cli.eval.calibrations import check_calibration, curves_of
 from rerank_plugins.cli.eval.candidates import stage_of
 from rerank_plugins.cli.eval.comparing import collection_of, compared
 from rerank_plugins.cli.eval.fusion import (
@@ -125,6 +125,7 @@ def evaluate(
     if save_weight:
         check_save_weight(combinations.values())
     weight = typed_weight(first_stage_weight, combinations.values())
+    check_calibration(calibration, combinations.values())
     with (
         loaded_scorers(combinations, bi_encoder, stage.encoder) as scorers,
         scorers.asking(resume) as ask,
