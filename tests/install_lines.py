@@ -29,6 +29,15 @@ from rerank_plugins import CrossEncoderScorer
 with CrossEncoderScorer('embedded', backend='{}') as scorer:
     assert scorer.score('why is the sky blue', ['Blue light scatters.']).shape == (1,)
 " """
+SCORED_FOLDER = """python -P -c "
+from pathlib import Path
+from rerank_plugins import CrossEncoderScorer
+for backend in ('onnx', 'openvino'):
+    with CrossEncoderScorer('ettin', backend=backend) as scorer:
+        logit = scorer.score('why is the sky blue', ['Blue light scatters.'])[0]
+    assert abs(logit - float(Path('logit.txt').read_text())) < 1e-4
+" """
+"""`ettin` is a model as the Ettin rerankers are saved; `logit.txt` has what torch says of it."""
 QUANTISED = """python -P -c "
 from rerank_plugins import CrossEncoderScorer, compile_model
 pairs = [('why is the sky blue', 'Blue light scatters.'), ('why is snow white', 'It reflects.')]
@@ -75,7 +84,7 @@ WITHOUT_TORCH: dict[str, list[Try]] = {
         "python -P -c \"from rerank_plugins import HttpScorer; HttpScorer('http://x').warm_up()\"",
     ],
     'pip install "rerank-plugins[ray]"': [NO_TORCH, ON_RAY],
-    'pip install "rerank-plugins[openvino]"': [NO_TORCH, SCORED.format("openvino")],
+    'pip install "rerank-plugins[openvino]"': [NO_TORCH, SCORED.format("openvino"), SCORED_FOLDER],
     'pip install "rerank-plugins[jax]"': [NO_TORCH, Path("docs/jax.md")],
     'pip install "rerank-plugins[int8]"': [QUANTISED],
     "pip install rerank-plugins-haystack": [
@@ -140,6 +149,19 @@ def wheels() -> Iterator[Path]:
         options = ["--no-build-isolation", "--wheel-dir", folder]
         subprocess.run([*command, *options, *map(str, DISTRIBUTIONS)], check=True)
         yield Path(folder)
+
+
+@pytest.fixture
+def ettin(tmp_path: Path) -> None:
+    """The files of `SCORED_FOLDER`, written by the environment of the tests, which has torch."""
+    from sentence_transformers import CrossEncoder  # not above: other tests read the lines alone
+
+    from tests.architectures import SAVED
+    from tests.wide_weights import logits_of
+
+    model = CrossEncoder(str(SAVED["ettin"](tmp_path / "ettin")), device="cpu")
+    logit = logits_of(model, [("why is the sky blue", "Blue light scatters.")])
+    (tmp_path / "logit.txt").write_text(str(logit.item()))
 
 
 @pytest.fixture(scope="session")
@@ -219,6 +241,7 @@ def run_in(variables: Mapping[str, str], page: Path, only: int | None = None) ->
         assert difference(printed, shown or "") is None, f"{page}\n{block}"
 
 
+@pytest.mark.usefixtures("ettin")
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.removeprefix("pip install "))
 def test_an_install_line_brings_all_that_it_is_there_for(
     line: str, wheels: Path, tmp_path: Path, request: pytest.FixtureRequest
