@@ -17,7 +17,9 @@ from rerank_plugins.scorer import Scorer
 def scored_collections(
     folders: Sequence[Path], *, depth: int, sample: int | None, seed: int, resume: Path | None
 ) -> Iterator[tuple[Comparison, str, Scorer]]:
-    """Yields each collection compared, the model's name in it, and its scorer (bf16).
+    """Yields each collection compared, the model's name in it, and its scorer.
+
+    The scorer is in bf16 where the processor has it.
 
     Args:
         folders: The collections.
@@ -26,7 +28,7 @@ def scored_collections(
         seed: Which ones.
         resume: Keeps the scores.
     """
-    asked = configurations(["embedded"], backends=["openvino"], precisions=["bf16"])
+    asked = configurations(["embedded"], backends=["openvino"], precisions=["auto"])
     (model,) = asked
     with loaded_scorers(asked, None, None) as scorers, scorers.asking(resume) as ask:
         for folder in folders:
