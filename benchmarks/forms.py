@@ -34,18 +34,15 @@ AS_IT_IS = "as it is"
 ROUNDS = 7
 PASSAGES = {MODELS[0]: 60, MODELS[1]: 12}
 
+Names = tuple[str, str, str]
+"""The layers of query, key and value."""
+
 _OF_RUNTIME = "com.microsoft"
 """The domain of ONNX Runtime's own operators."""
 
 
 def three_products(
-    ops: OnnxOperations,
-    states: str,
-    names: tuple[str, str, str],
-    bias: str,
-    *,
-    heads: int,
-    width: int,
+    ops: OnnxOperations, states: str, names: Names, bias: str, *, heads: int, width: int
 ) -> str:
     """`read_from_all` with a product each for query, key and value."""
     query, key, value = (in_heads(ops, ops.linear(states, name), heads) for name in names)
@@ -54,13 +51,7 @@ def three_products(
 
 
 def one_operator(
-    ops: OnnxOperations,
-    states: str,
-    names: tuple[str, str, str],
-    bias: str,
-    *,
-    heads: int,
-    width: int,
+    ops: OnnxOperations, states: str, names: Names, bias: str, *, heads: int, width: int
 ) -> str:
     """`read_from_all` with ONNX Runtime's operator for attention, which adds the biases too."""
     matrix = ops.concatenate([ops.weight(f"{name}.weight") for name in names], 0)

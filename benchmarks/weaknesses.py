@@ -74,7 +74,7 @@ def found_when_buried(scorer: CrossEncoderScorer) -> int:
         best = sentences[int(np.argmax(scorer.score(question.query, sentences)))]
         other = (place + len(corpus) // 2) % len(corpus)
         mixed = f"{corpus[other].title} {buried(best, corpus[other].text)}"
-        rest = [text for at, text in enumerate(texts) if at not in (place, other)]
+        rest = [one for at, one in enumerate(texts) if at not in (place, other)]
         scores = scorer.score(question.query, [mixed, *rest])
         found += int(np.argmax(scores) == 0)
     return found
