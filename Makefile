@@ -7,7 +7,7 @@ EDGE := examples/browser
 SCALE_OUT := .scale-out
 CLIENTS := cohere-7 cohere-5
 
-.PHONY: demo browser test test-recipe test-edge test-clients check docs install-lines bench bench-server bench-peers bench-gpu wheels clean
+.PHONY: demo browser test test-recipe test-edge test-clients test-real-sizes check docs install-lines bench bench-server bench-peers bench-gpu wheels clean
 
 demo: $(VENV)/.demo  ## two-stage search on a small corpus, with the model that ships (light install)
 	$(BIN)/rerank demo
@@ -22,6 +22,9 @@ test: $(VENV)/.dev  ## every test
 
 test-recipe: $(VENV)/.dev  ## the recipe of the embedded model
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --max-worker-restart 0 examples/embedded_model/tests
+
+test-real-sizes: $(VENV)/.dev  ## every network with random weights at real size (minutes, gigabytes)
+	$(BIN)/python -m pytest tests/real_sizes.py
 
 # Node 18 or newer and npm: apt-get install nodejs npm
 test-edge: $(VENV)/.dev  ## models in Node and in a browser; skipped where there is no Node

@@ -1,11 +1,12 @@
 """Builds long passages whose answer is known: paragraphs of one title, joined into pages.
 
-python -m benchmarks.pages DATA OUT [--recipe FILE] [--source NAME]... [--words LEAST MOST]
-    [--seed N]
+python -m benchmarks.pages DATA OUT [--recipe FILE] [--later FILE] [--source NAME]...
+    [--words LEAST MOST] [--seed N]
 
-DATA holds training sources of the embedded model whose rows have a `title`. Only questions about
-paragraphs that RECIPE holds out of training are asked. Each source becomes up to three collections
-in BEIR's layout:
+DATA holds the training sources of the embedded model; those that become pages have a `title` in
+their rows. Only questions about paragraphs that the recipe holds out of training are asked, and
+none about paragraphs that the later recipe, which trained its model further, drew. Each source
+becomes up to three collections in BEIR's layout:
 
 - SOURCE-pages: pages of LEAST to MOST words (300 to 1,500 by default); the right paragraph is at a
   random place;
@@ -20,21 +21,25 @@ of SOURCE-far and SOURCE-alone has pages of the question's title in random order
 import argparse
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from embedded_model.questions.judged import held_out
+from embedded_model.questions.loading import drawn_queries
 from embedded_model.recipe.config import TrainingConfig
-from embedded_model.sources.pairs import read_pairs, split_pairs
+from embedded_model.sources.pairs import read_pairs
 from rerank_plugins.formats.lines import json_rows, read_lines
 from rerank_plugins.formats.runs import write_run
 from rerank_plugins.models.references import EMBEDDED_FOLDER
 
 SOURCES = ("docs_headings", "squad11_dev", "selqa")
 RECIPE = Path("examples/embedded_model/recipes/third-version.toml")
+LATER = Path("examples/embedded_model/recipes/fourth-version.toml")
+"""Holds out other paragraphs than `RECIPE`, but draws only some of those that it may train on."""
 
 BETWEEN = "\n\n"
 WORDS = (300, 1500)
@@ -99,8 +104,17 @@ class Built:
     candidates: dict[str, list[str]] = field(default_factory=dict)
 
 
-def read_source(data: Path, name: str, recipe: TrainingConfig) -> Source:
-    """The paragraphs of a source, and the questions whose paragraphs the recipe holds out."""
+def read_source(
+    data: Path, name: str, recipe: TrainingConfig, drawn: Set[str] = frozenset()
+) -> Source:
+    """The paragraphs of a source, and the questions to ask about those that are held out.
+
+    Args:
+        data: Folder with one folder per source.
+        name: The source's.
+        recipe: Says which paragraphs are held out.
+        drawn: As in `held_out`.
+    """
     (path,) = (data / name).glob("pairs.jsonl*")
     titles: dict[str, list[str]] = {}
     for paragraph, title in {
@@ -110,8 +124,7 @@ def read_source(data: Path, name: str, recipe: TrainingConfig) -> Source:
         article = title.partition(" - ")[0] if name == "selqa" else title
         titles.setdefault(article, []).append(paragraph)
     pairs = read_pairs(data, name)
-    _, held_out = split_pairs(pairs, recipe.development_share, recipe.seed)
-    questions: dict[str, list[str]] = {pair.query: [] for pair in held_out}
+    questions: dict[str, list[str]] = {pair.query: [] for pair in held_out(pairs, recipe, drawn)}
     for pair in pairs:
         if pair.query in questions:
             questions[pair.query].append(pair.passage)
@@ -198,13 +211,16 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--later", type=Path, default=LATER)
     parser.add_argument("--source", action="append", help=f"{', '.join(SOURCES)} unless given")
     parser.add_argument("--words", type=int, nargs=2, default=WORDS)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     recipe = TrainingConfig.from_toml(given.recipe)
+    drawn = drawn_queries(TrainingConfig.from_toml(given.later), given.data)
     for name in given.source or SOURCES:
-        source, rng = read_source(given.data, name, recipe), random.Random(f"{given.seed} {name}")
+        source = read_source(given.data, name, recipe, drawn)
+        rng = random.Random(f"{given.seed} {name}")
         write(
             given.out / f"{name}-pages",
             joined_pages(source, rng, tuple(given.words)),

@@ -45,6 +45,15 @@ bundle = compile_model('embedded', 'bundle', precision='int8', calibration=pairs
 with CrossEncoderScorer(bundle) as scorer:
     assert scorer.plan().precision == 'int8'
 " """
+SMALL = """python -P -c "
+import compileall, sysconfig
+from pathlib import Path
+packages = Path(sysconfig.get_path('purelib'))
+compileall.compile_dir(packages, quiet=2)
+megabytes = sum(file.stat().st_size for file in packages.rglob('*') if file.is_file()) / 1e6
+assert megabytes < 290, megabytes
+" """
+"""Bytecode counts: pip compiles it, if it is not told otherwise as here."""
 NO_TORCH = "! python -c 'import torch' 2> /dev/null"
 OWN_HINT = """python -P -c "
 from rerank_plugins.messages.commands import install_command
@@ -73,7 +82,7 @@ assert 'model.safetensors' in served
 )
 
 WITHOUT_TORCH: dict[str, list[Try]] = {
-    "pip install rerank-plugins": [NO_TORCH, Path("docs/getting-started.md"), *HUB_0],
+    "pip install rerank-plugins": [SMALL, NO_TORCH, Path("docs/getting-started.md"), *HUB_0],
     'pip install "rerank-plugins[cli]"': [NO_TORCH, "rerank demo --query 'why is the sky blue'"],
     'pip install ".[cli]"': [NO_TORCH, "rerank plan embedded", OWN_HINT],
     'pip install "rerank-plugins[eval]"': [NO_TORCH, Path("docs/evaluation.md")],

@@ -1,4 +1,4 @@
-"""All networks of real size: gigabytes and minutes. `pytest tests/real_sizes.py`."""
+"""All networks of real size: gigabytes and minutes. `make test-real-sizes`."""
 
 from dataclasses import replace
 from pathlib import Path

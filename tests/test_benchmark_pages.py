@@ -115,3 +115,20 @@ def test_written_pages_are_collections_that_ask_about_held_out_paragraphs(tmp_pa
         assert text[answer["start"] : answer["end"]] == paragraph(title, int(number))
         assert read.judgements[answer["query"]][answer["passage"]] == 1
         assert answer["passage"] in run[answer["query"]]
+
+
+def test_nothing_is_asked_about_paragraphs_that_were_trained_on_later(tmp_path: Path) -> None:
+    rows = [
+        {"query": f"{word} sea {number}?", "positive": paragraph("sea", number), "title": "sea"}
+        for number in range(200)
+        for word in ("which", "what")
+    ]
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    asked = pages.read_source(tmp_path, "own", RECIPE).questions
+    trained = next(query for query in asked if query.startswith("which"))
+
+    left = pages.read_source(tmp_path, "own", RECIPE, {trained}).questions
+
+    assert set(asked) - set(left) == {trained, trained.replace("which", "what")}
+    assert left

@@ -171,6 +171,35 @@ def test_a_model_whose_pooling_leaves_the_prompt_out_scores_as_predict_does(tmp_
         )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("bert", "roberta", "camembert", "distilbert", "electra", "mpnet", "modernbert"),
+        *("deberta-v2", "deberta-v3", "ettin", "ettin, mean"),
+    ],
+)
+def test_prompts_are_read_as_predict_reads_them(tmp_path: Path, name: str) -> None:
+    SAVED[name](tmp_path / "plain")
+    model = CrossEncoder(
+        str(tmp_path / "plain"),
+        device="cpu",
+        prompts={"query": "find the red fox: "},
+        default_prompt_name="query",
+    )
+    save_as_the_library_does(model, tmp_path / "saved")
+    raw = {"activation_fn": torch.nn.Identity(), "batch_size": 1}
+    wanted = model.predict(PAIRS, **raw)
+    given = model.predict(PAIRS, prompt="why is the sea: ", **raw)
+    assert np.abs(wanted - predicted(tmp_path / "plain")).max() > 0.01
+    assert np.abs(wanted - given).max() > 0.01
+    for backend in ("onnx", "openvino", "jax"):
+        options = {"backend": backend, "precision": "fp32"}
+        with CrossEncoderScorer(tmp_path / "saved", **options) as scorer:
+            np.testing.assert_allclose(scorer.score_pairs(PAIRS), wanted, atol=1e-5)
+        with CrossEncoderScorer(tmp_path / "saved", **options, prompt="why is the sea: ") as scorer:
+            np.testing.assert_allclose(scorer.score_pairs(PAIRS), given, atol=1e-5)
+
+
 class LowRank(torch.nn.Linear):
     """A linear layer with an adapter: `weight` alone is not what it multiplies by."""
 

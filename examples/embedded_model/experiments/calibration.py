@@ -1,14 +1,17 @@
 """Fits what the embedded model's scores mean, on collections that it is not measured on.
 
-python experiments/calibration.py DATA RECIPE --resume FILE --output rerank_calibration.json
+python experiments/calibration.py DATA RECIPE [--later RECIPE] --resume FILE
+    --output rerank_calibration.json
 
-DATA holds sources. If RECIPE trains on one, only its held-out questions are asked. FILE keeps the
-scores. Passages that the bi-encoder likes about as much as the labelled one are left out: nobody
-judged them, and the recipe does not hold the label against them either.
+DATA holds sources. If RECIPE trains on one, only its held-out questions are asked, and none about
+passages that the later recipe, which trained its model further, drew. FILE keeps the scores.
+Passages that the bi-encoder likes about as much as the labelled one are left out: nobody judged
+them, and the recipe does not hold the label against them either.
 """
 
 import argparse
 import sys
+from collections.abc import Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedded_model.questions.judged import judged_source
+from embedded_model.questions.loading import drawn_queries
 from embedded_model.recipe.config import TrainingConfig
 from embedded_model.recipe.folders import find_base
 from rerank_plugins import CrossEncoderScorer
@@ -39,13 +43,15 @@ HELD_OUT, OTHERS = 6, 15
 """Questions of a source that the recipe trains on, and of another."""
 
 
-def compared(data: Path, recipe: TrainingConfig, scorers: Scorers, ask: Ask) -> list[Comparison]:
+def compared(
+    data: Path, recipe: TrainingConfig, drawn: Set[str], scorers: Scorers, ask: Ask
+) -> list[Comparison]:
     """The candidates of each source with the model's scores."""
     trained = {source for view in recipe.views for source in view.sources}
     found = []
     for name in sorted(path.name for path in data.iterdir()):
         questions = HELD_OUT if name in trained else OTHERS
-        collection = judged_source(data, name, recipe, questions=questions, pool=1500)
+        collection = judged_source(data, name, recipe, drawn, questions=questions, pool=1500)
         candidates = bm25_candidates(collection, DEPTH)
         found.append(compare(collection, candidates, scorers.functions, depth=DEPTH, ask=ask))
     return found
@@ -85,15 +91,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("recipe", type=TrainingConfig.from_toml)
+    parser.add_argument("--later", type=TrainingConfig.from_toml)
     parser.add_argument("--resume", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
     encoder = TextEncoder(str(find_base(given.recipe.base)))
+    drawn = drawn_queries(given.later, given.data) if given.later else frozenset()
     for reading in READINGS:
         how: dict[str, Any] = {"backends": ["openvino"], "precisions": ["auto"]}
         asked = configurations(["embedded"], **how, long_passages=reading)
         with loaded_scorers(asked, None, None) as scorers, scorers.asking(given.resume) as ask:
-            comparisons = compared(given.data, given.recipe, scorers, ask)
+            comparisons = compared(given.data, given.recipe, drawn, scorers, ask)
         (name,) = asked
         with CrossEncoderScorer("embedded", long_passages=reading) as scorer:
             own = scorer.identity

@@ -13,10 +13,12 @@ from sentence_transformers import CrossEncoder
 
 from embedded_model.models.precision import working_copy
 from embedded_model.models.student import build_student
+from embedded_model.questions.loading import drawn_queries, mine_questions
 from embedded_model.recipe.config import TrainingConfig
 from embedded_model.recipe.settings import ViewConfig
 from embedded_model.training.loop import train
 from examples.embedded_model.tests.tiny_runs import (
+    BagOfWords,
     run,
     tiny_config,
     tiny_rows,
@@ -248,3 +250,14 @@ def test_a_recipe_in_bf16_computes_in_fp32_where_the_processor_would_emulate_it(
     if copy is not None:
         assert copy.model.dtype == torch.bfloat16
     assert student.dtype == torch.float32
+
+
+def test_the_drawn_queries_are_those_that_a_run_mines_for(
+    base: Path, data: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(base)
+    drawn = drawn_queries(config, data)
+    mined = mine_questions(config, data, tmp_path, BagOfWords(), show=False)
+    assert {question.mined.query for question in mined.train} == drawn
+    assert drawn.isdisjoint(question.mined.query for question in mined.development)
+    assert drawn_queries(replace(config, seed=config.seed + 1), data) != drawn

@@ -22,7 +22,7 @@ from embedded_model.questions.mining import (
     read_mined,
     write_mined,
 )
-from embedded_model.questions.views import build_view, merge
+from embedded_model.questions.views import Collection, build_view, merge
 from embedded_model.recipe.config import TrainingConfig
 from embedded_model.recipe.settings import UNLABELLED_KINDS, ViewConfig
 from embedded_model.sources.pairs import read_pairs, source_digest, split_pairs
@@ -178,7 +178,36 @@ def _load_one(
     path = cache / f"{view.kind}-{side}-{digest.hexdigest()}.jsonl"
     if is_mined(path):
         return read_mined(path)
-    # Not the whole key: the same base in another folder must draw the same questions.
+    collection, rng = _draw(config, view, side, data)
+    if collection.queries:
+        mined = mine(collection, encoder, config.mining, rng, device)
+    else:
+        nothing = np.zeros((0, 0), dtype=np.float16)
+        mined = MinedView([], [], collection.labelled, nothing, nothing)
+    write_mined(path, mined)
+    return mined
+
+
+def drawn_queries(config: TrainingConfig, data: Path) -> set[str]:
+    """Returns all queries that a recipe's views draw to train on; nothing is mined for it.
+
+    Args:
+        config: The recipe.
+        data: Folder with one folder per source.
+
+    Raises:
+        InvalidInputError: A source is missing or broken.
+    """
+    return {
+        query for view in config.views for query in _draw(config, view, "train", data)[0].queries
+    }
+
+
+def _draw(
+    config: TrainingConfig, view: ViewConfig, side: str, data: Path
+) -> tuple[Collection, np.random.Generator]:
+    """Returns one side of a view, and the random numbers that go on from there."""
+    # Not the whole key of the cache: the same base in another folder must draw the same questions.
     rng = np.random.default_rng(list(f"{config.seed} {view.kind} {side}".encode()))
     collections = []
     for source, questions in view.sources.items():
@@ -188,11 +217,4 @@ def _load_one(
         if side == "dev":
             pairs, questions = held_out, max(1, round(questions * config.development_share))
         collections.append(build_view(view.kind, pairs, questions, rng))
-    collection = merge(collections)
-    if collection.queries:
-        mined = mine(collection, encoder, config.mining, rng, device)
-    else:
-        nothing = np.zeros((0, 0), dtype=np.float16)
-        mined = MinedView([], [], collection.labelled, nothing, nothing)
-    write_mined(path, mined)
-    return mined
+    return merge(collections), rng
