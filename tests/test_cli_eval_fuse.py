@@ -7,12 +7,14 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from rerank_plugins import CrossEncoderScorer
 from rerank_plugins.cli import main
+from rerank_plugins.cli.eval.output import Output
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.models.files import OWN_SETTINGS_FILE
 from rerank_plugins.models.own_settings import read_own_settings
@@ -118,6 +120,29 @@ def test_a_reader_that_goes_away_costs_no_weight(judged: Judged) -> None:
     done = run(*judged.arguments("--save-weight"), closed="| true")
     assert f" is written into {settings}" in done.stderr
     assert "first_stage_weight" in json.loads(settings.read_text())
+
+
+def test_a_folder_that_is_damaged_meanwhile_costs_no_other_weight(
+    judged: Judged,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = shutil.copytree(judged.model, tmp_path / "other", symlinks=True)
+    damaged, write_files = judged.model / OWN_SETTINGS_FILE, Output.write_files
+
+    def damage_and_write(self: Output, *given: Any) -> None:
+        damaged.write_text("{")
+        write_files(self, *given)
+
+    damaged.write_text("{}")
+    monkeypatch.setattr(Output, "write_files", damage_and_write)
+    try:
+        assert main(judged.arguments("-m", str(other), "--save-weight")) == 1
+    finally:
+        damaged.write_text("{}")
+    assert "first_stage_weight" in json.loads((other / OWN_SETTINGS_FILE).read_text())
+    assert "rerank_plugins.json' is not JSON" in capsys.readouterr().err
 
 
 def test_nothing_is_written_if_no_weight_is_advised(

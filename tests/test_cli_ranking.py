@@ -277,6 +277,15 @@ def test_auto_without_a_named_weight_says_what_to_type(
     assert "rerank eval --fuse" in err
 
 
+def test_an_order_of_scores_without_scores_is_refused(rerank: Run, lines: Path) -> None:
+    given = ["--first-stage-weight", "1", "--lower-is-better"]
+    code, _, err = rerank("rank", QUERY, lines, *given)
+    assert code == 2
+    assert "Name their field with --first-stage-score-field" in " ".join(
+        err.replace("│", " ").split()
+    )
+
+
 def test_scores_in_the_wrong_order_name_the_other_option(rerank: Run, tmp_path: Path) -> None:
     objects = [{"text": text, "far": n} for n, text in enumerate(PASSAGES * 3)]
     path = written(tmp_path / "p.jsonl", "\n".join(map(json.dumps, objects)))

@@ -230,6 +230,12 @@ def _requests(
     if queries is not None or corpus is not None:
         message = "--queries and --corpus go with --run. For one question, give QUERY and FILE."
         raise typer.BadParameter(message)
+    if not higher_is_better and score_field is None:
+        message = (
+            "--lower-is-better says how to read scores, and none are read: passages count in the "
+            "order given. Name their field with --first-stage-score-field, or leave it out."
+        )
+        raise typer.BadParameter(message)
     if query is None or file is None:
         message = (
             "Give the question and a file with its candidates (- for standard input), for "

@@ -162,8 +162,7 @@ def evaluate(
     writes = Writes()
     output.write_files(report, writes)
     if save_weight:
-        with writes.one():
-            save_weights(fusions, comparisons, scorers)
+        save_weights(fusions, comparisons, scorers, writes)
     if report.about_times:
         show("note", report.about_times)
     output.show(report)

@@ -10,7 +10,7 @@ import typer
 
 from rerank_plugins.cli.errors import show
 from rerank_plugins.cli.eval.scorers import Scorers
-from rerank_plugins.cli.files import check_writable
+from rerank_plugins.cli.files import Writes, check_writable
 from rerank_plugins.cli.progress import progress
 from rerank_plugins.cli.ranking_options import ranking_arguments
 from rerank_plugins.errors import UnsupportedOptionError
@@ -125,20 +125,20 @@ def found_fusions(comparisons: "Sequence[Comparison]", scorers: Scorers) -> "lis
 
 
 def save_weights(
-    fusions: "Sequence[Fusion]", comparisons: "Sequence[Comparison]", scorers: Scorers
+    fusions: "Sequence[Fusion]",
+    comparisons: "Sequence[Comparison]",
+    scorers: Scorers,
+    writes: Writes,
 ) -> None:
-    """Writes each weight that is advised into its model's folder.
-
-    Raises:
-        ModelError: The folder cannot be written.
-    """
+    """Writes each weight that is advised into its model's folder."""
     from rerank_plugins.evaluation import advice
 
     for fusion in fusions:
-        if advice(fusion, comparisons).answer == "use":
+        if advice(fusion, comparisons).answer != "use":
+            show("note", f"no weight is written for {fusion.name}, because none is advised")
+            continue
+        with writes.one():
             folder = Path(scorers.configurations[fusion.name].model).expanduser()
             settings = replace(read_own_settings(folder), first_stage_weight=fusion.weight)
             file = write_own_settings(folder, settings)
             show("note", f"first_stage_weight={fusion.weight:g} is written into {file}")
-        else:
-            show("note", f"no weight is written for {fusion.name}, because none is advised")
