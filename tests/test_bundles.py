@@ -255,6 +255,15 @@ def test_compiling_deletes_no_folder_that_has_a_manifest_of_another_kind(
     assert (tmp_path / "background.js").read_text() == "mine"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such pipes")
+def test_compiling_replaces_no_pipe_or_device(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InvalidInputError, match=r"would delete 'pipe'.*Pass a new"):
+        compile_model("embedded", pipe, backend="onnx")
+    assert pipe.is_fifo()
+
+
 def test_compiling_keeps_what_was_put_beside_a_bundle(copy: Path) -> None:
     (copy / "notes.txt").write_text("mine")
     with pytest.raises(InvalidInputError, match=r"would delete 'notes\.txt'"):

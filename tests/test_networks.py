@@ -22,7 +22,7 @@ from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.backends.graphs.array_operations import ArrayOperations
 from rerank_plugins.backends.graphs.networks import Network, read_network, read_parts
 from rerank_plugins.backends.graphs.onnx_operations import onnx_graph
-from rerank_plugins.backends.graphs.runtimes import onnx_session, openvino_model
+from rerank_plugins.backends.graphs.runtimes import keep_tables, onnx_session, openvino_model
 from rerank_plugins.backends.jax import JaxForward
 from rerank_plugins.tokens.padding import Tokens, pad
 from rerank_plugins.tokens.pairs import PairTokenizer
@@ -200,6 +200,20 @@ def test_openvino_turns_queries_and_keys_in_one_step_and_splits_no_product(tmp_p
     layers = len(network.encoder.kinds)
     assert kinds.count("RoPE") == 2 * layers - 1  # in the last, the first token's query stays
     assert "Split" not in kinds
+
+
+def test_openvino_widens_no_table_of_embeddings(tmp_path: Path) -> None:
+    folder = SAVED["xlm-roberta in fp16"](tmp_path)
+    graph = onnx_graph(*network_and_inputs(folder, ("input_ids", "attention_mask")))
+    model = openvino_model(graph, openvino)
+    keep_tables(model, openvino)
+    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    kept = {
+        node.get_friendly_name(): node.get_rt_info()["outputPrecisions"].astype(str)
+        for node in compiled.get_runtime_model().get_ops()
+    }
+    for table in ("word", "position"):
+        assert kept[f"roberta.embeddings.{table}_embeddings.weight"] == "f16"
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -11,7 +11,7 @@ from rerank_plugins.backends.contract import Backend
 from rerank_plugins.backends.encoder import EncoderBackend
 from rerank_plugins.backends.graphs.finding import Graph
 from rerank_plugins.backends.graphs.onnx_operations import OnnxGraph
-from rerank_plugins.backends.graphs.runtimes import openvino_model
+from rerank_plugins.backends.graphs.runtimes import keep_tables, openvino_model
 from rerank_plugins.backends.machine import cpu_has_bf16, runtime
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.quota import thread_limit
@@ -84,8 +84,13 @@ class OpenVinoForward:
         if limit is not None:
             settings["INFERENCE_NUM_THREADS"] = str(limit)
         with signal_stack_kept():
-            model = str(graph) if isinstance(graph, Path) else openvino_model(graph, openvino)
-            self._model = openvino.Core().compile_model(model, "CPU", settings)
+            core = openvino.Core()
+            if isinstance(graph, Path):
+                model = core.read_model(graph)
+            else:
+                model = openvino_model(graph, openvino)
+            keep_tables(model, openvino)
+            self._model = core.compile_model(model, "CPU", settings)
         self._graph = graph  # the model reads its weights
         self._inputs = inputs
         self.threads = int(self._model.get_property("INFERENCE_NUM_THREADS"))

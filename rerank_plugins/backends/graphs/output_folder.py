@@ -42,7 +42,11 @@ def check_target(given: Any) -> Path:
         raise InvalidInputError(message)
     output = folder.expanduser().resolve()
     try:
-        lost = output.name if output.is_file() else _not_compiled(output)
+        lost = None
+        if output.is_dir():
+            lost = _not_compiled(output)
+        elif output.exists():  # a file, or a device such as /dev/null
+            lost = output.name
     except OSError as error:
         raise _unwritable(output, error) from error
     if lost is not None:

@@ -11,6 +11,9 @@ import numpy as np
 
 from rerank_plugins.backends.graphs.onnx_operations import OnnxGraph, onnx_type
 
+_AS_IT_IS = "keep_const_precision_0"
+"""OpenVINO's own mark of constants that it does not convert."""
+
 
 def onnx_session(graph: OnnxGraph | Path, onnxruntime: Any, options: Any) -> Any:
     """A session of ONNX Runtime.
@@ -27,9 +30,11 @@ def onnx_session(graph: OnnxGraph | Path, onnxruntime: Any, options: Any) -> Any
         model: Any = str(graph)
     else:
         model = graph.with_external_weights()
-        options.add_external_initializers(
-            list(graph.weights), [_onnx_value(graph, name, onnxruntime) for name in graph.weights]
-        )
+        weights = {name: _onnx_value(graph, name, onnxruntime) for name in graph.weights}
+        options.add_external_initializers(list(weights), list(weights.values()))
+        for name, value in weights.items():
+            # The session would copy what it does not rearrange: tables of embeddings, above all.
+            options.add_initializer(name, value)
     return onnxruntime.InferenceSession(
         model, sess_options=options, providers=["CPUExecutionProvider"]
     )
@@ -52,6 +57,17 @@ def openvino_model(graph: OnnxGraph, openvino: Any) -> Any:
             parameter.output(0).replace(constant.output(0))
             model.remove_parameter(parameter)
     return model
+
+
+def keep_tables(model: Any, openvino: Any) -> None:
+    """Has tables of embeddings in fp16 stay so, where a model of OpenVINO would widen them whole.
+
+    Only the rows that are looked up are widened then.
+    """
+    lookups = [node for node in model.get_ops() if node.get_type_name() == "Gather"]
+    for table in (lookup.input_value(0).get_node() for lookup in lookups):
+        if table.get_type_name() == "Constant" and table.get_element_type() == openvino.Type.f16:
+            table.get_rt_info()[_AS_IT_IS] = ""
 
 
 def _onnx_value(graph: OnnxGraph, name: str, onnxruntime: Any) -> Any:
