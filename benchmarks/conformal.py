@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from scipy.stats import betabinom
 
 from benchmarks.scored import scored_collections
+from rerank_plugins.calibration.curves import Platt
 from rerank_plugins.evaluation.calibration.labels import Labels, labels_of
 from rerank_plugins.evaluation.calibration.thresholds import conformal
 
 WANTED = 0.9
+ANY = Platt(1.0, 0.0)
+"""The threshold on scores is the same whatever they mean."""
 FEWEST_TESTED = 50
 
 
@@ -37,7 +40,7 @@ def coverages(labels: Labels, fitted: int, splits: int) -> NDArray[np.float64]:
     for split in range(splits):
         order = np.random.default_rng(split).permutation(labels.asked)
         chosen = np.isin(labels.query, order[:fitted])
-        threshold = conformal(labels.only(chosen), WANTED)
+        threshold = conformal(labels.only(chosen), ANY, WANTED)
         if threshold is None:
             message = f"{fitted} queries are too few to promise {WANTED:.0%}."
             raise SystemExit(message)

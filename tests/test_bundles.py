@@ -255,6 +255,11 @@ def test_compiling_deletes_no_folder_that_has_a_manifest_of_another_kind(
     assert (tmp_path / "background.js").read_text() == "mine"
 
 
+def test_compiling_into_a_home_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"cannot be looked up.*Give an absolute path"):
+        compile_model("embedded", "~nobody-of-that-name/bundle")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such pipes")
 def test_compiling_replaces_no_pipe_or_device(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,6 +157,9 @@ def test_equal_probabilities_share_a_bin() -> None:
     assert brier(np.full(100, 0.25), relevant) == pytest.approx(0.1875)
 
 
+RISING = Platt(1.0, 0.0)
+
+
 def small() -> Labels:
     """Ten queries: the best relevant score of query n is n, and another candidate has 4.5."""
     scores = np.concatenate([np.arange(10.0), np.full(10, 4.5)])
@@ -173,7 +177,7 @@ def test_the_table_says_what_each_threshold_keeps() -> None:
 
 
 def test_the_conformal_threshold_is_a_low_one_of_the_best_relevant_scores() -> None:
-    found = conformal(small(), 0.8)
+    found = conformal(small(), RISING, 0.8)
     assert found is not None
     assert (found.score, found.queries) == (1.0, 10)  # the second of ten: floor(0.2 * 11)
     assert (found.low, found.high) == pytest.approx(tuple(beta.ppf([0.025, 0.975], 9, 2)))
@@ -181,20 +185,51 @@ def test_the_conformal_threshold_is_a_low_one_of_the_best_relevant_scores() -> N
     assert found.is_clean is False
     clean = small()
     clean.scores[10:] = -9.0
-    assert conformal(clean, 0.8).is_clean  # type: ignore[union-attr]
+    assert conformal(clean, RISING, 0.8).is_clean  # type: ignore[union-attr]
+
+
+def test_what_shares_the_probability_of_the_threshold_is_kept_and_not_empty() -> None:
+    labels = small()  # the threshold is at 1.0, and what is wrong everywhere gets 0.5
+    labels.scores[10:] = 0.5
+    steps = Isotonic((-1.0, 0.4, 1.5, 9.0), (0.1, 0.3, 0.3, 0.9))
+    found = conformal(labels, steps, 0.8)
+    assert found is not None
+    assert (found.score, found.probability, found.emptied) == (1.0, 0.3, 0.0)
+    assert conformal(labels, RISING, 0.8).emptied == 1.0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"name": "wrods"}, "there is no scorer 'wrods' in the comparison, which has 'words'"),
+        ({"wanted": 0.0}, "wanted must be a share of queries above 0 and below 1, but got 0.0"),
+        ({"wanted": 90}, "but got 90"),
+        ({"wanted": float("nan")}, "but got nan"),
+        ({"wanted": "0.9"}, "but got '0.9'"),
+        ({"weight": -1.0}, "weight must be a number >= 0, but got -1.0"),
+        ({"weight": "auto"}, "weight must be a number >= 0, but got 'auto'"),
+        ({"weight": float("inf")}, "but got inf"),
+    ],
+)
+def test_what_calibrate_cannot_fit_with_is_refused(options: dict[str, Any], says: str) -> None:
+    comparison = compared()
+    given = {"name": comparison.reranked[0].name, **options}
+    says = says.replace("'words'", repr(comparison.reranked[0].name))
+    with pytest.raises(InvalidInputError, match=re.escape(says)):
+        calibrate([comparison], **given)
 
 
 def test_only_queries_with_a_wrong_candidate_can_come_back_empty() -> None:
     asked_more = replace(small(), asked=40)  # 30 queries have no candidates at all
-    found = conformal(asked_more, 0.8)
+    found = conformal(asked_more, RISING, 0.8)
     assert found is not None
     assert (found.hopeless, found.emptied) == (10, 0.0)
     nine = asked_more.only(np.arange(20) != 19)  # one query has only its relevant candidate
     nine.scores[10:] = -9.0
-    found = conformal(nine, 0.8)
+    found = conformal(nine, RISING, 0.8)
     assert found is not None
     assert (found.hopeless, found.emptied, found.is_clean) == (9, 1.0, None)
-    none = conformal(asked_more.only(np.arange(20) < 10), 0.8)
+    none = conformal(asked_more.only(np.arange(20) < 10), RISING, 0.8)
     assert none is not None
     assert (none.hopeless, none.emptied, none.is_clean) == (0, 0.0, None)
 
@@ -203,8 +238,8 @@ def test_fewer_queries_than_a_promise_needs_give_no_threshold() -> None:
     assert fewest_queries(0.9) == 9
     assert fewest_queries(0.95) == 19
     labels = small()
-    assert conformal(labels, 0.9) is not None
-    assert conformal(labels, 0.95) is None
+    assert conformal(labels, RISING, 0.9) is not None
+    assert conformal(labels, RISING, 0.95) is None
 
 
 def test_new_queries_keep_a_relevant_passage_as_often_as_was_promised() -> None:
@@ -215,7 +250,7 @@ def test_new_queries_keep_a_relevant_passage_as_often_as_was_promised() -> None:
         labels = Labels(
             best, np.ones(50, bool), np.ones(50, bool), np.arange(50), 50, [(0, "", "")] * 50
         )
-        found = conformal(labels, 0.9)
+        found = conformal(labels, RISING, 0.9)
         assert found is not None
         kept.append((rng.normal(size=500) >= found.score).mean())
     spread = beta(51 - 5, 5)

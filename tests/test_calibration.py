@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import shlex
 import shutil
 import threading
 from collections.abc import Callable
@@ -223,7 +224,7 @@ def test_a_calibration_of_the_model_in_another_way_is_refused(
 def test_a_calibration_with_another_weight_is_refused(file: Path) -> None:
     fused = calibrated(file, first_stage_weight=1.5)
     says = (
-        "with first_stage_weight 0 (0 is none), and this ranking has 1.5. Leave first_stage_weight"
+        "with first_stage_weight 0 (0 is none), and these scores have 1.5. Leave first_stage_weight"
     )
     message = refusal(lambda: fused.rank(QUERY, PASSAGES))
     assert says in message
@@ -233,8 +234,22 @@ def test_a_calibration_with_another_weight_is_refused(file: Path) -> None:
     again = calibrated(file, first_stage_weight=1.5)
     message = refusal(lambda: again.rank(QUERY, PASSAGES))
     assert (
-        "weight 0, 2 (0 is none), and this ranking has 1.5. Set first_stage_weight=2.0" in message
+        "weight 0, 2 (0 is none), and these scores have 1.5. Set first_stage_weight=2.0" in message
     )
+
+
+def test_single_pairs_are_not_told_to_set_a_weight(tmp_path: Path) -> None:
+    file = written(tmp_path / "fused.json", Own(), weight=1.5)
+    reranker = calibrated(file, first_stage_weight=1.5)
+    assert reranker.rank(QUERY, PASSAGES)
+    says = "For a ranking set first_stage_weight=1.5; single pairs have none."
+    assert says in refusal(lambda: reranker.score_pairs([(QUERY, PASSAGES[0])]))
+
+
+def test_a_calibration_in_a_home_that_is_not_there_is_refused() -> None:
+    message = refusal(lambda: calibrated("~nobody-of-that-name/c.json"))
+    assert "calibration='~nobody-of-that-name/c.json' cannot be looked up" in message
+    assert "Give an absolute path" in message
 
 
 def test_scores_of_the_first_stage_are_not_what_the_curve_knows(tmp_path: Path) -> None:
@@ -311,6 +326,7 @@ def test_a_scorer_of_ones_own_that_has_no_calibration_or_identity_says_so(file: 
     assert (
         "'deterministic' has no calibration, so calibration='auto' has nothing to take" in message
     )
+    assert "for a scorer of your own with calibrate() and write_calibration()" in message
     nameless = calibrated(file, DeterministicScorer())
     message = refusal(lambda: nameless.rank(QUERY, PASSAGES), UnsupportedOptionError)
     assert "names no identity, so no calibration can be said to belong to it" in message
@@ -395,6 +411,26 @@ def test_the_refusal_names_the_options_of_the_calibration_that_differs_least(
         assert says in refusal(reranker.warm_up)
 
 
+def test_the_command_that_makes_another_calibration_has_the_options_of_the_scores(
+    model: Path,
+) -> None:
+    options = {"precision": "bf16", "max_length": 16, "prompt": "find: "}
+    with Reranker.from_options(
+        model=model, backend="torch", calibration="auto", scale="calibrated", **options
+    ) as reranker:
+        message = refusal(lambda: reranker.rank(QUERY, PASSAGES))
+    typed = shlex.split(message.partition("Or make one: ")[2])
+    given = dict(zip(typed[3::2], typed[4::2], strict=True))
+    assert given == {
+        "--model": str(model),
+        "--precision": "bf16",
+        "--long-passages": "truncate",
+        "--max-length": "16",
+        "--prompt": "find: ",
+        "--output": "FILE",
+    }
+
+
 def test_a_calibration_of_windows_says_how_to_get_them(model: Path) -> None:
     (model / CALIBRATION_FILE).unlink()
     with CrossEncoderScorer(model, long_passages="windows", window_tokens=20) as scorer:
@@ -412,7 +448,7 @@ def test_the_calibration_of_a_model_is_refused_by_another(model: Path, tmp_path:
     with Reranker.from_options(model="embedded", calibration=file, scale="calibrated") as reranker:
         message = refusal(lambda: reranker.rank(QUERY, PASSAGES))
     assert f"it was fitted to {str(model)!r}, or an older version of it" in message
-    assert "calibrate COLLECTION --model embedded --output FILE" in message
+    assert "calibrate COLLECTION --model embedded --long-passages windows " in message
 
 
 @pytest.mark.parametrize("framework", WRAPPERS)

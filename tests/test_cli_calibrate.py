@@ -162,7 +162,7 @@ def test_an_evaluation_says_how_far_off_a_calibration_is(
         "--max-windows 24, --window-overlap 48, --window-tokens 192. Leave --max-length out."
     ) in " ".join(capsys.readouterr().err.split())
     assert main([*typed, "--first-stage-weight", "2"]) == 1
-    assert "fitted with --first-stage-weight 0 (0 is none), and this ranking has 2. Leave" in (
+    assert "fitted with --first-stage-weight 0 (0 is none), and these scores have 2. Leave" in (
         " ".join(capsys.readouterr().err.split())
     )
 

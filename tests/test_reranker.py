@@ -171,6 +171,20 @@ async def test_a_cancelled_request_cancels_its_work_and_no_other() -> None:
     assert len(await second) == 1
 
 
+async def test_a_scorer_that_cancels_what_it_took_is_an_error_and_cancels_no_task() -> None:
+    scorer = LaterScorer()
+    reranker = Reranker(scorer)
+    waiting = asyncio.create_task(reranker.arank("q", ["a"]))
+    threaded = asyncio.create_task(asyncio.to_thread(reranker.rank, "q", ["a"]))
+    while len(scorer.futures) < 2:
+        await asyncio.sleep(0.01)
+    for future in scorer.futures:
+        future.cancel()
+    for call in (waiting, threaded):
+        with pytest.raises(ScoringError, match="cancelled a call that it had taken"):
+            await call
+
+
 @pytest.mark.parametrize("top_k", [0, -1, 1.5, "3", True, float("nan")])
 def test_a_top_k_that_is_not_a_positive_integer_is_refused(top_k: object) -> None:
     with pytest.raises(InvalidInputError, match="top_k must be > 0"):

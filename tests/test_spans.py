@@ -178,6 +178,13 @@ def test_many_queries_and_async_calls_get_the_same_spans(scorer: CrossEncoderSco
     assert asyncio.run(reranker.arank(QUERY, [MUSEUM]))[0].spans == expected[0][0].spans
 
 
+@pytest.mark.parametrize("space", ["\t", "\r", "\xa0", "\u3000"], ids=ascii)
+def test_long_pieces_are_cut_in_no_word(space: str) -> None:
+    text = space.join(f"column{n}" for n in range(200))
+    words = [word for start, end in short_spans(text) for word in text[start:end].split(space)]
+    assert words == text.split(space)
+
+
 @pytest.mark.parametrize("options", [{"spans": True}, {"compress": "spans"}], ids=str)
 def test_sentences_are_looked_for_beside_the_event_loop(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins.calibration.curves import Curve, curve_of
-from rerank_plugins.calibration.reading import other_reading
+from rerank_plugins.calibration.reading import calibrate_command, other_reading
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
@@ -113,8 +113,7 @@ def calibration_of(
             return each
     message = (
         f"{where} has no calibration of these scores: {_difference(calibrations, identity, weight)}"
-        f" Or make one: {command('rerank')} calibrate COLLECTION --model {name}"
-        f"{f' --first-stage-weight {weight:g}' if weight else ''} --output FILE"
+        f" Or make one: {calibrate_command(name, identity, weight)}"
     )
     raise InvalidInputError(message)
 
@@ -137,14 +136,15 @@ def _difference(calibrations: Sequence[Calibration], identity: Identity, weight:
         return other_reading([each.identity.reading for each in alike], identity.reading)
     weights = ", ".join(f"{each.first_stage_weight:g}" for each in read)
     near = min((each.first_stage_weight for each in read), key=lambda each: abs(each - weight))
-    todo = (
-        f"Set {option('first_stage_weight', near)}."
-        if near
-        else f"Leave {option('first_stage_weight')} out."
-    )
+    if not near:
+        todo = f"Leave {option('first_stage_weight')} out."
+    elif weight:
+        todo = f"Set {option('first_stage_weight', near)}."
+    else:  # as rankings without one have, and all scores of single pairs
+        todo = f"For a ranking set {option('first_stage_weight', near)}; single pairs have none."
     return (
-        f"it was fitted with {option('first_stage_weight')} {weights} (0 is none), and this "
-        f"ranking has {weight:g}. {todo}"
+        f"it was fitted with {option('first_stage_weight')} {weights} (0 is none), and these "
+        f"scores have {weight:g}. {todo}"
     )
 
 

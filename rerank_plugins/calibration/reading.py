@@ -1,10 +1,13 @@
-"""What tells the options of what a model reads from those that calibrations were fitted with."""
+"""What tells scores from those that calibrations were fitted to, and how to calibrate them."""
 
 import ast
+import shlex
 from collections.abc import Sequence
 
 from rerank_plugins.checks.long_passages import WINDOW_OPTIONS
-from rerank_plugins.messages.spelling import option
+from rerank_plugins.messages.commands import command
+from rerank_plugins.messages.spelling import command_options, option
+from rerank_plugins.scoring.identity import Identity
 
 
 def other_reading(fitted: Sequence[Sequence[str]], asked: Sequence[str]) -> str:
@@ -30,6 +33,25 @@ def other_reading(fitted: Sequence[Sequence[str]], asked: Sequence[str]) -> str:
         "it was fitted with other options of what the model reads, and this scorer has "
         f"{has}. {' '.join(ways)}"
     )
+
+
+def calibrate_command(name: str, identity: Identity, weight: float) -> str:
+    """What to type for a calibration of a model's scores as they are now.
+
+    Args:
+        name: The model.
+        identity: What makes its scores what they are.
+        weight: The weight of the first stage's opinion in them; 0 for none.
+    """
+    with command_options():
+        spelled = map(_typed, identity.reading)
+        options = [each for each in spelled if each.startswith("--")]
+        if identity.precision not in ("", "fp32"):
+            options.insert(0, option("precision", identity.precision))
+        if weight:
+            options.append(option("first_stage_weight", f"{weight:g}"))
+    typed = " ".join([shlex.quote(name), *options])
+    return f"{command('rerank')} calibrate COLLECTION --model {typed} --output FILE"
 
 
 def _name(entry: str) -> str:

@@ -216,6 +216,19 @@ def check_folder_name(folder: Any, name: str) -> str | None:
     raise InvalidInputError(message)
 
 
+def expanded(path: str | Path, name: str) -> Path:
+    """A path with the home folder in place of `~`.
+
+    Raises:
+        InvalidInputError: There is no such home.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        message = f"{option(name, str(path))} cannot be looked up: {error} Give an absolute path."
+        raise InvalidInputError(message) from error
+
+
 def check_calibration(file: Any, name: str) -> str | None:
     """`file` as a path in a string, `"auto"`, or None."""
     if file is None or isinstance(file, (str, os.PathLike)):

@@ -9,6 +9,7 @@ from rerank_plugins.process.extras import require
 for _module in ("bm25s", "Stemmer", "ir_measures", "scipy"):
     require(_module, extra="eval", purpose="Evaluation")
 
+from rerank_plugins.calibration.file import write_calibration  # noqa: E402
 from rerank_plugins.evaluation.budgets import BudgetPoint, budget_points  # noqa: E402
 from rerank_plugins.evaluation.calibration.page import calibration_page  # noqa: E402
 from rerank_plugins.evaluation.calibration.report import (  # noqa: E402
@@ -107,4 +108,5 @@ __all__ = [
     "with_orders",
     "within",
     "worst_queries",
+    "write_calibration",
 ]

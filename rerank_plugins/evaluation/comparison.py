@@ -117,6 +117,19 @@ class Comparison:
         judgements = self.collection.judgements
         return {query_id: judgements[query_id] for query_id in self.collection.queries}
 
+    def order(self, name: str) -> Order:
+        """A scorer's order, by its name.
+
+        Raises:
+            InvalidInputError: No scorer has that name.
+        """
+        for each in self.reranked:
+            if each.name == name:
+                return each
+        names = ", ".join(repr(each.name) for each in self.reranked) or "none"
+        message = f"there is no scorer {name!r} in the comparison, which has {names}."
+        raise InvalidInputError(message)
+
     def against_first_scorer(self, name: str) -> dict[str, Change]:
         """The change of a measure from the first scorer to each other scorer, by its name."""
         first, *others = self.reranked

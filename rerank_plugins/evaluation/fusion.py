@@ -101,7 +101,7 @@ def cross_fitted(
         name: The reranker's name.
         options: What the reranker was made with.
     """
-    orders = [next(o for o in each.reranked if o.name == name) for each in comparisons]
+    orders = [each.order(name) for each in comparisons]
     values = [_by_weight(each, order) for each, order in zip(comparisons, orders, strict=True)]
     folds = [np.random.default_rng(0).permutation(len(each)) % FOLDS for each in values]
     chosen = [

@@ -137,7 +137,7 @@ def _harmed(fusion: Fusion, comparisons: Sequence[Comparison]) -> list[str]:
     losses = []
     for comparison, fused in zip(comparisons, fusion.orders, strict=True):
         first = comparison.measures[0]
-        alone = next(order for order in comparison.reranked if order.name == fusion.name)
+        alone = comparison.order(fusion.name)
         losses.append((fused.mean(first) - alone.mean(first), comparison.collection.name))
     return [f"{name} ({100 * loss:+.1f})" for loss, name in sorted(losses) if loss <= -_SHOWN]
 

@@ -96,7 +96,7 @@ def overall(comparisons: Sequence[Comparison]) -> Verdict:
         return verdict(comparisons[0])
     measure, scorers = comparisons[0].measures[0], len(comparisons[0].reranked)
     best = max(tradeoffs(comparisons), key=lambda each: (each.quality, -each.seconds))
-    orders = [next(o for o in c.reranked if o.name == best.name) for c in comparisons]
+    orders = [each.order(best.name) for each in comparisons]
     changes = [
         change(c.first_stage.values[measure], o.values[measure])
         for c, o in zip(comparisons, orders, strict=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rerank_plugins.calibration.curves import Curve
 from rerank_plugins.calibration.file import Calibration, calibration_of, read_calibrations
+from rerank_plugins.checks.values import expanded
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
@@ -22,7 +23,7 @@ class Calibrator:
     """
 
     def __init__(self, source: str) -> None:
-        self._file = None if source == "auto" else Path(source).expanduser()
+        self._file = None if source == "auto" else expanded(source, "calibration")
         self._listed = None if self._file is None else read_calibrations(self._file)
         self._curves: dict[float, Curve] = {}
 
@@ -55,7 +56,9 @@ class Calibrator:
             message = (
                 f"{scorer.name!r} has no calibration, so {option('calibration', 'auto')} has "
                 f"nothing to take. Make one: {command('rerank')} calibrate COLLECTION --model "
-                f"{scorer.name} --output FILE, and give {option('calibration', 'FILE')}."
+                f"{scorer.name} --output FILE, or for a scorer of your own with calibrate() and "
+                f"write_calibration() of rerank_plugins.evaluation; then give "
+                f"{option('calibration', 'FILE')}."
             )
             raise UnsupportedOptionError(message)
         return read_calibrations(Path(file))

@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Generator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -78,7 +78,7 @@ def answer(
     try:
         future, seconds = next(asking)
         while True:
-            future, seconds = asking.send(_received(future, seconds))
+            future, seconds = asking.send(_received(scorer, future, seconds))
     except StopIteration as end:
         scores: PairScores = end.value
         return scores
@@ -97,7 +97,7 @@ async def aanswer(
     try:
         future, seconds = next(asking)
         while True:
-            future, seconds = asking.send(await _areceived(future, seconds))
+            future, seconds = asking.send(await _areceived(scorer, future, seconds))
     except StopIteration as end:
         scores: PairScores = end.value
         return scores
@@ -155,7 +155,9 @@ def _asking_in_slices(
     return slices.scores()
 
 
-def _received(future: "Future[PairScores]", seconds: float | None) -> PairScores | None:
+def _received(
+    scorer: Answering, future: "Future[PairScores]", seconds: float | None
+) -> PairScores | None:
     """Waits for a future; `None` if it is not done in time, and cancelled."""
     try:
         return result_of(future, seconds)
@@ -163,9 +165,13 @@ def _received(future: "Future[PairScores]", seconds: float | None) -> PairScores
         if future.done() and not future.cancelled():  # the scorer's own error, or just in time
             return future.result()
         return None
+    except CancelledError as error:
+        raise _given_up(scorer) from error
 
 
-async def _areceived(future: "Future[PairScores]", seconds: float | None) -> PairScores | None:
+async def _areceived(
+    scorer: Answering, future: "Future[PairScores]", seconds: float | None
+) -> PairScores | None:
     """`_received` that never blocks the event loop."""
     if future.done() and not future.cancelled():  # no timer can be in time for it
         await asyncio.sleep(0)
@@ -178,6 +184,11 @@ async def _areceived(future: "Future[PairScores]", seconds: float | None) -> Pai
         if not limit.expired():  # the scorer's own error
             raise
         return None if future.cancel() or not future.done() else future.result()
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and not task.cancelling():  # by the scorer, and not by the caller
+            raise _given_up(scorer) from error
+        raise
 
 
 def _checked(scorer: Answering, pairs: Sequence[tuple[str, str]], scores: PairScores) -> PairScores:
@@ -220,6 +231,14 @@ def result_of(future: "Future[PairScores]", timeout: float | None = None) -> Pai
     except BaseException:
         future.cancel()
         raise
+
+
+def _given_up(scorer: Answering) -> ScoringError:
+    message = (
+        f"The scorer {scorer.name!r} cancelled a call that it had taken, as one does that is "
+        "closed meanwhile. Ask a scorer that stays open."
+    )
+    return ScoringError(message)
 
 
 def _too_late(

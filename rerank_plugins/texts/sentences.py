@@ -17,6 +17,8 @@ _LONG = 500
 
 _BLANK_LINE = re.compile(r"\n\s*\n")
 
+_LINE_END, _SPACE = re.compile(r"[\r\n]"), re.compile(r"\s")
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _SPACE_BEFORE_POINT = re.compile(r"[^\S\x00-\x7f](?=\.)")
@@ -72,11 +74,15 @@ def in_one_paragraph(text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:
     return [not _BLANK_LINE.search(text, end, start) for (_, end), (start, _) in pairwise(spans)]
 
 
+def _last(pattern: re.Pattern[str], text: str, start: int, end: int) -> int | None:
+    """Where the last match behind the first character begins."""
+    return max((found.start() for found in pattern.finditer(text, start + 1, end)), default=None)
+
+
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     while end - start > _LONG:
         most = start + _LONG
-        ends = (text.rfind(space, start, most) for space in "\n ")
-        cut = next((place for place in ends if place > start), most)
+        cut = _last(_LINE_END, text, start, most) or _last(_SPACE, text, start, most) or most
         yield _trimmed(text, start, cut)
         start, _ = _trimmed(text, cut, end)
     yield start, end

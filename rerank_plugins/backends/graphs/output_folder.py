@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_plugins.backends.graphs.bundle import FORMAT
-from rerank_plugins.checks.values import check_folder
+from rerank_plugins.checks.values import check_folder, expanded
 from rerank_plugins.errors import InvalidInputError, RerankError
 from rerank_plugins.models.files import OWN_FILES
 from rerank_plugins.models.json_files import read_json
@@ -40,7 +40,7 @@ def check_target(given: Any) -> Path:
     if folder is None:
         message = "output must be a folder's path, but got None. Name the folder to write."
         raise InvalidInputError(message)
-    output = folder.expanduser().resolve()
+    output = expanded(folder, "output").resolve()
     try:
         lost = None
         if output.is_dir():

@@ -16,7 +16,7 @@ from rerank_plugins.cli.ranking_options import ranking_arguments
 from rerank_plugins.errors import UnsupportedOptionError
 from rerank_plugins.models.files import OWN_SETTINGS_FILE
 from rerank_plugins.models.own_settings import read_own_settings, write_own_settings
-from rerank_plugins.models.references import EMBEDDED
+from rerank_plugins.models.references import EMBEDDED, check_reference
 from rerank_plugins.options import RANKING_OPTIONS
 from rerank_plugins.ranking.stages import Stage, weight_of
 
@@ -36,7 +36,7 @@ def check_save_weight(configurations: "Iterable[Configuration]") -> None:
     """
     models = Counter(each.model for each in configurations if not each.ranking)
     for model, count in models.items():
-        folder = Path(model).expanduser()
+        folder = Path(check_reference(model)).expanduser()
         if model == EMBEDDED or not folder.is_dir():
             message = (
                 f"--save-weight writes {OWN_SETTINGS_FILE} into a model's folder, and {model!r} is "

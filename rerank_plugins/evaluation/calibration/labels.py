@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_plugins.checks.values import as_number
 from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.comparison import Comparison, Order
 from rerank_plugins.evaluation.fusion import fused_order
@@ -75,8 +76,12 @@ def labels_of(
         judged_only: Whether candidates that nobody judged are left out.
 
     Raises:
-        InvalidInputError: Without those that nobody judged, none is judged not relevant.
+        InvalidInputError: There is no such reranker, the weight is out of range, or without those
+            that nobody judged, none is judged not relevant.
     """
+    if not 0.0 <= as_number(weight) < np.inf:
+        message = f"weight must be a number >= 0, but got {weight!r}. 0 leaves the first stage out."
+        raise InvalidInputError(message)
     rows: list[tuple[float, int | None]] = []
     query, passages = [], []
     asked = 0
@@ -100,7 +105,7 @@ def labels_of(
 
 
 def _with_bonus(comparison: Comparison, name: str, weight: float) -> Order:
-    order = next(each for each in comparison.reranked if each.name == name)
+    order = comparison.order(name)
     return fused_order(comparison, order, weight, name) if weight else order
 
 

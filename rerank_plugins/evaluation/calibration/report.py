@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from rerank_plugins.calibration.file import Calibration
+from rerank_plugins.checks.values import as_number
+from rerank_plugins.errors import InvalidInputError
 from rerank_plugins.evaluation.calibration.fitting import Fitted, fitted
 from rerank_plugins.evaluation.calibration.labels import Labels, labels_of
 from rerank_plugins.evaluation.calibration.reliability import Reliability, reliability
@@ -15,9 +16,6 @@ from rerank_plugins.evaluation.calibration.thresholds import Conformal, Kept, co
 from rerank_plugins.evaluation.comparison import Comparison
 from rerank_plugins.ranking.order import on_scale
 from rerank_plugins.scoring.identity import Identity
-
-_DIGITS = 3
-"""Significant digits of a threshold: enough for its promise, few enough to be typed."""
 
 _TO_JUDGE = 20
 
@@ -55,9 +53,7 @@ class CalibrationReport:
     @property
     def threshold(self) -> float | None:
         """The threshold with a promise on the calibrated scale, rounded down."""
-        if self.conformal is None:
-            return None
-        return _rounded_down(self.probability(self.conformal.score))
+        return None if self.conformal is None else self.conformal.probability
 
     @property
     def to_judge(self) -> list[tuple[int, str, str, float]]:
@@ -144,8 +140,8 @@ def calibrate(
         wanted: The share of queries for which the threshold is to keep a relevant passage.
 
     Raises:
-        InvalidInputError: There are too few labels, none is negative, or higher scores are not more
-            often relevant.
+        InvalidInputError: There is no such reranker, a number is out of range, there are too few
+            labels, none is negative, or higher scores are not more often relevant.
         MissingExtraError: scikit-learn is not installed.
     """
     labels = labels_of(comparisons, name, weight=weight, judged_only=judged_only)
@@ -164,6 +160,12 @@ def calibrate_labels(
     wanted: float = 0.9,
 ) -> CalibrationReport:
     """`calibrate` for candidates of which some were left out for a reason of one's own."""
+    if not 0.0 < as_number(wanted) < 1.0:
+        message = (
+            f"wanted must be a share of queries above 0 and below 1, but got {wanted!r}. For "
+            "example wanted=0.9."
+        )
+        raise InvalidInputError(message)
     found = fitted(labels)
     plain = on_scale(labels.scores, "probability")
     return CalibrationReport(
@@ -176,7 +178,7 @@ def calibrate_labels(
         reliability(plain, labels.relevant, labels.query),
         reliability(found.probabilities, labels.relevant, labels.query),
         kept_by(labels, found.probabilities),
-        conformal(labels, wanted),
+        conformal(labels, found.curve, wanted),
         wanted,
     )
 
@@ -202,11 +204,3 @@ def calibration_values(report: CalibrationReport) -> dict[str, Any]:
             for number, query, passage, probability in report.to_judge
         ],
     }
-
-
-def _rounded_down(value: float) -> float:
-    """A probability with a few significant digits, never more than it is."""
-    if value <= 0:
-        return 0.0
-    step = 10.0 ** (math.floor(math.log10(value)) - _DIGITS + 1)
-    return float(f"{math.floor(value / step + 1e-9) * step:.12g}")

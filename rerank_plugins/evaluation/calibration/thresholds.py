@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from rerank_plugins.calibration.curves import Curve
 from rerank_plugins.evaluation.calibration.fitting import FEWEST
 from rerank_plugins.evaluation.calibration.labels import Labels
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 """The probabilities that the table has a row for."""
+
+_DIGITS = 3
+"""Significant digits of a threshold: enough for its promise, few enough to be typed."""
 
 CLEAN = 0.8
 """The share of hopeless queries that must come back empty for a separation to be called clean."""
@@ -43,11 +48,13 @@ class Conformal:
     """A threshold that keeps a relevant passage for a share of queries that was asked for.
 
     The promise is about queries like these, for which the first stage finds a relevant passage, and
-    holds whatever the curve is: a curve that rises with the score keeps the same passages.
+    holds whatever the curve is: one that does not fall keeps the same passages, and those that
+    share their probability.
 
     Attributes:
         wanted: The share of queries.
         score: The threshold on the scores that order.
+        probability: The threshold on the calibrated scale, rounded down.
         queries: The number of queries with a relevant candidate that it was chosen by.
         low: The lower end of the 95% interval of the share of new queries that keep one.
         high: The upper end.
@@ -58,6 +65,7 @@ class Conformal:
 
     wanted: float
     score: float
+    probability: float
     queries: int
     low: float
     high: float
@@ -97,7 +105,7 @@ def fewest_queries(wanted: float) -> int:
     return int(np.ceil(1 / (1 - wanted) - 1e-9)) - 1
 
 
-def conformal(labels: Labels, wanted: float = 0.9) -> Conformal | None:
+def conformal(labels: Labels, curve: Curve, wanted: float = 0.9) -> Conformal | None:
     """Returns the highest threshold that keeps a relevant passage for that share of queries.
 
     Of n queries with a relevant candidate, take the best relevant score of each. A new query's is
@@ -107,6 +115,7 @@ def conformal(labels: Labels, wanted: float = 0.9) -> Conformal | None:
 
     Args:
         labels: The candidates.
+        curve: What their scores mean.
         wanted: The share of queries.
 
     Returns:
@@ -122,5 +131,16 @@ def conformal(labels: Labels, wanted: float = 0.9) -> Conformal | None:
     low, high = beta.ppf([0.025, 0.975], count + 1 - place, place)
     wrong = labels.best(~labels.relevant)
     wrong = wrong[np.isfinite(wrong)]
-    emptied = float((wrong < score).mean()) if len(wrong) else 0.0
-    return Conformal(wanted, score, count, float(low), float(high), len(wrong), emptied)
+    probability = _rounded_down(float(curve(best[place - 1 : place])[0]))
+    emptied = float((curve(wrong) < probability).mean()) if len(wrong) else 0.0
+    return Conformal(
+        wanted, score, probability, count, float(low), float(high), len(wrong), emptied
+    )
+
+
+def _rounded_down(value: float) -> float:
+    """A probability with a few significant digits, never more than it is."""
+    if value <= 0:
+        return 0.0
+    step = 10.0 ** (math.floor(math.log10(value)) - _DIGITS + 1)
+    return float(f"{math.floor(value / step + 1e-9) * step:.12g}")
