@@ -1,9 +1,10 @@
 // Ranks passages in Node: node rank.mjs
+import { fileURLToPath } from "node:url";
 import * as library from "@huggingface/transformers";
 import { loadReranker, sigmoid } from "./reranker.js";
 
 library.env.allowRemoteModels = false; // never asks the hub
-library.env.localModelPath = new URL("./models/", import.meta.url).pathname;
+library.env.localModelPath = fileURLToPath(new URL("./models/", import.meta.url));
 
 const reranker = await loadReranker(library, "embedded");
 const passages = [

@@ -14,19 +14,23 @@ const BATCH = 8;
  * @param {object} library `@huggingface/transformers`.
  * @param {string} model The model's folder, as the library's `from_pretrained` takes it.
  * @param {object} [options] Its other options: `dtype`, `device`, `progress_callback`.
+ * @param {number|string} [options.label] The index or the name of the column that means relevant,
+ *   for a model with several.
  */
-export async function loadReranker(library, model, options = {}) {
+export async function loadReranker(library, model, { label, ...options } = {}) {
   const tokenizer = await library.AutoTokenizer.from_pretrained(model, options);
   const classifier = await library.AutoModelForSequenceClassification.from_pretrained(model, options);
-  return new Reranker(library.Tensor, tokenizer, classifier);
+  return new Reranker(library.Tensor, tokenizer, classifier, label);
 }
 
 class Reranker {
-  constructor(Tensor, tokenizer, classifier) {
+  constructor(Tensor, tokenizer, classifier, label) {
+    const { default_prompt, labels } = classifier.config.rerank_plugins;
     this.Tensor = Tensor;
     this.tokenizer = tokenizer;
     this.classifier = classifier;
-    this.prompt = classifier.config.rerank_plugins.default_prompt;
+    this.prompt = default_prompt;
+    this.column = columnOf(label, labels);
     this.frame = frameOf(tokenizer);
   }
 
@@ -48,7 +52,7 @@ class Reranker {
     for (let start = 0; start < order.length; start += BATCH) {
       const batch = order.slice(start, start + BATCH);
       const { logits } = await this.classifier(this.padded(batch.map((index) => pairs[index])));
-      logits.tolist().forEach(([logit], place) => (scores[batch[place]] = logit));
+      logits.tolist().forEach((row, place) => (scores[batch[place]] = logOdds(row, this.column)));
     }
     return scores;
   }
@@ -91,6 +95,32 @@ class Reranker {
 
 /** The probability that a logit stands for. */
 export const sigmoid = (logit) => 1 / (1 + Math.exp(-logit));
+
+/** The index of the column to score by; `labels` has the name of each. */
+function columnOf(label, labels) {
+  if (!labels) {
+    const typed = "rerank compile MODEL --layout transformers.js";
+    throw new Error(`The model was compiled by an older version. Compile it again: ${typed}`);
+  }
+  if (label === undefined && labels.length === 1) return 0;
+  const column = typeof label === "string" ? labels.indexOf(label) : label;
+  if (column in labels) return column;
+  const listed = labels.map((name, index) => `${index} (${JSON.stringify(name)})`).join(", ");
+  const given = label === undefined ? "no label was chosen" : `${JSON.stringify(label)} is not one`;
+  throw new Error(
+    `The model's head has these columns: ${listed}; ${given}. Pass loadReranker the option label ` +
+      "with the index or the name of the column that means relevant.",
+  );
+}
+
+/** A single column is the logit; of several, the sigmoid of this is the column's softmax. */
+function logOdds(row, column) {
+  if (row.length === 1) return row[0];
+  const others = row.filter((_, index) => index !== column);
+  const largest = Math.max(...others);
+  const sum = others.reduce((total, other) => total + Math.exp(other - largest), 0);
+  return row[column] - largest - Math.log(sum);
+}
 
 function tokensOf(tokenizer, text) {
   return tokenizer.encode(text, { add_special_tokens: false });

@@ -1,12 +1,12 @@
-// Reads {folder, name, dtype, pairs} and writes {tokens, alone, together} as JSON.
+// Reads {folder, name, dtype, label, pairs} and writes {tokens, alone, together} as JSON.
 import { text } from "node:stream/consumers";
 import * as library from "@huggingface/transformers";
 import { loadReranker } from "../reranker.js";
 
-const { folder, name, dtype, pairs } = JSON.parse(await text(process.stdin));
+const { folder, name, dtype, label, pairs } = JSON.parse(await text(process.stdin));
 library.env.localModelPath = folder;
 library.env.allowRemoteModels = false;
-const reranker = await loadReranker(library, name, { dtype });
+const reranker = await loadReranker(library, name, { dtype, label });
 const tokens = pairs.flatMap(([query, passage]) => reranker.encode(query, [passage]));
 const alone = [];
 for (const [query, passage] of pairs) alone.push(...(await reranker.score(query, [passage])));

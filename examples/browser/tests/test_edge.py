@@ -28,6 +28,7 @@ from rerank_plugins.tokens.pairs import PairTokenizer
 from tests.architectures import DESIGNS, SAVED, save
 from tests.browsers import BROWSER
 from tests.test_folders import save as save_as_transformers
+from tests.tiny_models import edit_json
 from tests.trained_tokenizers import random_words
 from tests.wide_weights import PAIRS as DRAWN_PAIRS
 
@@ -84,23 +85,29 @@ PAIRS = [
 ]
 
 
-def in_node(script: str, given: dict[str, Any]) -> Any:
+def run_node(*arguments: str | Path, given: str = "") -> subprocess.CompletedProcess[str]:
     assert NODE is not None
-    done = subprocess.run(
-        [NODE, str(EXAMPLE / "tests" / script)],
-        input=json.dumps(given),
+    return subprocess.run(
+        [NODE, *map(str, arguments)],
+        input=given,
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
+
+
+def in_node(script: str, given: dict[str, Any]) -> Any:
+    done = run_node(EXAMPLE / "tests" / script, given=json.dumps(given))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def scored_in_node(written: Path, dtype: str, pairs: Sequence[tuple[str, str]]) -> Any:
+def scored_in_node(
+    written: Path, dtype: str, pairs: Sequence[tuple[str, str]], **options: Any
+) -> Any:
     given = {"folder": str(written.parent), "name": written.name, "dtype": dtype, "pairs": pairs}
-    return in_node("score.mjs", given)
+    return in_node("score.mjs", {**given, **options})
 
 
 def check_tokens(
@@ -115,8 +122,10 @@ def check_tokens(
             assert tokens["token_type_ids"] == wanted.type_ids.tolist(), pair
 
 
-def scored_in_python(model: Path | str, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-    with CrossEncoderScorer(model, long_passages="truncate") as scorer:
+def scored_in_python(
+    model: Path | str, pairs: Sequence[tuple[str, str]], **options: Any
+) -> np.ndarray:
+    with CrossEncoderScorer(model, long_passages="truncate", **options) as scorer:
         return scorer.score_pairs(pairs)
 
 
@@ -216,6 +225,65 @@ def test_a_prompt_of_the_model_stands_before_the_query(tmp_path: Path) -> None:
     found = scored_in_node(written, "fp32", PAIRS)
     wanted = scored_in_python(tmp_path / "prompted", PAIRS)
     np.testing.assert_allclose(found["alone"], wanted, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("bert, three columns", 2), ("bert, three columns", "yes"), ("roberta, two columns", 1)],
+)
+def test_a_column_is_chosen_and_scored_as_in_python(
+    tmp_path: Path, name: str, label: int | str
+) -> None:
+    folder = SAVED[name](tmp_path / "model")
+    if isinstance(label, str):
+        edit_json(folder / "config.json", id2label={"0": "no", "1": label, "2": "maybe"})
+    written = compile_model(folder, tmp_path / "written", layout="transformers.js")
+    found = scored_in_node(written, "fp32", PAIRS, label=label)
+    wanted = scored_in_python(folder, PAIRS, label=label)
+    np.testing.assert_allclose(found["alone"], wanted, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found["together"], wanted, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "reason"),
+    [
+        ("bert, three columns", None, r'2 \("LABEL_2"\); no label was chosen\. Pass.*option label'),
+        ("bert, three columns", 3, r"; 3 is not one\. Pass"),
+        ("bert, three columns", "relevant", r'; "relevant" is not one\. Pass'),
+        ("bert", 1, r'columns: 0 \("LABEL_0"\); 1 is not one\. Pass'),
+    ],
+)
+def test_a_label_that_names_no_column_is_refused_before_anything_is_scored(
+    tmp_path: Path, name: str, label: int | str | None, reason: str
+) -> None:
+    written = compile_model(
+        SAVED[name](tmp_path / "model"), tmp_path / "written", layout="transformers.js"
+    )
+    with pytest.raises(AssertionError, match=reason):
+        scored_in_node(written, "fp32", [], **({} if label is None else {"label": label}))
+
+
+def test_a_folder_of_an_older_version_which_names_no_columns_is_to_be_compiled_again(
+    tmp_path: Path,
+) -> None:
+    written = compile_model(
+        SAVED["bert"](tmp_path / "model"), tmp_path / "written", layout="transformers.js"
+    )
+    edit_json(written / "config.json", rerank_plugins={"default_prompt": ""})
+    with pytest.raises(AssertionError, match=r"again: rerank compile MODEL --layout transf"):
+        scored_in_node(written, "fp32", [])
+
+
+def test_the_example_runs_in_a_folder_with_any_name(embedded: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "größer 100% browser"
+    (folder / "models").mkdir(parents=True)
+    shutil.copytree(embedded, folder / "models" / "embedded")
+    for name in ("rank.mjs", "reranker.js"):
+        shutil.copy(EXAMPLE / name, folder)
+    (folder / "node_modules").symlink_to(EXAMPLE / "node_modules")
+    done = run_node(folder / "rank.mjs")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("0.38 A soap molecule has one end")
 
 
 def test_the_javascript_on_the_page_prints_what_the_page_says(

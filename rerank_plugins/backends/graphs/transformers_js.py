@@ -64,6 +64,7 @@ def write_transformers_js(output: Path, settings: ModelSettings, folder: Path) -
     ours = {
         "model": name,
         "default_prompt": description.default_prompt,
+        "labels": [description.labels.get(index) for index in range(description.columns)],
         **installed_versions(["rerank-plugins"]),
     }
     config = {
