@@ -370,14 +370,14 @@ def test_a_module_whose_folder_is_not_there_is_named(folder: Path, tmp_path: Pat
         {
             "idx": 1,
             "name": "1",
-            "path": "1_Dense",
-            "type": "sentence_transformers.base.modules.dense.Dense",
+            "path": "1_LSTM",
+            "type": "sentence_transformers.sentence_transformer.modules.lstm.LSTM",
         }
     )
     (saved / "modules.json").write_text(json.dumps(modules))
     error = refusal(saved)
     assert type(error) is ModelError
-    assert "names the folder 1_Dense, which is not there" in str(error)
+    assert "names the folder 1_LSTM, which is not there" in str(error)
 
 
 def test_no_training_starts_from_weights_that_are_missing(folder: Path, tmp_path: Path) -> None:

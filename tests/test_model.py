@@ -25,7 +25,7 @@ from rerank_plugins import (
     UnsupportedOptionError,
 )
 from rerank_plugins.messages.commands import command, install_command
-from rerank_plugins.models import inspection
+from rerank_plugins.models import damage, inspection
 from rerank_plugins.models.files import code_repositories
 from rerank_plugins.models.own_settings import OwnSettings, write_own_settings
 from tests.architectures import SAVED
@@ -83,7 +83,7 @@ def refused(path: Path, *_: object) -> None:
     [
         ((Path, "is_dir"), refused, "tiny"),
         ((inspection, "read_json"), refused, "config.json"),
-        ((os, "access"), lambda *_: False, "model.safetensors"),
+        ((damage, "read_header"), refused, "model.safetensors"),
     ],
     ids=["the folder above", "a file", "the weights"],
 )
@@ -178,8 +178,8 @@ def test_a_broken_configuration_is_not_taken_for_a_missing_one(
     save_tiny_cross_encoder(tmp_path)
     (tmp_path / "config.json").write_text(content)
     error = load_error(tmp_path)
-    assert isinstance(error, ModelNotFoundError)
-    assert "its config.json is not a JSON object" in str(error)
+    assert type(error) is ModelError
+    assert "is damaged: its config.json is not" in str(error)
 
 
 def test_code_that_comes_with_a_model_needs_trust(tmp_path: Path) -> None:
@@ -201,8 +201,8 @@ def test_broken_weights_are_an_error_of_the_model(tmp_path: Path) -> None:
     save_tiny_cross_encoder(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     error = load_error(tmp_path)
-    assert isinstance(error, ModelError)
-    assert "damaged or incomplete" in str(error)
+    assert type(error) is ModelError
+    assert "is damaged: its model.safetensors is not whole" in str(error)
 
 
 def test_without_network_or_cache_the_hub_is_unreachable_and_embedded_is_offered(

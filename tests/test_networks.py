@@ -277,7 +277,7 @@ def test_features_that_a_config_leaves_out_in_words_are_not_refused(tmp_path: Pa
     read_network(tmp_path, "model")
 
 
-def test_weights_that_are_quantised_adapted_or_damaged_are_refused(tmp_path: Path) -> None:
+def test_weights_that_are_quantised_or_adapted_are_refused(tmp_path: Path) -> None:
     file = SAVED["bert"](tmp_path) / "model.safetensors"
     weights, name = load_file(file), "bert.encoder.layer.1.attention.self.key.weight"
     for change, reason in (
@@ -287,9 +287,6 @@ def test_weights_that_are_quantised_adapted_or_damaged_are_refused(tmp_path: Pat
         save_file({**weights, **change}, file, metadata={"format": "pt"})
         with pytest.raises(NoGraphError, match=reason):
             read_network(tmp_path, "model")
-    file.write_bytes(json.dumps({"not": "weights"}).encode())
-    with pytest.raises(NoGraphError, match="its weights cannot be read"):
-        read_network(tmp_path, "model")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from rerank_plugins.errors import (
 )
 from rerank_plugins.messages.commands import command
 from rerank_plugins.messages.spelling import option
-from rerank_plugins.models.inspection import check_vocabulary, check_whole
+from rerank_plugins.models.damage import check_vocabulary, check_whole
 from rerank_plugins.models.settings import ModelSettings
 from rerank_plugins.process.extras import require
 from rerank_plugins.process.turn import in_turn

@@ -4,13 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rerank_plugins.backends.graphs.stored_weights import (
-    StoredWeight,
-    StoredWeights,
-    weight_files,
-)
+from rerank_plugins.backends.graphs.stored_weights import StoredWeight, StoredWeights
 from rerank_plugins.errors import ModelError
 from rerank_plugins.messages.commands import command
+from rerank_plugins.models.files import weight_files
 from rerank_plugins.models.json_files import module_folders, read_json
 
 if TYPE_CHECKING:
@@ -46,8 +43,6 @@ def check_config(folder: Path, name: str) -> None:
         for field in (names.get(name, name) for name in _FIELDS)
         if field in fields and field not in config
     ]
-    if "model_type" not in config:
-        lacks = ["model_type"]
     for field in lacks:
         message = (
             f"{name!r} cannot be used: its config.json has no {field!r}, and what the library "

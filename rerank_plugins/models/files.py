@@ -16,6 +16,10 @@ TEXTS = ("*.json", "*.txt", "*.jinja", *VOCABULARIES)
 
 WEIGHTS = ("*.safetensors",)
 WEIGHTS_FILE = "model.safetensors"
+INDEX_FILE = f"{WEIGHTS_FILE}.index.json"
+"""Says which of several files each weight is in."""
+
+ADAPTER_FILE = "adapter_config.json"
 ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors"
 TWINS = ("onnx/*", "openvino/*")
 """Folders of the hub with the same model in other forms; their configuration is not ours."""
@@ -55,8 +59,15 @@ def weight_names(folder: Path) -> tuple[str, ...]:
 def has_weights(folder: Path) -> bool:
     """Whether weights are in a model's folder, and all files of those that are in several."""
     return any(True for pattern in WEIGHTS for _ in folder.rglob(pattern)) and all(
-        (place / name).is_file() for place in module_folders(folder) for name in _parts(place)
+        file.is_file() for place in module_folders(folder) for file in weight_files(place)
     )
+
+
+def weight_files(place: Path) -> list[Path]:
+    """The safetensors files that transformers reads weights from; some may be missing."""
+    if (place / WEIGHTS_FILE).is_file():
+        return [place / WEIGHTS_FILE]
+    return [place / name for name in _parts(place)]
 
 
 def unread_weights(folder: Path) -> list[Path]:
@@ -67,8 +78,8 @@ def unread_weights(folder: Path) -> list[Path]:
 
 def _parts(place: Path) -> list[str]:
     """The files of weights that an index in a folder names."""
-    index = read_json(place / f"{WEIGHTS_FILE}.index.json").get("weight_map", {})
-    return sorted(set(index.values()))
+    weight_map = read_json(place / INDEX_FILE).get("weight_map")
+    return sorted(set(map(str, weight_map.values()))) if isinstance(weight_map, dict) else []
 
 
 def code_repositories(folder: Path) -> list[str]:

@@ -112,10 +112,10 @@ def download_model(
             if local_files_only or isinstance(error.__cause__, (OfflineModeIsEnabled, type(None)))
             else "is not in the local cache, and the hub did not answer"
         )
-        message = (
-            f"There is no directory {shown}, and the hub model of that name {reason}. "
-            f"{_without_network()}"
-        )
+        wanted = "the hub model of that name"
+        if revision is not None:
+            wanted = f"revision {revision!r} of {wanted}"
+        message = f"There is no directory {shown}, and {wanted} {reason}. {_without_network()}"
         raise HubUnreachableError(message) from error
     # The HTTP library below the hub's client has errors of its own, also for proxy settings of the
     # environment that cannot be used; they differ between the client's versions.
@@ -151,9 +151,10 @@ def check_answers(
             reason = f"it did not answer ({type(error).__name__}: {error})".replace(": )", ")")
         else:
             return
+    at = "" if revision is None else f" at revision {revision!r}"
     message = (
-        f"The weights of the hub model {shown} are not in the local cache, and the hub cannot give "
-        f"them: {reason}. {_without_network()}"
+        f"The weights of the hub model {shown}{at} are not in the local cache, and the hub cannot "
+        f"give them: {reason}. {_without_network()}"
     )
     raise HubUnreachableError(message)
 

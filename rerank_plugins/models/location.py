@@ -88,7 +88,8 @@ def without_weights(settings: ModelSettings) -> Path | None:
         )
         if is_bundle(folder) or has_weights(folder):
             return None
-        if is_on_disk(settings.model) and unread_weights(folder):
+        some = any(folder.rglob("*.safetensors")) or unread_weights(folder)
+        if is_on_disk(settings.model) and some:
             return None  # loading it says what is wrong with them
         _inspect(folder, settings, weights_listed=False)
         return folder

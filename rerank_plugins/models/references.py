@@ -55,6 +55,12 @@ def check_path(model: str) -> None:
     path = Path(model).expanduser()
     if model == EMBEDDED or path.is_dir():
         return
+    if path.is_symlink() and not path.exists():
+        message = (
+            f"{model!r} is a link to {path.readlink()}, which is not there. Copy the directory "
+            "itself (cp -rL follows links)."
+        )
+        raise ModelNotFoundError(message)
     if path.is_file():
         message = f"{model!r} is a file. Pass the directory that holds the model."
         raise ModelNotFoundError(message)

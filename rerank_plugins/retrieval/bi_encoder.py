@@ -35,6 +35,8 @@ def load_bi_encoder(
         from rerank_plugins.process.device import find_device
 
         find_device(device)  # sentence-transformers would raise an error of torch
+    from safetensors import SafetensorError  # comes with the library
+
     load = library.SentenceTransformer
     try:
         if Path(model).is_dir():
@@ -45,10 +47,11 @@ def load_bi_encoder(
             local_files_only=local_files_only,
             model_kwargs={"use_safetensors": True},  # pickled weights can run code
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
         message = (
             f"{option('bi_encoder', model)} could not be loaded as a sentence-transformers model: "
-            f"{str(error).strip().partition(chr(10))[0]} Give a folder that holds one, or a hub id."
+            f"{reason}. Give a folder that holds one, or a hub id."
         )
         raise InvalidInputError(message) from error
     return loaded

@@ -12,7 +12,8 @@ from rerank_plugins.backends.folders.modules import Modules, read_modules
 from rerank_plugins.backends.folders.tokenizer import SavedTokenizer, class_of, read_tokenizer
 from rerank_plugins.backends.tables import check_token_ids, check_types
 from rerank_plugins.errors import RerankError
-from rerank_plugins.models.inspection import ADAPTER_FILE, check_whole
+from rerank_plugins.models.damage import check_whole
+from rerank_plugins.models.files import ADAPTER_FILE
 from rerank_plugins.models.json_files import read_json, read_whole_json
 
 _WITHOUT_A_TABLE = ("modernbert",)

@@ -31,7 +31,7 @@ class Manifest:
         model: The model reference it was compiled from.
         revision: Commit, if it was compiled from a hub model.
         model_digest: `model_digest` of the model that it was compiled from.
-        architecture: Class of the model in transformers.
+        architecture: Class of the model in transformers, or the type of its encoder.
         backend: `"onnx"` or `"openvino"`.
         precision: Precision of the graph: `"fp32"`, which may be run in bf16 too, or `"int8"`.
         measured: Lower precisions of the graph whose cost in ranking was measured for this model.

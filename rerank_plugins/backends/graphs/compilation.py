@@ -8,6 +8,7 @@ from typing import Any
 from rerank_plugins.backends.choice import measured_precisions
 from rerank_plugins.backends.folders.modules import read_modules
 from rerank_plugins.backends.graphs.bundle import Manifest, graph_precisions, write_bundle
+from rerank_plugins.backends.graphs.config import architecture_of
 from rerank_plugins.backends.graphs.described import described_graph
 from rerank_plugins.backends.graphs.runtimes import openvino_model
 from rerank_plugins.backends.graphs.versions import versions_for
@@ -66,7 +67,7 @@ def compile_into(
         model=settings.model,
         revision=folder.name if folder.parent.name == "snapshots" else None,
         model_digest=digest,
-        architecture=read_json(read_modules(folder).folder / "config.json")["architectures"][0],
+        architecture=architecture_of(read_json(read_modules(folder).folder / "config.json")),
         backend=backend,
         precision=precision,
         measured=tuple(

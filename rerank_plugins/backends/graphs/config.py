@@ -115,3 +115,8 @@ def refuse(key: str, value: Any) -> NoReturn:
     if value is None:
         reason = f"its config.json has no {key!r}"
     raise NoGraphError(reason)
+
+
+def architecture_of(content: Mapping[str, Any]) -> str:
+    """The class of a model in transformers by its config.json, or else the type of the model."""
+    return str((content.get("architectures") or [content.get("model_type")])[0])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rerank_plugins.backends.architectures import NoGraphError
 from rerank_plugins.backends.folders.modules import read_modules
-from rerank_plugins.backends.graphs.config import Config
+from rerank_plugins.backends.graphs.config import Config, architecture_of
 from rerank_plugins.backends.graphs.encoders.bert import bert, electra, roberta
 from rerank_plugins.backends.graphs.encoders.contract import Encoder, Head
 from rerank_plugins.backends.graphs.encoders.deberta import deberta
@@ -59,11 +59,7 @@ def read_network(folder: Path, name: str) -> Network:
     """
     encoder, head = read_parts(folder)
     modules = read_modules(folder)
-    try:
-        weights = StoredWeights(modules.folder, [module.folder for module in modules.later])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"its weights cannot be read ({type(error).__name__}: {error})"
-        raise NoGraphError(reason) from error
+    weights = StoredWeights(modules.folder, [module.folder for module in modules.later])
     wanted = dict([*encoder.shapes(), *head.shapes()])
     check_shapes(wanted, weights, modules.folder, name)
     for key in weights:
@@ -87,8 +83,7 @@ def read_parts(folder: Path) -> tuple[Encoder, Head]:
     content = read_json(modules.folder / "config.json")
     classifier = _CLASSIFIERS.get(content.get("model_type", ""))
     if classifier is None:
-        architecture = (content.get("architectures") or [content.get("model_type")])[0]
-        reason = f"its architecture is {architecture}"
+        reason = f"its architecture is {architecture_of(content)}"
         raise NoGraphError(reason)
     config = Config(content)
     encoder = classifier.encoder(config, "" if modules.later else classifier.prefix)

@@ -1,6 +1,5 @@
 """The weights of a model where they lie: in its safetensors files."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_plugins.models.json_files import read_json
+from rerank_plugins.models.files import weight_files
+from rerank_plugins.models.safetensors_files import read_header
 
-_WEIGHTS_FILE = "model.safetensors"
 _RENAMED = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 _REAL = ("F32", "F16", "BF16")
 _PART = re.compile(r"(?P<name>.+)\[(?P<number>\d+)/(?P<parts>\d+)\]")
@@ -52,7 +51,7 @@ class StoredWeights(Mapping[str, StoredWeight]):
         folder: Holds `model.safetensors`, or several files and their index.
 
     Raises:
-        OSError, ValueError, KeyError: A file is missing or damaged.
+        OSError, ValueError: A file is missing or damaged.
     """
 
     def __init__(self, folder: Path, modules: Iterable[Path] = ()) -> None:
@@ -116,27 +115,13 @@ def part_names(name: str, parts: int) -> list[str]:
     return [f"{name}[{number}/{parts}]" for number in range(parts)]
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that transformers reads weights from."""
-    if (folder / _WEIGHTS_FILE).is_file():
-        return [folder / _WEIGHTS_FILE]
-    index = read_json(folder / f"{_WEIGHTS_FILE}.index.json")
-    return [folder / name for name in sorted(set(index.get("weight_map", {}).values()))]
-
-
 def _header(file: Path) -> Iterator[tuple[str, StoredWeight]]:
-    with file.open("rb") as stream:
-        size = int.from_bytes(stream.read(8), "little")
-        if size > file.stat().st_size:
-            message = f"{file.name} is not a file of safetensors"
-            raise ValueError(message)
-        header = json.loads(stream.read(size))
-    for name, about in header.items():
-        if name != "__metadata__":
-            offset = 8 + size + about["data_offsets"][0]
-            for old, new in _RENAMED.items():
-                name = name.replace(old, new)
-            yield name, StoredWeight(file, about["dtype"], tuple(about["shape"]), offset)
+    tensors, start = read_header(file)
+    for name, about in tensors.items():
+        for old, new in _RENAMED.items():
+            name = name.replace(old, new)
+        offset = start + about["data_offsets"][0]
+        yield name, StoredWeight(file, about["dtype"], tuple(about["shape"]), offset)
 
 
 def _mapped(file: Path) -> NDArray[np.uint8]:
