@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import openvino
 import pytest
+from sentence_transformers import CrossEncoder
 
 from rerank_plugins import (
     BundleError,
@@ -621,6 +622,26 @@ def test_int8_is_compiled_on_the_pairs_that_are_given(tmp_path: Path) -> None:
         assert scorer.plan().precision == "int8"
         assert np.corrcoef(exact.score_pairs(pairs), scorer.score_pairs(pairs))[0, 1] > 0.9
     assert weights < 40e6
+
+
+def test_int8_is_calibrated_on_queries_with_the_prompt_of_the_model(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    prompt, pairs = "the sea is water: ", PAIRS * 4
+    model = CrossEncoder(
+        str(tiny_model), prompts={"query": prompt}, default_prompt_name="query", device="cpu"
+    )
+    prompted = tmp_path / "prompted"
+    model.save_pretrained(str(prompted))
+
+    def graph(model: Path, name: str, pairs: list[tuple[str, str]]) -> bytes:
+        bundle = compile_model(model, tmp_path / name, precision="int8", calibration=pairs)
+        return (bundle / "model.bin").read_bytes()
+
+    typed = [(prompt + query, passage) for query, passage in pairs]
+    with_prompt = graph(prompted, "prompt", pairs)
+    assert with_prompt == graph(tiny_model, "typed", typed)
+    assert with_prompt != graph(tiny_model, "without", pairs)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from rerank_plugins import compile_model
 from rerank_plugins.backends import choice
 from rerank_plugins.cli import main, plan_machine
+from tests.architectures import SAVED
 from tests.tiny_models import save_tiny_chat_model
 
 Run = Callable[..., tuple[list[list[str]], str]]
@@ -58,7 +59,7 @@ def test_options_say_what_is_measured(measured: Run, tiny_model: Path) -> None:
     assert ways(rows) == {"onnx fp32"}
     assert notes == ""
     rows, _ = measured(tiny_model, "--backend", "jax", "--precision", "bf16")
-    assert ways(rows) == {"jax bf16"}
+    assert ways(rows) == {"jax fp32", "jax bf16"}
 
 
 def test_a_reason_is_told_once_for_all_ways_that_it_rules_out(
@@ -85,5 +86,16 @@ def test_a_bundle_is_measured_as_its_graph_runs(
 
 def test_int8_is_measured_where_it_is_asked_for(measured: Run, tiny_model: Path) -> None:
     rows, _ = measured(tiny_model, "--precision", "int8")
-    assert ways(rows) == {"openvino int8"}
-    assert rows[0][-1] == "s"  # nothing in fp32 to compare with
+    assert ways(rows) == {"openvino fp32", "openvino int8"}
+    off = {row[1]: float(row[-1]) for row in rows}
+    assert off["fp32"] == 0 < off["int8"]
+
+
+def test_a_model_with_several_columns_is_planned_and_measured_without_a_label(
+    measured: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = SAVED["bert, three columns"](tmp_path / "model")
+    assert main(["plan", str(folder)]) == 0
+    assert "fp32" in capsys.readouterr().out
+    rows, _ = measured(folder, "--backend", "onnx")
+    assert ways(rows) == {"onnx fp32"}

@@ -69,6 +69,25 @@ def test_programs_are_compiled_once_and_there_are_few(tiny_model: Path) -> None:
     np.testing.assert_allclose(first, wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("setting", "strict"),
+    [("jax_numpy_rank_promotion", "raise"), ("jax_transfer_guard", "disallow")],
+)
+def test_what_an_application_forbids_its_own_code_does_not_hold_for_the_model(
+    tiny_model: Path, setting: str, strict: str
+) -> None:
+    pairs = drawn_pairs(6)
+    with CrossEncoderScorer(tiny_model, backend="onnx") as scorer:
+        wanted = scorer.score_pairs(pairs)
+    before = getattr(jax.config, setting)
+    jax.config.update(setting, strict)
+    try:
+        with CrossEncoderScorer(tiny_model, backend="jax") as scorer:
+            np.testing.assert_allclose(scorer.score_pairs(pairs), wanted, atol=1e-5)
+    finally:
+        jax.config.update(setting, before)
+
+
 def test_bf16_keeps_tables_and_matrices_in_half_the_memory(tiny_model: Path) -> None:
     pairs = drawn_pairs(5, most=20)
     with (

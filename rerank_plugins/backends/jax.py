@@ -125,6 +125,9 @@ class JaxForward:
             array = network.weights.array(name)
             kind = matrix if array.ndim > 1 else np.float32
             self._weights[name] = jax.device_put(array.astype(kind), self.device)
+        # Said aloud, because applications may forbid transfers that are not (jax_transfer_guard).
+        self._to_device = partial(jax.device_put, device=self.device)
+        self._from_device = jax.device_get
         settings = {
             "real": np.float32,
             "product": _product(jax.numpy, precision),
@@ -132,7 +135,8 @@ class JaxForward:
         }
 
         def logits(weights: dict[str, Any], batch: dict[str, Any]) -> Any:
-            return network.logits(ArrayOperations(jax.numpy, weights, **settings), batch)
+            with jax.numpy_rank_promotion("allow"):  # applications may forbid it in their own code
+                return network.logits(ArrayOperations(jax.numpy, weights, **settings), batch)
 
         self._logits = jax.jit(logits)
 
@@ -149,9 +153,9 @@ class JaxForward:
                 name: _filled(getattr(tokens, name)[places, :length], (pairs, length))
                 for name in self._inputs
             }
-            parts.append((len(places), self._logits(self._weights, batch)))
+            parts.append((len(places), self._logits(self._weights, self._to_device(batch))))
         # All parts were sent to the device before the first is waited for.
-        sorted_logits = np.concatenate([np.asarray(found)[:pairs] for pairs, found in parts])
+        sorted_logits = np.concatenate([self._from_device(found)[:pairs] for pairs, found in parts])
         logits = np.empty_like(sorted_logits)
         logits[order] = sorted_logits
         return logits

@@ -107,7 +107,8 @@ def plan(
     Example: rerank plan embedded --precision auto
     """
     check_output()
-    options = {"model": model, **scorer}
+    # Which column of a head means relevant has no part in a plan, so any is taken.
+    options = {"model": model, "label": "0", **scorer}
     with scorer_of(options) as loaded:
         unseen = plan_of_small_files(loaded)
         chosen = unseen or loaded.plan()

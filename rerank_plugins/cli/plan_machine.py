@@ -101,6 +101,7 @@ def show_what_is_missing(options: Mapping[str, Any]) -> None:
 def _ways(options: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The backends and precisions to try: all that the options leave open.
 
+    Beside a precision that is asked for, its backends are tried in fp32, to compare logits with.
     A bundle is tried in those of its graph. Any other model is tried in int8 only if that is asked
     for, because it is quantised first, which takes minutes; and in JAX, which `auto` never chooses.
     """
@@ -118,7 +119,11 @@ def _ways(options: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (name, precision)
         for name, precision in ways
-        if backend in ("auto", name) and asked in (None, "auto", precision)
+        if backend in ("auto", name)
+        and (
+            asked in (None, "auto")
+            or (asked in PRECISIONS_OF[name] and precision in (asked, "fp32"))
+        )
     ]
 
 

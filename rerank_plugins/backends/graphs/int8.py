@@ -56,7 +56,7 @@ def quantize(
     Args:
         model: Computes logits from the inputs in `description`.
         description: How pairs become its input.
-        pairs: Pairs like those that will be scored.
+        pairs: Pairs like those that will be scored; the model's prompt is put before their queries.
         keep: Beginnings of the names of weights that are used once per pair.
 
     Raises:
@@ -71,7 +71,8 @@ def quantize(
     length = min(_LONGEST, description.default_length)
     tokenizer = PairTokenizer(description.tokenizer, max_length=length)
     inputs = []
-    for encoding in tokenizer.encode(pairs):
+    prompt = description.default_prompt
+    for encoding in tokenizer.encode([(prompt + query, passage) for query, passage in pairs]):
         tokens = pad([encoding], description.pad_id)
         inputs.append({name: getattr(tokens, name) for name in description.inputs})
     return _quantized(nncf, model, inputs, kept)

@@ -2,7 +2,7 @@
 
 from rerank_plugins.process.versions import installed_versions
 
-GRAPHS = "graphs 5"
+GRAPHS = "graphs 6"
 """Changes when this package writes a different graph for the same model."""
 
 _RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
