@@ -34,6 +34,7 @@ from rerank_plugins.messages.commands import install_command
 from tests.architectures import DESIGNS, save
 from tests.forked import run_forked
 from tests.tiny_models import edit_json, save_tiny_cross_encoder
+from tests.unknown_user import USER, needs_root, run_as_unknown_user
 from tests.wide_weights import PAIRS as WIDE_PAIRS
 
 INT8 = 0.2
@@ -275,6 +276,40 @@ def test_compiling_keeps_what_was_put_beside_a_bundle(copy: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"would delete 'notes\.txt'"):
         compile_model("embedded", copy, backend="onnx")
     assert (copy / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["rerank_plugins.json", "rerank_calibration.json"])
+def test_compiling_again_loses_nothing_that_was_put_into_a_bundle(
+    copy: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    model = tmp_path_factory.mktemp("of") / "model"
+    shutil.copytree(tiny_model, model)
+    (copy / name).write_text('{"mine": 1}')
+    with pytest.raises(InvalidInputError, match=f"would delete its '{name}'.*move that file away"):
+        compile_model(model, copy, layout="transformers.js")
+    compile_model(model, copy, backend="onnx")
+    assert (copy / name).read_text() == '{"mine": 1}'
+    (model / name).write_text('{"of the model": 1}')
+    with pytest.raises(InvalidInputError, match=f"would delete its '{name}'.*move that file away"):
+        compile_model(model, copy, backend="onnx")
+    (copy / name).unlink()
+    for _ in range(2):
+        compile_model(model, copy, backend="onnx")
+        assert (copy / name).read_text() == '{"of the model": 1}'
+
+
+@needs_root
+def test_a_parent_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    os.chown(target, USER, USER)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from rerank_plugins.backends.graphs.output_folder import written_to\n"
+        "with written_to(Path(sys.argv[1])): pass"
+    )
+    done = run_as_unknown_user(code, target, folder=tmp_path)
+    assert f"InvalidInputError: {tmp_path} cannot be written: Permission denied" in done.stderr
 
 
 def test_compiling_replaces_a_bundle_of_another_version_as_its_error_advises(copy: Path) -> None:

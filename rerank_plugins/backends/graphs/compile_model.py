@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rerank_plugins.backends.architectures import NoGraphError, refused
 from rerank_plugins.backends.choice import choose
-from rerank_plugins.backends.graphs.output_folder import check_target, written_to
+from rerank_plugins.backends.graphs.output_folder import check_own_files, check_target, written_to
 from rerank_plugins.checks.values import (
     check_choice,
     check_flag,
@@ -95,6 +95,7 @@ def compile_model(
     if is_bundle(folder):
         message = f"{settings.model!r} is a bundle already. Pass the model that it was made from."
         raise InvalidInputError(message)
+    check_own_files(target, folder, kept=not for_javascript)
     if for_javascript:
         from rerank_plugins.backends.graphs.transformers_js import write_transformers_js
 
@@ -127,8 +128,9 @@ def _write_bundle(
                 calibration=pairs,
             )
             for name in OWN_FILES:  # after the checksums: users may write them
-                if (folder / name).is_file():
-                    shutil.copyfile(folder / name, partial / name)
+                for source in (target, folder):  # if both have one, it is the same
+                    if (source / name).is_file():
+                        shutil.copyfile(source / name, partial / name)
     except NoGraphError as error:
         raise _no_bundle(refused(settings.model, error)) from error
 

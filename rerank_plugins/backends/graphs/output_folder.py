@@ -58,6 +58,30 @@ def check_target(given: Any) -> Path:
     return output
 
 
+def check_own_files(target: Path, model: Path, *, kept: bool) -> None:
+    """Refuses to delete settings or a calibration that users put into the target.
+
+    Args:
+        target: The output folder.
+        model: The folder of the model, which may have the same files.
+        kept: Whether those that the model does not have stay in the target.
+
+    Raises:
+        InvalidInputError: One would be lost.
+    """
+    for name in OWN_FILES:
+        own, other = target / name, model / name
+        if not own.is_file():
+            continue
+        stays = own.read_bytes() == other.read_bytes() if other.is_file() else kept
+        if not stays:
+            message = (
+                f"Writing to {str(target)!r} would delete its {name!r}. Pass another folder, or "
+                "move that file away first."
+            )
+            raise InvalidInputError(message)
+
+
 @contextmanager
 def written_to(target: Path) -> Iterator[Path]:
     """An empty folder to write into, which takes the place of `target` once it is complete.
@@ -65,19 +89,22 @@ def written_to(target: Path) -> Iterator[Path]:
     Raises:
         InvalidInputError: The folder cannot be written.
     """
-    make_folder(target.parent)
+    parent = target.parent
+    make_folder(parent)
     try:
-        partial = Path(tempfile.mkdtemp(".partial", f"{target.name}.", target.parent))
-        try:
-            yield partial
-            partial.chmod(0o755)  # temporary folders are readable for their owner only
-            _put_in_place(partial, target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(".partial", f"{target.name}.", parent))
+    except OSError as error:
+        raise _unwritable(parent, error) from error  # even where the target itself can be
+    try:
+        yield partial
+        partial.chmod(0o755)  # temporary folders are readable for their owner only
+        _put_in_place(partial, target)
     except RerankError:  # some are an OSError too
         raise
     except OSError as error:
         raise _unwritable(target, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _put_in_place(made: Path, target: Path) -> None:
