@@ -26,6 +26,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     [
         (ModelSettings("embedded"), "onnx fp32"),
         (ModelSettings("embedded", device="cpu"), "onnx fp32"),
+        (ModelSettings("embedded", device="cpu:0"), "onnx fp32"),
+        (ModelSettings("some/model", device="cpu:0"), "openvino fp32"),
+        (ModelSettings("some/model", device="cpu:0", backend="onnx"), "onnx fp32"),
         (ModelSettings("embedded", backend="openvino"), "openvino fp32"),
         (ModelSettings("embedded", precision="auto"), "openvino bf16"),
         (ModelSettings("embedded", precision="auto", backend="openvino"), "openvino bf16"),

@@ -151,7 +151,7 @@ def _backend(settings: ModelSettings, folder: Path, precision: str) -> tuple[str
         _check_device(settings, "openvino")
         _check_network(settings, folder)
         return "openvino", precision, "openvino because only there int8 is offered"
-    if settings.model == EMBEDDED and precision == "fp32" and settings.device in (None, "cpu"):
+    if settings.model == EMBEDDED and precision == "fp32" and _may_run_on_cpu(settings):
         return "onnx", precision, "onnx because the embedded model starts fastest there"
     reason = _reason_for_torch(settings, folder, precision)
     if reason is not None:
@@ -221,7 +221,7 @@ def _check_bf16(instead: str) -> None:
 
 
 def _check_device(settings: ModelSettings, backend: str) -> None:
-    if settings.device not in (None, "cpu"):
+    if not _may_run_on_cpu(settings):
         others = "the first device that JAX finds, or on " if backend == "jax" else ""
         message = (
             f"{option('backend', backend)} runs on {others}{option('device', 'cpu')}; "
@@ -249,6 +249,9 @@ def _check_files(folder: Path) -> None:
 
 def _on_cpu(settings: ModelSettings) -> bool:
     """Whether the model will run on the CPU; by default, torch prefers an accelerator."""
-    if settings.device is not None:
-        return settings.device == "cpu"
-    return not has_accelerator()
+    return _may_run_on_cpu(settings) and (settings.device is not None or not has_accelerator())
+
+
+def _may_run_on_cpu(settings: ModelSettings) -> bool:
+    """Whether no device was asked for, or the CPU, which torch calls `cpu:0` too."""
+    return settings.device is None or settings.device.partition(":")[0] == "cpu"

@@ -50,7 +50,7 @@ def load_jax(settings: ModelSettings, folder: Path, plan: Plan) -> Backend:
         description.inputs,
         limit=description.limit,
         precision=plan.precision,
-        on_cpu=settings.device == "cpu",
+        on_cpu=settings.device is not None,  # other devices were refused
     )
     plan = replace(plan, reason=f"{plan.reason}; JAX runs it on {forward.device}")
     budget = _CPU_BATCH_TOKENS if forward.device.platform == "cpu" else _ACCELERATOR_TOKENS
