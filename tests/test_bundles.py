@@ -31,6 +31,7 @@ from rerank_plugins.backends.graphs import cache as graph_cache
 from rerank_plugins.backends.graphs.bundle import bundle_needs
 from rerank_plugins.demo import load_corpus, load_questions
 from rerank_plugins.messages.commands import install_command
+from rerank_plugins.models.references import EMBEDDED_FOLDER
 from tests.architectures import DESIGNS, save
 from tests.forked import run_forked
 from tests.tiny_models import edit_json, save_tiny_cross_encoder
@@ -280,22 +281,37 @@ def test_compiling_keeps_what_was_put_beside_a_bundle(copy: Path) -> None:
 
 @pytest.mark.parametrize("name", ["rerank_plugins.json", "rerank_calibration.json"])
 def test_compiling_again_loses_nothing_that_was_put_into_a_bundle(
-    copy: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, name: str
+    tiny_model: Path, tmp_path: Path, name: str
 ) -> None:
-    model = tmp_path_factory.mktemp("of") / "model"
-    shutil.copytree(tiny_model, model)
-    (copy / name).write_text('{"mine": 1}')
-    with pytest.raises(InvalidInputError, match=f"would delete its '{name}'.*move that file away"):
-        compile_model(model, copy, layout="transformers.js")
-    compile_model(model, copy, backend="onnx")
-    assert (copy / name).read_text() == '{"mine": 1}'
-    (model / name).write_text('{"of the model": 1}')
-    with pytest.raises(InvalidInputError, match=f"would delete its '{name}'.*move that file away"):
-        compile_model(model, copy, backend="onnx")
-    (copy / name).unlink()
+    model, bundle = shutil.copytree(tiny_model, tmp_path / "model"), tmp_path / "bundle"
+    compile_model(model, bundle, backend="onnx")
+    (bundle / name).write_text('{"mine": 1}')
+    refused = f"would delete its '{name}'.*move that file away"
+    with pytest.raises(InvalidInputError, match=refused):
+        compile_model(model, bundle, layout="transformers.js")
+    with pytest.raises(InvalidInputError, match=refused):  # what was said of another model's scores
+        compile_model("embedded", bundle, backend="onnx")
     for _ in range(2):
-        compile_model(model, copy, backend="onnx")
-        assert (copy / name).read_text() == '{"of the model": 1}'
+        compile_model(model, bundle, backend="onnx")
+        assert (bundle / name).read_text() == '{"mine": 1}'
+    (model / name).write_text('{"of the model": 1}')
+    with pytest.raises(InvalidInputError, match=refused):
+        compile_model(model, bundle, backend="onnx")
+
+
+@pytest.mark.parametrize("name", ["rerank_plugins.json", "rerank_calibration.json"])
+def test_what_compiling_copied_goes_with_its_model(
+    tiny_model: Path, tmp_path: Path, name: str
+) -> None:
+    bundle = compile_model("embedded", tmp_path / "bundle", backend="onnx")
+    assert (bundle / name).read_bytes() == (EMBEDDED_FOLDER / name).read_bytes()
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    compile_model(model, bundle, backend="onnx")
+    assert not (bundle / name).exists()
+    for said in ('{"of the model": 1}', '{"of the model": 2}'):
+        (model / name).write_text(said)
+        compile_model(model, bundle, backend="onnx")
+        assert (bundle / name).read_text() == said
 
 
 @needs_root

@@ -11,6 +11,7 @@ from rerank_plugins.backends.description import ModelDescription
 from rerank_plugins.errors import BundleError
 from rerank_plugins.messages.commands import command
 from rerank_plugins.models.digests import file_digest
+from rerank_plugins.models.files import OWN_FILES
 from rerank_plugins.models.json_files import load_json
 from rerank_plugins.models.known_digests import known_digest
 from rerank_plugins.models.references import MANIFEST_FILE
@@ -55,9 +56,15 @@ class Manifest:
 
 
 def write_bundle(folder: Path, manifest: Manifest) -> None:
-    """Completes a folder that already holds the graph: tokenizer, manifest, checksums."""
+    """Completes a folder that already holds the graph: tokenizer, manifest, checksums.
+
+    Settings and a calibration that are there were copied from the model. Users may write them, so
+    they are not checked, but what was copied is known.
+    """
     description = manifest.description
     (folder / _TOKENIZER).write_text(description.tokenizer, encoding="utf-8")
+    digests = {file.name: file_digest(file) for file in sorted(folder.iterdir())}
+    copied = {name: digests.pop(name) for name in OWN_FILES if name in digests}
     content = {
         "format": FORMAT,
         "model": manifest.model,
@@ -72,7 +79,8 @@ def write_bundle(folder: Path, manifest: Manifest) -> None:
         "versions": dict(manifest.versions),
         "calibration": dict(manifest.calibration),
         "needs": bundle_needs(manifest.backend, manifest.precision),
-        "sha256": {file.name: file_digest(file) for file in sorted(folder.iterdir())},
+        "copied": copied,
+        "sha256": digests,
     }
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")

@@ -28,7 +28,7 @@ def compile_into(
     precision: str,
     calibration: Sequence[tuple[str, str]] | None = None,
 ) -> None:
-    """Writes a bundle into the empty folder `output`.
+    """Writes a bundle into the folder `output`, which holds at most what was copied of the model.
 
     Args:
         output: The folder to write into.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rerank_plugins.backends.architectures import NoGraphError, refused
 from rerank_plugins.backends.choice import choose
-from rerank_plugins.backends.graphs.output_folder import check_own_files, check_target, written_to
+from rerank_plugins.backends.graphs.output_folder import check_target, own_files_to_keep, written_to
 from rerank_plugins.checks.values import (
     check_choice,
     check_flag,
@@ -95,8 +95,8 @@ def compile_model(
     if is_bundle(folder):
         message = f"{settings.model!r} is a bundle already. Pass the model that it was made from."
         raise InvalidInputError(message)
-    check_own_files(target, folder, kept=not for_javascript)
     if for_javascript:
+        own_files_to_keep(target, folder, None)
         from rerank_plugins.backends.graphs.transformers_js import write_transformers_js
 
         with written_to(target) as partial:
@@ -116,23 +116,28 @@ def _write_bundle(
     from rerank_plugins.backends.graphs.compilation import compile_into
     from rerank_plugins.models.identity import model_digest
 
+    digest = model_digest(folder)
+    kept = own_files_to_keep(target, folder, digest)
     try:
         with written_to(target) as partial:
+            _copy([folder / name for name in OWN_FILES if (folder / name).is_file()], partial)
             compile_into(
                 partial,
                 settings,
                 folder,
-                digest=model_digest(folder),
+                digest=digest,
                 backend=plan.backend,
                 precision=plan.precision,
                 calibration=pairs,
             )
-            for name in OWN_FILES:  # after the checksums: users may write them
-                for source in (target, folder):  # if both have one, it is the same
-                    if (source / name).is_file():
-                        shutil.copyfile(source / name, partial / name)
+            _copy(kept, partial)
     except NoGraphError as error:
         raise _no_bundle(refused(settings.model, error)) from error
+
+
+def _copy(files: Iterable[Path], folder: Path) -> None:
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
 
 
 def _no_bundle(error: UnsupportedOptionError) -> UnsupportedOptionError:

@@ -10,6 +10,7 @@ from typing import Any
 from rerank_plugins.backends.graphs.bundle import FORMAT
 from rerank_plugins.checks.values import check_folder, expanded
 from rerank_plugins.errors import InvalidInputError, RerankError
+from rerank_plugins.models.digests import file_digest
 from rerank_plugins.models.files import OWN_FILES
 from rerank_plugins.models.json_files import read_json
 from rerank_plugins.models.references import MANIFEST_FILE
@@ -58,28 +59,36 @@ def check_target(given: Any) -> Path:
     return output
 
 
-def check_own_files(target: Path, model: Path, *, kept: bool) -> None:
-    """Refuses to delete settings or a calibration that users put into the target.
+def own_files_to_keep(target: Path, model: Path, digest: str | None) -> list[Path]:
+    """The settings and the calibration that users put into a bundle, and that stay there.
+
+    What compiling copied there from its model does not count: it goes with that model.
 
     Args:
         target: The output folder.
         model: The folder of the model, which may have the same files.
-        kept: Whether those that the model does not have stay in the target.
+        digest: The `model_digest` of the model; `None` for a layout that has no such files.
 
     Raises:
         InvalidInputError: One would be lost.
     """
-    for name in OWN_FILES:
-        own, other = target / name, model / name
-        if not own.is_file():
-            continue
-        stays = own.read_bytes() == other.read_bytes() if other.is_file() else kept
+    manifest = read_json(target / MANIFEST_FILE)
+    copied = manifest.get("copied", {})
+    own = [target / name for name in OWN_FILES if (target / name).is_file()]
+    own = [file for file in own if file_digest(file) != copied.get(file.name)]
+    for file in own:
+        other = model / file.name
+        if other.is_file():
+            stays = file.read_bytes() == other.read_bytes()
+        else:
+            stays = digest is not None and digest == manifest.get("model_digest")
         if not stays:
             message = (
-                f"Writing to {str(target)!r} would delete its {name!r}. Pass another folder, or "
-                "move that file away first."
+                f"Writing to {str(target)!r} would delete its {file.name!r}. Pass another folder, "
+                "or move that file away first."
             )
             raise InvalidInputError(message)
+    return own
 
 
 @contextmanager
